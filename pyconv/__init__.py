@@ -1,0 +1,8 @@
+"""Cross-correlation and convolution of NumPy arrays in one, two and three dimensions."""
+
+from pyconv._version import __version__
+from pyconv.correlation import convolve, correlate
+from pyconv.threads import get_workers, set_workers
+from pyconv.versions import show_versions
+
+__all__ = ["__version__", "convolve", "correlate", "get_workers", "set_workers", "show_versions"]

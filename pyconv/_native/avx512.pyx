@@ -1,0 +1,6 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The loops compiled for the ``avx512`` row of ISAS."""
+
+ISA = "avx512"
+
+include "variant.pxi"

@@ -1,0 +1,221 @@
+# Declarations that the loops share: foreign functions, workspace, one spatial axis.
+
+cimport cython
+cimport numpy as cnp
+from cython.parallel cimport prange
+from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define PYCONV_OPENMP _OPENMP
+    #else
+    #define PYCONV_OPENMP 0
+    #endif
+    """
+    long PYCONV_OPENMP
+
+cdef extern from "stencil.h":
+    ctypedef struct stencil_segment:
+        Py_ssize_t offset
+        Py_ssize_t columns
+        Py_ssize_t rows
+        Py_ssize_t step
+    enum:
+        STENCIL_VECTOR_BYTES
+        STENCIL_AREA_ROWS
+        STENCIL_AREA_VECTORS
+        STENCIL_LINE_ROWS
+    Py_ssize_t stencil_group(Py_ssize_t rows) noexcept nogil
+    void stencil_fence() noexcept nogil
+    void stencil_prefetch(const void* p) noexcept nogil
+    void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
+    void area_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
+    void area_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
+    void line_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
+    void line_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
+    void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
+
+cdef extern from "rows.h":
+    ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,
+                              void* sums) noexcept nogil
+    ctypedef void (*row_emit)(const void* sums, Py_ssize_t n, char* array,
+                              Py_ssize_t stride) noexcept nogil
+    enum:
+        ROW_INT8
+        ROW_UINT8
+        ROW_INT16
+        ROW_UINT16
+        ROW_INT32
+        ROW_UINT32
+        ROW_INT64
+        ROW_UINT64
+        ROW_FLOAT
+        ROW_DOUBLE
+        SUMS_FLOAT
+        SUMS_DOUBLE
+        SUMS_INT64
+        SUMS_UINT64
+    const row_load* row_loads_float
+    const row_load* row_loads_double
+    const row_load* row_loads_uint64
+    const row_emit row_emits[4][2][10]
+
+ctypedef fused sum_t:
+    float
+    double
+    uint64_t
+
+#: dtype character → code of rows.h; characters rather than numbers, because C's long may be
+#: either of two widths.
+ROW_CODES = {
+    np.dtype(name): code
+    for name, code in (
+        ("bool", ROW_UINT8), ("int8", ROW_INT8), ("uint8", ROW_UINT8), ("int16", ROW_INT16),
+        ("uint16", ROW_UINT16), ("int32", ROW_INT32), ("uint32", ROW_UINT32),
+        ("int64", ROW_INT64), ("uint64", ROW_UINT64), ("float32", ROW_FLOAT),
+        ("float64", ROW_DOUBLE),
+    )
+}
+SUM_CODES = {
+    np.dtype("float32"): SUMS_FLOAT,
+    np.dtype("float64"): SUMS_DOUBLE,
+    np.dtype("int64"): SUMS_INT64,
+    np.dtype("uint64"): SUMS_UINT64,
+}
+
+
+def vector_bytes():
+    """Return the bytes of one vector register of this variant, as it was compiled."""
+    return STENCIL_VECTOR_BYTES
+
+
+def openmp():
+    """Return the date of the OpenMP standard in use, or why there is none."""
+    if PYCONV_OPENMP == 0:
+        return "none: built without OpenMP, every call runs on one thread"
+    return str(PYCONV_OPENMP)
+
+
+# ---- one spatial axis -----------------------------------------------------------------------
+
+cdef struct SpatialAxis:
+    Py_ssize_t size         # samples of x; 1 where x has no such axis
+    Py_ssize_t out
+    Py_ssize_t low
+    Py_ssize_t taps
+    Py_ssize_t stride
+    Py_ssize_t dilation
+    # Outputs `comb` apart read samples `step` = comb·stride apart, a whole number of
+    # dilations: the rows of one comb share their loads. Taps `phases` apart are neighbours
+    # in it.
+    Py_ssize_t comb
+    Py_ssize_t step
+    Py_ssize_t phases
+    # Index read at coordinates −low … −1 and from size on; −1 is the fill value.
+    const Py_ssize_t* before
+    const Py_ssize_t* after
+
+
+cdef Py_ssize_t gcd(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline Py_ssize_t most(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef void set_axis(SpatialAxis* a, Py_ssize_t size, Py_ssize_t out, Py_ssize_t low,
+                   Py_ssize_t taps, Py_ssize_t stride, Py_ssize_t dilation,
+                   const Py_ssize_t* before, const Py_ssize_t* after) noexcept nogil:
+    cdef Py_ssize_t common = gcd(stride, dilation)
+    a.size = size
+    a.out = out
+    a.low = low
+    a.taps = taps
+    a.stride = stride
+    a.dilation = dilation
+    a.comb = dilation // common
+    a.step = a.comb * stride
+    a.phases = stride // common
+    a.before = before
+    a.after = after
+
+
+cdef inline Py_ssize_t source_index(const SpatialAxis* a, Py_ssize_t coordinate) noexcept nogil:
+    if coordinate < 0:
+        return a.before[coordinate + a.low]
+    if coordinate >= a.size:
+        return a.after[coordinate - a.size]
+    return coordinate
+
+
+# ---- workspace ------------------------------------------------------------------------------
+
+# One block is kept between calls, because fresh pages cost more than a small problem. It is
+# taken and put back under the GIL.
+cdef void* spare_block = NULL
+cdef size_t spare_bytes = 0
+cdef size_t SPARE_LIMIT = 8 << 20
+
+
+cdef void* take_block(size_t size) except NULL:
+    """Return at least ``size`` bytes, aligned to 64."""
+    global spare_block, spare_bytes
+    cdef char* raw
+    cdef char* block
+    if spare_block != NULL and spare_bytes >= size:
+        block = <char*>spare_block
+        spare_block = NULL
+        return block
+    raw = <char*>malloc(size + 128)
+    if raw == NULL:
+        raise MemoryError(f"no memory for a workspace of {size} bytes")
+    block = raw + 128 - (<uintptr_t>raw % 64)
+    (<size_t*>(block - 16))[0] = size
+    (<void**>(block - 8))[0] = raw
+    return block
+
+
+cdef void put_block(void* taken) noexcept:
+    global spare_block, spare_bytes
+    cdef char* block = <char*>taken
+    cdef size_t size = (<size_t*>(block - 16))[0]
+    if size <= SPARE_LIMIT and (spare_block == NULL or spare_bytes < size):
+        if spare_block != NULL:
+            free((<void**>(<char*>spare_block - 8))[0])
+        spare_block = block
+        spare_bytes = size
+    else:
+        free((<void**>(block - 8))[0])

@@ -1,0 +1,40 @@
+/* What the CPU can run, asked of the CPU: compiled for the baseline, safe to call anywhere. */
+#pragma once
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+/* The compiler's run-time asks CPUID and, for vector state, the operating system (XGETBV). */
+#define PYCONV_HAS(feature) (__builtin_cpu_init(), __builtin_cpu_supports(feature) != 0)
+static int cpu_has_avx2(void) { return PYCONV_HAS("avx2"); }
+static int cpu_has_fma(void) { return PYCONV_HAS("fma"); }
+static int cpu_has_avx512f(void) { return PYCONV_HAS("avx512f"); }
+static int cpu_has_avx512bw(void) { return PYCONV_HAS("avx512bw"); }
+static int cpu_has_avx512dq(void) { return PYCONV_HAS("avx512dq"); }
+static int cpu_has_avx512vl(void) { return PYCONV_HAS("avx512vl"); }
+#elif defined(_M_X64)
+#include <intrin.h>
+#include <immintrin.h>
+static int cpu_bit(int leaf, int word, int bit) {
+    int r[4];
+    __cpuid(r, 0);
+    if (r[0] < leaf) return 0;
+    __cpuidex(r, leaf, 0);
+    return (r[word] >> bit) & 1;
+}
+/* XCR0: bits 1–2 for 256-bit registers, 5–7 for 512-bit registers and masks. */
+static int os_saves(unsigned mask) {
+    return cpu_bit(1, 2, 27) && (_xgetbv(0) & mask) == mask;
+}
+static int cpu_has_avx2(void) { return os_saves(0x6) && cpu_bit(7, 1, 5); }
+static int cpu_has_fma(void) { return os_saves(0x6) && cpu_bit(1, 2, 12); }
+static int cpu_has_avx512f(void) { return os_saves(0xe6) && cpu_bit(7, 1, 16); }
+static int cpu_has_avx512bw(void) { return os_saves(0xe6) && cpu_bit(7, 1, 30); }
+static int cpu_has_avx512dq(void) { return os_saves(0xe6) && cpu_bit(7, 1, 17); }
+static int cpu_has_avx512vl(void) { return os_saves(0xe6) && cpu_bit(7, 1, 31); }
+#else
+static int cpu_has_avx2(void) { return 0; }
+static int cpu_has_fma(void) { return 0; }
+static int cpu_has_avx512f(void) { return 0; }
+static int cpu_has_avx512bw(void) { return 0; }
+static int cpu_has_avx512dq(void) { return 0; }
+static int cpu_has_avx512vl(void) { return 0; }
+#endif

@@ -1,0 +1,690 @@
+# direct: y[i] = Σ_u x[i·s + u·d − p] · w[u], by register tiles over the valid region.
+#
+# The work is cut into units: one batch item, a run of planes, a slab of rows, a panel of
+# columns. A unit copies the rows it reads, with their border, converted to the type of the
+# sums, into a buffer that stays in the cache; where nothing has to be converted or padded,
+# tiles read the caller's array instead. Strided columns are copied apart by phase, so that
+# neighbouring outputs read neighbouring samples; dilated and strided rows are grouped into
+# combs that share their loads. Trailing batch axes are part of the columns: a pixel is `group`
+# samples, and taps are whole pixels apart.
+
+cdef enum:
+    STENCIL_TILE_LIMIT = 512        # the largest tile of any variant, in samples
+
+cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
+
+
+cdef struct Stencil:
+    SpatialAxis z, y, x
+    Py_ssize_t group
+    # Tiles: tile_rows × tile_cols outputs. A line tile is one row of tile_cols outputs.
+    bint line
+    Py_ssize_t lanes, tile_rows, tile_cols
+    # Taps: segment k belongs to tap seg_z[k] along z, starts seg_row[k] phases of rows and
+    # seg_col[k] samples into its row, in column phase seg_phase[k].
+    Py_ssize_t n_segments
+    const stencil_segment* segments
+    const Py_ssize_t* seg_z
+    const Py_ssize_t* seg_row
+    const Py_ssize_t* seg_col
+    const Py_ssize_t* seg_phase
+    const void* weights
+    # The caller's array, in bytes.
+    Py_ssize_t z_stride, y_stride, x_stride, sample_stride
+    row_load load
+    bint readable           # tiles may read it as it is
+    const void* fill
+    Py_ssize_t n_fill       # 1, or one for each sample of a pixel
+    # The result: in samples of the sums if they are stored, else in bytes of the result.
+    bint stored
+    row_emit emit
+    Py_ssize_t out_item, out_z, out_y
+    bint streaming
+    # Units.
+    Py_ssize_t n_batch, n_planes, n_slabs, n_panels
+    Py_ssize_t unit_planes, unit_rows, unit_cols
+    # Buffer of a unit, in samples: planes, each of row phases of rows of column phases.
+    Py_ssize_t phase_cols, pitch, phase_rows, plane, n_slots
+
+
+cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+                   const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
+                   bint streaming) noexcept nogil:
+    cdef const sum_t* w = <const sum_t*>s.weights
+    if s.line:
+        if sum_t is float:
+            line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+        elif sum_t is double:
+            line_double(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+        else:
+            line_uint64(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+    else:
+        if sum_t is float:
+            area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif sum_t is double:
+            area_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        else:
+            area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+
+
+# ---- packing --------------------------------------------------------------------------------
+
+cdef void pack_fill(const Stencil* s, Py_ssize_t pixels, sum_t* out) noexcept nogil:
+    cdef const sum_t* fill = <const sum_t*>s.fill
+    cdef Py_ssize_t i, c
+    if s.n_fill == 1:
+        for i in range(pixels * s.group):
+            out[i] = fill[0]
+        return
+    for i in range(pixels):
+        for c in range(s.group):
+            out[i * s.group + c] = fill[c]
+
+
+cdef void pack_border(const Stencil* s, const char* row, Py_ssize_t first, Py_ssize_t step,
+                      Py_ssize_t pixels, sum_t* out) noexcept nogil:
+    """Copy pixels that all lie outside ``x``."""
+    cdef Py_ssize_t i, index
+    for i in range(pixels):
+        index = source_index(&s.x, first + i * step)
+        if index < 0:
+            pack_fill(s, 1, out)
+        else:
+            s.load(row + index * s.x_stride, s.sample_stride, s.group, out)
+        out += s.group
+
+
+cdef void pack_inside(const Stencil* s, const char* row, Py_ssize_t step, Py_ssize_t pixels,
+                      sum_t* out) noexcept nogil:
+    """Copy pixels ``step`` apart that all lie inside ``x``."""
+    cdef Py_ssize_t i
+    if step == 1 and s.x_stride == s.group * s.sample_stride:
+        s.load(row, s.sample_stride, pixels * s.group, out)
+    elif s.group == 1:
+        s.load(row, step * s.x_stride, pixels, out)
+    else:
+        for i in range(pixels):
+            s.load(row + i * step * s.x_stride, s.sample_stride, s.group, out + i * s.group)
+
+
+cdef void pack_pixels(const Stencil* s, const char* row, Py_ssize_t first, Py_ssize_t step,
+                      Py_ssize_t pixels, sum_t* out) noexcept nogil:
+    """Copy pixels at first, first + step, …; a NULL row is outside and reads the fill."""
+    cdef Py_ssize_t left, inside
+    if row == NULL:
+        pack_fill(s, pixels, out)
+        return
+    left = least(pixels, ceil_div(most(0, -first), step))
+    inside = most(0, least(pixels, ceil_div(most(0, s.x.size - first), step)) - left)
+    if left:
+        pack_border(s, row, first, step, left, out)
+    if inside:
+        pack_inside(s, row + (first + left * step) * s.x_stride, step, inside,
+                    out + left * s.group)
+    left += inside
+    if left < pixels:
+        pack_border(s, row, first + left * step, step, pixels - left, out + left * s.group)
+
+
+cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
+                    Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
+                    Py_ssize_t pixels, sum_t* slot) noexcept nogil:
+    """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
+    cdef Py_ssize_t c, q, f, taps, index, start, phase
+    cdef const char* row
+    cdef sum_t* out
+    for c in range(least(s.y.phases, s.y.taps)):
+        taps = ceil_div(s.y.taps - c, s.y.phases)
+        start = 0 if row_from == 0 else row_from + taps - 1
+        for q in range(start, row_to + taps - 1):
+            out = slot + (c * s.phase_rows + q) * s.pitch
+            row = NULL
+            if plane != NULL:
+                index = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
+                if index >= 0:
+                    row = plane + index * s.y_stride
+            for f in range(least(s.x.phases, s.x.taps)):
+                phase = f * s.x.dilation % s.x.stride
+                pack_pixels(s, row, first_col + phase, s.x.stride,
+                            ceil_div(pixels - phase, s.x.stride), out + f * s.phase_cols)
+
+
+# ---- one unit -------------------------------------------------------------------------------
+
+cdef void emit_tile(const Stencil* s, const sum_t* tile, Py_ssize_t rows, Py_ssize_t cols,
+                    char* out) noexcept nogil:
+    cdef Py_ssize_t r
+    for r in range(rows):
+        if s.stored:
+            memcpy(out + r * s.y.comb * s.out_y, tile + r * s.tile_cols,
+                   cols * <Py_ssize_t>sizeof(sum_t))
+        else:
+            s.emit(tile + r * s.tile_cols, cols, out + r * s.y.comb * s.out_y, s.out_item)
+
+
+cdef void run_row_block(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+                        const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols,
+                        char* out, sum_t* tile) noexcept nogil:
+    """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps."""
+    cdef Py_ssize_t j = 0, at
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
+    cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
+    while j < cols:
+        at = j
+        if j + s.tile_cols > cols:
+            at = most(0, cols - s.tile_cols)
+        if whole:
+            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, False)
+        else:
+            run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
+            emit_tile(s, tile, rows, least(s.tile_cols, cols - at), out + at * s.out_item)
+        j += s.tile_cols
+
+
+cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
+                     Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
+                     Py_ssize_t col_from, Py_ssize_t pixels_out, sum_t* work) noexcept nogil:
+    """Compute ``rows`` rows of a comb by ``pixels_out`` columns, from a padded copy."""
+    cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
+    cdef Py_ssize_t first_col = col_from * s.x.stride - s.x.low
+    cdef Py_ssize_t pixels = ((pixels_out - 1) * s.x.stride
+                              + (s.x.taps - 1) * s.x.dilation + 1)
+    cdef Py_ssize_t cols = pixels_out * s.group
+    cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
+    cdef Py_ssize_t k, t, r, at, z, slot, index, zcomb, oz, filled
+    # Workspace: slots, a tile, segments, the plane in each slot, each tap's slot, which are new.
+    cdef sum_t* tile = work + s.n_slots * s.plane
+    cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
+    cdef Py_ssize_t* held = <Py_ssize_t*>(segments + s.n_segments)
+    cdef Py_ssize_t* slots = held + s.n_slots
+    cdef Py_ssize_t* fresh = slots + s.n_slots
+    cdef const char* plane
+    cdef char* out_row
+    for t in range(s.n_slots):
+        held[t] = NO_PLANE
+    for zcomb in range(s.z.comb):
+        oz = plane_from + zcomb
+        while oz < plane_to:
+            assign_slots(s, oz * s.z.stride - s.z.low, held, slots, fresh)
+            for k in range(s.n_segments):
+                segments[k] = s.segments[k]
+                segments[k].offset = (
+                    slots[s.seg_z[k]] * s.plane + s.seg_row[k] * s.phase_rows * s.pitch
+                    + s.seg_phase[k] * s.phase_cols + s.seg_col[k]
+                )
+            filled = 0
+            r = 0
+            while r < rows:
+                at = least(r, rows - tile_rows)
+                for t in range(s.z.taps):
+                    if fresh[t]:
+                        index = source_index(&s.z, held[slots[t]])
+                        plane = NULL if index < 0 else x + index * s.z_stride
+                        pack_rows(s, plane, first_row, filled, at + tile_rows, first_col,
+                                  pixels, work + slots[t] * s.plane)
+                filled = at + tile_rows
+                out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
+                           + col_from * s.group * s.out_item)
+                run_row_block(s, work + at * s.pitch, s.pitch, segments, tile_rows, cols,
+                              out_row, tile)
+                r += s.tile_rows
+            oz += s.z.comb
+
+
+cdef void assign_slots(const Stencil* s, Py_ssize_t first, Py_ssize_t* held, Py_ssize_t* slots,
+                       Py_ssize_t* fresh) noexcept nogil:
+    """Give each tap along z the slot that holds its plane, or one that no tap needs."""
+    cdef Py_ssize_t t, k, u, coordinate
+    cdef bint needed
+    for t in range(s.z.taps):
+        coordinate = first + t * s.z.dilation
+        fresh[t] = 1
+        for k in range(s.n_slots):
+            if held[k] == coordinate:
+                slots[t] = k
+                fresh[t] = 0
+    for t in range(s.z.taps):
+        if fresh[t]:
+            for k in range(s.n_slots):
+                needed = False
+                for u in range(s.z.taps):
+                    if held[k] == first + u * s.z.dilation:
+                        needed = True
+                if not needed:
+                    held[k] = first + t * s.z.dilation
+                    slots[t] = k
+                    break
+
+
+cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
+                     Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
+                     Py_ssize_t col_from, Py_ssize_t cols, sum_t* work) noexcept nogil:
+    """Compute a block whose windows all lie inside ``x``, reading it as it is."""
+    cdef Py_ssize_t item = <Py_ssize_t>sizeof(sum_t)
+    cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
+    cdef Py_ssize_t first_col = col_from * s.x.stride - s.x.low
+    cdef Py_ssize_t pitch = s.y.step * s.y_stride // item
+    cdef sum_t* tile = work
+    cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
+    cdef const char* corner
+    cdef char* out_row
+    cdef Py_ssize_t k, r, at, oz
+    for k in range(s.n_segments):
+        segments[k] = s.segments[k]
+        segments[k].offset = (
+            (s.seg_z[k] * s.z.dilation * s.z_stride + s.seg_row[k] * s.y.dilation * s.y_stride)
+            // item + s.seg_col[k]
+        )
+    for oz in range(plane_from, plane_to):
+        corner = (x + (oz * s.z.stride - s.z.low) * s.z_stride + first_row * s.y_stride
+                  + first_col * s.x_stride)
+        r = 0
+        while r < rows:
+            at = least(r, rows - s.tile_rows)
+            out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
+                       + col_from * s.group * s.out_item)
+            run_row_block(s, <const sum_t*>(corner + at * s.y.step * s.y_stride), pitch, segments,
+                          s.tile_rows, cols, out_row, tile)
+            r += s.tile_rows
+
+
+cdef bint lies_inside(const SpatialAxis* a, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Whether the windows of outputs first … last read only samples of ``x``."""
+    return (first * a.stride - a.low >= 0
+            and last * a.stride - a.low + (a.taps - 1) * a.dilation < a.size)
+
+
+cdef void run_unit(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
+                   Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
+                   Py_ssize_t col_from, Py_ssize_t pixels, sum_t* work) noexcept nogil:
+    cdef Py_ssize_t left, right, width = ceil_div(s.tile_cols, s.group)
+    cdef Py_ssize_t col_to = col_from + pixels
+    if (s.readable and rows >= s.tile_rows
+            and lies_inside(&s.z, plane_from, plane_to - 1)
+            and lies_inside(&s.y, comb + row_from * s.y.comb,
+                            comb + (row_from + rows - 1) * s.y.comb)):
+        # Columns of stride 1: output j reads from j − low to j − low + span − 1.
+        left = most(col_from, s.x.low)
+        right = least(col_to, s.x.size + s.x.low - (s.x.taps - 1) * s.x.dilation)
+        if right - left >= width:
+            if left > col_from:  # whole tiles: a narrow strip computes more than it keeps
+                left = least(most(left, col_from + width), right)
+            if right < col_to:
+                right = most(least(right, col_to - width), left)
+            if right - left >= width:
+                run_inside(s, x, out, plane_from, plane_to, comb, row_from, rows, left,
+                           (right - left) * s.group, work)
+                if left > col_from:
+                    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from,
+                               left - col_from, work)
+                if right < col_to:
+                    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, right,
+                               col_to - right, work)
+                return
+    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from, pixels, work)
+
+
+cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                    const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
+                    sum_t* work) noexcept nogil:
+    """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
+    cdef Py_ssize_t unit, rest, panel, slab, comb, chunk, batch, rows, row_from, plane_from
+    cdef Py_ssize_t col_from
+    for unit in range(start, stop):
+        rest = unit
+        panel = rest % s.n_panels
+        rest //= s.n_panels
+        slab = rest % s.n_slabs
+        rest //= s.n_slabs
+        comb = rest % s.y.comb
+        rest //= s.y.comb
+        chunk = rest % s.n_planes
+        batch = rest // s.n_planes
+        row_from = slab * s.unit_rows
+        rows = least(s.unit_rows, ceil_div(s.y.out - comb, s.y.comb) - row_from)
+        if rows <= 0:
+            continue
+        plane_from = chunk * s.unit_planes
+        col_from = panel * s.unit_cols
+        run_unit(s, x + x_batch[batch], out + out_batch[batch], plane_from,
+                 least(s.z.out, plane_from + s.unit_planes), comb, row_from, rows, col_from,
+                 least(s.unit_cols, s.x.out - col_from), work)
+    if s.streaming:
+        stencil_fence()
+
+
+# ---- one problem ----------------------------------------------------------------------------
+
+# Measured on a 2 MiB and on a 1 MiB level-2 cache: half of the smaller one is left to the result.
+cdef Py_ssize_t BUFFER_BYTES = 512 << 10
+cdef Py_ssize_t SLAB_ROWS = 64
+cdef Py_ssize_t PANEL_COLS = 1024
+# Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
+# the slowest loop.
+cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
+
+
+cdef class DirectLoop:
+    """A bound problem: its taps in the order of the tile, its axes, its tables.
+
+    Parameters are plain numbers, checked by the caller: ``axes`` holds (axis of x or -1, size,
+    out, low, taps, stride, dilation, before, after) for z, y and x; ``batch`` the other axes of
+    x in front of the last spatial one; ``group`` the samples of a pixel.
+    """
+
+    cdef Stencil s
+    cdef object sums, tables
+    cdef Py_ssize_t axis_of[3]
+    cdef Py_ssize_t w_axis_of[3]
+    cdef tuple batch
+    cdef int sums_code
+    cdef bint flip
+    cdef Py_ssize_t[::1] segment_table
+    cdef Py_ssize_t[::1] weight_table
+    cdef Py_ssize_t n_weights
+
+    def __init__(self, sums, axes, w_axes, batch, Py_ssize_t group, bint line, bint flip):
+        cdef Py_ssize_t[::1] before, after
+        cdef SpatialAxis* axis
+        cdef Stencil* s = &self.s
+        self.sums = np.dtype(sums)
+        self.sums_code = SUM_CODES[self.sums]
+        self.batch = tuple(batch)
+        self.flip = flip
+        self.tables = []
+        for i, (axis_of, size, out, low, taps, stride, dilation, b, a) in enumerate(axes):
+            self.axis_of[i] = axis_of
+            self.w_axis_of[i] = w_axes[i]
+            before, after = b, a
+            self.tables.append((before, after))
+            axis = &s.z if i == 0 else &s.y if i == 1 else &s.x
+            set_axis(axis, size, out, low, taps, stride, dilation,
+                     &before[0] if before.shape[0] else NULL,
+                     &after[0] if after.shape[0] else NULL)
+        s.group = group
+        s.line = line
+        s.lanes = STENCIL_VECTOR_BYTES // self.sums.itemsize
+        s.tile_rows = 1 if line else STENCIL_AREA_ROWS
+        s.tile_cols = s.lanes * (STENCIL_LINE_ROWS if line else STENCIL_AREA_VECTORS)
+        s.n_slots = s.z.taps
+        self.list_taps()
+
+    cdef list_taps(self):
+        """List the segments, and where in w each weight of the tile's order lies."""
+        cdef Stencil* s = &self.s
+        cdef Py_ssize_t t, c, f, rows, cols, step, share, first, apart, n_cols, n_rows
+        segments, weights = [], []
+        for t in range(s.z.taps):
+            for c in range(least(s.y.phases, s.y.taps)):
+                rows = ceil_div(s.y.taps - c, s.y.phases)
+                for f in range(least(s.x.phases, s.x.taps)):
+                    cols = ceil_div(s.x.taps - f, s.x.phases)
+                    first = f * s.x.dilation // s.x.stride * s.group
+                    step = s.x.phases * s.x.dilation // s.x.stride * s.group
+                    share = s.lanes // step if s.line and s.lanes % step == 0 else 0
+                    if not share:
+                        parts = [(0, cols, rows)]
+                    else:  # taps `share` apart are one vector apart: they are rows of the tile
+                        parts = [(0, cols % share, cols // share + 1),
+                                 (cols % share, share - cols % share, cols // share)]
+                    for col, n_cols, n_rows in parts:
+                        if n_cols == 0 or n_rows == 0:
+                            continue
+                        segments += [n_cols, n_rows, step, t, c, first + col * step, f]
+                        u = 0
+                        while u < n_rows:
+                            apart = stencil_group(n_rows - u)
+                            for v in range(col, col + n_cols):
+                                for a in range(u, u + apart):
+                                    row = c + s.y.phases * (0 if share else a)
+                                    tap = f + s.x.phases * (v + (a * share if share else 0))
+                                    weights += [t, row, tap]
+                            u += apart
+        self.segment_table = np.array(segments, dtype=np.intp)
+        self.weight_table = np.array(weights, dtype=np.intp)
+        s.n_segments = len(segments) // 7
+        self.n_weights = len(weights) // 3
+
+    def tile(self):
+        """Return rows, columns of the register tile."""
+        return self.s.tile_rows, self.s.tile_cols
+
+    cdef Py_ssize_t units(self, const Stencil* s) noexcept:
+        return s.n_batch * s.n_planes * s.y.comb * s.n_slabs * s.n_panels
+
+    cdef void cut(self, Stencil* s, Py_ssize_t planes, Py_ssize_t rows,
+                  Py_ssize_t cols) noexcept:
+        """Set the size of a unit and of its buffer."""
+        cdef Py_ssize_t phases = least(s.x.phases, s.x.taps)
+        cdef Py_ssize_t reach = (s.x.taps - 1) * s.x.dilation // s.x.stride + 1
+        s.unit_planes = planes
+        s.unit_rows = rows
+        s.unit_cols = cols
+        s.n_planes = ceil_div(s.z.out, planes)
+        s.n_slabs = ceil_div(ceil_div(s.y.out, s.y.comb), rows)
+        s.n_panels = ceil_div(s.x.out, cols)
+        s.phase_rows = most(rows, s.tile_rows) + ceil_div(s.y.taps, s.y.phases) - 1
+        s.phase_cols = most(cols * s.group, s.tile_cols) + reach * s.group
+        s.pitch = ceil_div(s.phase_cols * phases, s.lanes) * s.lanes
+        if s.pitch * self.sums.itemsize % 1024 == 0:  # rows would fall into the same cache sets
+            s.pitch += s.lanes
+        s.plane = s.phase_rows * least(s.y.phases, s.y.taps) * s.pitch
+
+    cdef void lay_out(self, Stencil* s, int threads) noexcept:
+        """Cut the work: buffers within BUFFER_BYTES, signals in time, units for each thread."""
+        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
+        cdef Py_ssize_t rows = least(ceil_div(s.y.out, s.y.comb), SLAB_ROWS)
+        cdef Py_ssize_t panel = 8 * PANEL_COLS if s.line else PANEL_COLS
+        cdef Py_ssize_t cols = least(s.x.out, most(1, panel // s.group))
+        cdef Py_ssize_t few_cols = ceil_div(2 * s.tile_cols, s.group)
+        cdef Py_ssize_t planes
+        cdef double products
+        self.cut(s, s.z.out, rows, cols)
+        while s.n_slots * s.plane * item > BUFFER_BYTES:
+            if cols > 4 * few_cols:
+                cols = ceil_div(cols, 2)
+            elif rows >= 2 * s.tile_rows:
+                rows = rows // 2 // s.tile_rows * s.tile_rows
+            elif cols > few_cols:
+                cols = ceil_div(cols, 2)
+            else:
+                break
+            self.cut(s, s.z.out, rows, cols)
+        products = <double>rows * cols * s.group * s.z.taps * s.y.taps * s.x.taps
+        planes = <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products)
+        planes = least(s.z.out, most(planes, least(s.z.taps, 8)))
+        self.cut(s, planes, rows, cols)
+        while rows >= 2 * s.tile_rows and self.units(s) < wanted:
+            rows = rows // 2 // s.tile_rows * s.tile_rows
+            self.cut(s, planes, rows, cols)
+        while cols > few_cols and self.units(s) < wanted:
+            cols = ceil_div(cols, 2)
+            self.cut(s, planes, rows, cols)
+        while planes > 1 and self.units(s) < wanted:
+            planes = ceil_div(planes, 2)
+            self.cut(s, planes, rows, cols)
+
+    cdef size_t thread_bytes(self, const Stencil* s) noexcept:
+        """Return the workspace of one thread, whole cache lines."""
+        cdef size_t size = (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * <size_t>self.sums.itemsize
+        size += s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
+        return (size + 127) // 64 * 64
+
+    def workspace(self):
+        """Return the bytes of workspace that one thread takes."""
+        cdef Stencil s = self.s
+        s.n_batch = 1
+        self.lay_out(&s, 1)
+        return self.thread_bytes(&s)
+
+    def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
+            int threads):
+        """Solve the problem: ``y`` is C-contiguous, ``x`` aligned and in native byte order.
+
+        ``w`` has the dtype of the sums; ``fill`` holds one value or one for each sample of a
+        pixel.
+        """
+        cdef Stencil s = self.s
+        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t n_batch = 1
+        cdef Py_ssize_t axis, i, head, tables, shared, each, units, done, step
+        cdef char* block
+        cdef char* at
+        cdef Py_ssize_t* x_batch
+        cdef Py_ssize_t* out_batch
+        for axis in self.batch:
+            n_batch *= x.shape[axis]
+        s.n_batch = n_batch
+        self.set_source(&s, x)
+        s.fill = cnp.PyArray_DATA(fill)
+        s.n_fill = fill.shape[0]
+        self.set_result(&s, y, clip)
+        self.lay_out(&s, threads)
+        units = self.units(&s)
+        threads = <int>least(threads, units)
+        tables = (self.n_weights * item + s.n_segments * sizeof(stencil_segment)
+                  + 4 * s.n_segments * sizeof(Py_ssize_t))
+        shared = (tables + 2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        each = self.thread_bytes(&s)
+        block = <char*>take_block(shared + threads * each)
+        try:
+            at = self.write_tables(&s, w, block)
+            x_batch = <Py_ssize_t*>at
+            out_batch = x_batch + n_batch
+            self.list_batch(x, y, x_batch, out_batch)
+            step = most(threads, <Py_ssize_t>(
+                threads * PRODUCTS_BETWEEN_SIGNALS
+                / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.group
+                   * s.z.taps * s.y.taps * s.x.taps)))
+            done = 0
+            while done < units:
+                step = least(step, units - done)
+                if self.sums_code == SUMS_FLOAT:
+                    run_shared[float](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
+                                      cnp.PyArray_BYTES(y), out_batch, <float*>(block + shared),
+                                      each)
+                elif self.sums_code == SUMS_DOUBLE:
+                    run_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
+                                       cnp.PyArray_BYTES(y), out_batch,
+                                       <double*>(block + shared), each)
+                else:
+                    run_shared[uint64_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
+                                         cnp.PyArray_BYTES(y), out_batch,
+                                         <uint64_t*>(block + shared), each)
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+
+    cdef int set_source(self, Stencil* s, cnp.ndarray x) except -1:
+        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t pitch
+        cdef int code = ROW_CODES[x.dtype]
+        s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+        s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        s.x_stride = x.strides[self.axis_of[2]]
+        s.sample_stride = s.x_stride if s.group == 1 else x.strides[x.ndim - 1]
+        if self.sums_code == SUMS_FLOAT:
+            s.load = row_loads_float[code]
+        elif self.sums_code == SUMS_DOUBLE:
+            s.load = row_loads_double[code]
+        else:
+            s.load = row_loads_uint64[code]
+        pitch = s.y.step * s.y_stride
+        s.readable = (
+            x.dtype == self.sums and s.sample_stride == item and s.x_stride == s.group * item
+            and s.x.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
+            and (s.line or s.y.taps == 1 or pitch % 4096 != 0)
+        )
+        return 0
+
+    cdef int set_result(self, Stencil* s, cnp.ndarray y, bint clip) except -1:
+        cdef int code = ROW_CODES[y.dtype]
+        s.out_item = y.dtype.itemsize
+        s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+        s.out_y = y.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        s.stored = y.dtype == self.sums or (
+            not clip and y.dtype.kind in "iu" and self.sums.kind in "iu" and s.out_item == 8
+        )
+        s.emit = row_emits[self.sums_code][clip][code]
+        s.streaming = False
+        return 0
+
+    cdef char* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
+        """Write weights and segments to the block; return what follows them."""
+        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t i, k, axis, stride, taps
+        cdef Py_ssize_t strides[3]
+        cdef const char* first = cnp.PyArray_BYTES(w)
+        cdef char* out = block
+        cdef stencil_segment* segments
+        cdef Py_ssize_t* columns
+        cdef const Py_ssize_t* at
+        for i in range(3):
+            axis = self.w_axis_of[i]
+            strides[i] = 0
+            if axis >= 0:
+                strides[i] = w.strides[axis]
+                if self.flip:
+                    first += (w.shape[axis] - 1) * strides[i]
+                    strides[i] = -strides[i]
+        s.weights = block
+        if self.n_weights:
+            at = &self.weight_table[0]
+            for k in range(self.n_weights):
+                memcpy(out, first + at[0] * strides[0] + at[1] * strides[1] + at[2] * strides[2],
+                       item)
+                out += item
+                at += 3
+        out = block + (out - block + 7) // 8 * 8
+        segments = <stencil_segment*>out
+        columns = <Py_ssize_t*>(segments + s.n_segments)
+        s.segments = segments
+        s.seg_z = columns
+        s.seg_row = columns + s.n_segments
+        s.seg_col = columns + 2 * s.n_segments
+        s.seg_phase = columns + 3 * s.n_segments
+        at = &self.segment_table[0]
+        for k in range(s.n_segments):
+            segments[k].offset = 0
+            segments[k].columns = at[0]
+            segments[k].rows = at[1]
+            segments[k].step = at[2]
+            columns[k] = at[3]
+            columns[s.n_segments + k] = at[4]
+            columns[2 * s.n_segments + k] = at[5]
+            columns[3 * s.n_segments + k] = at[6]
+            at += 7
+        return <char*>(columns + 4 * s.n_segments)
+
+    cdef int list_batch(self, cnp.ndarray x, cnp.ndarray y, Py_ssize_t* x_batch,
+                        Py_ssize_t* out_batch) except -1:
+        """List where each batch item begins in x and in y, in bytes."""
+        cdef Py_ssize_t n = 1, i, k, axis, length
+        x_batch[0] = 0
+        out_batch[0] = 0
+        for axis in self.batch:
+            length = x.shape[axis]
+            i = n - 1
+            while i >= 0:  # from the back: item i becomes items i·length …
+                for k in range(length - 1, -1, -1):
+                    x_batch[i * length + k] = x_batch[i] + k * x.strides[axis]
+                    out_batch[i * length + k] = out_batch[i] + k * y.strides[axis]
+                i -= 1
+            n *= length
+        return 0
+
+
+cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,
+                     const char* x, const Py_ssize_t* x_batch, char* out,
+                     const Py_ssize_t* out_batch, sum_t* work, Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_units(s, first, first + count, x, x_batch, out, out_batch, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
+                      x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))

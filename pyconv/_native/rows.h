@@ -1,0 +1,132 @@
+/* One row of samples between an array's dtype and the dtype of the sums.
+
+   load:  sums[i] = (sum type) array[i·stride]     stride in bytes
+   emit:  array[i·stride] = (array type) sums[i]   wrapping or clipping, where an integer
+                                                   cannot hold the sum
+   The dtype is a code of the enum below; functions are found in tables by code. */
+#pragma once
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define ROWS_RESTRICT __restrict
+#else
+#define ROWS_RESTRICT restrict
+#endif
+
+/* X(code, C type, least and greatest value) */
+#define ROWS_INTEGERS(X)                                                                     \
+    X(ROW_INT8, int8_t, INT8_MIN, INT8_MAX)                                                  \
+    X(ROW_UINT8, uint8_t, 0, UINT8_MAX)                                                      \
+    X(ROW_INT16, int16_t, INT16_MIN, INT16_MAX)                                              \
+    X(ROW_UINT16, uint16_t, 0, UINT16_MAX)                                                   \
+    X(ROW_INT32, int32_t, INT32_MIN, INT32_MAX)                                              \
+    X(ROW_UINT32, uint32_t, 0, UINT32_MAX)                                                   \
+    X(ROW_INT64, int64_t, INT64_MIN, INT64_MAX)                                              \
+    X(ROW_UINT64, uint64_t, 0, UINT64_MAX)
+#define ROWS_FLOATS(X) X(ROW_FLOAT, float, 0, 0) X(ROW_DOUBLE, double, 0, 0)
+#define ROWS_TYPES(X) ROWS_INTEGERS(X) ROWS_FLOATS(X)
+
+#define ROWS_CODE(code, type, least, greatest) code,
+enum row_type { ROWS_TYPES(ROWS_CODE) ROW_TYPES };
+#undef ROWS_CODE
+
+typedef void (*row_load)(const char *array, ptrdiff_t stride, ptrdiff_t n, void *sums);
+typedef void (*row_emit)(const void *sums, ptrdiff_t n, char *array, ptrdiff_t stride);
+
+/* A contiguous row is aligned; an element of a strided one is read byte by byte. */
+#define ROWS_LOAD(array_type, sum_type)                                                      \
+    static void load_##array_type##_##sum_type(const char *array, ptrdiff_t stride,          \
+                                               ptrdiff_t n, void *sums) {                    \
+        sum_type *ROWS_RESTRICT out = (sum_type *)sums;                                      \
+        if (stride == (ptrdiff_t)sizeof(array_type)) {                                       \
+            const array_type *ROWS_RESTRICT in = (const array_type *)array;                  \
+            for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[i];                      \
+        } else {                                                                             \
+            for (ptrdiff_t i = 0; i < n; i++) {                                              \
+                array_type v;                                                                \
+                memcpy(&v, array + i * stride, sizeof v);                                    \
+                out[i] = (sum_type)v;                                                        \
+            }                                                                                \
+        }                                                                                    \
+    }
+#define ROWS_LOAD_FLOAT(code, type, least, greatest) ROWS_LOAD(type, float)
+#define ROWS_LOAD_DOUBLE(code, type, least, greatest) ROWS_LOAD(type, double)
+#define ROWS_LOAD_UINT64(code, type, least, greatest) ROWS_LOAD(type, uint64_t)
+ROWS_TYPES(ROWS_LOAD_FLOAT)
+ROWS_TYPES(ROWS_LOAD_DOUBLE)
+ROWS_INTEGERS(ROWS_LOAD_UINT64)
+
+#define ROWS_LOAD_FLOAT_ENTRY(code, type, least, greatest) load_##type##_float,
+#define ROWS_LOAD_DOUBLE_ENTRY(code, type, least, greatest) load_##type##_double,
+#define ROWS_LOAD_UINT64_ENTRY(code, type, least, greatest) load_##type##_uint64_t,
+static const row_load row_loads_float[] = {ROWS_TYPES(ROWS_LOAD_FLOAT_ENTRY)};
+static const row_load row_loads_double[] = {ROWS_TYPES(ROWS_LOAD_DOUBLE_ENTRY)};
+static const row_load row_loads_uint64[] = {ROWS_INTEGERS(ROWS_LOAD_UINT64_ENTRY)};
+
+/* A sum that becomes an integer is a whole number that fits the type `whole`: it wraps by
+   conversion or is clipped to the array type's range. */
+#define ROWS_EMIT(name, array_type, sum_type, convert)                                       \
+    static void name(const void *sums, ptrdiff_t n, char *array, ptrdiff_t stride) {         \
+        const sum_type *ROWS_RESTRICT in = (const sum_type *)sums;                           \
+        if (stride == (ptrdiff_t)sizeof(array_type)) {                                       \
+            array_type *ROWS_RESTRICT out = (array_type *)array;                             \
+            for (ptrdiff_t i = 0; i < n; i++) out[i] = convert(in[i]);                       \
+        } else {                                                                             \
+            for (ptrdiff_t i = 0; i < n; i++) {                                              \
+                array_type v = convert(in[i]);                                               \
+                memcpy(array + i * stride, &v, sizeof v);                                    \
+            }                                                                                \
+        }                                                                                    \
+    }
+#define ROWS_EMIT_INTEGER(type, least, greatest, sum, sum_type, whole)                       \
+    static inline type wrap_##sum##_##type(sum_type v) { return (type)(whole)v; }            \
+    static inline type clip_##sum##_##type(sum_type v) {                                     \
+        const whole i = (whole)v;                                                            \
+        if (i < 0 && (int64_t)i < (int64_t)(least)) return (type)(least);                    \
+        if (i > 0 && (uint64_t)i > (uint64_t)(greatest)) return (type)(greatest);            \
+        return (type)i;                                                                      \
+    }                                                                                        \
+    ROWS_EMIT(emit_wrap_##sum##_##type, type, sum_type, wrap_##sum##_##type)                 \
+    ROWS_EMIT(emit_clip_##sum##_##type, type, sum_type, clip_##sum##_##type)
+#define ROWS_EMIT_FLOAT(type, sum, sum_type)                                                 \
+    static inline type cast_##sum##_##type(sum_type v) { return (type)v; }                   \
+    ROWS_EMIT(emit_wrap_##sum##_##type, type, sum_type, cast_##sum##_##type)
+
+#define FROM_FLOAT(code, type, least, greatest)                                              \
+    ROWS_EMIT_INTEGER(type, least, greatest, float, float, int32_t)
+#define FROM_DOUBLE(code, type, least, greatest)                                             \
+    ROWS_EMIT_INTEGER(type, least, greatest, double, double, int64_t)
+#define FROM_INT64(code, type, least, greatest)                                              \
+    ROWS_EMIT_INTEGER(type, least, greatest, int64, int64_t, int64_t)
+#define FROM_UINT64(code, type, least, greatest)                                             \
+    ROWS_EMIT_INTEGER(type, least, greatest, uint64, uint64_t, uint64_t)
+ROWS_INTEGERS(FROM_FLOAT)
+ROWS_INTEGERS(FROM_DOUBLE)
+ROWS_INTEGERS(FROM_INT64)
+ROWS_INTEGERS(FROM_UINT64)
+#define FLOATS_FROM_ALL(code, type, least, greatest)                                         \
+    ROWS_EMIT_FLOAT(type, float, float)                                                      \
+    ROWS_EMIT_FLOAT(type, double, double)                                                    \
+    ROWS_EMIT_FLOAT(type, int64, int64_t)                                                    \
+    ROWS_EMIT_FLOAT(type, uint64, uint64_t)
+ROWS_FLOATS(FLOATS_FROM_ALL)
+
+/* row_emits[sums][clip][array]; floats have nothing to clip. */
+enum row_sums { SUMS_FLOAT, SUMS_DOUBLE, SUMS_INT64, SUMS_UINT64, ROW_SUMS };
+#define WRAP_FLOAT(code, type, least, greatest) emit_wrap_float_##type,
+#define WRAP_DOUBLE(code, type, least, greatest) emit_wrap_double_##type,
+#define WRAP_INT64(code, type, least, greatest) emit_wrap_int64_##type,
+#define WRAP_UINT64(code, type, least, greatest) emit_wrap_uint64_##type,
+#define CLIP_FLOAT(code, type, least, greatest) emit_clip_float_##type,
+#define CLIP_DOUBLE(code, type, least, greatest) emit_clip_double_##type,
+#define CLIP_INT64(code, type, least, greatest) emit_clip_int64_##type,
+#define CLIP_UINT64(code, type, least, greatest) emit_clip_uint64_##type,
+static const row_emit row_emits[ROW_SUMS][2][ROW_TYPES] = {
+    {{ROWS_TYPES(WRAP_FLOAT)}, {ROWS_INTEGERS(CLIP_FLOAT) ROWS_FLOATS(WRAP_FLOAT)}},
+    {{ROWS_TYPES(WRAP_DOUBLE)}, {ROWS_INTEGERS(CLIP_DOUBLE) ROWS_FLOATS(WRAP_DOUBLE)}},
+    {{ROWS_TYPES(WRAP_INT64)}, {ROWS_INTEGERS(CLIP_INT64) ROWS_FLOATS(WRAP_INT64)}},
+    {{ROWS_TYPES(WRAP_UINT64)}, {ROWS_INTEGERS(CLIP_UINT64) ROWS_FLOATS(WRAP_UINT64)}},
+};

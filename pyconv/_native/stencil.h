@@ -1,0 +1,100 @@
+/* y[r][c] = Σ_segments Σ_v Σ_a w · x[offset + v·step + (r + a)·pitch + c]: the register tile.
+
+   One tile serves every problem. A segment is a run of `columns` taps, `step` apart, each with
+   `rows` taps below it, one pitch apart. In each column up to five vertically adjacent weights
+   sit in registers, and ROWS + A − 1 loads of x feed ROWS · A multiply-adds. An area tile takes
+   the row pitch of an image; a line tile takes a pitch of one vector, so that in one dimension
+   taps a vector apart are the vertical neighbours.
+
+   Weights lie in the order in which they are used (stencil_group says how rows are grouped).
+   Every output sums its taps in that order whatever its place in a tile, so that results do not
+   depend on how the work is cut. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct {
+    ptrdiff_t offset, columns, rows, step;
+} stencil_segment;
+
+/* How many of `rows` vertically adjacent taps are taken together next: 5 or fewer, never 1
+   left over. */
+static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
+    return rows <= 5 ? rows : rows == 6 ? 3 : 4;
+}
+
+#if defined(__AVX512F__)
+#define STENCIL_VECTOR_BYTES 64
+#define STENCIL_AREA_ROWS 8
+#define STENCIL_AREA_VECTORS 2
+#define STENCIL_LINE_ROWS 12
+#elif defined(__AVX2__)
+#define STENCIL_VECTOR_BYTES 32
+#define STENCIL_AREA_ROWS 4
+#define STENCIL_AREA_VECTORS 2
+#define STENCIL_LINE_ROWS 8
+#elif defined(__aarch64__)
+#define STENCIL_VECTOR_BYTES 16
+#define STENCIL_AREA_ROWS 4
+#define STENCIL_AREA_VECTORS 4
+#define STENCIL_LINE_ROWS 12
+#else
+#define STENCIL_VECTOR_BYTES 16
+#define STENCIL_AREA_ROWS 4
+#define STENCIL_AREA_VECTORS 2
+#define STENCIL_LINE_ROWS 8
+#endif
+
+#if defined(__GNUC__)
+#define STENCIL_UNROLL _Pragma("GCC unroll 32")
+#define STENCIL_INLINE static inline __attribute__((always_inline))
+#define STENCIL_NOINLINE static __attribute__((noinline))
+#define STENCIL_LIKELY_UNUSED __attribute__((unused))
+#else
+#define STENCIL_UNROLL
+#define STENCIL_INLINE static __forceinline
+#define STENCIL_NOINLINE static __declspec(noinline)
+#define STENCIL_LIKELY_UNUSED
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define STENCIL_HAS_STREAM 1
+#else
+#define STENCIL_HAS_STREAM 0
+#endif
+
+/* Orders non-temporal stores before whatever the thread does next. */
+static inline void stencil_fence(void) {
+#if STENCIL_HAS_STREAM
+    _mm_sfence();
+#endif
+}
+
+static inline void stencil_prefetch(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 0, 2);
+#else
+    (void)p;
+#endif
+}
+
+#define SCALAR float
+#define SUFFIX(name) name##_float
+#include "stencil_tile.h"
+#undef SCALAR
+#undef SUFFIX
+
+#define SCALAR double
+#define SUFFIX(name) name##_double
+#include "stencil_tile.h"
+#undef SCALAR
+#undef SUFFIX
+
+/* Unsigned, so that sums wrap instead of being undefined; the bits serve both signs. */
+#define SCALAR uint64_t
+#define SUFFIX(name) name##_uint64
+#include "stencil_tile.h"
+#undef SCALAR
+#undef SUFFIX

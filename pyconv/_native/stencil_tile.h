@@ -1,0 +1,69 @@
+/* The two tiles of stencil.h for one SCALAR type; included once for each. */
+
+#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
+
+#if defined(__GNUC__)
+typedef SCALAR SUFFIX(vec) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
+typedef SCALAR SUFFIX(vec_any)
+    __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
+#define VEC SUFFIX(vec)
+STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) { return *(const SUFFIX(vec_any) *)p; }
+STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return (VEC){0} + s; }
+STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
+STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
+/* The compiler would keep one address for each row and spill them: hide where they come from. */
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+#else
+typedef struct {
+    SCALAR lane[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
+} SUFFIX(vec);
+#define VEC SUFFIX(vec)
+STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) {
+    VEC v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) {
+    VEC v;
+    for (int i = 0; i < LANES; i++) v.lane[i] = s;
+    return v;
+}
+STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
+    for (int i = 0; i < LANES; i++) sum.lane[i] += a.lane[i] * b.lane[i];
+    return sum;
+}
+STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
+#define OPAQUE(pointer) (void)(pointer)
+#endif
+
+STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
+#if STENCIL_HAS_STREAM && defined(__AVX512F__)
+    _mm512_stream_si512((__m512i *)p, (__m512i)v);
+#elif STENCIL_HAS_STREAM && defined(__AVX2__)
+    _mm256_stream_si256((__m256i *)p, (__m256i)v);
+#elif STENCIL_HAS_STREAM
+    _mm_stream_si128((__m128i *)p, (__m128i)v);
+#else
+    SUFFIX(store)(p, v);
+#endif
+}
+
+#define ROWS STENCIL_AREA_ROWS
+#define VECTORS STENCIL_AREA_VECTORS
+#define TILE SUFFIX(area)
+#include "stencil_body.h"
+#undef ROWS
+#undef VECTORS
+#undef TILE
+
+#define ROWS STENCIL_LINE_ROWS
+#define VECTORS 1
+#define TILE SUFFIX(line)
+#include "stencil_body.h"
+#undef ROWS
+#undef VECTORS
+#undef TILE
+
+#undef LANES
+#undef VEC
+#undef OPAQUE

@@ -1,0 +1,13 @@
+"""ALGORITHMS: every way to solve a problem, in the order in which ``explain`` lists them.
+
+To add an algorithm, add its file and one entry here. ``reference`` takes everything and
+stays last.
+"""
+
+from pyconv.algorithms.base import Algorithm
+from pyconv.algorithms.direct import Direct
+from pyconv.algorithms.reference import Reference
+
+ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Reference())
+
+__all__ = ["ALGORITHMS", "Algorithm"]

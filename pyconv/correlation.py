@@ -1,0 +1,263 @@
+"""correlate and convolve: from the caller's arguments to a running plan."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv import threads
+from pyconv.planning import NAN_POLICIES, prepare
+
+
+def correlate(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    fill_value: complex = 0,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    nan_policy: str = "propagate",
+    out: npt.NDArray[Any] | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    """Cross-correlate an array with a kernel along one, two or three axes.
+
+    .. math:: y[i] = \\sum_u x[i \\cdot s + u \\cdot d - p] \\; \\overline{w[u]}
+
+    with stride `s`, dilation `d` and low pad `p` on each axis. Axes of `x` that the kernel
+    does not act on are batch axes.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array of any shape; bool, integer, float16/32/64 or complex64/128. Any memory
+        layout is taken.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions, one for each spatial axis.
+    mode : {'valid', 'same', 'full'} or sequence of (low, high), optional
+        Extent: which outputs exist. With `K` the samples that the dilated kernel spans,
+        ``valid`` pads nothing, ``same`` pads ``K // 2`` before and ``(K - 1) // 2`` after,
+        ``full`` pads ``K - 1`` on both sides; or the pads of each kernel axis, where a negative
+        one crops.
+    boundary : str or sequence of str, optional
+        What is read outside `x`, for all kernel axes or one each (for samples ``a b c d``):
+
+        - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also called ``fill``,
+          and ``zero`` or ``zeros`` where `k` = 0
+        - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+        - ``symmetric``: ``c b a | a b c d | d c b``; also ``grid-mirror``, ``symm``
+        - ``mirror``: ``d c b | a b c d | c b a``
+        - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    fill_value : scalar, optional
+        The value that ``boundary='constant'`` reads outside. For integer results it must be a
+        value of `x`'s dtype.
+    axes : int or sequence of int, optional
+        Axis of `x` that each kernel axis acts on; by default the last ``w.ndim``.
+    stride : int or sequence of int, optional
+        Keep every `stride`-th output, exactly as slicing the result of stride 1.
+    dilation : int or sequence of int, optional
+        Distance in samples between neighbouring weights.
+    dtype : dtype, optional
+        Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
+        complex data; integer (or bool) data give exact int64, or uint64 if both are unsigned.
+        float16 is summed in float32. A float result becomes an integer by rounding half to even.
+    overflow : {'raise', 'wrap', 'saturate'}, optional
+        What happens where an integer result cannot hold the exact sum. ``raise`` decides
+        before any work, from the bound that the ranges of `x` and `w` give.
+    nan_policy : {'propagate', 'raise'}, optional
+        ``propagate`` follows IEEE: a NaN reaches exactly the outputs whose window holds it.
+        ``raise`` refuses data with NaN.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result. It
+        may overlap `x` and `w`.
+    method : {'auto', 'direct', 'im2col', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most; -1 means all CPUs this process may use. The default is that of
+        `set_workers`, and fewer for small problems. Results are the same bits for any number.
+
+    Returns
+    -------
+    ndarray
+        The result, with the axes of `x`; `out` if that was given.
+
+    Raises
+    ------
+    ValueError
+        For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed.
+    TypeError
+        For dtypes and argument types that are not allowed.
+    OverflowError
+        Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+    MemoryError
+        If the result or the workspace cannot be allocated.
+
+    See Also
+    --------
+    convolve : the same with a flipped kernel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> x = np.arange(9).reshape(3, 3)
+    >>> pyconv.correlate(x, [[0, 1], [2, 3]])
+    array([[19, 25],
+           [37, 43]])
+
+    A horizontal difference that reads the edge sample again outside:
+
+    >>> pyconv.correlate([1.0, 4.0, 9.0], [-1.0, 0.0, 1.0], "same", "nearest")
+    array([3., 8., 5.])
+
+    Along the first axis only, every second result:
+
+    >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
+    array([[3, 5, 7]])
+    """
+    return _run(
+        x, w, False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
+        nan_policy, out, method, workers,
+    )  # fmt: skip
+
+
+def convolve(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    fill_value: complex = 0,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    nan_policy: str = "propagate",
+    out: npt.NDArray[Any] | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    """Convolve an array with a kernel along one, two or three axes.
+
+    .. math:: y[i] = \\sum_u x[i \\cdot s + u \\cdot d - p] \\; w[K - 1 - u]
+
+    This is `correlate` with the kernel flipped along every axis and not conjugated; extents
+    and pads mean the same in both.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array; see `correlate`.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, nan_policy, out, method, \
+workers
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray
+        The result, with the axes of `x`; `out` if that was given.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError, MemoryError
+        As for `correlate`.
+
+    See Also
+    --------
+    correlate : the same without the flip.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> pyconv.convolve([1, 2, 3], [0, 1, 2], "full")
+    array([0, 1, 4, 7, 6])
+    """
+    return _run(
+        x, w, True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
+        nan_policy, out, method, workers,
+    )  # fmt: skip
+
+
+def _run(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    flip: bool,
+    mode: object,
+    boundary: object,
+    fill_value: object,
+    axes: object,
+    stride: object,
+    dilation: object,
+    dtype: object,
+    overflow: object,
+    nan_policy: object,
+    out: np.ndarray | None,
+    method: object,
+    workers: int | None,
+) -> np.ndarray:
+    x, w = _array(x, "x"), _array(w, "w")
+    prepared = prepare(
+        x, w, flip, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method
+    )  # fmt: skip
+    problem = prepared.problem
+    if out is not None:
+        _check_out(out, problem.y_shape, problem.dtype)
+    if nan_policy != "propagate":
+        _check_nan(nan_policy, x, w)
+    plan = prepared.settled or prepared.plan(x, w)
+    count = threads.resolve(workers, plan.useful_threads)
+    y = out
+    if out is None or not out.flags.c_contiguous or not out.flags.aligned or (
+        np.may_share_memory(out, x) or np.may_share_memory(out, w)
+    ) or not out.dtype.isnative:
+        y = np.empty(problem.y_shape, problem.dtype)
+    if y.size:
+        if count > 1:
+            with threads.running():
+                plan.run(x, w, y, count)
+        else:
+            plan.run(x, w, y, 1)
+    if out is None or out is y:
+        return y
+    out[...] = y
+    return out
+
+
+def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{argument} is a masked array, whose mask would be ignored; pass {argument}.filled(value)"
+        )
+    return np.asarray(value)
+
+
+def _check_out(out: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
+    if out.dtype.newbyteorder("=") != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype={out.dtype!s}?")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; a writeable array is allowed")
+
+
+def _check_nan(nan_policy: object, x: np.ndarray, w: np.ndarray) -> None:
+    if nan_policy not in NAN_POLICIES:
+        raise ValueError(
+            f"nan_policy={nan_policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}"
+        )
+    for argument, array in (("x", x), ("w", w)):
+        if array.dtype.kind in "fc" and np.isnan(array).any():
+            raise ValueError(f"{argument} holds NaN and nan_policy='raise'")

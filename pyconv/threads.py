@@ -1,0 +1,157 @@
+"""How many threads a call may use: affinity, cgroup quota, ``OMP_NUM_THREADS``, the caller."""
+
+import functools
+import operator
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+_default: ContextVar[int | None] = ContextVar("pyconv_workers", default=None)
+_forked = False
+_running = 0
+
+
+def _after_fork_in_child() -> None:
+    # OpenMP's threads do not survive a fork, and libgomp waits for them for ever.
+    global _forked, _running
+    _forked = True
+    _running = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+@functools.cache
+def _cgroup_quota() -> float:
+    """Return the CPUs that the control group grants, infinity without a limit."""
+    candidates = [Path("/sys/fs/cgroup")]
+    try:
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            root = "/sys/fs/cgroup" + ("/cpu" if "cpu" in controllers.split(",") else "")
+            group = Path(root + path)
+            candidates += [group, *group.parents]
+    except (OSError, ValueError):
+        pass
+    quota = float("inf")
+    for group in candidates:
+        try:
+            if (group / "cpu.max").exists():
+                granted, period = (group / "cpu.max").read_text().split()
+            else:
+                granted = (group / "cpu.cfs_quota_us").read_text().strip()
+                period = (group / "cpu.cfs_period_us").read_text().strip()
+            if granted not in ("max", "-1"):
+                quota = min(quota, int(granted) / int(period))
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return quota
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use (affinity, cgroup, ``OMP_NUM_THREADS``)."""
+    if hasattr(os, "sched_getaffinity"):
+        cpus: float = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    cpus = min(cpus, max(1.0, _cgroup_quota() + 0.5))
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdigit() and int(first) > 0:
+        cpus = min(cpus, int(first))
+    return max(1, int(cpus))
+
+
+def _checked(workers: int) -> int:
+    try:
+        workers = operator.index(workers)
+    except TypeError:
+        raise TypeError(f"workers={workers!r}: an integer or None is allowed") from None
+    if workers == 0 or workers < -available_cpus():
+        raise ValueError(
+            f"workers={workers}: allowed are positive numbers and "
+            f"-1 (all CPUs) to -{available_cpus()}"
+        )
+    return workers
+
+
+def resolve(workers: int | None, useful: int) -> int:
+    """Return the number of threads for a call that can keep ``useful`` of them busy."""
+    explicit = workers if workers is not None else _default.get()
+    if explicit is not None:
+        count = _checked(explicit)
+        if count < 0:
+            count += 1 + available_cpus()
+    elif useful <= 1:
+        return 1
+    else:
+        # Calls that run at the same time share the CPUs instead of multiplying the threads.
+        count = max(1, available_cpus() // (_running + 1))
+        count = min(count, useful)
+    return 1 if _forked else count
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Count this call among those that share the CPUs."""
+    global _running
+    _running += 1
+    try:
+        yield
+    finally:
+        _running -= 1
+
+
+@contextmanager
+def set_workers(workers: int) -> Iterator[None]:
+    """Set the default number of threads inside a ``with`` block.
+
+    Parameters
+    ----------
+    workers : int
+        Threads that each call may use at most; negative counts from the number of CPUs this
+        process may use, so that -1 means all of them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `workers` is not an integer, is zero, or counts below one.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> with pyconv.set_workers(1):
+    ...     pyconv.get_workers()
+    1
+    """
+    count = _checked(workers)
+    token = _default.set(count)
+    try:
+        yield
+    finally:
+        _default.reset(token)
+
+
+def get_workers() -> int:
+    """Return the number of threads that a large call uses by default.
+
+    Returns
+    -------
+    int
+        The number set by `set_workers`; without it, the CPUs this process may use
+        (affinity, cgroup quota, ``OMP_NUM_THREADS``), and one in a forked child.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> pyconv.get_workers() >= 1
+    True
+    """
+    count = _default.get()
+    if count is None:
+        count = available_cpus()
+    elif count < 0:
+        count += 1 + available_cpus()
+    return 1 if _forked else count

@@ -1,0 +1,117 @@
+"""Build one extension for each ISA variant, with OpenMP where the compiler has it."""
+
+import os
+import platform
+import runpy
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+NATIVE = Path("pyconv/_native")
+ISAS = runpy.run_path(str(NATIVE / "isa.py"))["ISAS"]
+SHARED = sorted(str(p) for pattern in ("*.pxi", "*.pxd", "*.h") for p in NATIVE.glob(pattern))
+
+#: -ffp-contract=fast fuses multiply and add; -fno-predictive-commoning keeps GCC from carrying
+#: overlapping loads through the stack. Never -ffast-math: linked, it sets flush-to-zero for the
+#: whole process.
+OPTIMISE = [
+    "-O3",
+    "-std=gnu11",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-predictive-commoning",
+    "-fvisibility=hidden",
+]
+HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2", "-Wformat-security"]
+HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+
+#: What OpenMP is asked for with, by compiler family.
+OPENMP_FLAGS = {
+    "msvc": [(["/openmp"], [])],
+    "darwin": [
+        (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),
+        (["-fopenmp"], ["-fopenmp"]),
+    ],
+    "unix": [(["-fopenmp"], ["-fopenmp"])],
+}
+OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+
+
+class BuildExt(build_ext):
+    """Add the flags that depend on the compiler, which is known only now."""
+
+    def finalize_options(self) -> None:
+        """Compile the variants side by side."""
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self) -> None:
+        """Probe the compiler, then build."""
+        msvc = self.compiler.compiler_type == "msvc"
+        openmp = self.probe_openmp(msvc)
+        for extension in self.extensions:
+            isa = next((i for i in ISAS if extension.name.endswith("." + i.name)), None)
+            if msvc:
+                extension.extra_compile_args += ["/O2", *(isa.msvc_flags if isa else ())]
+            else:
+                extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
+                if sys.platform == "linux":
+                    extension.extra_link_args += HARDEN_LINUX_LINK
+            if isa and openmp:
+                extension.extra_compile_args += openmp[0]
+                extension.extra_link_args += openmp[1]
+        super().build_extensions()
+
+    def probe_openmp(self, msvc: bool) -> tuple[list[str], list[str]] | None:
+        """Return the flags with which an OpenMP program compiles and links, or None."""
+        family = "msvc" if msvc else "darwin" if sys.platform == "darwin" else "unix"
+        for compile_args, link_args in OPENMP_FLAGS[family]:
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder, "probe.c")
+                source.write_text(OPENMP_PROGRAM)
+                try:
+                    objects = self.compiler.compile(
+                        [str(source)], output_dir=folder, extra_postargs=compile_args
+                    )
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=link_args
+                    )
+                except Exception as error:  # noqa: BLE001 - every compiler has its own
+                    print(f"OpenMP probe with {compile_args}: {error}", file=sys.stderr)
+                else:
+                    return compile_args, link_args
+        if os.environ.get("PYCONV_REQUIRE_OPENMP") == "1":
+            raise SystemExit("PYCONV_REQUIRE_OPENMP=1, but the compiler has no working OpenMP")
+        print("pyconv: OpenMP not found; the loops will run on one thread", file=sys.stderr)
+        return None
+
+
+def extension(name: str) -> Extension:
+    """Return the extension of one .pyx of the compiled room."""
+    return Extension(
+        f"pyconv._native.{name}",
+        [str(NATIVE / f"{name}.pyx")],
+        depends=SHARED,
+        include_dirs=[np.get_include(), str(NATIVE)],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+    )
+
+
+def built_isas() -> list[str]:
+    """Return the variants for the machine that is built for."""
+    machine = platform.machine()
+    if "universal2" in sysconfig.get_platform():
+        machine = "universal2"
+    return [isa.name for isa in ISAS if not isa.machines or machine in isa.machines]
+
+
+setup(
+    ext_modules=[extension(name) for name in ("cpu", *built_isas())],
+    cmdclass={"build_ext": BuildExt},
+)
