@@ -28,7 +28,12 @@ OPTIMISE = [
     "-fno-predictive-commoning",
     "-fvisibility=hidden",
 ]
-HARDEN = ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2", "-Wformat-security"]
+HARDEN = [
+    "-fstack-protector-strong",
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+    "-Wformat-security",
+]
 HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
 
 #: What OpenMP is asked for with, by compiler family.

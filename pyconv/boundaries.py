@@ -20,7 +20,7 @@ class Boundary(NamedTuple):
     """One rule for reading outside an axis of ``n`` samples."""
 
     #: Index map: integer coordinates (any value) and ``n`` → indices in [0, n), or FILL.
-    index: Callable[[Index, int], Index]
+    index: Callable[[Index, int], Index]  # type: ignore[assignment]  # not tuple's
     #: What is read around ``a b c d``, drawn as SciPy's documentation draws it.
     drawing: str
     #: Other words for the same rule.

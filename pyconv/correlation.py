@@ -26,9 +26,9 @@ def correlate(
     method: str = "auto",
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
-    """Cross-correlate an array with a kernel along one, two or three axes.
+    r"""Cross-correlate an array with a kernel along one, two or three axes.
 
-    .. math:: y[i] = \\sum_u x[i \\cdot s + u \\cdot d - p] \\; \\overline{w[u]}
+    .. math:: y[i] = \sum_u x[i \cdot s + u \cdot d - p] \; \overline{w[u]}
 
     with stride `s`, dilation `d` and low pad `p` on each axis. Axes of `x` that the kernel
     does not act on are batch axes.
@@ -144,9 +144,9 @@ def convolve(
     method: str = "auto",
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
-    """Convolve an array with a kernel along one, two or three axes.
+    r"""Convolve an array with a kernel along one, two or three axes.
 
-    .. math:: y[i] = \\sum_u x[i \\cdot s + u \\cdot d - p] \\; w[K - 1 - u]
+    .. math:: y[i] = \sum_u x[i \cdot s + u \cdot d - p] \; w[K - 1 - u]
 
     This is `correlate` with the kernel flipped along every axis and not conjugated; extents
     and pads mean the same in both.
@@ -157,8 +157,9 @@ def convolve(
         Source array; see `correlate`.
     w : array_like
         Kernel of 1, 2 or 3 dimensions.
-    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, nan_policy, out, method, \
-workers
+    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
+        As for `correlate`.
+    nan_policy, out, method, workers
         As for `correlate`.
 
     Returns
@@ -197,7 +198,7 @@ def _run(
     axes: object,
     stride: object,
     dilation: object,
-    dtype: object,
+    dtype: npt.DTypeLike | None,
     overflow: object,
     nan_policy: object,
     out: np.ndarray | None,
@@ -215,11 +216,16 @@ def _run(
         _check_nan(nan_policy, x, w)
     plan = prepared.settled or prepared.plan(x, w)
     count = threads.resolve(workers, plan.useful_threads)
-    y = out
-    if out is None or not out.flags.c_contiguous or not out.flags.aligned or (
-        np.may_share_memory(out, x) or np.may_share_memory(out, w)
-    ) or not out.dtype.isnative:
+    if (
+        out is None
+        or not out.flags.c_contiguous
+        or not out.flags.aligned
+        or (np.may_share_memory(out, x) or np.may_share_memory(out, w))
+        or not out.dtype.isnative
+    ):
         y = np.empty(problem.y_shape, problem.dtype)
+    else:
+        y = out
     if y.size:
         if count > 1:
             with threads.running():
@@ -237,16 +243,19 @@ def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
-            f"{argument} is a masked array, whose mask would be ignored; pass {argument}.filled(value)"
+            f"{argument} is a masked array, whose mask would be ignored; "
+            f"pass {argument}.filled(value)"
         )
     return np.asarray(value)
 
 
-def _check_out(out: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype={out.dtype!s}?")
+        raise TypeError(
+            f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype={out.dtype!s}?"
+        )
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
     if not out.flags.writeable:

@@ -25,15 +25,24 @@ def _float_row(result: type, compute: type) -> DType:
     return DType(np.dtype(compute), float(np.finfo(result).eps))
 
 
+_EXACT = DType(None, 0.0)
+
+
 DTYPES: dict[np.dtype, DType] = {
     np.dtype(np.float16): _float_row(np.float16, np.float32),
     np.dtype(np.float32): _float_row(np.float32, np.float32),
     np.dtype(np.float64): _float_row(np.float64, np.float64),
     np.dtype(np.complex64): _float_row(np.complex64, np.complex64),
     np.dtype(np.complex128): _float_row(np.complex128, np.complex128),
-} | {
-    np.dtype(name): DType(None, 0.0)
-    for name in ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+    np.dtype(np.bool): _EXACT,
+    np.dtype(np.int8): _EXACT,
+    np.dtype(np.uint8): _EXACT,
+    np.dtype(np.int16): _EXACT,
+    np.dtype(np.uint16): _EXACT,
+    np.dtype(np.int32): _EXACT,
+    np.dtype(np.uint32): _EXACT,
+    np.dtype(np.int64): _EXACT,
+    np.dtype(np.uint64): _EXACT,
 }
 
 OVERFLOWS = ("raise", "wrap", "saturate")
@@ -55,9 +64,7 @@ def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
     except TypeError as error:
         raise TypeError(f"{argument}: {dtype!r} is not a dtype") from error
     if native not in DTYPES:
-        raise TypeError(
-            f"{argument} has dtype {native}; allowed are {', '.join(map(str, DTYPES))}"
-        )
+        raise TypeError(f"{argument} has dtype {native}; allowed are {', '.join(map(str, DTYPES))}")
     return native
 
 
@@ -89,13 +96,15 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
     None where no output reads it.
     """
     if is_integer(x.dtype) and x.dtype.itemsize <= 2:
-        low, high = (0, 1) if x.dtype.kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+        low, high = (
+            (0, 1) if x.dtype.kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
+        )
     elif x.size == 0:
         low = high = 0
     else:
         low, high = x.min().item(), x.max().item()
     if fill_value is not None:
-        low, high = min(low, fill_value), max(high, fill_value)  # type: ignore[type-var]
+        low, high = min(low, fill_value), max(high, fill_value)  # type: ignore[call-overload]
     positive, negative = _signed_sums(w)
     return Interval(
         positive * low + negative * high,
@@ -185,7 +194,9 @@ def _clip(y: np.ndarray, low: int, high: int) -> np.ndarray:
         top = y.dtype.type(high)
         if int(top) > high:
             clipped = np.clip(y, y.dtype.type(low), np.nextafter(top, y.dtype.type(0)))
-            return np.where(y >= top, np.uint64(high), clipped.astype(np.int64 if low < 0 else np.uint64))
+            return np.where(
+                y >= top, np.uint64(high), clipped.astype(np.int64 if low < 0 else np.uint64)
+            )
         return np.clip(y, low, high)
     if y.dtype == object:
         return np.clip(y, low, high)

@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
-from pyconv import threads
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run
 from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval, supported
@@ -93,7 +93,7 @@ def _prepared(
     axes: object,
     stride: object,
     dilation: object,
-    dtype: object,
+    dtype: np.dtype | None,
     overflow: object,
     method: object,
 ) -> Prepared:
@@ -140,7 +140,7 @@ def prepare(
     axes: object,
     stride: object,
     dilation: object,
-    dtype: object,
+    dtype: npt.DTypeLike | None,
     overflow: object,
     method: object,
 ) -> Prepared:
@@ -155,7 +155,7 @@ def prepare(
         except LookupError:
             call = _prepared.__wrapped__
     if dtype is not None:
-        dtype = supported(dtype, "dtype")  # type: ignore[arg-type]
+        dtype = supported(dtype, "dtype")
     return call(
         x.shape,
         x.dtype,

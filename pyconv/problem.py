@@ -7,17 +7,19 @@ Nothing below this module checks or converts an argument again.
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyconv.boundaries import BOUNDARIES, boundary_name
 from pyconv.dtypes import DTYPES, OVERFLOWS, is_integer, natural_dtype, supported
 
 #: A mode's pads for a kernel that spans ``k`` samples.
-EXTENTS = {
-    "valid": lambda k: (0, 0),
+EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
+    "valid": lambda _: (0, 0),
     "same": lambda k: (k // 2, (k - 1) // 2),
     "full": lambda k: (k - 1, k - 1),
 }
@@ -75,7 +77,7 @@ class Problem:
     #: The dtype of the result and of the sums; the latter is None until the values of an
     #: integer problem have been seen.
     dtype: np.dtype
-    compute: np.dtype | None
+    compute: np.dtype | Any
     overflow: str
     y_shape: tuple[int, ...]
 
@@ -108,9 +110,7 @@ class Problem:
     @property
     def reads_fill(self) -> bool:
         """Whether some output may read the fill value."""
-        return any(
-            a.boundary == "constant" and (a.low > 0 or a.high > 0) for a in self.spatial
-        )
+        return any(a.boundary == "constant" and (a.low > 0 or a.high > 0) for a in self.spatial)
 
 
 def make_problem(
@@ -125,7 +125,7 @@ def make_problem(
     axes: object = None,
     stride: object = 1,
     dilation: object = 1,
-    dtype: object = None,
+    dtype: npt.DTypeLike | None = None,
     overflow: object = "raise",
     flip: bool = False,
 ) -> Problem:
@@ -261,9 +261,7 @@ def _axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:
     given = (axes,) if not isinstance(axes, Iterable) else tuple(axes)
     numbers = tuple(integer(a, "axes") for a in given)
     if len(numbers) != n:
-        raise ValueError(
-            f"axes={axes!r} names {len(numbers)} axes; the kernel has {n} dimensions"
-        )
+        raise ValueError(f"axes={axes!r} names {len(numbers)} axes; the kernel has {n} dimensions")
     for a in numbers:
         if not -ndim <= a < ndim:
             raise ValueError(f"axes={axes!r}: x has axes {-ndim} to {ndim - 1}")
@@ -317,7 +315,7 @@ def _compute_dtype(natural: np.dtype, result: np.dtype) -> np.dtype | None:
 def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> complex:
     """Return ``fill_value`` as a Python number that the sums can hold."""
     try:
-        value = np.asarray(fill_value)[()].item()  # type: ignore[attr-defined]
+        value = np.asarray(fill_value)[()].item()
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int | float | complex):
@@ -325,8 +323,15 @@ def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> co
     except (TypeError, AttributeError, ValueError):
         raise TypeError(f"fill_value={fill_value!r}: a number is allowed") from None
     if compute is None:
-        low, high = (0, 1) if x_dtype.kind == "b" else (np.iinfo(x_dtype).min, np.iinfo(x_dtype).max)
-        if isinstance(value, complex) or value != value or not low <= value <= high or value != int(value):
+        low, high = (
+            (0, 1) if x_dtype.kind == "b" else (np.iinfo(x_dtype).min, np.iinfo(x_dtype).max)
+        )
+        if (
+            isinstance(value, complex)
+            or value != value
+            or not low <= value <= high
+            or value != int(value)
+        ):
             raise ValueError(
                 f"fill_value={fill_value!r} is no value of x's dtype {x_dtype}; "
                 f"integers from {low} to {high} are allowed"

@@ -5,7 +5,7 @@ import importlib.util
 import os
 from types import ModuleType
 
-from pyconv._native import cpu
+from pyconv._native import cpu  # type: ignore[attr-defined]  # compiled
 from pyconv._native.isa import ISAS, Isa
 
 

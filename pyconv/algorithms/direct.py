@@ -164,7 +164,9 @@ def _readable(x: np.ndarray, folded: int) -> np.ndarray:
         return x.astype(x.dtype.newbyteorder("="))
     if folded > 1 and not flags.c_contiguous:
         step = x.strides[-1]
-        for length, stride in zip(x.shape[:-folded-1:-1], x.strides[:-folded-1:-1], strict=True):
+        for length, stride in zip(
+            x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True
+        ):
             if stride != step and length > 1:
                 return np.ascontiguousarray(x)
             step *= length
