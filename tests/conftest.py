@@ -1,0 +1,78 @@
+"""Fixtures that run a test with every algorithm and every ISA variant of this machine."""
+
+import hypothesis
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import planning
+from pyconv._native import loader
+from pyconv.algorithms import ALGORITHMS
+
+hypothesis.settings.register_profile(
+    "default",
+    deadline=None,  # the first call of a variant imports it
+    max_examples=200,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("default")
+
+#: Compiled algorithms in every variant, the others once.
+ENGINES = [
+    (algorithm.name, isa)
+    for algorithm in ALGORITHMS
+    for isa in (loader.runnable() if algorithm.name != "reference" else loader.runnable()[-1:])
+]
+
+
+class Engine:
+    """One algorithm, forced, in one ISA variant."""
+
+    def __init__(self, method, isa):
+        self.method = method
+        self.isa = isa
+
+    def __call__(self, x, w, *args, flip=False, **keywords):
+        """Return the result, or None where the algorithm says that it cannot solve this."""
+        call = pyconv.convolve if flip else pyconv.correlate
+        try:
+            return call(x, w, *args, method=self.method, **keywords)
+        except ValueError as error:
+            if f"method={self.method!r} cannot solve this problem: " in str(error):
+                return None
+            raise
+
+
+@pytest.fixture
+def use_isa(monkeypatch):
+    """Return a function that makes every later call run one variant's loops."""
+
+    def use(name):
+        native = loader.load(name)
+        assert name == native.ISA
+        monkeypatch.setattr(loader, "native", native)
+        planning._prepared.cache_clear()  # plans are bound to the variant they were made with
+        return native
+
+    yield use
+    planning._prepared.cache_clear()
+
+
+@pytest.fixture(params=loader.runnable())
+def isa(request, use_isa):
+    """Run the test once for each variant; the value is its compiled module."""
+    return use_isa(request.param)
+
+
+@pytest.fixture(params=ENGINES, ids="-".join)
+def engine(request, use_isa):
+    """Run the test once for each algorithm and variant."""
+    method, isa = request.param
+    use_isa(isa)
+    return Engine(method, isa)
+
+
+@pytest.fixture
+def rng():
+    """Return a generator that starts the same in every test."""
+    return np.random.default_rng(20240229)

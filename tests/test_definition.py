@@ -1,0 +1,237 @@
+"""Every algorithm in every ISA variant computes the definition, exactly, over the tables.
+
+    y[i] = Σ_u x[i·s + u·d − p] · conj(w[u])
+"""
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+
+import oracles
+import pyconv
+from arrays import assert_exact, axis_orders, small
+from pyconv.boundaries import BOUNDARIES
+
+SHAPES = {
+    1: ((23,), (5,)),
+    2: ((9, 21), (3, 4)),
+    3: ((5, 8, 19), (2, 3, 3)),
+}
+EXTENTS = {
+    "valid": lambda shape: "valid",
+    "same": lambda shape: "same",
+    "full": lambda shape: "full",
+    "asymmetric": lambda shape: [(1, 3 + i) for i, _ in enumerate(shape)],
+    "cropped": lambda shape: [(-1, -1)] * len(shape),
+    "shifted": lambda shape: [(-2, 5)] * len(shape),
+    "wider than x": lambda shape: [(2 * n + 1, n + 2) for n in shape],
+    "shifted off x": lambda shape: [(-n - 2, 3 * n) for n in shape],
+}
+#: One stride and one dilation for each axis: equal, coprime, one a multiple of the other.
+STEPS = [(1, 1), (2, 1), (3, 1), (1, 2), (1, 3), (2, 2), (3, 2), (2, 4), (4, 2), (7, 1)]
+
+
+def wide_integers(rng, shape, dtype):
+    """Return integers whose sums need all of 64 bits."""
+    return rng.integers(-(2**55), 2**55, shape).astype(dtype)
+
+
+#: The types of the sums: data that each of them must be used for.
+SUMS = {
+    "float32": (small, "float32", "float32"),
+    "float64": (small, "float64", "float64"),
+    "int64": (wide_integers, "int64", "int8"),
+    "complex64": (small, "complex64", "complex64"),
+}
+
+
+@functools.cache
+def data(sums, x_shape, w_shape):
+    """Return x, w and the dtype of the result."""
+    rng = np.random.default_rng(len(x_shape) + sum(x_shape))
+    make, x_dtype, w_dtype = SUMS[sums]
+    return make(rng, x_shape, x_dtype), small(rng, w_shape, w_dtype), np.dtype(sums)
+
+
+@functools.cache
+def expected(sums, x_shape, w_shape, mode, boundary, stride, dilation, axes, flip, fill_value):
+    """Return the oracle's answer; None if it is empty."""
+    x, w, _ = data(sums, x_shape, w_shape)
+    y, _ = oracles.correlate(
+        x,
+        w,
+        mode,
+        boundary,
+        stride=stride,
+        dilation=dilation,
+        axes=axes,
+        flip=flip,
+        fill_value=fill_value,
+    )
+    return y if y.size else None
+
+
+def check(
+    engine,
+    sums,
+    x_shape,
+    w_shape,
+    mode="same",
+    boundary="mirror",
+    stride=1,
+    dilation=1,
+    axes=None,
+    flip=False,
+    fill_value=0,
+):
+    """Assert that the engine gives the oracle's values, or refuses an empty result."""
+    x, w, dtype = data(sums, x_shape, w_shape)
+    mode = tuple(mode) if isinstance(mode, list) else mode
+    total = expected(
+        sums, x_shape, w_shape, mode, boundary, stride, dilation, axes, flip, fill_value
+    )
+    call = functools.partial(
+        engine,
+        x,
+        w,
+        mode,
+        boundary,
+        stride=stride,
+        dilation=dilation,
+        axes=axes,
+        flip=flip,
+        fill_value=fill_value,
+    )
+    if total is None:
+        with pytest.raises(ValueError, match="empty"):
+            call()
+        return
+    y = call()
+    if y is not None:
+        assert_exact(y, total, dtype)
+
+
+@pytest.mark.parametrize("extent", EXTENTS)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("n", SHAPES)
+def test_boundaries_and_extents(engine, n, boundary, extent):
+    """Every boundary with every extent, of both operations."""
+    x_shape, w_shape = SHAPES[n]
+    for flip, (sums, fill) in itertools.product(
+        (False, True), {"float32": 0, "float64": 2.5, "int64": -7, "complex64": 1 - 2j}.items()
+    ):
+        if boundary != "constant":
+            fill = 0
+        check(
+            engine, sums, x_shape, w_shape, EXTENTS[extent](x_shape), boundary, flip=flip,
+            fill_value=fill,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("extent", ["valid", "same", "full", "shifted"])
+@pytest.mark.parametrize("n", SHAPES)
+def test_strides_and_dilations(engine, n, extent):
+    """Strides and dilations of all axes, equal or not."""
+    x_shape, w_shape = SHAPES[n]
+    mode = EXTENTS[extent](x_shape)
+    for first, boundary in itertools.product(range(len(STEPS)), ("constant", "wrap")):
+        for shift in (0, 1, 3):
+            steps = [STEPS[(first + shift * axis) % len(STEPS)] for axis in range(n)]
+            stride, dilation = zip(*steps, strict=True)
+            for sums in SUMS:
+                check(
+                    engine, sums, x_shape, w_shape, mode, boundary, stride=stride,
+                    dilation=dilation,
+                )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_every_pair_of_steps(engine, boundary):
+    """Every stride and dilation up to 4 on each of two axes."""
+    steps = list(itertools.product(range(1, 5), repeat=2))
+    for (s0, d0), (s1, d1) in itertools.product(steps, repeat=2):
+        for extent in ("valid", "same", "shifted"):
+            check(
+                engine, "float32", (13, 29), (3, 5), EXTENTS[extent]((13, 29)), boundary,
+                stride=(s0, s1), dilation=(d0, d1),
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_one_boundary_for_each_axis(engine, n):
+    """Every combination of boundaries."""
+    x_shape, w_shape = SHAPES[n]
+    for boundary in itertools.product(BOUNDARIES, repeat=n):
+        check(engine, "float32", x_shape, w_shape, "full", boundary)
+
+
+@pytest.mark.parametrize("ndim, n", [(2, 1), (3, 1), (3, 2), (4, 2), (4, 3), (5, 3)])
+def test_axes(engine, ndim, n):
+    """Kernel axes on any axes of x, in any order: batch axes lead, lie between and trail."""
+    x_shape = (4, 5, 6, 7, 3)[:ndim]
+    w_shape = (2, 3, 2)[:n]
+    for axes in axis_orders(ndim, n):
+        for sums, boundary in itertools.product(SUMS, ("nearest", "constant")):
+            check(engine, sums, x_shape, w_shape, "same", boundary, axes=axes)
+        negative = tuple(a - ndim for a in axes)
+        check(engine, "float32", x_shape, w_shape, "valid", axes=negative)
+        stride = (2, 1, 3)[:n]
+        check(engine, "float32", x_shape, w_shape, "full", axes=axes, stride=stride, dilation=2)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 70])
+def test_trailing_batch_axis(engine, length):
+    """A trailing batch axis of any length, such as the colours of a picture."""
+    for sums in SUMS:
+        check(engine, sums, (9, length), (3,), axes=0)
+        check(engine, sums, (6, 7, length), (3, 2), axes=(0, 1))
+        check(engine, sums, (3, 9, length), (3,), "full", "constant", axes=1)
+        check(engine, sums, (6, 7, length), (3, 2), "same", "wrap", axes=(0, 1), stride=2)
+        check(engine, sums, (6, 9, length), (3, 2), "full", axes=(1, 0), dilation=(2, 3))
+        check(engine, sums, (4, 5, 6, length), (2, 3, 2), axes=(0, 1, 2))
+    check(engine, "float32", (5, 3, 6, 2, length), (2, 3), axes=(2, 0))
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_axes_of_length_one(engine, boundary):
+    """A length-1 axis, alone or among others, under every boundary."""
+    for x_shape, w_shape in [
+        ((1,), (3,)),
+        ((1, 1), (2, 3)),
+        ((1, 20), (3, 3)),
+        ((20, 1), (3, 3)),
+        ((1, 9, 1), (3, 1, 2)),
+        ((1, 1, 1), (1, 1, 1)),
+    ]:
+        for mode in ("same", "full"):
+            for sums in SUMS:
+                check(engine, sums, x_shape, w_shape, mode, boundary, fill_value=0)
+
+
+@pytest.mark.parametrize(
+    "x_shape, w_shape",
+    [((400,), (129,)), ((60, 70), (31, 33)), ((20, 21, 22), (9, 10, 11)), ((3,), (50,))],
+    ids=str,
+)
+def test_large_kernels(engine, x_shape, w_shape):
+    """Kernels of a size near or beyond that of x."""
+    for mode, boundary in [("same", "mirror"), ("full", "constant")]:
+        check(engine, "float64", x_shape, w_shape, mode, boundary)
+
+
+@pytest.mark.parametrize("n", SHAPES)
+def test_every_algorithm_takes_plain_problems(engine, n):
+    """No algorithm passes the tables above by rejecting them."""
+    x_shape, w_shape = SHAPES[n]
+    x, w, _ = data("float32", x_shape, w_shape)
+    for boundary in BOUNDARIES:
+        assert engine(x, w, "same", boundary) is not None
+
+
+def test_the_example_of_the_definition():
+    """The four sums of a 3 × 3 array and a 2 × 2 kernel."""
+    y = pyconv.correlate([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]])
+    assert y.tolist() == [[19, 25], [37, 43]]
