@@ -1,9 +1,9 @@
 """BOUNDARIES: each row reads what NumPy's pad reads and what its own drawing shows."""
 
 import numpy as np
+import oracles
 import pytest
 
-import oracles
 import pyconv
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 
@@ -37,7 +37,7 @@ def test_drawing_is_in_the_documentation(boundary):
     assert f"``{BOUNDARIES[boundary].drawing}``" in pyconv.correlate.__doc__
 
 
-@pytest.mark.parametrize("alias, name", ALIASES)
+@pytest.mark.parametrize(("alias", "name"), ALIASES)
 def test_alias_reads_the_same(alias, name):
     """Another word for a rule is that rule, and documented."""
     x, w = np.arange(5.0), np.arange(1.0, 4.0)

@@ -1,17 +1,17 @@
 """Every algorithm in every ISA variant computes the definition, exactly, over the tables.
 
-    y[i] = Σ_u x[i·s + u·d − p] · conj(w[u])
+y[i] = Σ_u x[i·s + u·d − p] · conj(w[u])
 """
 
 import functools
 import itertools
 
 import numpy as np
-import pytest
-
 import oracles
-import pyconv
+import pytest
 from arrays import assert_exact, axis_orders, small
+
+import pyconv
 from pyconv.boundaries import BOUNDARIES
 
 SHAPES = {
@@ -168,7 +168,7 @@ def test_one_boundary_for_each_axis(engine, n):
         check(engine, "float32", x_shape, w_shape, "full", boundary)
 
 
-@pytest.mark.parametrize("ndim, n", [(2, 1), (3, 1), (3, 2), (4, 2), (4, 3), (5, 3)])
+@pytest.mark.parametrize(("ndim", "n"), [(2, 1), (3, 1), (3, 2), (4, 2), (4, 3), (5, 3)])
 def test_axes(engine, ndim, n):
     """Kernel axes on any axes of x, in any order: batch axes lead, lie between and trail."""
     x_shape = (4, 5, 6, 7, 3)[:ndim]
@@ -212,7 +212,7 @@ def test_axes_of_length_one(engine, boundary):
 
 
 @pytest.mark.parametrize(
-    "x_shape, w_shape",
+    ("x_shape", "w_shape"),
     [((400,), (129,)), ((60, 70), (31, 33)), ((20, 21, 22), (9, 10, 11)), ((3,), (50,))],
     ids=str,
 )
