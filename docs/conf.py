@@ -1,0 +1,90 @@
+"""Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
+
+from pathlib import Path
+
+import pyconv
+from pyconv.boundaries import BOUNDARIES
+from pyconv.dtypes import DTYPES, natural_dtype
+
+project = "pyconv"
+author = "The pyconv developers"
+project_copyright = "the pyconv developers"
+version = release = pyconv.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+]
+exclude_patterns = ["_build", "generated/*.inc"]
+default_role = "autolink"
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say them better
+numpydoc_show_class_members = False
+myst_heading_anchors = 2
+
+html_theme = "pydata_sphinx_theme"
+html_title = "pyconv"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def grid(header: list[str], rows: list[list[str]]) -> str:
+    """Return a list-table."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (header, *rows):
+        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def literal(words: object) -> str:
+    """Return a word as code."""
+    return f"``{words}``"
+
+
+def boundary_table() -> str:
+    """Return BOUNDARIES with its drawings."""
+    rows = [
+        [literal(name), literal(row.drawing), ", ".join(map(literal, row.aliases)) or "–"]
+        for name, row in BOUNDARIES.items()
+    ]
+    return grid(["name", "reads around ``a b c d``", "also called"], rows)
+
+
+def dtype_table() -> str:
+    """Return DTYPES: what two arrays of each dtype give, and how it is summed."""
+    rows = []
+    for dtype, row in DTYPES.items():
+        exact = row.compute is None
+        rows.append(
+            [
+                literal(dtype),
+                literal(natural_dtype(dtype, dtype)),
+                "exactly" if exact else f"in ``{row.compute}``",
+            ]
+        )
+    return grid(["``x`` and ``w``", "result", "summed"], rows)
+
+
+def write_tables(*_: object) -> None:
+    """Write the tables of the package where the pages include them."""
+    folder = Path(__file__).parent / "generated"
+    folder.mkdir(exist_ok=True)
+    for name, text in (("boundaries", boundary_table()), ("dtypes", dtype_table())):
+        path = folder / f"{name}.inc"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: object) -> None:
+    """Write the tables before the pages are read."""
+    app.connect("builder-inited", write_tables)  # type: ignore[attr-defined]
