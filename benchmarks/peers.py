@@ -1,0 +1,116 @@
+"""PEERS: what users would call instead of pyconv, each bound to a case on one thread.
+
+To add a peer, write its bind function and add one line to PEERS.
+"""
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+import scipy.ndimage
+import scipy.signal
+
+from benchmarks.cases import NDIMAGE_MODES, Case
+
+Call = Callable[[], np.ndarray]
+#: Returns the call that solves a case, into ``out`` where the peer can, or None if the peer
+#: has no such problem.
+Bind = Callable[[Case, np.ndarray, np.ndarray, np.ndarray | None], Call | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A function of another library."""
+
+    name: str
+    #: What ``import`` and the package index call the library.
+    module: str
+    distribution: str
+    bind: Bind
+
+    def version(self) -> str | None:
+        """Return the installed version, None where the peer is not installed."""
+        try:
+            importlib.import_module(self.module)
+            return importlib.metadata.version(self.distribution)
+        except (ImportError, importlib.metadata.PackageNotFoundError):
+            return None
+
+
+def _zero_extended(case: Case) -> bool:
+    return case.dense and case.boundary == "constant" and case.x_dtype == case.w_dtype
+
+
+def _numpy(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not (_zero_extended(case) and x.ndim == 1):
+        return None
+    return lambda: np.correlate(x, w, "same")
+
+
+def _signal(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not (_zero_extended(case) and x.ndim == w.ndim):
+        return None
+    return lambda: scipy.signal.correlate(x, w, "same")
+
+
+def _ndimage1d(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not (case.dense and w.ndim == 1):
+        return None
+    mode = NDIMAGE_MODES[case.boundary]
+    output = case.result_dtype if out is None else out
+    return lambda: _result(scipy.ndimage.correlate1d(x, w, -1, output, mode), out)
+
+
+def _ndimage(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not case.dense or w.ndim == 1:
+        return None
+    mode = NDIMAGE_MODES[case.boundary]
+    output = case.result_dtype if out is None else out
+    weights = w.reshape((1,) * (x.ndim - w.ndim) + w.shape)
+    return lambda: _result(scipy.ndimage.correlate(x, weights, output, mode), out)
+
+
+def _result(y: np.ndarray | None, out: np.ndarray | None) -> np.ndarray:
+    """Return what a call of ndimage has made: it returns None where it was given an array."""
+    if y is not None:
+        return y
+    assert out is not None
+    return out
+
+
+def _opencv(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not (case.dense and x.ndim == w.ndim == 2):
+        return None
+    cv2: ModuleType = importlib.import_module("cv2")
+    borders = {
+        "constant": cv2.BORDER_CONSTANT,
+        "nearest": cv2.BORDER_REPLICATE,
+        "symmetric": cv2.BORDER_REFLECT,
+        "mirror": cv2.BORDER_REFLECT_101,
+    }
+    depths = {"float32": cv2.CV_32F, "float64": cv2.CV_64F}
+    depth, border = depths.get(str(case.result_dtype)), borders.get(case.boundary)
+    if depth is None or border is None:
+        return None
+    cv2.setNumThreads(1)
+    return lambda: cv2.filter2D(x, depth, w, dst=out, borderType=border)
+
+
+PEERS: tuple[Peer, ...] = (
+    Peer("OpenCV", "cv2", "opencv-python-headless", _opencv),
+    Peer("np.correlate", "numpy", "numpy", _numpy),
+    Peer("signal.correlate", "scipy.signal", "scipy", _signal),
+    Peer("ndimage.correlate1d", "scipy.ndimage", "scipy", _ndimage1d),
+    Peer("ndimage.correlate", "scipy.ndimage", "scipy", _ndimage),
+)
+
+#: Peers' sums may go through a Fourier transform, whose error is not that of a plain sum.
+PEER_EPSILONS = 64
+
+
+def installed() -> tuple[Peer, ...]:
+    """Return the peers that can be imported here."""
+    return tuple(p for p in PEERS if p.version() is not None)

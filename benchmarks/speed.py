@@ -1,0 +1,205 @@
+"""The speed table: pyconv beside its peers in one run, on one thread, against the goals.
+
+A class of the table yields rows; a row holds contenders that solve the same problem. Results
+are checked before anything is timed. The classes themselves are in speed_classes.py.
+"""
+
+import math
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers import PEERS
+from benchmarks.timing import Effort, interleaved_minima
+from pyconv.versions import versions
+
+#: What a shared machine changes from run to run: a goal missed by less is not called missed.
+NOISE = 0.1
+
+
+class WrongResultError(Exception):
+    """A contender's result is not that of the definition: its time would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much of the table is measured, and how."""
+
+    quick: bool
+    effort: Effort
+    method: str
+    #: Whether every call makes its own result, instead of filling one that is given to it.
+    allocate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Contenders that solve one problem: ours first, under the name that its class gives it."""
+
+    label: str
+    products: int
+    contenders: Mapping[str, Callable[[], np.ndarray]]
+    #: Raises WrongResultError for a contender's name and result.
+    check: Callable[[str, np.ndarray], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on time of the fastest of some peers ÷ ours."""
+
+    peers: tuple[str, ...]
+    #: The bound on the geometric mean of the rows, and on each row.
+    mean: float | None = None
+    each: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A class of rows with times."""
+
+    name: str
+    title: str
+    ours: str
+    rows: Callable[[Profile], Iterator[Row]]
+    goals: tuple[Goal, ...]
+
+    def report(self, profile: Profile) -> dict[str, Any]:
+        """Check, time and print the rows, then the goals; return what was measured."""
+        print(f"\n### {self.title}\n")
+        table = _Table("case", f"{self.ours} ms", "GF/s", "others: ms (÷ ours)")
+        measured = []
+        for row in self.rows(profile):
+            for name, call in row.contenders.items():
+                row.check(name, call())
+            times = interleaved_minima(row.contenders, profile.effort)
+            ours = times[self.ours]
+            others = [f"{n} {_ms(t)} ({t / ours:.2f})" for n, t in times.items() if n != self.ours]
+            rate = 2e-9 * row.products / ours
+            table.row(row.label, _ms(ours), f"{rate:.1f}", ", ".join(others))
+            measured.append({"case": row.label, "gflops": rate, "seconds": times})
+        print()
+        goals = [self._judge(goal, measured) for goal in self.goals]
+        return {"name": self.name, "rows": measured, "goals": goals}
+
+    def _judge(self, goal: Goal, measured: list[dict[str, Any]]) -> dict[str, Any]:
+        ratios = {}
+        for row in measured:
+            times = [row["seconds"][p] for p in goal.peers if p in row["seconds"]]
+            if times:
+                ratios[row["case"]] = min(times) / row["seconds"][self.ours]
+        best = "the best of " if len(goal.peers) > 1 else ""
+        against = f"{best}{', '.join(goal.peers)} ÷ {self.ours}"
+        if not ratios:
+            print(f"- {against}: not measured")
+            return {"against": against, "met": None}
+        mean = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+        worst = min(ratios, key=lambda label: ratios[label])
+        figures = {"against": against, "mean": mean, "least": ratios[worst], "worst": worst}
+        verdicts = []
+        for name, value, bound in (
+            ("geometric mean", mean, goal.mean),
+            (f"least ({worst})", ratios[worst], goal.each),
+        ):
+            verdict = "" if bound is None else f", goal ≥ {bound:g}: {_verdict(value / bound)}"
+            print(f"- {against}: {name} {value:.2f}{verdict}")
+            if bound is not None:
+                verdicts.append(value >= bound * (1 - NOISE))
+        return {**figures, "met": all(verdicts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A class of figures that have an upper limit: workspace, overhead."""
+
+    name: str
+    title: str
+    unit: str
+    limit: float
+    #: Yields a case and its named figures, None where one cannot be measured here.
+    figures: Callable[[Profile], Iterator[tuple[str, dict[str, float | None]]]]
+
+    def report(self, profile: Profile) -> dict[str, Any]:
+        """Print the figures and whether all are within the limit; return them."""
+        print(f"\n### {self.title}\n")
+        table = _Table("case", self.unit)
+        measured, largest = [], 0.0
+        for case, figures in self.figures(profile):
+            words = [f"{n} {'–' if v is None else f'{v:.1f}'}" for n, v in figures.items()]
+            table.row(case, ", ".join(words))
+            measured.append({"case": case, "figures": figures})
+            largest = max(largest, *(v for v in figures.values() if v is not None))
+        verdict = _verdict(self.limit / largest)
+        print(f"\n- largest {largest:.1f} {self.unit}, goal ≤ {self.limit:g}: {verdict}")
+        met = largest <= self.limit * (1 + NOISE)
+        return {"name": self.name, "rows": measured, "goals": [{"largest": largest, "met": met}]}
+
+
+@dataclass(slots=True)
+class _Table:
+    """A Markdown table that prints each row as soon as it is known."""
+
+    columns: tuple[str, ...] = field(init=False)
+
+    def __init__(self, *columns: str) -> None:
+        self.columns = columns
+        self.row(*columns)
+        self.row(*("---" for _ in columns))
+
+    def row(self, *cells: str) -> None:
+        """Print one row."""
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:.0f}"
+
+
+def _verdict(share: float) -> str:
+    if share >= 1:
+        return "met"
+    return "within the noise" if share >= 1 - NOISE else "MISSED"
+
+
+def machine() -> dict[str, str]:
+    """Return the versions and the machine that the figures belong to."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                cpu = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass
+    peers = {
+        p.distribution: p.version() or "not installed: left out of the rows"
+        for p in PEERS
+        if p.distribution not in ("numpy", "scipy")  # named already, by `versions`
+    }
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    return {
+        "CPU": cpu,
+        **versions(),
+        **peers,
+        "load average before": load,
+    }
+
+
+def report(classes: tuple[Comparison | Measurement, ...], profile: Profile) -> dict[str, Any]:
+    """Print the table of ``classes``; return it as plain data."""
+    header = machine()
+    print("## pyconv beside its peers\n")
+    print("One thread for all; minima of interleaved repeats; results checked before timing.\n")
+    for name, value in header.items():
+        print(f"- {name}: {value}")
+    measured = [each.report(profile) for each in classes]
+    print("\n### Goals\n")
+    for each in measured:
+        states = [goal["met"] for goal in each["goals"]]
+        state = "not measured" if None in states else "met" if all(states) else "MISSED"
+        print(f"- {each['name']}: {state}")
+    return {"machine": header, "quick": profile.quick, "classes": measured}

@@ -1,0 +1,56 @@
+"""Minima of interleaved repeats: whatever disturbs the machine disturbs every contender."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to go on timing."""
+
+    #: For each contender of a row.
+    seconds: float
+    #: Samples of each contender, even where they take longer than ``seconds``.
+    least: int
+    most: int = 200
+
+
+QUICK = Effort(seconds=0.05, least=2)
+FULL = Effort(seconds=0.4, least=3)
+
+#: A sample repeats its call until it has taken about this long: the clock reads to 50 ns, and
+#: the calls before the last find the caches as a loop of such calls would.
+SAMPLE_SECONDS = 1e-3
+
+
+def _seconds(call: Callable[[], object], number: int) -> float:
+    start = time.perf_counter()
+    for _ in range(number):
+        call()
+    return (time.perf_counter() - start) / number
+
+
+def interleaved_minima(
+    contenders: Mapping[str, Callable[[], object]], effort: Effort
+) -> dict[str, float]:
+    """Return the least seconds a call of each contender, sampled in turn."""
+    number, spent, best = {}, {}, {}
+    for name, call in contenders.items():
+        call()
+        once = _seconds(call, 1)
+        number[name] = max(1, math.ceil(SAMPLE_SECONDS / once))
+        spent[name], best[name] = 0.0, math.inf
+    for turn in range(effort.most):
+        waiting = [n for n in contenders if turn < effort.least or spent[n] < effort.seconds]
+        if not waiting:
+            break
+        for name in waiting:
+            call = contenders[name]
+            if number[name] > 1:
+                call()  # the contender before has left its own data in the cache
+            sample = _seconds(call, number[name])
+            spent[name] += sample * number[name]
+            best[name] = min(best[name], sample)
+    return best
