@@ -1,0 +1,80 @@
+"""``python -m pyconv``: the demo, what is in use here, and a filter for files."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pyconv import __version__
+from pyconv.commands import FAILURE, INTERRUPTED, OK, USAGE, CommandError, demo, filtering, info
+
+EXAMPLES = """\
+Examples:
+  python -m pyconv                     the demo: real data beside SciPy, pictures in pyconv-demo/
+  python -m pyconv info                versions, instruction set, threads, OpenMP and BLAS in use
+  python -m pyconv filter in.png --kernel sobel -o out.png
+  python -m pyconv filter --help       the kernels and the options
+
+Exit codes: 0 done, 1 failure, 2 usage error or a package missing, 130 interrupted."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and leave."""
+        self.exit(USAGE, f"pyconv: error: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = OneLineParser(
+        prog="python -m pyconv",
+        description="Cross-correlation and convolution of arrays in one, two and three dimensions.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"pyconv {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (demo, info, filtering):
+        command.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the process. Without a command they are the demo's.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    top = parser()
+    if not given or (given[0].startswith("--") and given[0] not in ("--help", "--version")):
+        given.insert(0, "demo")
+    arguments = top.parse_args(given)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except CommandError as error:
+        return _fail(error, error.code)
+    except MemoryError as error:
+        return _fail(f"out of memory ({error})" if str(error) else "out of memory", FAILURE)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has gone (``| head``); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    return OK
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"pyconv: error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

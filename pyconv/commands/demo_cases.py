@@ -1,0 +1,207 @@
+"""The demo's cases: which filter goes over which recording, here and in SciPy."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import pyconv
+from pyconv import planning
+from pyconv.commands.demo_data import Recording
+from pyconv.commands.named_kernels import magnitude, named_kernels
+
+Array = npt.NDArray[Any]
+
+#: SciPy's words for our boundaries: ndimage's modes, and np.pad's in front of signal.
+NDIMAGE_MODES = {"symmetric": "reflect", "mirror": "mirror", "nearest": "nearest", "wrap": "wrap"}
+PAD_MODES = {"symmetric": "symmetric", "mirror": "reflect", "nearest": "edge", "wrap": "wrap"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table: data and what is done to it."""
+
+    data: str
+    filter: str
+    x: Array
+    kernels: tuple[Array, ...]
+    axes: tuple[int, ...]
+    boundary: str = "symmetric"
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def stride(self) -> int:
+        """Return the distance between results."""
+        return int(self.keywords.get("stride", 1))
+
+    def pyconv(self, workers: int | None) -> Array:
+        """Return our result."""
+        return magnitude(
+            [
+                pyconv.correlate(
+                    self.x,
+                    w,
+                    "same",
+                    self.boundary,
+                    axes=self.axes,
+                    workers=workers,
+                    **self.keywords,
+                )
+                for w in self.kernels
+            ]
+        )
+
+    def algorithm(self) -> str:
+        """Return the name of the algorithm that runs for the first kernel."""
+        arguments: dict[str, Any] = {
+            "mode": "same",
+            "boundary": self.boundary,
+            "fill_value": 0,
+            "axes": self.axes,
+            "stride": 1,
+            "dilation": 1,
+            "dtype": None,
+            "overflow": "raise",
+            "method": "auto",
+        } | dict(self.keywords)
+        w = self.kernels[0]
+        return planning.prepare(self.x, w, False, **arguments).plan(self.x, w).algorithm.name
+
+    def scipy(self, function: Callable[["Case", Array, np.dtype], Array], dtype: np.dtype) -> Array:
+        """Return SciPy's result by one of SCIPY."""
+        exact = np.dtype(np.int64) if dtype.kind in "iu" else dtype
+        y = magnitude([function(self, w, exact) for w in self.kernels])
+        y = y[
+            tuple(
+                slice(None, None, self.stride) if a in self.axes else slice(None)
+                for a in range(y.ndim)
+            )
+        ]
+        if y.dtype != dtype:
+            limits = np.iinfo(dtype)
+            y = np.clip(y, limits.min, limits.max).astype(dtype)
+        return y
+
+    def _spread(self, w: Array) -> Array:
+        """Return ``w`` with an axis of one weight for each batch axis of ``x``."""
+        return w.reshape(
+            [w.shape[self.axes.index(a)] if a in self.axes else 1 for a in range(self.x.ndim)]
+        )
+
+    def ndimage(self, w: Array, dtype: np.dtype) -> Array:
+        """Return SciPy's result by ndimage."""
+        from scipy import ndimage
+
+        mode = NDIMAGE_MODES[self.boundary]
+        y: Array
+        if self.x.ndim == 1:
+            y = ndimage.correlate1d(self.x, w, output=dtype, mode=mode)
+        else:
+            y = ndimage.correlate(self.x, self._spread(w), output=dtype, mode=mode)
+        return y
+
+    def signal(self, w: Array, dtype: np.dtype) -> Array:
+        """Return SciPy's result by signal, which pads with zeros only: padded by hand."""
+        from scipy import signal
+
+        w = self._spread(w)
+        pads = [(k // 2, (k - 1) // 2) for k in w.shape]
+        x = np.pad(self.x, pads, mode=PAD_MODES[self.boundary])  # type: ignore[call-overload]
+        wide = np.result_type(dtype, w)
+        y: Array = signal.correlate(x.astype(wide), w.astype(wide), mode="valid")
+        return y.astype(dtype, copy=False)
+
+
+#: What we stand beside: the faster of the two is shown.
+SCIPY: dict[str, Callable[[Case, Array, np.dtype], Array]] = {
+    "ndimage": Case.ndimage,
+    "signal": Case.signal,
+}
+
+
+def _gabor(size: int, wavelength: float, angle: float) -> Array:
+    """Return a Gabor kernel without mean: stripes under a Gaussian."""
+    v, u = np.mgrid[:size, :size] - size // 2
+    along = u * np.cos(angle) + v * np.sin(angle)
+    envelope = np.exp(-0.5 * (u**2 + v**2) / (size / 6) ** 2)
+    w = envelope * np.cos(2 * np.pi * along / wavelength)
+    w -= envelope * (w.sum() / envelope.sum())
+    unit: Array = (w / np.abs(w).sum()).astype(np.float32)
+    return unit
+
+
+def _disk(size: int) -> Array:
+    """Return the blur of a lens out of focus."""
+    v, u = np.mgrid[:size, :size] - size // 2
+    w: Array = (u**2 + v**2 <= (size / 2) ** 2).astype(np.float32)
+    w /= w.sum()
+    return w
+
+
+def _kernels(name: str, ndim: int, dtype: npt.DTypeLike, **parameters: Any) -> tuple[Array, ...]:
+    return tuple(w.astype(dtype) for w in named_kernels(name, ndim, **parameters))
+
+
+def ecg_cases(recording: Recording) -> Iterator[Case]:
+    """Yield what is done to the heartbeats."""
+    counts = recording.array
+    label, x = f"ECG {counts.size}", counts.astype(np.float64)
+    beat = x[recording.marks["beat"]]
+    beat = beat - beat.mean()
+    yield Case(label, "smooth: Gaussian, 17", x, _kernels("gaussian", 1, x.dtype, sigma=2), (0,))
+    slope = np.gradient(named_kernels("gaussian", 1, sigma=2)[0])
+    yield Case(label, "slope: Gaussian', 17", x, (-slope,), (0,))
+    yield Case(label, "baseline: mean of 251", x, _kernels("box", 1, x.dtype, size=251), (0,))
+    yield Case(label, f"matched beat, {beat.size}", x, (beat / np.abs(beat).sum(),), (0,))
+    yield Case(label, "second difference, 3", counts, named_kernels("laplace", 1), (0,))
+
+
+def photograph_cases(recording: Recording) -> Iterator[Case]:
+    """Yield what is done to the photograph: in colours along axes 0 and 1, and in grey."""
+    colours = recording.array
+    light = (colours / np.float32(255)).astype(np.float32)
+    grey = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    f32 = np.float32
+    label = f"photo {colours.shape[0]}x{colours.shape[1]}"
+    rgb = f"{label}x3"
+    yield Case(rgb, "Gaussian, 13x13", light, _kernels("gaussian", 2, f32, sigma=1.5), (0, 1))
+    yield Case(label, "Sobel magnitude, 3x3", grey, _kernels("sobel", 2, f32), (0, 1))
+    yield Case(label, "Gabor, 25x25", grey, (_gabor(25, 8, np.pi / 4),), (0, 1))
+    yield Case(rgb, "lens blur, 21x21", light, (_disk(21),), (0, 1))
+    yield Case(
+        label, "mean, 9x9", grey.astype(np.float64), _kernels("box", 2, float, size=9), (0, 1)
+    )
+    yield Case(rgb, "Laplace, 3x3", colours, named_kernels("laplace", 2), (0, 1), "mirror")
+    saturate = {"dtype": np.uint8, "overflow": "saturate"}
+    yield Case(
+        rgb,
+        "sharpen, 3x3, saturated",
+        colours,
+        named_kernels("sharpen", 2),
+        (0, 1),
+        "mirror",
+        saturate,
+    )
+    small = _kernels("gaussian", 2, f32, sigma=2)
+    yield Case(rgb, "shrink 4x: 17x17, stride 4", light, small, (0, 1), "mirror", {"stride": 4})
+
+
+def volume_cases(recording: Recording) -> Iterator[Case]:
+    """Yield what is done to the volume."""
+    counts = recording.array
+    x = (counts / counts.max()).astype(np.float32)
+    label, axes = "MRI " + "x".join(map(str, counts.shape)), (0, 1, 2)
+    f32 = np.float32
+    yield Case(label, "Gaussian, 9x9x9", x, _kernels("gaussian", 3, f32, sigma=1), axes, "nearest")
+    yield Case(label, "Sobel magnitude, 3x3x3", x, _kernels("sobel", 3, f32), axes, "nearest")
+    yield Case(
+        label,
+        "mean, 5x5x5",
+        x.astype(np.float64),
+        _kernels("box", 3, float, size=5),
+        axes,
+        "nearest",
+    )
+    yield Case(label, "Laplace, 3x3x3", counts, named_kernels("laplace", 3), axes, "nearest")
