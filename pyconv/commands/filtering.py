@@ -183,8 +183,8 @@ def _kernels(
         kernels = named_kernels(arguments.kernel, len(axes), arguments.sigma, arguments.size)
     except ValueError as error:
         raise CommandError(error, USAGE) from error
-    # Weights that are not whole numbers must not widen a float32 array to float64.
-    if source.array.dtype.kind in "fc" and source.array.dtype.itemsize < 8:
+    # 64-bit weights must not widen the narrower floating-point arrays.
+    if source.array.dtype in (np.float16, np.float32, np.complex64):
         return tuple(w.astype(np.float32) for w in kernels)
     return kernels
 

@@ -97,6 +97,7 @@ def _gradient_rows(name: str, smooth: Sequence[int], weights: str) -> dict[str, 
     """Return the magnitude and the derivatives along x (the last axis) and y of one operator."""
 
     def magnitude(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
+        _need_two(ndim, name)
         return tuple(_derivative(smooth, axis, ndim) for axis in range(ndim))
 
     def along_x(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:

@@ -1,0 +1,602 @@
+"""``python -m pyconv``: results equal the library's, and every failure is one line."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import pyconv
+from pyconv.__main__ import main
+from pyconv.commands import demo, demo_cases, demo_data, named_kernels, pictures
+from pyconv.commands.named_kernels import KERNELS
+from pyconv.versions import versions
+
+COMMAND = [sys.executable, "-m", "pyconv"]
+
+
+def run(*arguments, **options):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def command(capsys):
+    """Return a function that runs the command line here: its code, output and errors."""
+
+    def call(*arguments):
+        try:
+            code = main([str(a) for a in arguments])
+        except SystemExit as stop:  # argparse's way to end
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def fails(command):
+    """Return a function that asserts a one-line error and returns the code and the line."""
+
+    def call(*arguments):
+        code, out, err = command(*arguments)
+        assert out == ""
+        assert re.fullmatch(r"pyconv: error: .+\n", err), err
+        return code, err
+
+    return call
+
+
+@pytest.fixture
+def picture(tmp_path, rng):
+    """Return the path and the pixels of a picture in colour."""
+    image = pytest.importorskip("PIL.Image")
+    pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    path = tmp_path / "in.png"
+    image.fromarray(pixels).save(path)
+    return path, pixels
+
+
+@pytest.fixture
+def array(tmp_path, rng):
+    """Return the path and the values of an array."""
+    values = rng.standard_normal((12, 15))
+    path = tmp_path / "in.npy"
+    np.save(path, values)
+    return path, values
+
+
+# ---- the whole -----------------------------------------------------------------------------
+
+
+def test_the_library_does_not_import_the_command_line():
+    program = (
+        "import sys, pyconv\n"
+        "late = 'pyconv.commands', 'scipy.ndimage', 'matplotlib', 'PIL', 'pywt', 'nibabel'\n"
+        "found = [m for m in late if m in sys.modules]\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_version(command):
+    assert command("--version") == (0, f"pyconv {pyconv.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["demo"], ["info"], ["filter"]], ids=" ".join)
+def test_help_shows_examples(command, arguments):
+    code, out, err = command(*arguments, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: python -m pyconv")
+    assert "Examples:" in out
+    assert out.isascii()  # any terminal can show it
+
+
+def test_help_of_filter_lists_every_kernel(command):
+    _, out, _ = command("filter", "--help")
+    for name in KERNELS:
+        assert re.search(rf"^  {name} +\S", out, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("arguments", [["paint"], ["--paint"], ["demo", "x"], ["info", "--x"]])
+def test_usage_errors(fails, arguments):
+    code, line = fails(*arguments)
+    assert code == 2
+    assert "--help" in line
+
+
+def test_info_is_what_show_versions_prints(command, capsys):
+    pyconv.show_versions()
+    shown = capsys.readouterr().out
+    assert command("info") == (0, shown, "")
+    assert [line.split(":")[0] for line in shown.splitlines()] == list(versions())
+
+
+def test_info_names_the_isa_that_was_forced():
+    for isa in pyconv.versions.loader.runnable():
+        result = run("info", env={**os.environ, "PYCONV_ISA": isa})
+        assert result.returncode == 0
+        assert f"\nISA: {isa} " in result.stdout
+
+
+def test_info_names_a_blas_with_and_without_threadpoolctl(monkeypatch):
+    assert versions()["BLAS"]
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert "as SciPy was built" in versions()["BLAS"]
+
+
+def test_a_closed_pipe_is_no_traceback():
+    process = subprocess.Popen(
+        [*COMMAND, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_is_one_line(tmp_path):
+    source = tmp_path / "in.npy"
+    np.save(source, np.zeros((3000, 3000)))
+    w = tmp_path / "w.npy"
+    np.save(w, np.ones((601, 601)))
+    options = ["--workers", "1", "--method", "direct"]
+    arguments = ["filter", source, "--kernel-file", w, *options, "-o", tmp_path / "y.npy"]
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(2)  # long enough to be past the imports, short beside minutes of work
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "pyconv: error: interrupted\n")
+    assert not (tmp_path / "y.npy").exists()
+
+
+def test_out_of_memory_is_one_line(fails, array, monkeypatch):
+    def refuse(path):
+        raise MemoryError("Unable to allocate 1. TiB")
+
+    monkeypatch.setattr(pictures, "read", refuse)
+    path, _ = array
+    code, line = fails("filter", path, "--kernel", "box", "-o", path)
+    assert code == 1
+    assert "1. TiB" in line
+
+
+# ---- the named kernels ---------------------------------------------------------------------
+
+NDIMAGE = {
+    "sobel-x": lambda x: ndimage.sobel(x, -1),
+    "sobel-y": lambda x: ndimage.sobel(x, -2),
+    "prewitt-x": lambda x: ndimage.prewitt(x, -1),
+    "prewitt-y": lambda x: ndimage.prewitt(x, -2),
+    "laplace": ndimage.laplace,
+    "gaussian": lambda x: ndimage.gaussian_filter(x, 1.0),
+    "box": lambda x: ndimage.uniform_filter(x, 3),
+    "sobel": lambda x: np.sqrt(sum(ndimage.sobel(x, a) ** 2 for a in range(x.ndim))),
+    "prewitt": lambda x: np.sqrt(sum(ndimage.prewitt(x, a) ** 2 for a in range(x.ndim))),
+}
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("name", NDIMAGE)
+def test_named_kernels_are_those_of_ndimage(command, tmp_path, rng, name, ndim):
+    if ndim == 1 and name in ("sobel", "sobel-y", "prewitt", "prewitt-y"):
+        pytest.skip("it needs two axes")
+    x = rng.standard_normal((9, 10, 11)[:ndim])
+    source, target = tmp_path / "x.npy", tmp_path / "y.npy"
+    np.save(source, x)
+    axes = ",".join(map(str, range(ndim)))
+    code, out, err = command("filter", source, "--kernel", name, "--axes", axes, "-o", target)
+    assert (code, err) == (0, "")
+    assert out == f"{target}: {' x '.join(map(str, x.shape))}, float64\n"
+    np.testing.assert_allclose(np.load(target), NDIMAGE[name](x), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_named_kernels_keep_or_remove_a_constant(name):
+    for w in named_kernels.named_kernels(name, 2):
+        total = 1 if name in ("box", "emboss", "gaussian", "sharpen") else 0
+        assert w.sum() == pytest.approx(total)
+
+
+# ---- filter: pictures ----------------------------------------------------------------------
+
+
+def read(path):
+    image = pytest.importorskip("PIL.Image")
+    with image.open(path) as file:
+        return np.asarray(file)
+
+
+def test_filter_saturates_a_picture(command, picture, tmp_path):
+    path, pixels = picture
+    target = tmp_path / "out.png"
+    assert command("filter", path, "--kernel", "sharpen", "-o", target)[0] == 0
+    w = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
+    expected = np.clip(ndimage.correlate(pixels, w[..., None], np.int64), 0, 255)
+    np.testing.assert_array_equal(read(target), expected)
+
+
+def test_filter_rounds_a_magnitude_into_the_picture(command, picture, tmp_path):
+    path, pixels = picture
+    target = tmp_path / "out.png"
+    assert command("filter", path, "--kernel", "sobel", "-o", target)[0] == 0
+    x = pixels.astype(float)
+    expected = np.hypot(ndimage.sobel(x, 0), ndimage.sobel(x, 1))
+    # ndimage smooths the colours too: take each by itself.
+    for c in range(3):
+        expected[..., c] = np.hypot(ndimage.sobel(x[..., c], 0), ndimage.sobel(x[..., c], 1))
+    np.testing.assert_array_equal(read(target), np.rint(np.clip(expected, 0, 255)))
+
+
+def test_filter_keeps_transparency(command, tmp_path, rng):
+    image = pytest.importorskip("PIL.Image")
+    for channels in (2, 4):
+        pixels = rng.integers(0, 256, (20, 30, channels), dtype=np.uint8)
+        source, target = tmp_path / "in.png", tmp_path / "out.png"
+        image.fromarray(pixels).save(source)
+        options = ["--size", 5, "--stride", "2,3", "--mode", "valid"]
+        assert command("filter", source, "--kernel", "box", *options, "-o", target)[0] == 0
+        y = read(target)
+        np.testing.assert_array_equal(y[..., -1], pixels[2:-2, 2:-2, -1][::2, ::3])
+        colours = pyconv.correlate(
+            pixels[..., :-1], np.full((5, 5), 1 / 25), axes=(0, 1), stride=(2, 3)
+        )
+        np.testing.assert_array_equal(y[..., :-1], np.rint(colours))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("ending", ["tif", "png", "jpg"])
+def test_filter_reads_every_kind_of_picture(command, tmp_path, rng, mode, ending):
+    image = pytest.importorskip("PIL.Image")
+    grey = rng.integers(0, 200, (16, 16), dtype=np.uint8)
+    if mode == "I;16":
+        made = image.fromarray(grey.astype(np.uint16) * 100)
+    else:
+        made = image.fromarray(grey).convert(mode)
+    source, target = tmp_path / f"in.{ending}", tmp_path / "out.npy"
+    try:
+        made.save(source)
+    except OSError:
+        pytest.skip(f"{ending} does not hold {mode}")
+    code, _, err = command("filter", source, "--kernel", "box", "--size", "1", "-o", target)
+    assert (code, err) == (0, "")
+    y = np.load(target)
+    assert y.shape[:2] == (16, 16)
+    assert y.dtype == {"I;16": np.uint16, "I": y.dtype, "F": np.float32}.get(mode, np.uint8)
+    if ending != "jpg" and mode == "L":
+        np.testing.assert_array_equal(y, grey)
+
+
+def test_filter_turns_a_picture_as_its_camera_was_held(command, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    source, target = tmp_path / "in.jpg", tmp_path / "out.png"
+    exif = image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side
+    image.fromarray(np.zeros((10, 20), np.uint8)).save(source, exif=exif)
+    assert command("filter", source, "--kernel", "box", "-o", target)[0] == 0
+    assert read(target).shape == (20, 10)
+
+
+# ---- filter: arrays ------------------------------------------------------------------------
+
+
+def test_filter_passes_its_options_on(command, array, tmp_path, rng):
+    path, x = array
+    w = rng.standard_normal((3, 4))
+    weights, target = tmp_path / "w.npy", tmp_path / "y.npy"
+    np.save(weights, w)
+    options = (
+        "--axes 1,0 --mode full --boundary constant --fill-value 2.5 --stride 2,1 --dilation 1,2"
+        " --dtype float32 --method reference --workers 1 --convolve"
+    )
+    code, _, err = command("filter", path, "--kernel-file", weights, *options.split(), "-o", target)
+    assert (code, err) == (0, "")
+    expected = pyconv.convolve(
+        x, w, "full", fill_value=2.5, axes=(1, 0), stride=(2, 1), dilation=(1, 2),
+        dtype=np.float32, method="reference",
+    )  # fmt: skip
+    y = np.load(target)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_filter_keeps_the_dtype_of_the_library(command, tmp_path, rng):
+    source, target = tmp_path / "x.npy", tmp_path / "y.npy"
+    for given, kernel, expected in [
+        (np.uint8, "laplace", np.int64),
+        (np.float32, "gaussian", np.float32),
+        (np.float16, "box", np.float32),
+        (np.float32, "sobel", np.float32),
+        (np.complex64, "sobel-x", np.complex64),
+        (np.uint8, "sobel", np.float32),
+    ]:
+        np.save(source, rng.integers(0, 9, (8, 8)).astype(given))
+        assert command("filter", source, "--kernel", kernel, "-o", target)[0] == 0
+        assert np.load(target).dtype == expected, (given, kernel)
+
+
+def test_filter_takes_a_signal(command, tmp_path, rng):
+    source, weights, target = (tmp_path / name for name in ("x.npy", "w.npy", "y.npy"))
+    x, w = rng.standard_normal(40), rng.standard_normal(5)
+    np.save(source, x)
+    np.save(weights, w)
+    assert command("filter", source, "--kernel-file", weights, "-o", target)[0] == 0
+    np.testing.assert_allclose(np.load(target), ndimage.correlate1d(x, w), rtol=0, atol=1e-12)
+    assert command("filter", source, "--kernel", "gaussian", "-o", target)[0] == 0
+    np.testing.assert_allclose(np.load(target), ndimage.gaussian_filter1d(x, 1), atol=1e-12)
+
+
+def test_filter_writes_an_array_as_a_picture(command, tmp_path, rng):
+    pytest.importorskip("PIL")
+    source, target = tmp_path / "x.npy", tmp_path / "y.png"
+    x = rng.integers(0, 256, (8, 9), dtype=np.uint8)
+    np.save(source, x)
+    options = ["--dtype", "uint8", "--overflow", "saturate"]
+    assert command("filter", source, "--kernel", "edge", *options, "-o", target)[0] == 0
+    w = np.full((3, 3), -1)
+    w[1, 1] = 8
+    expected = np.clip(ndimage.correlate(x, w, np.int64), 0, 255)
+    np.testing.assert_array_equal(read(target), expected)
+
+
+# ---- filter: errors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["png", "npy"])
+def test_a_missing_file(fails, tmp_path, ending):
+    source = tmp_path / f"none.{ending}"
+    code, line = fails("filter", source, "--kernel", "sobel", "-o", tmp_path / "y.npy")
+    assert (code, line) == (1, f"pyconv: error: {source}: no such file\n")
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "jpg", "npy", ""])
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x93NUMPY\x01\x00\xff\xff{", "cut"])
+def test_an_unreadable_file(fails, picture, array, tmp_path, ending, content):
+    if content == "cut":
+        whole = (array if ending == "npy" else picture)[0].read_bytes()
+        content = whole[: len(whole) // 2]
+    source = tmp_path / f"bad.{ending}"
+    source.write_bytes(content)
+    code, line = fails("filter", source, "--kernel", "sobel", "-o", tmp_path / "y.npy")
+    assert code == 1
+    assert str(source) in line
+
+
+def test_a_pickle_is_not_run(fails, tmp_path):
+    source = tmp_path / "x.npy"
+    np.save(source, np.array([{}], dtype=object), allow_pickle=True)
+    code, line = fails("filter", source, "--kernel", "box", "-o", tmp_path / "y.npy")
+    assert code == 1
+    assert "pickle" in line
+
+
+def test_an_unknown_kernel(fails, array):
+    path, _ = array
+    code, line = fails("filter", path, "--kernel", "zobel", "-o", path)
+    assert code == 2
+    assert "'zobel'" in line
+    assert all(name in line for name in KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ("--kernel box --kernel-file w.npy", 2, "not allowed with"),
+        ("", 2, "--kernel"),
+        ("--kernel gaussian --sigma 0", 2, "sigma=0.0"),
+        ("--kernel gaussian --sigma nan", 2, "sigma=nan"),
+        ("--kernel gaussian --sigma 1e300", 2, "weights"),
+        ("--kernel box --size 0", 2, "size=0"),
+        ("--kernel box --size 99999", 2, "weights"),
+        ("--kernel emboss --axes 0", 2, "emboss"),
+        ("--kernel sobel-y --axes 0", 2, "sobel-y"),
+        ("--kernel sobel --axes 0", 2, "two axes"),
+        ("--kernel box --axes 0,1,2,3", 2, "4 axes"),
+        ("--kernel box --axes 0,5", 1, "axes="),
+        ("--kernel box --axes a", 2, "'a'"),
+        ("--kernel box --boundary reflect", 2, "ambiguous"),
+        ("--kernel box --boundary moon", 2, "moon"),
+        ("--kernel box --dtype float99", 2, "float99"),
+        ("--kernel box --stride 0", 1, "stride=0"),
+        ("--kernel box --stride 1,2,3", 1, "stride="),
+        ("--kernel box --dilation 99 --mode valid", 1, "empty"),
+        ("--kernel box --workers 0", 1, "workers=0"),
+        ("--kernel box --dtype uint8", 1, "overflow="),
+        ("--kernel-file none.npy", 1, "none.npy: no such file"),
+    ],
+)
+def test_wrong_options(fails, array, tmp_path, options, code, words):
+    path, _ = array
+    found, line = fails("filter", path, *options.split(), "-o", tmp_path / "y.npy")
+    assert found == code
+    assert words in line
+    assert not (tmp_path / "y.npy").exists()
+
+
+@pytest.mark.parametrize("kernel", ["laplace", "sobel"])
+def test_a_picture_may_refuse_to_saturate(fails, picture, tmp_path, kernel):
+    options = ["--kernel", kernel, "--overflow", "raise"]
+    code, line = fails("filter", picture[0], *options, "-o", tmp_path / "y.png")
+    assert code == 1
+    assert "[0, 255]" in line
+
+
+def test_a_kernel_that_does_not_fit(fails, array, tmp_path):
+    path, _ = array
+    weights = tmp_path / "w.npy"
+    for shape in [(), (0, 3), (2, 2, 2), (1, 1, 1, 1)]:
+        np.save(weights, np.ones(shape))
+        code, line = fails("filter", path, "--kernel-file", weights, "-o", tmp_path / "y.npy")
+        assert code == 1
+        assert "dimensions" in line or "empty" in line
+
+
+def test_an_output_that_cannot_be(fails, array, picture, tmp_path):
+    pytest.importorskip("PIL")
+    path, _ = array
+    for target, code, words in [
+        (tmp_path, 1, "directory"),
+        (tmp_path / "none" / "y.npy", 1, "no directory"),
+        (path / "y.npy", 1, "no directory"),
+        (tmp_path / "y.xyz", 2, ".xyz"),
+        (tmp_path / "y", 2, "ending"),
+        (tmp_path / "y.png", 1, ".npy"),  # float64 is no PNG
+    ]:
+        found, line = fails("filter", path, "--kernel", "box", "-o", target)
+        assert found == code, line
+        assert words in line
+    colours, _ = picture
+    for options in (["--dtype", "float32"], ["--dtype", "bool"]):
+        code, line = fails("filter", colours, "--kernel", "box", *options, "-o", tmp_path / "y.png")
+        assert code == 1
+        assert ".npy" in line
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")  # noqa: PTH110
+def test_a_full_disk(fails, array, tmp_path):
+    path, _ = array
+    target = tmp_path / "y.npy"
+    target.symlink_to("/dev/full")
+    code, line = fails("filter", path, "--kernel", "box", "-o", target)
+    assert code == 1
+    assert "No space left" in line
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0),
+    reason="nothing is read-only for root",
+)
+def test_a_read_only_folder(fails, array, tmp_path, monkeypatch):
+    path, _ = array
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o500)
+    monkeypatch.chdir(folder)
+    code, line = fails("filter", path, "--kernel", "box", "-o", "y.npy")
+    assert code == 1
+    assert "Permission denied" in line
+
+
+def test_pillow_is_missing(fails, tmp_path, monkeypatch):
+    source = tmp_path / "in.png"
+    source.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    code, line = fails("filter", source, "--kernel", "box", "-o", tmp_path / "y.npy")
+    assert code == 2
+    assert "pyconv-nd[demo]" in line
+
+
+# ---- the demo ------------------------------------------------------------------------------
+
+DEMO = {"matplotlib": "matplotlib", "pywt": "PyWavelets", "skimage": "scikit-image"}
+
+
+@pytest.fixture
+def demo_extra():
+    """Skip the test where the ``demo`` extra is not installed."""
+    for module in (*DEMO, "nibabel", "PIL"):
+        pytest.importorskip(module, reason="needs the demo extra")
+
+
+@pytest.mark.parametrize("module", ["pywt", "skimage", "nibabel", "matplotlib"])
+def test_the_demo_names_what_is_missing(fails, monkeypatch, tmp_path, module):
+    for other in (*DEMO, "nibabel"):
+        if other != module:
+            pytest.importorskip(other)
+    for name in [n for n in sys.modules if n.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    code, line = fails("demo", "--out", tmp_path / "pictures")
+    assert code == 2
+    assert DEMO.get(module, module) in line
+    assert "pyconv-nd[demo]" in line
+    assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.usefixtures("demo_extra")
+def test_the_demo_cannot_save(fails, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for out in (file, file / "deeper"):
+        code, line = fails("demo", "--out", out)
+        assert code == 1
+        assert "--out" in line
+
+
+@pytest.mark.usefixtures("demo_extra")
+def test_the_demo_refuses_zero_workers(fails, tmp_path):
+    code, line = fails("demo", "--workers", 0, "--out", tmp_path)
+    assert code == 2
+    assert "workers=0" in line
+
+
+@pytest.mark.usefixtures("demo_extra")
+def test_every_case_of_the_demo_agrees_with_scipy():
+    dtypes = set()
+    for recording in (demo_data.ecg(), demo_data.photograph(), demo_data.volume()):
+        for case in getattr(demo_cases, f"{recording.name}_cases")(recording):
+            y = case.pyconv(None)
+            dtypes.add(y.dtype)
+            scale = 1 if y.dtype.kind in "iu" else np.finfo(y.dtype).eps
+            products = case.kernels[0].size
+            size = max(float(np.abs(w).sum()) for w in case.kernels) * np.abs(case.x).max()
+            for function in demo_cases.SCIPY.values():
+                difference = np.abs(y - case.scipy(function, y.dtype).astype(y.dtype)).max()
+                bound = 0 if y.dtype.kind in "iu" else 2 * (products + 20) * scale * size
+                assert difference <= bound, (case.filter, function)
+            assert case.algorithm() in pyconv.planning.METHODS
+    assert {np.dtype(t) for t in ("uint8", "int64", "float32", "float64")} <= dtypes
+
+
+@pytest.mark.usefixtures("demo_extra")
+def test_the_demo(tmp_path):
+    result = run(cwd=tmp_path)  # no argument at all
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(p.name for p in (tmp_path / "pyconv-demo").iterdir()) == [
+        "ecg.png",
+        "photograph.png",
+        "volume.png",
+    ]
+    for path in (tmp_path / "pyconv-demo").iterdir():
+        pixels = read(path)
+        assert min(pixels.shape[:2]) > 500
+        assert pixels[..., :3].std() > 20  # something is drawn
+    lines = result.stdout.splitlines()
+    table = lines[lines.index(demo.HEADER) + 2 :]
+    table = table[: table.index("")]
+    assert len(table) >= 12
+    for line in table:
+        assert re.search(r" (direct|im2col|reference) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
+
+
+def test_best_time_is_that_of_one_call():
+    assert 0.005 <= demo.best_time(lambda: time.sleep(0.005)) < 0.1
+    assert demo.best_time(lambda: None) < 1e-4
+
+
+def test_seconds_keeps_three_digits():
+    assert [demo.seconds(t) for t in (2.5, 0.0123456, 4.56789e-6)] == [
+        "2.5 s",
+        "12.3 ms",
+        "4.57 us",
+    ]
