@@ -87,17 +87,20 @@ ctypedef fused sum_t:
     double
     uint64_t
 
-#: dtype character → code of rows.h; characters rather than numbers, because C's long may be
-#: either of two widths.
-ROW_CODES = {
-    np.dtype(name): code
-    for name, code in (
-        ("bool", ROW_UINT8), ("int8", ROW_INT8), ("uint8", ROW_UINT8), ("int16", ROW_INT16),
-        ("uint16", ROW_UINT16), ("int32", ROW_INT32), ("uint32", ROW_UINT32),
-        ("int64", ROW_INT64), ("uint64", ROW_UINT64), ("float32", ROW_FLOAT),
-        ("float64", ROW_DOUBLE),
-    )
-}
+# NumPy's type number → code of rows.h, −1 for what the loops do not read or write.
+cdef int row_codes[32]
+for _number in range(32):
+    row_codes[_number] = -1
+for _name, _code in (
+    ("bool", ROW_UINT8), ("b", ROW_INT8), ("B", ROW_UINT8), ("h", ROW_INT16), ("H", ROW_UINT16),
+    ("i", ROW_INT32), ("I", ROW_UINT32), ("q", ROW_INT64), ("Q", ROW_UINT64),
+    ("f", ROW_FLOAT), ("d", ROW_DOUBLE),
+    # C's long has either of two widths.
+    ("l", ROW_INT64 if np.dtype("l").itemsize == 8 else ROW_INT32),
+    ("L", ROW_UINT64 if np.dtype("L").itemsize == 8 else ROW_UINT32),
+):
+    row_codes[np.dtype(_name).num] = _code
+
 SUM_CODES = {
     np.dtype("float32"): SUMS_FLOAT,
     np.dtype("float64"): SUMS_DOUBLE,

@@ -32,6 +32,7 @@ cdef struct Stencil:
     # The caller's array, in bytes.
     Py_ssize_t z_stride, y_stride, x_stride, sample_stride
     row_load load
+    bint same               # rows hold contiguous samples of the type of the sums
     bint readable           # tiles may read it as it is
     const void* fill
     Py_ssize_t n_fill       # 1, or one for each sample of a pixel
@@ -39,7 +40,8 @@ cdef struct Stencil:
     bint stored
     row_emit emit
     Py_ssize_t out_item, out_z, out_y
-    bint streaming
+    bint streaming          # past the cache: the result is large and its rows are aligned alike
+    bint prefetching        # x is larger than the cache
     # Units.
     Py_ssize_t n_batch, n_planes, n_slabs, n_panels
     Py_ssize_t unit_planes, unit_rows, unit_cols
@@ -89,6 +91,8 @@ cdef void pack_border(const Stencil* s, const char* row, Py_ssize_t first, Py_ss
         index = source_index(&s.x, first + i * step)
         if index < 0:
             pack_fill(s, 1, out)
+        elif s.same and s.group == 1:
+            out[0] = (<const sum_t*>(row + index * s.x_stride))[0]
         else:
             s.load(row + index * s.x_stride, s.sample_stride, s.group, out)
         out += s.group
@@ -98,7 +102,9 @@ cdef void pack_inside(const Stencil* s, const char* row, Py_ssize_t step, Py_ssi
                       sum_t* out) noexcept nogil:
     """Copy pixels ``step`` apart that all lie inside ``x``."""
     cdef Py_ssize_t i
-    if step == 1 and s.x_stride == s.group * s.sample_stride:
+    if s.same and step == 1:
+        memcpy(out, row, pixels * s.group * <Py_ssize_t>sizeof(sum_t))
+    elif step == 1 and s.x_stride == s.group * s.sample_stride:
         s.load(row, s.sample_stride, pixels * s.group, out)
     elif s.group == 1:
         s.load(row, step * s.x_stride, pixels, out)
@@ -107,46 +113,41 @@ cdef void pack_inside(const Stencil* s, const char* row, Py_ssize_t step, Py_ssi
             s.load(row + i * step * s.x_stride, s.sample_stride, s.group, out + i * s.group)
 
 
-cdef void pack_pixels(const Stencil* s, const char* row, Py_ssize_t first, Py_ssize_t step,
-                      Py_ssize_t pixels, sum_t* out) noexcept nogil:
-    """Copy pixels at first, first + step, …; a NULL row is outside and reads the fill."""
-    cdef Py_ssize_t left, inside
-    if row == NULL:
-        pack_fill(s, pixels, out)
-        return
-    left = least(pixels, ceil_div(most(0, -first), step))
-    inside = most(0, least(pixels, ceil_div(most(0, s.x.size - first), step)) - left)
-    if left:
-        pack_border(s, row, first, step, left, out)
-    if inside:
-        pack_inside(s, row + (first + left * step) * s.x_stride, step, inside,
-                    out + left * s.group)
-    left += inside
-    if left < pixels:
-        pack_border(s, row, first + left * step, step, pixels - left, out + left * s.group)
-
-
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
                     Py_ssize_t pixels, sum_t* slot) noexcept nogil:
     """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
-    cdef Py_ssize_t c, q, f, taps, index, start, phase
+    cdef Py_ssize_t c, q, f, taps, index, start, first, count, left, right, step = s.x.stride
     cdef const char* row
     cdef sum_t* out
     for c in range(least(s.y.phases, s.y.taps)):
         taps = ceil_div(s.y.taps - c, s.y.phases)
         start = 0 if row_from == 0 else row_from + taps - 1
-        for q in range(start, row_to + taps - 1):
-            out = slot + (c * s.phase_rows + q) * s.pitch
-            row = NULL
-            if plane != NULL:
-                index = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
-                if index >= 0:
-                    row = plane + index * s.y_stride
-            for f in range(least(s.x.phases, s.x.taps)):
-                phase = f * s.x.dilation % s.x.stride
-                pack_pixels(s, row, first_col + phase, s.x.stride,
-                            ceil_div(pixels - phase, s.x.stride), out + f * s.phase_cols)
+        for f in range(least(s.x.phases, s.x.taps)):
+            # Pixels first, first + step, …: `left` of them before x, from `right` on behind it.
+            first = f * s.x.dilation % step
+            count = ceil_div(pixels - first, step)
+            first += first_col
+            left = least(count, ceil_div(most(0, -first), step))
+            right = most(left, least(count, ceil_div(most(0, s.x.size - first), step)))
+            out = slot + (c * s.phase_rows + start) * s.pitch + f * s.phase_cols
+            for q in range(start, row_to + taps - 1):
+                row = NULL
+                if plane != NULL:
+                    index = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
+                    if index >= 0:
+                        row = plane + index * s.y_stride
+                if row == NULL:
+                    pack_fill(s, count, out)
+                else:
+                    if left:
+                        pack_border(s, row, first, step, left, out)
+                    pack_inside(s, row + (first + left * step) * s.x_stride, step, right - left,
+                                out + left * s.group)
+                    if right < count:
+                        pack_border(s, row, first + right * step, step, count - right,
+                                    out + right * s.group)
+                out += s.pitch
 
 
 # ---- one unit -------------------------------------------------------------------------------
@@ -164,21 +165,42 @@ cdef void emit_tile(const Stencil* s, const sum_t* tile, Py_ssize_t rows, Py_ssi
 
 cdef void run_row_block(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
                         const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols,
-                        char* out, sum_t* tile) noexcept nogil:
-    """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps."""
-    cdef Py_ssize_t j = 0, at
+                        char* out, sum_t* tile, const char* ahead) noexcept nogil:
+    """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps.
+
+    ``ahead`` is where the next rows of the caller's array lie, or NULL.
+    """
+    cdef Py_ssize_t j = 0, at, k
     cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
     cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
+    cdef bint aligned = False
     while j < cols:
         at = j
         if j + s.tile_cols > cols:
             at = most(0, cols - s.tile_cols)
+            aligned = False
+        if ahead != NULL:
+            prefetch_rows(s, ahead + at * s.sample_stride)
         if whole:
-            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, False)
+            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, aligned)
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
             emit_tile(s, tile, rows, least(s.tile_cols, cols - at), out + at * s.out_item)
         j += s.tile_cols
+        if s.streaming and whole and not aligned:  # step back to where a cache line begins
+            k = (<uintptr_t>(out + j * s.out_item) % 64) // s.out_item
+            j -= k
+            aligned = True
+
+
+cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
+    cdef Py_ssize_t r, byte
+    for r in range(s.tile_rows):
+        byte = 0
+        while byte < s.tile_cols * s.sample_stride:
+            stencil_prefetch(row + byte)
+            byte += 64
+        row += s.y.step * s.y_stride
 
 
 cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
@@ -199,6 +221,7 @@ cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plan
     cdef Py_ssize_t* slots = held + s.n_slots
     cdef Py_ssize_t* fresh = slots + s.n_slots
     cdef const char* plane
+    cdef const char* ahead
     cdef char* out_row
     for t in range(s.n_slots):
         held[t] = NO_PLANE
@@ -216,19 +239,31 @@ cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plan
             r = 0
             while r < rows:
                 at = least(r, rows - tile_rows)
+                ahead = NULL
                 for t in range(s.z.taps):
                     if fresh[t]:
                         index = source_index(&s.z, held[slots[t]])
                         plane = NULL if index < 0 else x + index * s.z_stride
                         pack_rows(s, plane, first_row, filled, at + tile_rows, first_col,
                                   pixels, work + slots[t] * s.plane)
+                        if s.prefetching and plane != NULL:
+                            ahead = rows_ahead(s, plane, first_row, at + tile_rows, first_col)
                 filled = at + tile_rows
                 out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
                            + col_from * s.group * s.out_item)
                 run_row_block(s, work + at * s.pitch, s.pitch, segments, tile_rows, cols,
-                              out_row, tile)
+                              out_row, tile, ahead)
                 r += s.tile_rows
             oz += s.z.comb
+
+
+cdef const char* rows_ahead(const Stencil* s, const char* plane, Py_ssize_t first_row,
+                            Py_ssize_t row_to, Py_ssize_t first_col) noexcept nogil:
+    """Return where the rows lie that the tile after output row_to − 1 adds, if in ``x``."""
+    cdef Py_ssize_t row = first_row + (row_to + s.y.taps // s.y.phases - 1) * s.y.step
+    if row < 0 or row + (s.tile_rows - 1) * s.y.step >= s.y.size:
+        return NULL
+    return plane + row * s.y_stride + most(0, first_col) * s.x_stride
 
 
 cdef void assign_slots(const Stencil* s, Py_ssize_t first, Py_ssize_t* held, Py_ssize_t* slots,
@@ -267,6 +302,7 @@ cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plan
     cdef sum_t* tile = work
     cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
     cdef const char* corner
+    cdef const char* ahead
     cdef char* out_row
     cdef Py_ssize_t k, r, at, oz
     for k in range(s.n_segments):
@@ -276,52 +312,70 @@ cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plan
             // item + s.seg_col[k]
         )
     for oz in range(plane_from, plane_to):
-        corner = (x + (oz * s.z.stride - s.z.low) * s.z_stride + first_row * s.y_stride
-                  + first_col * s.x_stride)
+        corner = x + (oz * s.z.stride - s.z.low) * s.z_stride
         r = 0
         while r < rows:
             at = least(r, rows - s.tile_rows)
+            ahead = NULL
+            if s.prefetching:
+                ahead = rows_ahead(s, corner + (s.z.taps - 1) * s.z.dilation * s.z_stride,
+                                   first_row, at + s.tile_rows, first_col)
             out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
                        + col_from * s.group * s.out_item)
-            run_row_block(s, <const sum_t*>(corner + at * s.y.step * s.y_stride), pitch, segments,
-                          s.tile_rows, cols, out_row, tile)
+            run_row_block(s, <const sum_t*>(corner + (first_row + at * s.y.step) * s.y_stride
+                                            + first_col * s.x_stride),
+                          pitch, segments, s.tile_rows, cols, out_row, tile, ahead)
             r += s.tile_rows
 
 
-cdef bint lies_inside(const SpatialAxis* a, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Whether the windows of outputs first … last read only samples of ``x``."""
-    return (first * a.stride - a.low >= 0
-            and last * a.stride - a.low + (a.taps - 1) * a.dilation < a.size)
+cdef Py_ssize_t first_inside(const SpatialAxis* a) noexcept nogil:
+    """Return the first output whose window begins in ``x``."""
+    return ceil_div(most(0, a.low), a.stride)
+
+
+cdef Py_ssize_t end_inside(const SpatialAxis* a) noexcept nogil:
+    """Return one more than the last output whose window ends in ``x``."""
+    cdef Py_ssize_t room = a.size + a.low - (a.taps - 1) * a.dilation
+    return ceil_div(most(0, room), a.stride)
 
 
 cdef void run_unit(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
                    Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
                    Py_ssize_t col_from, Py_ssize_t pixels, sum_t* work) noexcept nogil:
-    cdef Py_ssize_t left, right, width = ceil_div(s.tile_cols, s.group)
-    cdef Py_ssize_t col_to = col_from + pixels
-    if (s.readable and rows >= s.tile_rows
-            and lies_inside(&s.z, plane_from, plane_to - 1)
-            and lies_inside(&s.y, comb + row_from * s.y.comb,
-                            comb + (row_from + rows - 1) * s.y.comb)):
-        # Columns of stride 1: output j reads from j − low to j − low + span − 1.
-        left = most(col_from, s.x.low)
-        right = least(col_to, s.x.size + s.x.low - (s.x.taps - 1) * s.x.dilation)
-        if right - left >= width:
-            if left > col_from:  # whole tiles: a narrow strip computes more than it keeps
-                left = least(most(left, col_from + width), right)
-            if right < col_to:
-                right = most(least(right, col_to - width), left)
-            if right - left >= width:
-                run_inside(s, x, out, plane_from, plane_to, comb, row_from, rows, left,
-                           (right - left) * s.group, work)
-                if left > col_from:
-                    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from,
-                               left - col_from, work)
-                if right < col_to:
-                    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, right,
-                               col_to - right, work)
-                return
-    run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from, pixels, work)
+    """Split a block into what can be read in place and the strips around it."""
+    cdef Py_ssize_t width = ceil_div(s.tile_cols, s.group)
+    cdef Py_ssize_t top, bottom, left, right, row_to = row_from + rows, col_to = col_from + pixels
+    # Rows of the comb, and columns, whose windows lie inside x; the strips are whole tiles.
+    top = most(row_from, ceil_div(most(0, first_inside(&s.y) - comb), s.y.comb))
+    bottom = least(row_to, ceil_div(most(0, end_inside(&s.y) - comb), s.y.comb))
+    left = most(col_from, first_inside(&s.x))
+    right = least(col_to, end_inside(&s.x))
+    if top > row_from:
+        top = most(top, row_from + s.tile_rows)
+    if bottom < row_to:
+        bottom = least(bottom, row_to - s.tile_rows)
+    if left > col_from:
+        left = most(left, col_from + width)
+    if right < col_to:
+        right = least(right, col_to - width)
+    if (not s.readable or bottom - top < s.tile_rows or right - left < width
+            or plane_from < first_inside(&s.z) or plane_to > end_inside(&s.z)):
+        run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from, pixels, work)
+        return
+    run_inside(s, x, out, plane_from, plane_to, comb, top, bottom - top, left,
+               (right - left) * s.group, work)
+    if top > row_from:
+        run_packed(s, x, out, plane_from, plane_to, comb, row_from, top - row_from, col_from,
+                   pixels, work)
+    if left > col_from:
+        run_packed(s, x, out, plane_from, plane_to, comb, top, bottom - top, col_from,
+                   left - col_from, work)
+    if right < col_to:
+        run_packed(s, x, out, plane_from, plane_to, comb, top, bottom - top, right,
+                   col_to - right, work)
+    if bottom < row_to:
+        run_packed(s, x, out, plane_from, plane_to, comb, bottom, row_to - bottom, col_from,
+                   pixels, work)
 
 
 cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
@@ -356,9 +410,13 @@ cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const c
 # ---- one problem ----------------------------------------------------------------------------
 
 # Measured on a 2 MiB and on a 1 MiB level-2 cache: half of the smaller one is left to the result.
-cdef Py_ssize_t BUFFER_BYTES = 512 << 10
+cdef Py_ssize_t BUFFER_BYTES = 704 << 10
 cdef Py_ssize_t SLAB_ROWS = 64
-cdef Py_ssize_t PANEL_COLS = 1024
+cdef Py_ssize_t PANEL_COLS = 2048
+# A larger x is prefetched; a larger result is written past the cache, for which each row of
+# its tiles must begin at a cache line.
+cdef Py_ssize_t CACHE_BYTES = 4 << 20
+cdef Py_ssize_t STREAM_BYTES = 8 << 20
 # Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
 # the slowest loop.
 cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
@@ -369,7 +427,8 @@ cdef class DirectLoop:
 
     Parameters are plain numbers, checked by the caller: ``axes`` holds (axis of x or -1, size,
     out, low, taps, stride, dilation, before, after) for z, y and x; ``batch`` the other axes of
-    x in front of the last spatial one; ``group`` the samples of a pixel.
+    x in front of the last spatial one, ``n_batch`` the product of their lengths; ``group`` the
+    samples of a pixel.
     """
 
     cdef Stencil s
@@ -377,18 +436,22 @@ cdef class DirectLoop:
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t w_axis_of[3]
     cdef tuple batch
-    cdef int sums_code
+    cdef int sums_code, sums_row
+    cdef Py_ssize_t item
     cdef bint flip
     cdef Py_ssize_t[::1] segment_table
     cdef Py_ssize_t[::1] weight_table
     cdef Py_ssize_t n_weights
 
-    def __init__(self, sums, axes, w_axes, batch, Py_ssize_t group, bint line, bint flip):
+    def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
+                 bint line, bint flip):
         cdef Py_ssize_t[::1] before, after
         cdef SpatialAxis* axis
         cdef Stencil* s = &self.s
         self.sums = np.dtype(sums)
         self.sums_code = SUM_CODES[self.sums]
+        self.sums_row = row_codes[self.sums.num]
+        self.item = self.sums.itemsize
         self.batch = tuple(batch)
         self.flip = flip
         self.tables = []
@@ -403,11 +466,13 @@ cdef class DirectLoop:
                      &after[0] if after.shape[0] else NULL)
         s.group = group
         s.line = line
-        s.lanes = STENCIL_VECTOR_BYTES // self.sums.itemsize
+        s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.tile_rows = 1 if line else STENCIL_AREA_ROWS
         s.tile_cols = s.lanes * (STENCIL_LINE_ROWS if line else STENCIL_AREA_VECTORS)
         s.n_slots = s.z.taps
+        s.n_batch = n_batch
         self.list_taps()
+        self.lay_out(s, 1)
 
     cdef list_taps(self):
         """List the segments, and where in w each weight of the tile's order lies."""
@@ -466,13 +531,13 @@ cdef class DirectLoop:
         s.phase_rows = most(rows, s.tile_rows) + ceil_div(s.y.taps, s.y.phases) - 1
         s.phase_cols = most(cols * s.group, s.tile_cols) + reach * s.group
         s.pitch = ceil_div(s.phase_cols * phases, s.lanes) * s.lanes
-        if s.pitch * self.sums.itemsize % 1024 == 0:  # rows would fall into the same cache sets
+        if s.pitch * self.item % 1024 == 0:  # rows would fall into the same cache sets
             s.pitch += s.lanes
         s.plane = s.phase_rows * least(s.y.phases, s.y.taps) * s.pitch
 
     cdef void lay_out(self, Stencil* s, int threads) noexcept:
         """Cut the work: buffers within BUFFER_BYTES, signals in time, units for each thread."""
-        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t item = self.item
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cdef Py_ssize_t rows = least(ceil_div(s.y.out, s.y.comb), SLAB_ROWS)
         cdef Py_ssize_t panel = 8 * PANEL_COLS if s.line else PANEL_COLS
@@ -507,16 +572,13 @@ cdef class DirectLoop:
 
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
-        cdef size_t size = (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * <size_t>self.sums.itemsize
+        cdef size_t size = (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * <size_t>self.item
         size += s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
         return (size + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes of workspace that one thread takes."""
-        cdef Stencil s = self.s
-        s.n_batch = 1
-        self.lay_out(&s, 1)
-        return self.thread_bytes(&s)
+        return self.thread_bytes(&self.s)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
             int threads):
@@ -526,21 +588,19 @@ cdef class DirectLoop:
         pixel.
         """
         cdef Stencil s = self.s
-        cdef Py_ssize_t item = self.sums.itemsize
-        cdef Py_ssize_t n_batch = 1
-        cdef Py_ssize_t axis, i, head, tables, shared, each, units, done, step
+        cdef Py_ssize_t item = self.item
+        cdef Py_ssize_t n_batch = s.n_batch
+        cdef Py_ssize_t tables, shared, each, units, done, step
         cdef char* block
         cdef char* at
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* out_batch
-        for axis in self.batch:
-            n_batch *= x.shape[axis]
-        s.n_batch = n_batch
         self.set_source(&s, x)
         s.fill = cnp.PyArray_DATA(fill)
         s.n_fill = fill.shape[0]
         self.set_result(&s, y, clip)
-        self.lay_out(&s, threads)
+        if threads > 1:
+            self.lay_out(&s, threads)
         units = self.units(&s)
         threads = <int>least(threads, units)
         tables = (self.n_weights * item + s.n_segments * sizeof(stencil_segment)
@@ -578,9 +638,8 @@ cdef class DirectLoop:
             put_block(block)
 
     cdef int set_source(self, Stencil* s, cnp.ndarray x) except -1:
-        cdef Py_ssize_t item = self.sums.itemsize
-        cdef Py_ssize_t pitch
-        cdef int code = ROW_CODES[x.dtype]
+        cdef Py_ssize_t item = self.item
+        cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
         s.x_stride = x.strides[self.axis_of[2]]
@@ -591,29 +650,32 @@ cdef class DirectLoop:
             s.load = row_loads_double[code]
         else:
             s.load = row_loads_uint64[code]
-        pitch = s.y.step * s.y_stride
+        s.same = (code == self.sums_row and s.sample_stride == item
+                  and s.x_stride == s.group * item)
+        # Rows a multiple of 4 KiB apart fall into the same sets of the cache.
         s.readable = (
-            x.dtype == self.sums and s.sample_stride == item and s.x_stride == s.group * item
-            and s.x.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
-            and (s.line or s.y.taps == 1 or pitch % 4096 != 0)
+            s.same and s.x.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
+            and (s.line or s.y.taps == 1 or s.y.step * s.y_stride % 4096 != 0)
         )
+        s.prefetching = not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
         return 0
 
     cdef int set_result(self, Stencil* s, cnp.ndarray y, bint clip) except -1:
-        cdef int code = ROW_CODES[y.dtype]
-        s.out_item = y.dtype.itemsize
+        cdef int code = row_codes[cnp.PyArray_TYPE(y)]
+        s.out_item = cnp.PyArray_ITEMSIZE(y)
         s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.out_y = y.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
-        s.stored = y.dtype == self.sums or (
-            not clip and y.dtype.kind in "iu" and self.sums.kind in "iu" and s.out_item == 8
+        s.stored = code == self.sums_row or (
+            not clip and self.sums_code >= SUMS_INT64 and (code == ROW_INT64 or code == ROW_UINT64)
         )
         s.emit = row_emits[self.sums_code][clip][code]
-        s.streaming = False
+        s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
+                       and (s.line or s.y.comb * s.out_y % 64 == 0))
         return 0
 
     cdef char* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
         """Write weights and segments to the block; return what follows them."""
-        cdef Py_ssize_t item = self.sums.itemsize
+        cdef Py_ssize_t item = self.item
         cdef Py_ssize_t i, k, axis, stride, taps
         cdef Py_ssize_t strides[3]
         cdef const char* first = cnp.PyArray_BYTES(w)
@@ -688,3 +750,12 @@ cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int t
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
                       x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
+
+
+def _tune(Py_ssize_t panel, Py_ssize_t slab, Py_ssize_t cache, Py_ssize_t stream, Py_ssize_t buf):
+    global PANEL_COLS, SLAB_ROWS, CACHE_BYTES, STREAM_BYTES, BUFFER_BYTES
+    PANEL_COLS = panel
+    SLAB_ROWS = slab
+    CACHE_BYTES = cache
+    STREAM_BYTES = stream
+    BUFFER_BYTES = buf

@@ -17,8 +17,10 @@
                 const SCALAR *row = (q < 4 ? p0 : q < 8 ? p1 : q < 12 ? p2 : p3) +          \
                                     (q % 4 == 3 ? pitch3 : (q % 4) * pitch);                \
                 VEC x_row[VECTORS];                                                         \
-                STENCIL_UNROLL for (int c = 0; c < VECTORS; c++) x_row[c] =                 \
-                    SUFFIX(load)(row + c * LANES);                                          \
+                STENCIL_UNROLL for (int c = 0; c < VECTORS; c++) {                          \
+                    x_row[c] = SUFFIX(load)(row + c * LANES);                               \
+                    HOLD(x_row[c]);                                                         \
+                }                                                                           \
                 STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)  \
                     STENCIL_UNROLL for (int c = 0; c < VECTORS; c++) acc[q - a][c] =        \
                         SUFFIX(multiply_add)(acc[q - a][c], t[a], x_row[c]);                \

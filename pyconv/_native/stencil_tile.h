@@ -8,11 +8,21 @@ typedef SCALAR SUFFIX(vec_any)
     __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
 #define VEC SUFFIX(vec)
 STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) { return *(const SUFFIX(vec_any) *)p; }
-STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return (VEC){0} + s; }
+STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return s - (VEC){0}; }
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
 /* The compiler would keep one address for each row and spill them: hide where they come from. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+/* It would also load a row again for each multiply-add that can take it from memory. */
+#if defined(__AVX512F__)
+#define HOLD(vector) __asm__("" : "+v"(vector))
+#elif defined(__x86_64__)
+#define HOLD(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__)
+#define HOLD(vector) __asm__("" : "+w"(vector))
+#else
+#define HOLD(vector) (void)(vector)
+#endif
 #else
 typedef struct {
     SCALAR lane[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
@@ -34,6 +44,7 @@ STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
 }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
 #define OPAQUE(pointer) (void)(pointer)
+#define HOLD(vector) (void)(vector)
 #endif
 
 STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
@@ -67,3 +78,4 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 #undef LANES
 #undef VEC
 #undef OPAQUE
+#undef HOLD

@@ -129,6 +129,7 @@ def _bind_real(problem: Problem, form: Form, fill: np.ndarray) -> Run:
         ],
         form.w_axes,
         form.batch,
+        math.prod(problem.x_shape[a] for a in form.batch),
         form.group,
         form.line,
         problem.flip,
