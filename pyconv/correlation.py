@@ -1,5 +1,6 @@
 """correlate and convolve: from the caller's arguments to a running plan."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -121,10 +122,8 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
     """
-    return _run(
-        x, w, False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
-        nan_policy, out, method, workers,
-    )  # fmt: skip
+    options = (False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    return _run(x, w, options, nan_policy, out, workers)
 
 
 def convolve(
@@ -182,33 +181,20 @@ def convolve(
     >>> pyconv.convolve([1, 2, 3], [0, 1, 2], "full")
     array([0, 1, 4, 7, 6])
     """
-    return _run(
-        x, w, True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
-        nan_policy, out, method, workers,
-    )  # fmt: skip
+    options = (True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    return _run(x, w, options, nan_policy, out, workers)
 
 
 def _run(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    flip: bool,
-    mode: object,
-    boundary: object,
-    fill_value: object,
-    axes: object,
-    stride: object,
-    dilation: object,
-    dtype: npt.DTypeLike | None,
-    overflow: object,
+    options: tuple[object, ...],
     nan_policy: object,
     out: np.ndarray | None,
-    method: object,
     workers: int | None,
 ) -> np.ndarray:
     x, w = _array(x, "x"), _array(w, "w")
-    prepared = prepare(
-        x, w, flip, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method
-    )  # fmt: skip
+    prepared = prepare(x, w, options)
     problem = prepared.problem
     if out is not None:
         _check_out(out, problem.y_shape, problem.dtype)
@@ -216,26 +202,43 @@ def _run(
         _check_nan(nan_policy, x, w)
     plan = prepared.settled or prepared.plan(x, w)
     count = threads.resolve(workers, plan.useful_threads)
-    if (
-        out is None
-        or not out.flags.c_contiguous
-        or not out.flags.aligned
-        or (np.may_share_memory(out, x) or np.may_share_memory(out, w))
-        or not out.dtype.isnative
-    ):
-        y = np.empty(problem.y_shape, problem.dtype)
+    if out is None or not _writable_in_place(out, x, w):
+        y = _empty(problem.y_shape, problem.dtype)
     else:
         y = out
-    if y.size:
-        if count > 1:
-            with threads.running():
-                plan.run(x, w, y, count)
-        else:
-            plan.run(x, w, y, 1)
+    if count > 1:
+        with threads.running():
+            plan.run(x, w, y, count)
+    elif y.size:
+        plan.run(x, w, y, 1)
     if out is None or out is y:
         return y
     out[...] = y
     return out
+
+
+def _writable_in_place(out: np.ndarray, x: np.ndarray, w: np.ndarray) -> bool:
+    """Whether a loop may write its result straight into ``out``."""
+    return (
+        out.flags.c_contiguous
+        and out.flags.aligned
+        and out.dtype.isnative
+        and not np.may_share_memory(out, x)
+        and not np.may_share_memory(out, w)
+    )
+
+
+#: Results from here on begin at a cache line, so that no vector store is split between two.
+_ALIGNED_FROM = 16 << 10
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    size = math.prod(shape) * dtype.itemsize
+    if size < _ALIGNED_FROM:
+        return np.empty(shape, dtype)
+    raw = np.empty(size + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    return raw[first : first + size].view(dtype).reshape(shape)
 
 
 def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:

@@ -177,10 +177,9 @@ def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
     if overflow == "saturate":
         return _clip(y, low, high).astype(dtype)
     if y.dtype.kind == "f":
-        y = np.where(np.isfinite(y), y, 0)
-        y = np.fmod(y, 2.0**64)
-        y = y - 2.0**64 * np.floor(y / 2.0**64)  # [0, 2^64)
-        return np.minimum(y, np.nextafter(2.0**64, 0)).astype(np.uint64).astype(dtype)
+        y = np.fmod(np.where(np.isfinite(y), y, 0).astype(np.float64), 2.0**64)
+        y = np.where(y >= 2.0**63, y - 2.0**64, np.where(y < -(2.0**63), y + 2.0**64, y))
+        return y.astype(np.int64).astype(dtype)
     if y.dtype == object:
         return (y & (2**64 - 1)).astype(np.uint64).astype(dtype)
     return y.astype(dtype)

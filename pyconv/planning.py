@@ -1,14 +1,10 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
-import functools
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run
-from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval, supported
+from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
 from pyconv.machine import MACHINE
 from pyconv.problem import Problem, make_problem
 
@@ -80,98 +76,78 @@ class Prepared:
         return plan
 
 
-@functools.lru_cache(maxsize=256, typed=True)
-def _prepared(
-    x_shape: tuple[int, ...],
-    x_dtype: np.dtype,
-    w_shape: tuple[int, ...],
-    w_dtype: np.dtype,
-    flip: bool,
-    mode: object,
-    boundary: object,
-    fill_value: object,
-    axes: object,
-    stride: object,
-    dilation: object,
-    dtype: np.dtype | None,
-    overflow: object,
-    method: object,
-) -> Prepared:
+#: What a call may choose besides its arrays: keywords of `make_problem`, and the method.
+OPTIONS = (
+    "flip",
+    "mode",
+    "boundary",
+    "fill_value",
+    "axes",
+    "stride",
+    "dilation",
+    "dtype",
+    "overflow",
+    "method",
+)
+
+#: Problems that were seen before, by everything that decides them, the least recent first.
+_prepared: dict[object, Prepared] = {}
+_MOST_PREPARED = 256
+
+
+def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    """Return the prepared problem of a call with these OPTIONS, from the cache if it is there."""
+    # With their types, for 1 == 1.0 == True.
+    key = (x.shape, x.dtype, w.shape, w.dtype, options, tuple(map(type, options)))
+    try:
+        return _prepared[key]
+    except (KeyError, TypeError):  # unknown, or a list among the options
+        return _prepare(x, w, options)
+
+
+def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    try:
+        exact = tuple(_exact(option) for option in options)
+        key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))
+        if key in _prepared:
+            return _prepared[key]
+    except LookupError:
+        key = None
+    named = dict(zip(OPTIONS, options, strict=True))
+    method = named.pop("method")
     if method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
-    problem = make_problem(
-        x_shape,
-        x_dtype,
-        w_shape,
-        w_dtype,
-        flip=flip,
-        mode=mode,
-        boundary=boundary,
-        fill_value=fill_value,
-        axes=axes,
-        stride=stride,
-        dilation=dilation,
-        dtype=dtype,
-        overflow=overflow,
-    )
-    return Prepared(problem, str(method))
+    prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
+    if key is not None:
+        if len(_prepared) >= _MOST_PREPARED:
+            _prepared.pop(next(iter(_prepared), None), None)
+        _prepared[key] = prepared
+    return prepared
 
 
-def _key(value: object) -> object:
-    """Return a hashable spelling of an argument; LookupError for what equality would confuse."""
-    if value is None or type(value) in (str, int):
-        return value
-    if isinstance(value, tuple | list):
-        return tuple(_key(v) for v in value)
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, np.ndarray):
-        return _key(value.tolist())
+def _exact(option: object) -> object:
+    """Return a hashable spelling of an option; LookupError if equality could confuse it.
+
+    Sequences become a type of their own, so that a raw tuple of floats never finds them.
+    """
+    if option is None or isinstance(option, str | int | float | complex | np.dtype | type):
+        return option
+    if isinstance(option, tuple | list):
+        return _Sequence((_exact(o), type(o)) for o in option)
     raise LookupError
 
 
-def prepare(
-    x: np.ndarray,
-    w: np.ndarray,
-    flip: bool,
-    mode: object,
-    boundary: object,
-    fill_value: object,
-    axes: object,
-    stride: object,
-    dilation: object,
-    dtype: npt.DTypeLike | None,
-    overflow: object,
-    method: object,
-) -> Prepared:
-    """Return the prepared problem of a call, from the cache if it was seen before."""
-    call: Callable[..., Prepared] = _prepared
-    rest = mode, boundary, axes, stride, dilation, overflow, method
-    if type(fill_value) is not int or any(type(v) not in _PLAIN for v in rest):
-        try:
-            if type(fill_value) not in (int, float, complex):
-                fill_value = _key(fill_value)
-            mode, boundary, axes, stride, dilation, overflow, method = (_key(v) for v in rest)
-        except LookupError:
-            call = _prepared.__wrapped__
-    if dtype is not None:
-        dtype = supported(dtype, "dtype")
-    return call(
-        x.shape,
-        x.dtype,
-        w.shape,
-        w.dtype,
-        flip,
-        mode,
-        boundary,
-        fill_value,
-        axes,
-        stride,
-        dilation,
-        dtype,
-        overflow,
-        method,
-    )
+class _Sequence(tuple[object, ...]):
+    """A sequence among the options, each item with its type; equal to no plain tuple."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Sequence) and tuple.__eq__(self, other)
+
+    __hash__ = tuple.__hash__
 
 
-_PLAIN = (str, int, type(None))
+def clear_cache() -> None:
+    """Forget the prepared problems."""
+    _prepared.clear()

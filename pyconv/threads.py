@@ -79,6 +79,8 @@ def _checked(workers: int) -> int:
 
 def resolve(workers: int | None, useful: int) -> int:
     """Return the number of threads for a call that can keep ``useful`` of them busy."""
+    if workers == 1:
+        return 1
     explicit = workers if workers is not None else _default.get()
     if explicit is not None:
         count = _checked(explicit)

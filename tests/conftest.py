@@ -51,11 +51,11 @@ def use_isa(monkeypatch):
         native = loader.load(name)
         assert name == native.ISA
         monkeypatch.setattr(loader, "native", native)
-        planning._prepared.cache_clear()  # plans are bound to the variant they were made with
+        planning.clear_cache()  # plans are bound to the variant they were made with
         return native
 
     yield use
-    planning._prepared.cache_clear()
+    planning.clear_cache()
 
 
 @pytest.fixture(params=loader.runnable())

@@ -639,11 +639,16 @@ cdef class DirectLoop:
 
     cdef int set_source(self, Stencil* s, cnp.ndarray x) except -1:
         cdef Py_ssize_t item = self.item
+        cdef Py_ssize_t last = x.ndim - 1
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
         s.x_stride = x.strides[self.axis_of[2]]
-        s.sample_stride = s.x_stride if s.group == 1 else x.strides[x.ndim - 1]
+        while last > 0 and x.shape[last] == 1:  # such an axis may have any stride
+            last -= 1
+        if self.axis_of[2] == x.ndim - 1 and s.x.size > 1:
+            s.x_stride = x.strides[last]
+        s.sample_stride = s.x_stride if s.group == 1 else x.strides[last]
         if self.sums_code == SUMS_FLOAT:
             s.load = row_loads_float[code]
         elif self.sums_code == SUMS_DOUBLE:
@@ -750,12 +755,3 @@ cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int t
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
                       x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
-
-
-def _tune(Py_ssize_t panel, Py_ssize_t slab, Py_ssize_t cache, Py_ssize_t stream, Py_ssize_t buf):
-    global PANEL_COLS, SLAB_ROWS, CACHE_BYTES, STREAM_BYTES, BUFFER_BYTES
-    PANEL_COLS = panel
-    SLAB_ROWS = slab
-    CACHE_BYTES = cache
-    STREAM_BYTES = stream
-    BUFFER_BYTES = buf

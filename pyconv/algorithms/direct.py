@@ -158,19 +158,18 @@ def _bind_real(problem: Problem, form: Form, fill: np.ndarray) -> Run:
 
 def _readable(x: np.ndarray, folded: int) -> np.ndarray:
     """Return ``x`` as the loop can address it: native, aligned, its folded axes one run."""
-    if x.dtype == np.float16:
-        return x.astype(np.float32)
     flags = x.flags
-    if not (flags.aligned and x.dtype.isnative):
-        return x.astype(x.dtype.newbyteorder("="))
+    if not (flags.aligned and x.dtype.isnative) or x.dtype == np.float16:
+        native = x.dtype.newbyteorder("=")
+        return x.astype(np.float32 if native == np.float16 else native, order="C")
     if folded > 1 and not flags.c_contiguous:
-        step = x.strides[-1]
-        for length, stride in zip(
-            x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True
-        ):
-            if stride != step and length > 1:
-                return np.ascontiguousarray(x)
-            step *= length
+        trailing = zip(x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True)
+        run = 0
+        for length, stride in trailing:
+            if length > 1:
+                if run and stride != run:
+                    return np.ascontiguousarray(x)
+                run = stride * length
     return x
 
 
