@@ -172,7 +172,7 @@ def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
     if y.dtype.kind == "f":
         y = np.rint(y)
     if dtype.kind == "b":
-        return (y != 0) if overflow != "wrap" else (y % 2 != 0)
+        return (y > 0) if overflow != "wrap" else (y % 2 != 0)
     low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     if overflow == "saturate":
         return _clip(y, low, high).astype(dtype)
@@ -193,9 +193,8 @@ def _clip(y: np.ndarray, low: int, high: int) -> np.ndarray:
         top = y.dtype.type(high)
         if int(top) > high:
             clipped = np.clip(y, y.dtype.type(low), np.nextafter(top, y.dtype.type(0)))
-            return np.where(
-                y >= top, np.uint64(high), clipped.astype(np.int64 if low < 0 else np.uint64)
-            )
+            whole = np.int64 if low < 0 else np.uint64
+            return np.where(y >= top, whole(high), clipped.astype(whole))
         return np.clip(y, low, high)
     if y.dtype == object:
         return np.clip(y, low, high)

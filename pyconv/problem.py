@@ -93,7 +93,9 @@ class Problem:
 
     def summed_in(self, compute: np.dtype) -> "Problem":
         """Return the same problem with the dtype of its sums settled."""
-        return self if self.compute == compute else replace(self, compute=compute)
+        # To NumPy a dtype equals None where it is float64.
+        known = self.compute is not None and self.compute == compute
+        return self if known else replace(self, compute=compute)
 
     def on_parts(self, part: np.dtype) -> "Problem":
         """Return the problem on real and imaginary parts, a trailing axis of two samples."""
