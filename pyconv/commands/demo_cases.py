@@ -56,6 +56,7 @@ class Case:
     def algorithm(self) -> str:
         """Return the name of the algorithm that runs for the first kernel."""
         arguments: dict[str, Any] = {
+            "flip": False,
             "mode": "same",
             "boundary": self.boundary,
             "fill_value": 0,
@@ -66,8 +67,9 @@ class Case:
             "overflow": "raise",
             "method": "auto",
         } | dict(self.keywords)
+        options = tuple(arguments[name] for name in planning.OPTIONS)
         w = self.kernels[0]
-        return planning.prepare(self.x, w, False, **arguments).plan(self.x, w).algorithm.name
+        return planning.prepare(self.x, w, options).plan(self.x, w).algorithm.name
 
     def scipy(self, function: Callable[["Case", Array, np.dtype], Array], dtype: np.dtype) -> Array:
         """Return SciPy's result by one of SCIPY."""
