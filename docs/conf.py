@@ -29,9 +29,12 @@ myst_heading_anchors = 2
 html_theme = "pydata_sphinx_theme"
 html_title = "pyconv"
 html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_sidebars = {"**": []}  # every page is in the bar above
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
+    "header_links_before_dropdown": 6,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
