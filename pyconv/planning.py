@@ -1,5 +1,7 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
+from typing import Any
+
 import numpy as np
 
 from pyconv.algorithms import ALGORITHMS, Algorithm
@@ -113,7 +115,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
             return _prepared[key]
     except LookupError:
         key = None
-    named = dict(zip(OPTIONS, options, strict=True))
+    named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
     method = named.pop("method")
     if method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
