@@ -206,7 +206,7 @@ def _run(
         y = _empty(problem.y_shape, problem.dtype)
     else:
         y = out
-    if count > 1:
+    if count > 1 and y.size:
         with threads.running():
             plan.run(x, w, y, count)
     elif y.size:

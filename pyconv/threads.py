@@ -3,10 +3,12 @@
 import functools
 import operator
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 _default: ContextVar[int | None] = ContextVar("pyconv_workers", default=None)
 _forked = False
@@ -15,9 +17,11 @@ _running = 0
 
 def _after_fork_in_child() -> None:
     # OpenMP's threads do not survive a fork, and libgomp waits for them for ever.
-    global _forked, _running
+    global _forked, _running, _blas_lock, _blas_calls
     _forked = True
     _running = 0
+    _blas_lock = threading.Lock()  # another thread of the parent may have held it
+    _blas_calls = 0
 
 
 if hasattr(os, "register_at_fork"):
@@ -104,6 +108,51 @@ def running() -> Iterator[None]:
         yield
     finally:
         _running -= 1
+
+
+_blas_lock = threading.Lock()
+_blas_calls = 0
+_blas_limit: Any = None
+
+
+@functools.cache
+def _blas_controller() -> Any:
+    """Return threadpoolctl's controller of the BLAS libraries in the process, None without it."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()  # kept: making one takes a millisecond
+
+
+def can_limit_blas() -> bool:
+    """Return whether BLAS can be held to one thread (threadpoolctl is installed)."""
+    return _blas_controller() is not None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, and put its setting back when the last such call ends.
+
+    The setting belongs to the process: calls that overlap in time share one limit, or the
+    first to end would restore it too early and the last would restore the limit itself.
+    """
+    global _blas_calls, _blas_limit
+    controller = _blas_controller()
+    if controller is None:
+        yield
+        return
+    with _blas_lock:
+        if _blas_calls == 0:
+            _blas_limit = controller.limit(limits=1, user_api="blas")
+        _blas_calls += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_calls -= 1
+            if _blas_calls == 0:
+                _blas_limit.restore_original_limits()
 
 
 @contextmanager

@@ -176,6 +176,34 @@ cdef void set_axis(SpatialAxis* a, Py_ssize_t size, Py_ssize_t out, Py_ssize_t l
     a.after = after
 
 
+cdef read_axis(SpatialAxis* a, row):
+    """Set an axis from (axis of x, size, out, low, taps, stride, dilation, before, after).
+
+    The caller keeps what is returned for as long as the axis is used.
+    """
+    cdef Py_ssize_t[::1] before, after
+    _, size, out, low, taps, stride, dilation, before, after = row
+    set_axis(a, size, out, low, taps, stride, dilation,
+             &before[0] if before.shape[0] else NULL, &after[0] if after.shape[0] else NULL)
+    return before, after
+
+
+cdef int list_batch(tuple axes, cnp.ndarray x, cnp.ndarray y, Py_ssize_t* x_batch,
+                    Py_ssize_t* out_batch) except -1:
+    """List where each item of the batch axes begins in x and in y, in bytes."""
+    cdef Py_ssize_t n = 1, i, k, axis, length
+    x_batch[0] = 0
+    out_batch[0] = 0
+    for axis in axes:
+        length = x.shape[axis]
+        for i in range(n - 1, -1, -1):  # from the back: item i becomes items i·length …
+            for k in range(length - 1, -1, -1):
+                x_batch[i * length + k] = x_batch[i] + k * x.strides[axis]
+                out_batch[i * length + k] = out_batch[i] + k * y.strides[axis]
+        n *= length
+    return 0
+
+
 cdef inline Py_ssize_t source_index(const SpatialAxis* a, Py_ssize_t coordinate) noexcept nogil:
     if coordinate < 0:
         return a.before[coordinate + a.low]

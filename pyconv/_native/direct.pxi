@@ -15,8 +15,8 @@ cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
 
 
 cdef struct Stencil:
-    SpatialAxis z, y, x
-    Py_ssize_t group
+    SpatialAxis z, y
+    Source x
     # Tiles: tile_rows × tile_cols outputs. A line tile is one row of tile_cols outputs.
     bint line
     Py_ssize_t lanes, tile_rows, tile_cols
@@ -29,13 +29,8 @@ cdef struct Stencil:
     const Py_ssize_t* seg_col
     const Py_ssize_t* seg_phase
     const void* weights
-    # The caller's array, in bytes.
-    Py_ssize_t z_stride, y_stride, x_stride, sample_stride
-    row_load load
-    bint same               # rows hold contiguous samples of the type of the sums
-    bint readable           # tiles may read it as it is
-    const void* fill
-    Py_ssize_t n_fill       # 1, or one for each sample of a pixel
+    Py_ssize_t z_stride, y_stride   # of the caller's array, in bytes
+    bint readable                   # tiles may read it as it is
     # The result: in samples of the sums if they are stored, else in bytes of the result.
     bint stored
     row_emit emit
@@ -69,67 +64,23 @@ cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
             area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
 
 
-# ---- packing --------------------------------------------------------------------------------
-
-cdef void pack_fill(const Stencil* s, Py_ssize_t pixels, sum_t* out) noexcept nogil:
-    cdef const sum_t* fill = <const sum_t*>s.fill
-    cdef Py_ssize_t i, c
-    if s.n_fill == 1:
-        for i in range(pixels * s.group):
-            out[i] = fill[0]
-        return
-    for i in range(pixels):
-        for c in range(s.group):
-            out[i * s.group + c] = fill[c]
-
-
-cdef void pack_border(const Stencil* s, const char* row, Py_ssize_t first, Py_ssize_t step,
-                      Py_ssize_t pixels, sum_t* out) noexcept nogil:
-    """Copy pixels that all lie outside ``x``."""
-    cdef Py_ssize_t i, index
-    for i in range(pixels):
-        index = source_index(&s.x, first + i * step)
-        if index < 0:
-            pack_fill(s, 1, out)
-        elif s.same and s.group == 1:
-            out[0] = (<const sum_t*>(row + index * s.x_stride))[0]
-        else:
-            s.load(row + index * s.x_stride, s.sample_stride, s.group, out)
-        out += s.group
-
-
-cdef void pack_inside(const Stencil* s, const char* row, Py_ssize_t step, Py_ssize_t pixels,
-                      sum_t* out) noexcept nogil:
-    """Copy pixels ``step`` apart that all lie inside ``x``."""
-    cdef Py_ssize_t i
-    if s.same and step == 1:
-        memcpy(out, row, pixels * s.group * <Py_ssize_t>sizeof(sum_t))
-    elif step == 1 and s.x_stride == s.group * s.sample_stride:
-        s.load(row, s.sample_stride, pixels * s.group, out)
-    elif s.group == 1:
-        s.load(row, step * s.x_stride, pixels, out)
-    else:
-        for i in range(pixels):
-            s.load(row + i * step * s.x_stride, s.sample_stride, s.group, out + i * s.group)
-
-
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
                     Py_ssize_t pixels, sum_t* slot) noexcept nogil:
     """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
-    cdef Py_ssize_t c, q, f, taps, index, start, first, count, left, right, step = s.x.stride
+    cdef Py_ssize_t c, q, f, taps, index, start, first, count, before, until_end
+    cdef Py_ssize_t step = s.x.axis.stride
     cdef const char* row
     cdef sum_t* out
     for c in range(least(s.y.phases, s.y.taps)):
         taps = ceil_div(s.y.taps - c, s.y.phases)
         start = 0 if row_from == 0 else row_from + taps - 1
-        for f in range(least(s.x.phases, s.x.taps)):
-            # Pixels first, first + step, …: `left` of them before x, from `right` on behind it.
-            first = f * s.x.dilation % step
+        for f in range(least(s.x.axis.phases, s.x.axis.taps)):
+            first = f * s.x.axis.dilation % step
             count = ceil_div(pixels - first, step)
             first += first_col
-            left = least(count, ceil_div(most(0, -first), step))
-            right = most(left, least(count, ceil_div(most(0, s.x.size - first), step)))
+            before = pixels_before(&s.x, first, step, count)
+            until_end = pixels_until_end(&s.x, first, step, count)
             out = slot + (c * s.phase_rows + start) * s.pitch + f * s.phase_cols
             for q in range(start, row_to + taps - 1):
                 row = NULL
@@ -137,16 +88,7 @@ cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     index = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
                     if index >= 0:
                         row = plane + index * s.y_stride
-                if row == NULL:
-                    pack_fill(s, count, out)
-                else:
-                    if left:
-                        pack_border(s, row, first, step, left, out)
-                    pack_inside(s, row + (first + left * step) * s.x_stride, step, right - left,
-                                out + left * s.group)
-                    if right < count:
-                        pack_border(s, row, first + right * step, step, count - right,
-                                    out + right * s.group)
+                pack_pixels(&s.x, row, first, step, before, until_end, count, out)
                 out += s.pitch
 
 
@@ -180,7 +122,7 @@ cdef void run_row_block(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
             at = most(0, cols - s.tile_cols)
             aligned = False
         if ahead != NULL:
-            prefetch_rows(s, ahead + at * s.sample_stride)
+            prefetch_rows(s, ahead + at * s.x.sample_stride)
         if whole:
             run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, aligned)
         else:
@@ -197,7 +139,7 @@ cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
     cdef Py_ssize_t r, byte
     for r in range(s.tile_rows):
         byte = 0
-        while byte < s.tile_cols * s.sample_stride:
+        while byte < s.tile_cols * s.x.sample_stride:
             stencil_prefetch(row + byte)
             byte += 64
         row += s.y.step * s.y_stride
@@ -208,10 +150,10 @@ cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plan
                      Py_ssize_t col_from, Py_ssize_t pixels_out, sum_t* work) noexcept nogil:
     """Compute ``rows`` rows of a comb by ``pixels_out`` columns, from a padded copy."""
     cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
-    cdef Py_ssize_t first_col = col_from * s.x.stride - s.x.low
-    cdef Py_ssize_t pixels = ((pixels_out - 1) * s.x.stride
-                              + (s.x.taps - 1) * s.x.dilation + 1)
-    cdef Py_ssize_t cols = pixels_out * s.group
+    cdef Py_ssize_t first_col = col_from * s.x.axis.stride - s.x.axis.low
+    cdef Py_ssize_t pixels = ((pixels_out - 1) * s.x.axis.stride
+                              + (s.x.axis.taps - 1) * s.x.axis.dilation + 1)
+    cdef Py_ssize_t cols = pixels_out * s.x.group
     cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
     cdef Py_ssize_t k, t, r, at, z, slot, index, zcomb, oz, filled
     # Workspace: slots, a tile, segments, the plane in each slot, each tap's slot, which are new.
@@ -250,7 +192,7 @@ cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plan
                             ahead = rows_ahead(s, plane, first_row, at + tile_rows, first_col)
                 filled = at + tile_rows
                 out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
-                           + col_from * s.group * s.out_item)
+                           + col_from * s.x.group * s.out_item)
                 run_row_block(s, work + at * s.pitch, s.pitch, segments, tile_rows, cols,
                               out_row, tile, ahead)
                 r += s.tile_rows
@@ -263,7 +205,7 @@ cdef const char* rows_ahead(const Stencil* s, const char* plane, Py_ssize_t firs
     cdef Py_ssize_t row = first_row + (row_to + s.y.taps // s.y.phases - 1) * s.y.step
     if row < 0 or row + (s.tile_rows - 1) * s.y.step >= s.y.size:
         return NULL
-    return plane + row * s.y_stride + most(0, first_col) * s.x_stride
+    return plane + row * s.y_stride + most(0, first_col) * s.x.pixel_stride
 
 
 cdef void assign_slots(const Stencil* s, Py_ssize_t first, Py_ssize_t* held, Py_ssize_t* slots,
@@ -297,7 +239,7 @@ cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plan
     """Compute a block whose windows all lie inside ``x``, reading it as it is."""
     cdef Py_ssize_t item = <Py_ssize_t>sizeof(sum_t)
     cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
-    cdef Py_ssize_t first_col = col_from * s.x.stride - s.x.low
+    cdef Py_ssize_t first_col = col_from * s.x.axis.stride - s.x.axis.low
     cdef Py_ssize_t pitch = s.y.step * s.y_stride // item
     cdef sum_t* tile = work
     cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
@@ -321,9 +263,9 @@ cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plan
                 ahead = rows_ahead(s, corner + (s.z.taps - 1) * s.z.dilation * s.z_stride,
                                    first_row, at + s.tile_rows, first_col)
             out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
-                       + col_from * s.group * s.out_item)
+                       + col_from * s.x.group * s.out_item)
             run_row_block(s, <const sum_t*>(corner + (first_row + at * s.y.step) * s.y_stride
-                                            + first_col * s.x_stride),
+                                            + first_col * s.x.pixel_stride),
                           pitch, segments, s.tile_rows, cols, out_row, tile, ahead)
             r += s.tile_rows
 
@@ -343,13 +285,13 @@ cdef void run_unit(const Stencil* s, const char* x, char* out, Py_ssize_t plane_
                    Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
                    Py_ssize_t col_from, Py_ssize_t pixels, sum_t* work) noexcept nogil:
     """Split a block into what can be read in place and the strips around it."""
-    cdef Py_ssize_t width = ceil_div(s.tile_cols, s.group)
+    cdef Py_ssize_t width = ceil_div(s.tile_cols, s.x.group)
     cdef Py_ssize_t top, bottom, left, right, row_to = row_from + rows, col_to = col_from + pixels
     # Rows of the comb, and columns, whose windows lie inside x; the strips are whole tiles.
     top = most(row_from, ceil_div(most(0, first_inside(&s.y) - comb), s.y.comb))
     bottom = least(row_to, ceil_div(most(0, end_inside(&s.y) - comb), s.y.comb))
-    left = most(col_from, first_inside(&s.x))
-    right = least(col_to, end_inside(&s.x))
+    left = most(col_from, first_inside(&s.x.axis))
+    right = least(col_to, end_inside(&s.x.axis))
     if top > row_from:
         top = most(top, row_from + s.tile_rows)
     if bottom < row_to:
@@ -363,7 +305,7 @@ cdef void run_unit(const Stencil* s, const char* x, char* out, Py_ssize_t plane_
         run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from, pixels, work)
         return
     run_inside(s, x, out, plane_from, plane_to, comb, top, bottom - top, left,
-               (right - left) * s.group, work)
+               (right - left) * s.x.group, work)
     if top > row_from:
         run_packed(s, x, out, plane_from, plane_to, comb, row_from, top - row_from, col_from,
                    pixels, work)
@@ -402,7 +344,7 @@ cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const c
         col_from = panel * s.unit_cols
         run_unit(s, x + x_batch[batch], out + out_batch[batch], plane_from,
                  least(s.z.out, plane_from + s.unit_planes), comb, row_from, rows, col_from,
-                 least(s.unit_cols, s.x.out - col_from), work)
+                 least(s.unit_cols, s.x.axis.out - col_from), work)
     if s.streaming:
         stencil_fence()
 
@@ -445,8 +387,6 @@ cdef class DirectLoop:
 
     def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
                  bint line, bint flip):
-        cdef Py_ssize_t[::1] before, after
-        cdef SpatialAxis* axis
         cdef Stencil* s = &self.s
         self.sums = np.dtype(sums)
         self.sums_code = SUM_CODES[self.sums]
@@ -455,16 +395,13 @@ cdef class DirectLoop:
         self.batch = tuple(batch)
         self.flip = flip
         self.tables = []
-        for i, (axis_of, size, out, low, taps, stride, dilation, b, a) in enumerate(axes):
-            self.axis_of[i] = axis_of
+        for i, row in enumerate(axes):
+            self.axis_of[i] = row[0]
             self.w_axis_of[i] = w_axes[i]
-            before, after = b, a
-            self.tables.append((before, after))
-            axis = &s.z if i == 0 else &s.y if i == 1 else &s.x
-            set_axis(axis, size, out, low, taps, stride, dilation,
-                     &before[0] if before.shape[0] else NULL,
-                     &after[0] if after.shape[0] else NULL)
-        s.group = group
+            self.tables.append(
+                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
+            )
+        s.x.group = group
         s.line = line
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.tile_rows = 1 if line else STENCIL_AREA_ROWS
@@ -482,10 +419,10 @@ cdef class DirectLoop:
         for t in range(s.z.taps):
             for c in range(least(s.y.phases, s.y.taps)):
                 rows = ceil_div(s.y.taps - c, s.y.phases)
-                for f in range(least(s.x.phases, s.x.taps)):
-                    cols = ceil_div(s.x.taps - f, s.x.phases)
-                    first = f * s.x.dilation // s.x.stride * s.group
-                    step = s.x.phases * s.x.dilation // s.x.stride * s.group
+                for f in range(least(s.x.axis.phases, s.x.axis.taps)):
+                    cols = ceil_div(s.x.axis.taps - f, s.x.axis.phases)
+                    first = f * s.x.axis.dilation // s.x.axis.stride * s.x.group
+                    step = s.x.axis.phases * s.x.axis.dilation // s.x.axis.stride * s.x.group
                     share = s.lanes // step if s.line and s.lanes % step == 0 else 0
                     if not share:
                         parts = [(0, cols, rows)]
@@ -502,7 +439,7 @@ cdef class DirectLoop:
                             for v in range(col, col + n_cols):
                                 for a in range(u, u + apart):
                                     row = c + s.y.phases * (0 if share else a)
-                                    tap = f + s.x.phases * (v + (a * share if share else 0))
+                                    tap = f + s.x.axis.phases * (v + (a * share if share else 0))
                                     weights += [t, row, tap]
                             u += apart
         self.segment_table = np.array(segments, dtype=np.intp)
@@ -520,16 +457,16 @@ cdef class DirectLoop:
     cdef void cut(self, Stencil* s, Py_ssize_t planes, Py_ssize_t rows,
                   Py_ssize_t cols) noexcept:
         """Set the size of a unit and of its buffer."""
-        cdef Py_ssize_t phases = least(s.x.phases, s.x.taps)
-        cdef Py_ssize_t reach = (s.x.taps - 1) * s.x.dilation // s.x.stride + 1
+        cdef Py_ssize_t phases = least(s.x.axis.phases, s.x.axis.taps)
+        cdef Py_ssize_t reach = (s.x.axis.taps - 1) * s.x.axis.dilation // s.x.axis.stride + 1
         s.unit_planes = planes
         s.unit_rows = rows
         s.unit_cols = cols
         s.n_planes = ceil_div(s.z.out, planes)
         s.n_slabs = ceil_div(ceil_div(s.y.out, s.y.comb), rows)
-        s.n_panels = ceil_div(s.x.out, cols)
+        s.n_panels = ceil_div(s.x.axis.out, cols)
         s.phase_rows = most(rows, s.tile_rows) + ceil_div(s.y.taps, s.y.phases) - 1
-        s.phase_cols = most(cols * s.group, s.tile_cols) + reach * s.group
+        s.phase_cols = most(cols * s.x.group, s.tile_cols) + reach * s.x.group
         s.pitch = ceil_div(s.phase_cols * phases, s.lanes) * s.lanes
         if s.pitch * self.item % 1024 == 0:  # rows would fall into the same cache sets
             s.pitch += s.lanes
@@ -541,8 +478,8 @@ cdef class DirectLoop:
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cdef Py_ssize_t rows = least(ceil_div(s.y.out, s.y.comb), SLAB_ROWS)
         cdef Py_ssize_t panel = 8 * PANEL_COLS if s.line else PANEL_COLS
-        cdef Py_ssize_t cols = least(s.x.out, most(1, panel // s.group))
-        cdef Py_ssize_t few_cols = ceil_div(2 * s.tile_cols, s.group)
+        cdef Py_ssize_t cols = least(s.x.axis.out, most(1, panel // s.x.group))
+        cdef Py_ssize_t few_cols = ceil_div(2 * s.tile_cols, s.x.group)
         cdef Py_ssize_t planes
         cdef double products
         self.cut(s, s.z.out, rows, cols)
@@ -556,7 +493,7 @@ cdef class DirectLoop:
             else:
                 break
             self.cut(s, s.z.out, rows, cols)
-        products = <double>rows * cols * s.group * s.z.taps * s.y.taps * s.x.taps
+        products = <double>rows * cols * s.x.group * s.z.taps * s.y.taps * s.x.axis.taps
         planes = <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products)
         planes = least(s.z.out, most(planes, least(s.z.taps, 8)))
         self.cut(s, planes, rows, cols)
@@ -596,8 +533,8 @@ cdef class DirectLoop:
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* out_batch
         self.set_source(&s, x)
-        s.fill = cnp.PyArray_DATA(fill)
-        s.n_fill = fill.shape[0]
+        s.x.fill = cnp.PyArray_DATA(fill)
+        s.x.n_fill = fill.shape[0]
         self.set_result(&s, y, clip)
         if threads > 1:
             self.lay_out(&s, threads)
@@ -612,11 +549,11 @@ cdef class DirectLoop:
             at = self.write_tables(&s, w, block)
             x_batch = <Py_ssize_t*>at
             out_batch = x_batch + n_batch
-            self.list_batch(x, y, x_batch, out_batch)
+            list_batch(self.batch, x, y, x_batch, out_batch)
             step = most(threads, <Py_ssize_t>(
                 threads * PRODUCTS_BETWEEN_SIGNALS
-                / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.group
-                   * s.z.taps * s.y.taps * s.x.taps)))
+                / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
+                   * s.z.taps * s.y.taps * s.x.axis.taps)))
             done = 0
             while done < units:
                 step = least(step, units - done)
@@ -643,23 +580,18 @@ cdef class DirectLoop:
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
-        s.x_stride = x.strides[self.axis_of[2]]
+        s.x.pixel_stride = x.strides[self.axis_of[2]]
         while last > 0 and x.shape[last] == 1:  # such an axis may have any stride
             last -= 1
-        if self.axis_of[2] == x.ndim - 1 and s.x.size > 1:
-            s.x_stride = x.strides[last]
-        s.sample_stride = s.x_stride if s.group == 1 else x.strides[last]
-        if self.sums_code == SUMS_FLOAT:
-            s.load = row_loads_float[code]
-        elif self.sums_code == SUMS_DOUBLE:
-            s.load = row_loads_double[code]
-        else:
-            s.load = row_loads_uint64[code]
-        s.same = (code == self.sums_row and s.sample_stride == item
-                  and s.x_stride == s.group * item)
+        if self.axis_of[2] == x.ndim - 1 and s.x.axis.size > 1:
+            s.x.pixel_stride = x.strides[last]
+        s.x.sample_stride = s.x.pixel_stride if s.x.group == 1 else x.strides[last]
+        set_row_load(&s.x, self.sums_code, code)
+        s.x.same = (code == self.sums_row and s.x.sample_stride == item
+                  and s.x.pixel_stride == s.x.group * item)
         # Rows a multiple of 4 KiB apart fall into the same sets of the cache.
         s.readable = (
-            s.same and s.x.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
+            s.x.same and s.x.axis.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
             and (s.line or s.y.taps == 1 or s.y.step * s.y_stride % 4096 != 0)
         )
         s.prefetching = not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
@@ -724,23 +656,6 @@ cdef class DirectLoop:
             columns[3 * s.n_segments + k] = at[6]
             at += 7
         return <char*>(columns + 4 * s.n_segments)
-
-    cdef int list_batch(self, cnp.ndarray x, cnp.ndarray y, Py_ssize_t* x_batch,
-                        Py_ssize_t* out_batch) except -1:
-        """List where each batch item begins in x and in y, in bytes."""
-        cdef Py_ssize_t n = 1, i, k, axis, length
-        x_batch[0] = 0
-        out_batch[0] = 0
-        for axis in self.batch:
-            length = x.shape[axis]
-            i = n - 1
-            while i >= 0:  # from the back: item i becomes items i·length …
-                for k in range(length - 1, -1, -1):
-                    x_batch[i * length + k] = x_batch[i] + k * x.strides[axis]
-                    out_batch[i * length + k] = out_batch[i] + k * y.strides[axis]
-                i -= 1
-            n *= length
-        return 0
 
 
 cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,

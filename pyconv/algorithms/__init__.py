@@ -6,8 +6,9 @@ stays last.
 
 from pyconv.algorithms.base import Algorithm
 from pyconv.algorithms.direct import Direct
+from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.reference import Reference
 
-ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Reference())
+ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Im2col(), Reference())
 
 __all__ = ["ALGORITHMS", "Algorithm"]

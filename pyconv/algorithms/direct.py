@@ -6,13 +6,14 @@ along a row of pixels of C samples, taps are C samples apart.
 """
 
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
 
 from pyconv._native import loader
 from pyconv.algorithms.base import Run, summation_bound
-from pyconv.dtypes import narrow
+from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
 
@@ -23,9 +24,6 @@ MAX_WORKSPACE = 64 << 20
 WIDE_GROUP = 64
 #: A single row at least this long is worth a line tile (the longest has 320 outputs).
 LONG_LINE = 320
-
-_ABSENT = Axis(-1, 1, 1, 0, 0, 1, 1, "constant", 1)
-_EMPTY = np.empty(0, np.intp)
 
 
 class Form(NamedTuple):
@@ -63,7 +61,7 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
         if not line and batch:  # rows of a short line: another batch axis
             rows = batch.pop()
             spatial.insert(0, (_plain(rows, problem.x_shape[rows]), -1))
-    spatial = [(_ABSENT, -1)] * (3 - len(spatial)) + spatial
+    spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
     (z, zw), (y, yw), (x, xw) = spatial
     return Form((z, y, x), (zw, yw, xw), tuple(batch), max(group, 1), line)
 
@@ -103,8 +101,8 @@ class Direct:
         z, y, x = form.axes
         item = max(4, problem.compute.itemsize)
         span = (x.span - 1) // x.stride + 1
-        rows = 16 + -(-y.taps // math.gcd(y.stride, y.dilation))
-        return z.taps * rows * (256 + span * form.group) * item
+        phases = min(y.taps, y.stride // math.gcd(y.stride, y.dilation))
+        return z.taps * (8 * phases + y.taps) * (256 + span * form.group) * item
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
@@ -112,21 +110,15 @@ class Direct:
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
-        if problem.compute.kind == "c":
-            return _bind_complex(problem)
-        fill = np.array([problem.fill_value])
-        return _bind_real(problem, form_of(problem), fill)
+        return bind_loop(problem, _bind)
 
 
-def _bind_real(problem: Problem, form: Form, fill: np.ndarray) -> Run:
-    sums, result = problem.compute, problem.dtype
-    tables = [(a.outside() if a is not _ABSENT else (_EMPTY, _EMPTY)) for a in form.axes]
+def _bind(problem: Problem, fill: np.ndarray) -> Loop:
+    # A fill value of two parts needs them in one pixel.
+    form = form_of(problem, wide=WIDE_GROUP if len(fill) == 1 else sys.maxsize)
     loop = loader.native.DirectLoop(
-        sums,
-        [
-            (a.axis, a.size, a.out, a.low, a.taps, a.stride, a.dilation, *table)
-            for a, table in zip(form.axes, tables, strict=True)
-        ],
+        problem.compute,
+        axis_rows(form.axes),
         form.w_axes,
         form.batch,
         math.prod(problem.x_shape[a] for a in form.batch),
@@ -134,69 +126,25 @@ def _bind_real(problem: Problem, form: Form, fill: np.ndarray) -> Run:
         form.line,
         problem.flip,
     )
-    fill = fill.astype(sums)
+    fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
     folded = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
-    clip = problem.overflow == "saturate"
-    # The loop emits every type but these; a rounded or a half-precision result is converted.
-    rounded = sums.kind == "f" and not problem.exact and result.kind in "iu"
-    detour = rounded or result in (np.float16, np.bool, np.complex64, np.complex128)
 
-    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
-        x = _readable(x, folded)
-        if w.dtype != sums:
-            w = w.astype(sums)
-        if not detour:
-            loop.run(x, w, y, fill, clip, workers)
-            return
-        total = np.empty(y.shape, sums)
-        loop.run(x, w, total, fill, False, workers)
-        with np.errstate(invalid="ignore"):
-            y[...] = narrow(total, result, problem.overflow)
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+        if folded > 1:
+            x = _one_run(x, folded)
+        loop.run(x, w, y, fill, clip, workers)
 
     return run
 
 
-def _readable(x: np.ndarray, folded: int) -> np.ndarray:
-    """Return ``x`` as the loop can address it: native, aligned, its folded axes one run."""
-    flags = x.flags
-    if not (flags.aligned and x.dtype.isnative) or x.dtype == np.float16:
-        native = x.dtype.newbyteorder("=")
-        return x.astype(np.float32 if native == np.float16 else native, order="C")
-    if folded > 1 and not flags.c_contiguous:
-        trailing = zip(x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True)
-        run = 0
-        for length, stride in trailing:
-            if length > 1:
-                if run and stride != run:
-                    return np.ascontiguousarray(x)
-                run = stride * length
+def _one_run(x: np.ndarray, folded: int) -> np.ndarray:
+    """Return ``x`` with its last ``folded`` axes as far apart as one axis would be."""
+    run = 0
+    for length, stride in zip(
+        x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True
+    ):
+        if length > 1:
+            if run and stride != run:
+                return np.ascontiguousarray(x)
+            run = stride * length
     return x
-
-
-def _bind_complex(problem: Problem) -> Run:
-    """Sum Re w and Im w over the parts of x:  (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
-    sums = problem.compute
-    part = problem.on_parts(np.dtype(np.float32 if sums == np.complex64 else np.float64))
-    form = form_of(part, wide=2**62)  # a fill value of two parts needs them in one pixel
-    value = complex(problem.fill_value)
-    run_part = _bind_real(part, form, np.tile([value.real, value.imag], form.group // 2))
-    w_complex = problem.w_dtype.kind == "c"
-    sign = 1 if problem.flip else -1  # correlation conjugates the weights
-
-    def parts(a: np.ndarray) -> np.ndarray:
-        return a[..., np.newaxis].view(part.compute)
-
-    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
-        x = np.ascontiguousarray(x, dtype=sums)
-        w = w.astype(sums)
-        total = y if y.dtype == sums else np.empty(y.shape, sums)
-        run_part(parts(x), w.real, parts(total), workers)
-        if w_complex:
-            turned = np.empty(y.shape, sums)
-            run_part(parts(x), w.imag, parts(turned), workers)
-            total.real -= sign * turned.imag
-            total.imag += sign * turned.real
-        if total is not y:
-            y[...] = total
-
-    return run

@@ -1,0 +1,189 @@
+# im2col: y = w · X, where column i of X holds the samples that output i reads.
+#
+# X is built a tile of outputs at a time and multiplied by BLAS. Tiles depend on shapes alone,
+# so that results do not depend on the number of threads.
+
+ctypedef void (*multiply_float)(int m, int n, int k, const float* a, const float* b,
+                                float* c) noexcept nogil
+ctypedef void (*multiply_double)(int m, int n, int k, const double* a, const double* b,
+                                 double* c) noexcept nogil
+
+# A tile of X stays in the level-2 cache if the kernel is small enough.
+cdef Py_ssize_t COLUMNS_BYTES = 512 << 10
+cdef Py_ssize_t LEAST_COLUMNS = 64
+
+
+cdef struct Columns:
+    SpatialAxis z, y
+    Source x
+    Py_ssize_t z_stride, y_stride
+    Py_ssize_t n_taps
+    const void* weights
+    void* multiply
+    # Tiles: runs of whole rows of outputs, or pieces of one row.
+    Py_ssize_t tile_rows, tile_cols, row_tiles, col_tiles
+    row_emit emit
+    Py_ssize_t out_z, out_y, out_x
+
+
+cdef void fill_columns(const Columns* s, const char* x, Py_ssize_t row_from, Py_ssize_t rows,
+                       Py_ssize_t col_from, Py_ssize_t cols, sum_t* columns) noexcept nogil:
+    """Write X, one row for each tap, for a tile of outputs."""
+    cdef Py_ssize_t t, u, v, r, plane, line, first, before, until_end
+    cdef Py_ssize_t step = s.x.axis.stride
+    cdef const char* row
+    for t in range(s.z.taps):
+        for u in range(s.y.taps):
+            for v in range(s.x.axis.taps):
+                first = col_from * step - s.x.axis.low + v * s.x.axis.dilation
+                before = pixels_before(&s.x, first, step, cols)
+                until_end = pixels_until_end(&s.x, first, step, cols)
+                for r in range(row_from, row_from + rows):
+                    plane = source_index(&s.z, r // s.y.out * s.z.stride - s.z.low
+                                         + t * s.z.dilation)
+                    line = source_index(&s.y, r % s.y.out * s.y.stride - s.y.low
+                                        + u * s.y.dilation)
+                    row = NULL
+                    if plane >= 0 and line >= 0:
+                        row = x + plane * s.z_stride + line * s.y_stride
+                    pack_pixels(&s.x, row, first, step, before, until_end, cols, columns)
+                    columns += cols
+
+
+cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                    const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
+                    sum_t* work) noexcept nogil:
+    cdef Py_ssize_t tile, batch, row_from, rows, col_from, cols, r
+    cdef sum_t* sums = work + s.n_taps * s.tile_rows * s.tile_cols
+    cdef char* at
+    for tile in range(start, stop):
+        batch = tile // (s.row_tiles * s.col_tiles)
+        row_from = tile // s.col_tiles % s.row_tiles * s.tile_rows
+        rows = least(s.tile_rows, s.z.out * s.y.out - row_from)
+        col_from = tile % s.col_tiles * s.tile_cols
+        cols = least(s.tile_cols, s.x.axis.out - col_from)
+        fill_columns(s, x + x_batch[batch], row_from, rows, col_from, cols, work)
+        if sum_t is float:
+            (<multiply_float>s.multiply)(1, <int>(rows * cols), <int>s.n_taps,
+                                         <const float*>s.weights, work, sums)
+        elif sum_t is double:
+            (<multiply_double>s.multiply)(1, <int>(rows * cols), <int>s.n_taps,
+                                          <const double*>s.weights, work, sums)
+        for r in range(rows):
+            at = (out + out_batch[batch] + (row_from + r) // s.y.out * s.out_z
+                  + (row_from + r) % s.y.out * s.out_y + col_from * s.out_x)
+            s.emit(sums + r * cols, cols, at, s.out_x)
+
+
+cdef void run_tiles_shared(const Columns* s, Py_ssize_t first, Py_ssize_t count, int threads,
+                           const char* x, const Py_ssize_t* x_batch, char* out,
+                           const Py_ssize_t* out_batch, sum_t* work, Py_ssize_t each) noexcept:
+    """Run tiles first … first + count − 1, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_tiles(s, first, first + count, x, x_batch, out, out_batch, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_tiles(s, first + count * t // threads, first + count * (t + 1) // threads, x,
+                      x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
+
+
+cdef class Im2colLoop:
+    """A bound problem. Parameters as for `DirectLoop`, with every batch axis in ``batch``.
+
+    ``multiply`` is the address of the matrix product of `blas`.
+    """
+
+    cdef Columns s
+    cdef object tables
+    cdef Py_ssize_t axis_of[3]
+    cdef tuple batch
+    cdef Py_ssize_t n_batch, item
+    cdef int sums_code, sums_row
+
+    def __init__(self, sums, axes, batch, Py_ssize_t n_batch, uintptr_t multiply):
+        cdef Columns* s = &self.s
+        cdef Py_ssize_t wanted
+        sums = np.dtype(sums)
+        self.sums_code = SUM_CODES[sums]
+        self.sums_row = row_codes[sums.num]
+        self.item = sums.itemsize
+        self.batch = tuple(batch)
+        self.n_batch = n_batch
+        self.tables = []
+        for i, row in enumerate(axes):
+            self.axis_of[i] = row[0]
+            self.tables.append(
+                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
+            )
+        s.x.group = 1
+        s.x.n_fill = 1
+        s.multiply = <void*>multiply
+        s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
+        wanted = most(LEAST_COLUMNS, COLUMNS_BYTES // (s.n_taps * self.item))
+        s.tile_cols = least(wanted, s.x.axis.out)
+        s.tile_rows = least(most(1, wanted // s.tile_cols), s.z.out * s.y.out)
+        s.row_tiles = ceil_div(s.z.out * s.y.out, s.tile_rows)
+        s.col_tiles = ceil_div(s.x.axis.out, s.tile_cols)
+
+    cdef size_t thread_bytes(self) noexcept:
+        cdef size_t outputs = self.s.tile_rows * self.s.tile_cols
+        return ((self.s.n_taps + 1) * outputs * self.item + 127) // 64 * 64
+
+    def workspace(self):
+        """Return the bytes of workspace that one thread takes."""
+        return self.thread_bytes()
+
+    def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, fill_value, bint clip,
+            int threads):
+        """Solve the problem: ``x`` aligned and native, ``w`` contiguous in the order z, y, x
+        and in the dtype of the sums, ``y`` native.
+        """
+        cdef Columns s = self.s
+        cdef Py_ssize_t n_batch = self.n_batch
+        cdef Py_ssize_t tiles = n_batch * s.row_tiles * s.col_tiles
+        cdef Py_ssize_t shared, each, done, step
+        cdef int code = row_codes[cnp.PyArray_TYPE(x)]
+        cdef double fill_double = fill_value
+        cdef float fill_float = <float>fill_double
+        cdef char* block
+        cdef Py_ssize_t* x_batch
+        cdef Py_ssize_t* out_batch
+        s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+        s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        s.x.pixel_stride = s.x.sample_stride = x.strides[self.axis_of[2]]
+        s.x.same = code == self.sums_row and s.x.pixel_stride == self.item
+        set_row_load(&s.x, self.sums_code, code)
+        s.x.fill = &fill_float if self.sums_code == SUMS_FLOAT else <const void*>&fill_double
+        s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+        s.out_y = y.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        s.out_x = y.strides[self.axis_of[2]]
+        s.emit = row_emits[self.sums_code][clip][row_codes[cnp.PyArray_TYPE(y)]]
+        s.weights = cnp.PyArray_DATA(w)
+        threads = <int>least(threads, tiles)
+        shared = (2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        each = self.thread_bytes()
+        block = <char*>take_block(shared + threads * each)
+        try:
+            x_batch = <Py_ssize_t*>block
+            out_batch = x_batch + n_batch
+            list_batch(self.batch, x, y, x_batch, out_batch)
+            step = most(threads, <Py_ssize_t>(
+                threads * PRODUCTS_BETWEEN_SIGNALS
+                / (<double>s.n_taps * s.tile_rows * s.tile_cols)))
+            done = 0
+            while done < tiles:
+                step = least(step, tiles - done)
+                if self.sums_code == SUMS_FLOAT:
+                    run_tiles_shared[float](&s, done, step, threads, cnp.PyArray_BYTES(x),
+                                            x_batch, cnp.PyArray_BYTES(y), out_batch,
+                                            <float*>(block + shared), each)
+                else:
+                    run_tiles_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x),
+                                             x_batch, cnp.PyArray_BYTES(y), out_batch,
+                                             <double*>(block + shared), each)
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)

@@ -1,0 +1,105 @@
+"""Cast problems and arrays into what the compiled loops take, and their sums into results.
+
+The loops sum float32, float64 and 64-bit integers, along axes z, y and x given as numbers.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pyconv.algorithms.base import Run
+from pyconv.dtypes import narrow
+from pyconv.problem import Axis, Problem
+
+#: Runs a compiled loop: x, w in the dtype of the sums, y, whether to clip, threads.
+Loop = Callable[[np.ndarray, np.ndarray, np.ndarray, bool, int], None]
+#: Binds a loop to a real problem with one fill value for each part of a sample.
+BindLoop = Callable[[Problem, np.ndarray], Loop]
+
+#: Stands for an axis that the problem does not have.
+ABSENT = Axis(-1, 1, 1, 0, 0, 1, 1, "constant", 1)
+_NONE_OUTSIDE = (np.empty(0, np.intp), np.empty(0, np.intp))
+
+
+def axis_rows(axes: Sequence[Axis]) -> list[tuple[object, ...]]:
+    """Return the numbers of each axis in the order of the loops' `read_axis`."""
+    return [
+        (
+            a.axis,
+            a.size,
+            a.out,
+            a.low,
+            a.taps,
+            a.stride,
+            a.dilation,
+            *(_NONE_OUTSIDE if a is ABSENT else a.outside()),
+        )
+        for a in axes
+    ]
+
+
+def bind_loop(problem: Problem, bind: BindLoop) -> Run:
+    """Bind a compiled loop to a problem of any dtype that its sums can hold."""
+    if problem.compute is not None and problem.compute.kind == "c":
+        return _bind_parts(problem, bind)
+    return _bind_real(problem, bind, np.array([problem.fill_value]))
+
+
+def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
+    sums, result = problem.compute, problem.dtype
+    assert sums is not None
+    loop = bind(problem, fill.astype(sums))
+    clip = problem.overflow == "saturate"
+    # The loops write every type but these; a rounded or a half-precision result is converted.
+    rounded = sums.kind == "f" and not problem.exact and result.kind in "iu"
+    converted = rounded or result in (np.float16, np.bool, np.complex64, np.complex128)
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        x = _addressable(x)
+        if w.dtype != sums:
+            w = w.astype(sums)
+        if not converted:
+            loop(x, w, y, clip, workers)
+            return
+        total = np.empty(y.shape, sums)
+        loop(x, w, total, False, workers)
+        with np.errstate(invalid="ignore"):
+            y[...] = narrow(total, result, problem.overflow)
+
+    return run
+
+
+def _addressable(x: np.ndarray) -> np.ndarray:
+    """Return ``x`` aligned, in native byte order and in a dtype that the loops read."""
+    if x.flags.aligned and x.dtype.isnative and x.dtype != np.float16:
+        return x
+    native = x.dtype.newbyteorder("=")
+    return x.astype(np.float32 if native == np.float16 else native, order="C")
+
+
+def _bind_parts(problem: Problem, bind: BindLoop) -> Run:
+    """Sum Re w and Im w over the parts of x:  (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
+    sums = problem.compute
+    part = np.dtype(np.float32 if sums == np.complex64 else np.float64)
+    value = complex(problem.fill_value)
+    run_part = _bind_real(problem.on_parts(part), bind, np.array([value.real, value.imag]))
+    w_complex = problem.w_dtype.kind == "c"
+    sign = 1 if problem.flip else -1  # correlation conjugates the weights
+
+    def parts(a: np.ndarray) -> np.ndarray:
+        return a[..., np.newaxis].view(part)
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        x = np.ascontiguousarray(x, dtype=sums)
+        w = w.astype(sums)
+        total = y if y.dtype == sums else np.empty(y.shape, sums)
+        run_part(parts(x), w.real, parts(total), workers)
+        if w_complex:
+            turned = np.empty(y.shape, sums)
+            run_part(parts(x), w.imag, parts(turned), workers)
+            total.real -= sign * turned.imag
+            total.imag += sign * turned.real
+        if total is not y:
+            y[...] = total
+
+    return run
