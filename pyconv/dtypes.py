@@ -45,6 +45,13 @@ DTYPES: dict[np.dtype, DType] = {
     np.dtype(np.uint64): _EXACT,
 }
 
+#: The least and the greatest value of each integer dtype.
+LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
+    dtype: (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    for dtype in DTYPES
+    if dtype.kind in "iu"
+}
+
 OVERFLOWS = ("raise", "wrap", "saturate")
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
@@ -96,9 +103,7 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
     None where no output reads it.
     """
     if is_integer(x.dtype) and x.dtype.itemsize <= 2:
-        low, high = (
-            (0, 1) if x.dtype.kind == "b" else (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max)
-        )
+        low, high = LIMITS[x.dtype.newbyteorder("=")]
     elif x.size == 0:
         low = high = 0
     else:
@@ -115,18 +120,16 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
 
 def _signed_sums(w: np.ndarray) -> tuple[float, float]:
     """Return the sum of the positive and of the negative weights, exactly for integers."""
-    if w.dtype.kind == "b":
-        return int(np.count_nonzero(w)), 0
-    if w.dtype.kind == "f":
-        w = w.astype(np.float64)
-    elif w.dtype.itemsize == 8 or w.size > 2**31:
-        w = w.astype(object)
-    else:
-        w = w.astype(np.int64)
-    total, absolute = w.sum(), np.abs(w).sum()
-    if w.dtype.kind == "f":
-        return float(absolute + total) / 2, float(total - absolute) / 2
-    return (int(absolute) + int(total)) // 2, (int(total) - int(absolute)) // 2
+    if w.size <= _FEW_WEIGHTS or (is_integer(w.dtype) and w.dtype.itemsize == 8):
+        values = w.ravel().tolist()  # Python numbers: exact
+        return sum(v for v in values if not v < 0), sum(v for v in values if v < 0)
+    wide = w.astype(np.float64 if w.dtype.kind == "f" else np.int64)
+    negative = wide < 0  # a NaN counts as positive and spoils that sum
+    return wide[~negative].sum().item(), wide[negative].sum().item()
+
+
+#: NumPy's calls cost more than a Python loop over as many weights.
+_FEW_WEIGHTS = 64
 
 
 def exact_accumulator(interval: Interval, result: np.dtype, overflow: str) -> np.dtype:
@@ -154,7 +157,7 @@ def check_overflow(interval: Interval, result: np.dtype, overflow: str) -> None:
     """Raise OverflowError if the policy asks for it and ``interval`` leaves ``result``."""
     if overflow != "raise" or not is_integer(result):
         return
-    low, high = (0, 1) if result.kind == "b" else (np.iinfo(result).min, np.iinfo(result).max)
+    low, high = LIMITS[result]
     if not (low <= interval.low and interval.high <= high):  # a NaN bound is refused too
         raise OverflowError(
             f"results may lie anywhere in [{interval.low}, {interval.high}], outside {result} "
@@ -173,7 +176,7 @@ def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
         y = np.rint(y)
     if dtype.kind == "b":
         return (y > 0) if overflow != "wrap" else (y % 2 != 0)
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    low, high = LIMITS[dtype]
     if overflow == "saturate":
         return _clip(y, low, high).astype(dtype)
     if y.dtype.kind == "f":

@@ -16,8 +16,9 @@ class Machine:
     copy_bytes_per_second: float = 13e9
     #: NumPy's gather, product and sum of one tap of one output.
     numpy_seconds_per_product: float = 3e-9
-    #: A thread is worth waking for this much work (two vector loops of 2048 outputs by 5×5).
-    seconds_per_thread: float = 20e-6
+    #: A thread is worth waking for this much work. Waking takes a few microseconds; but where
+    #: the CPUs are busy with something else, the others wait for it for milliseconds.
+    seconds_per_thread: float = 100e-6
 
 
 MACHINE = Machine()

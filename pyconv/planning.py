@@ -1,5 +1,6 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -78,23 +79,30 @@ class Prepared:
         return plan
 
 
-#: What a call may choose besides its arrays: keywords of `make_problem`, and the method.
-OPTIONS = (
-    "flip",
-    "mode",
-    "boundary",
-    "fill_value",
-    "axes",
-    "stride",
-    "dilation",
-    "dtype",
-    "overflow",
-    "method",
-)
+#: What a call may choose besides its arrays, in the order of `prepare`, with the defaults:
+#: keywords of `make_problem`, and the method.
+OPTIONS: dict[str, object] = {
+    "flip": False,
+    "mode": "valid",
+    "boundary": "constant",
+    "fill_value": 0,
+    "axes": None,
+    "stride": 1,
+    "dilation": 1,
+    "dtype": None,
+    "overflow": "raise",
+    "method": "auto",
+}
 
 #: Problems that were seen before, by everything that decides them, the least recent first.
 _prepared: dict[object, Prepared] = {}
 _MOST_PREPARED = 256
+_lock = threading.Lock()
+
+
+def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> Plan:
+    """Return the plan of a call that names some of the OPTIONS."""
+    return prepare(x, w, tuple((OPTIONS | options).values())).plan(x, w)
 
 
 def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
@@ -121,9 +129,10 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
     prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
     if key is not None:
-        if len(_prepared) >= _MOST_PREPARED:
-            _prepared.pop(next(iter(_prepared), None), None)
-        _prepared[key] = prepared
+        with _lock:
+            while len(_prepared) >= _MOST_PREPARED:
+                del _prepared[next(iter(_prepared))]
+            _prepared[key] = prepared
     return prepared
 
 
@@ -152,4 +161,5 @@ class _Sequence(tuple[object, ...]):
 
 def clear_cache() -> None:
     """Forget the prepared problems."""
-    _prepared.clear()
+    with _lock:
+        _prepared.clear()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv.boundaries import BOUNDARIES, boundary_name
-from pyconv.dtypes import DTYPES, OVERFLOWS, is_integer, natural_dtype, supported
+from pyconv.dtypes import DTYPES, LIMITS, OVERFLOWS, is_integer, natural_dtype, supported
 
 #: A mode's pads for a kernel that spans ``k`` samples.
 EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
@@ -325,9 +325,7 @@ def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> co
     except (TypeError, AttributeError, ValueError):
         raise TypeError(f"fill_value={fill_value!r}: a number is allowed") from None
     if compute is None:
-        low, high = (
-            (0, 1) if x_dtype.kind == "b" else (np.iinfo(x_dtype).min, np.iinfo(x_dtype).max)
-        )
+        low, high = LIMITS[x_dtype]
         if (
             isinstance(value, complex)
             or value != value

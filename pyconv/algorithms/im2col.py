@@ -5,6 +5,7 @@ result, never exists; BLAS multiplies. See Chellapilla, Puri and Simard, "High p
 convolutional neural networks for document processing", 2006.
 """
 
+import importlib
 import math
 
 import numpy as np
@@ -60,7 +61,8 @@ class Im2col:
 
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
-    from pyconv._native import blas  # imports SciPy's linear algebra: only who multiplies pays
+    # It imports SciPy's linear algebra, which only who multiplies shall pay for.
+    blas = importlib.import_module("pyconv._native.blas")
 
     order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
     axes = [problem.spatial[i] for i in order]

@@ -55,21 +55,15 @@ class Case:
 
     def algorithm(self) -> str:
         """Return the name of the algorithm that runs for the first kernel."""
-        arguments: dict[str, Any] = {
-            "flip": False,
-            "mode": "same",
-            "boundary": self.boundary,
-            "fill_value": 0,
-            "axes": self.axes,
-            "stride": 1,
-            "dilation": 1,
-            "dtype": None,
-            "overflow": "raise",
-            "method": "auto",
-        } | dict(self.keywords)
-        options = tuple(arguments[name] for name in planning.OPTIONS)
-        w = self.kernels[0]
-        return planning.prepare(self.x, w, options).plan(self.x, w).algorithm.name
+        plan = planning.plan_for(
+            self.x,
+            self.kernels[0],
+            mode="same",
+            boundary=self.boundary,
+            axes=self.axes,
+            **dict(self.keywords),
+        )
+        return plan.algorithm.name
 
     def scipy(self, function: Callable[["Case", Array, np.dtype], Array], dtype: np.dtype) -> Array:
         """Return SciPy's result by one of SCIPY."""
