@@ -1,8 +1,10 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
 
+import argparse
 from pathlib import Path
 
 import pyconv
+from pyconv.__main__ import parser
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES, natural_dtype
 
@@ -78,11 +80,29 @@ def dtype_table() -> str:
     return grid(["``x`` and ``w``", "result", "summed"], rows)
 
 
+def command_help() -> str:
+    """Return what --help prints, for the command line and each of its commands."""
+    top = parser()
+    (commands,) = (a for a in top._actions if isinstance(a, argparse._SubParsersAction))
+    texts = []
+    for title, one in (("python -m pyconv", top), *sorted(commands.choices.items())):
+        lines = one.format_help().rstrip().split("\n")
+        heading = title if one is top else f"python -m pyconv {title}"
+        texts += [heading, "-" * len(heading), "", ".. code-block:: text", ""]
+        texts += [f"   {line}".rstrip() for line in lines] + [""]
+    return "\n".join(texts)
+
+
 def write_tables(*_: object) -> None:
     """Write the tables of the package where the pages include them."""
     folder = Path(__file__).parent / "generated"
     folder.mkdir(exist_ok=True)
-    for name, text in (("boundaries", boundary_table()), ("dtypes", dtype_table())):
+    tables = {
+        "boundaries": boundary_table(),
+        "dtypes": dtype_table(),
+        "commands": command_help(),
+    }
+    for name, text in tables.items():
         path = folder / f"{name}.inc"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
