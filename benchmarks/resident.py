@@ -39,19 +39,23 @@ def growth(call: Callable[[], object]) -> int | None:
         return None
 
 
-def first_call_growth(case: Case, method: str) -> int | None:
-    """Return the growth by the first large call of this process, besides x, w and y.
+def call_small(case: Case, method: str) -> None:
+    """Call ``case`` on as few samples as it has taps, to bring in the pages of the code.
 
-    A small call comes first, so that the pages of the code are not counted; a large one would
-    leave behind the block of workspace that the library keeps.
+    A large call would leave behind the block of workspace that the library keeps.
     """
-    x, w = case.data()
-    out = np.ones(case.y_shape, case.result_dtype)
     span = (max(case.w_shape) - 1) * case.dilation + 1
     small = replace(case, x_shape=tuple(min(n, span + 8) for n in case.x_shape))
-    small_x, small_w = small.data()
-    small.bind(small_x, small_w, method=method)()
-    return growth(case.bind(x, w, out, method))
+    x, w = small.data()
+    small.bind(x, w, method=method)()
+
+
+def first_call_growth(case: Case, method: str) -> int | None:
+    """Return the growth by the first large call of this process, besides x, w and y."""
+    x, w = case.data()
+    y = np.ones(case.y_shape, case.result_dtype)
+    call_small(case, method)
+    return growth(case.bind(x, w, y, method))
 
 
 def growth_in_fresh_process(case: Case, method: str) -> int | None:

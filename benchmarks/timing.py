@@ -17,8 +17,8 @@ class Effort:
     most: int = 200
 
 
-QUICK = Effort(seconds=0.05, least=2)
-FULL = Effort(seconds=0.4, least=3)
+QUICK = Effort(seconds=0.1, least=3)
+FULL = Effort(seconds=0.5, least=3)
 
 #: A sample repeats its call until it has taken about this long: the clock reads to 50 ns, and
 #: the calls before the last find the caches as a loop of such calls would.
