@@ -30,7 +30,8 @@ def noise(rng, shape, dtype):
 
 def bits(a):
     """Return what two arrays of the same bits have in common."""
-    return a.dtype.newbyteorder("="), a.shape, np.ascontiguousarray(a).tobytes()
+    native = a.dtype.newbyteorder("=")
+    return native, a.shape, a.astype(native, order="C").tobytes()
 
 
 def assert_exact(y, expected, dtype):
@@ -104,6 +105,10 @@ def _byte_swapped_strided(a):
     return _strided(_byte_swapped(a))
 
 
+def _byte_swapped_transposed(a):
+    return _transposed(_byte_swapped(a))
+
+
 LAYOUTS = {
     "fortran": _fortran,
     "transposed": _transposed,
@@ -116,6 +121,7 @@ LAYOUTS = {
     "misaligned rows": _misaligned_rows,
     "byte-swapped": _byte_swapped,
     "byte-swapped and strided": _byte_swapped_strided,
+    "byte-swapped and transposed": _byte_swapped_transposed,
 }
 
 

@@ -1,0 +1,271 @@
+"""DTYPES: result types, exact integers under each overflow policy, rounding to integers."""
+
+import itertools
+
+import numpy as np
+import oracles
+import pytest
+from arrays import assert_exact, bits, small
+
+import pyconv
+from pyconv.dtypes import DTYPES, OVERFLOWS
+
+INTEGERS = [dtype for dtype in DTYPES if dtype.kind in "biu"]
+FLOATS = [dtype for dtype in DTYPES if dtype.kind in "fc"]
+
+
+def limits(dtype):
+    """Return the least and the greatest value of an integer or boolean dtype."""
+    if dtype.kind == "b":
+        return 0, 1
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
+
+
+def natural(x, w):
+    """Return the dtype of a result, as NumPy's sum and result_type have it."""
+    if x.kind in "biu" and w.kind in "biu":
+        return np.dtype(np.uint64) if x.kind == w.kind == "u" else np.dtype(np.int64)
+    return np.result_type(x, w)
+
+
+@pytest.mark.parametrize("w_dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("x_dtype", DTYPES, ids=str)
+def test_result_of_every_pair(engine, rng, x_dtype, w_dtype):
+    """Every dtype with every other: the dtype of the result, and its exact values."""
+    x, w = small(rng, (9, 40), x_dtype), small(rng, (3, 4), w_dtype)
+    for flip in (False, True):
+        expected, _ = oracles.correlate(x, w, "same", "mirror", flip=flip)
+        y = engine(x, w, "same", "mirror", flip=flip)
+        if y is not None:
+            assert_exact(y, expected, natural(x_dtype, w_dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_dtype_has_its_row(dtype):
+    """A row says in what the sums are kept and how exactly."""
+    row = DTYPES[dtype]
+    if dtype.kind in "biu":
+        assert row.compute is None
+        assert row.epsilon == 0
+    else:
+        assert row.epsilon == np.finfo(dtype).eps
+        assert row.compute == np.result_type(dtype, np.float32)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("x_dtype", ["uint8", "int16", "float32", "float64", "bool"])
+def test_dtype_chooses_a_float_result(engine, rng, x_dtype, dtype):
+    """A narrower or wider floating-point result than the natural one."""
+    x, w = small(rng, (9, 40), x_dtype), small(rng, (3, 4), "int8")
+    y = engine(x, w, dtype=dtype)
+    assert_exact(y, oracles.correlate(x, w)[0], dtype)
+
+
+# ---- integers ---------------------------------------------------------------------------------
+
+
+def extremes(rng, dtype, shape):
+    """Return the limits of a dtype, values next to them, zeros and ones."""
+    low, high = limits(dtype)
+    values = [v for v in (low, low + 1, -1, 0, 1, high // 2, high - 1, high) if low <= v <= high]
+    return rng.choice(np.array(values, dtype=dtype), shape)
+
+
+def narrowed(total, dtype, overflow):
+    """Return Python integers under an overflow policy."""
+    low, high = limits(dtype)
+    if overflow == "saturate":
+        return np.clip(total, low, high)
+    if dtype.kind == "b":
+        return total % 2
+    return (total - low) % (high - low + 1) + low
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+@pytest.mark.parametrize("w_dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("x_dtype", INTEGERS, ids=str)
+def test_extremes_of_every_pair_of_integers(engine, rng, x_dtype, w_dtype, overflow):
+    """Limits of x times limits of w, against Python's integers, in every result dtype."""
+    for dtype in (None, *INTEGERS):
+        x, w = extremes(rng, x_dtype, (5, 30)), extremes(rng, w_dtype, (2, 3))
+        y = engine(x, w, "same", "nearest", dtype=dtype, overflow=overflow)
+        if y is None:
+            continue
+        result = natural(x_dtype, w_dtype) if dtype is None else dtype
+        total, _ = oracles.correlate(x, w, "same", "nearest")
+        assert y.dtype == result
+        np.testing.assert_array_equal(
+            y.astype(object) * 1, narrowed(total, result, overflow) * 1, err_msg=str(result)
+        )
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("w_dtype", ["int8", "uint64", "int64", "bool"])
+@pytest.mark.parametrize("x_dtype", INTEGERS, ids=str)
+def test_overflow_raises_or_the_result_is_exact(engine, rng, x_dtype, w_dtype, dtype):
+    """Under "raise" an answer is the exact one; what cannot be held is refused before any work."""
+    low, high = limits(dtype)
+    for scale, make in [(1, small), (9, small), (1, lambda r, s, d: extremes(r, np.dtype(d), s))]:
+        x, w = make(rng, (4, 30), x_dtype), make(rng, (2, 3), w_dtype)
+        x = x * x.dtype.type(scale) if x.dtype.kind != "b" else x
+        total, _ = oracles.correlate(x, w)
+        out, y, refusal = np.full(total.shape, 1, dtype), None, None
+        try:
+            y = engine(x, w, dtype=dtype, out=out)
+        except OverflowError as error:
+            refusal = str(error)
+        if refusal is not None:
+            assert str(np.dtype(dtype)) in refusal
+            assert np.all(out == 1)
+        elif y is not None:
+            np.testing.assert_array_equal(y.astype(object) * 1, total)
+            assert low <= total.min()
+            assert total.max() <= high
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_overflow_is_not_raised_without_reason(engine, dtype):
+    """A bound that fits the result exactly is allowed; one more is refused."""
+    _, high = limits(dtype)
+    x = np.full(5, 1, np.int64)
+    y = engine(x * high, np.array([1], np.int64), dtype=dtype) if high < 2**63 else None
+    if y is not None:
+        assert y.tolist() == [high] * 5
+    if high < 2**63 - 1:
+        with pytest.raises(OverflowError, match=f"{np.dtype(dtype)}.*'wrap' or 'saturate'"):
+            engine(x * (high + 1), np.array([1], np.int64), dtype=dtype)
+
+
+def test_full_range_of_uint64(engine):
+    """Unsigned sums up to 2⁶⁴ − 1 are exact; 2⁶⁴ overflows."""
+    top = np.uint64(2**64 - 1)
+    x = np.array([top, 0, top], np.uint64)
+    for w, expected in [([1], [2**64 - 1, 0, 2**64 - 1]), ([1, 0], [2**64 - 1, 0])]:
+        y = engine(x, np.array(w, np.uint8))
+        if y is not None:
+            assert y.tolist() == expected
+    with pytest.raises(OverflowError, match="uint64"):
+        engine(x, np.array([1, 1], np.uint8))
+    y = engine(x, np.array([2], np.uint64), overflow="wrap")
+    assert y is None or y.tolist() == [2**64 - 2, 0, 2**64 - 2]
+    y = engine(x, np.array([2], np.uint64), overflow="saturate")
+    assert y is None or y.tolist() == [2**64 - 1, 0, 2**64 - 1]
+
+
+def test_sums_that_pass_out_of_range_and_return(engine):
+    """Only the result has to fit: partial sums may leave the range and come back."""
+    x = np.full(4, 2**62, np.int64)
+    y = engine(x, np.array([1, 1, 1, -1, -1, -1][:4], np.int64), overflow="wrap")
+    assert y is None or y.tolist() == [2**63 - 2**64]
+    y = engine(x, np.array([1, 1, -1, -1], np.int64), overflow="saturate")
+    assert y is None or y.tolist() == [0]
+
+
+def test_magnitudes_around_each_accumulator(engine):
+    """Sums just below and above what float32, float64 and int64 hold exactly."""
+    for power, step in itertools.product((24, 53, 61), (-1, 0, 1)):
+        value = 2**power + step
+        x = np.array([value, 1, -value, 1, value], np.int64)
+        y = engine(x, np.array([1, 1], np.int8))
+        assert y is None or y.tolist() == [value + 1, 1 - value, 1 - value, value + 1]
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+def test_booleans(engine, overflow):
+    """A sum of booleans counts; as a boolean it is raised, odd or any."""
+    x, w = np.array([1, 1, 0, 0, 1], bool), np.array([1, 1], bool)
+    assert engine(x, w).tolist() == [2, 1, 0, 1]
+    assert engine(x, w).dtype == np.int64
+    if overflow == "raise":
+        with pytest.raises(OverflowError, match="bool"):
+            engine(x, w, dtype=bool)
+    else:
+        expected = [v == 1 if overflow == "wrap" else v > 0 for v in [2, 1, 0, 1]]
+        assert engine(x, w, dtype=bool, overflow=overflow).tolist() == expected
+    assert engine(x, w[:1], dtype=bool).tolist() == x.tolist()
+
+
+# ---- floats to integers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("x_dtype", ["float32", "float64", "float16"])
+def test_floats_round_half_to_even(engine, x_dtype, dtype, overflow):
+    """−2.5, −1.5 … 2.5 go to the even neighbour, and the rest to the nearest."""
+    low, high = limits(dtype)
+    quarters = np.arange(-12, 13) / 4
+    x = quarters[(quarters >= low) & (quarters <= high)].astype(x_dtype)
+    y = engine(x, np.ones(1, x_dtype), dtype=dtype, overflow=overflow)
+    assert_exact(y, np.array([round(v) for v in x.tolist()]), dtype)
+
+
+@pytest.mark.parametrize("dtype", [d for d in INTEGERS if d.kind != "b"], ids=str)
+@pytest.mark.parametrize("x_dtype", ["float32", "float64"])
+def test_floats_beyond_an_integer(engine, x_dtype, dtype):
+    """Clipped, wrapped or refused at the limits of every integer dtype."""
+    low, high = limits(dtype)
+    values = [float(high) * 2, float(high) + 9, 200.0, 0.0, -9.0, -300.0, float(low) * 2 - 9]
+    x, w = np.array(values, x_dtype), np.ones(1, x_dtype)
+    whole = np.array([int(v) for v in x.tolist()], object)
+    y = engine(x, w, dtype=dtype, overflow="saturate")
+    assert y.tolist() == narrowed(whole, dtype, "saturate").tolist()
+    y = engine(x, w, dtype=dtype, overflow="wrap")
+    assert y.tolist() == narrowed(whole, dtype, "wrap").tolist()
+    with pytest.raises(OverflowError, match=f"{dtype}"):
+        engine(x, w, dtype=dtype)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_not_finite_to_integer(engine, value):
+    """No integer is NaN: refused; saturated, NaN is zero and infinities are the limits."""
+    x = np.array([1.0, value])
+    with pytest.raises(OverflowError):
+        engine(x, np.ones(1), dtype="int16")
+    expected = {np.inf: 32767, -np.inf: -32768}.get(value, 0)
+    assert engine(x, np.ones(1), dtype="int16", overflow="saturate").tolist() == [1, expected]
+
+
+# ---- float16 and complex ----------------------------------------------------------------------
+
+
+def test_half_precision_is_summed_in_single(engine):
+    """2048 + 1 + 1 … would stay 2048 in float16."""
+    x = np.array([2048, *[1] * 8], np.float16)
+    y = engine(x, np.ones(9, np.float16))
+    assert y.dtype == np.float16
+    assert y.tolist() == [2056]
+
+
+def test_half_precision_overflows_to_infinity(engine):
+    """Sums beyond 65504 are infinite, without a warning."""
+    x = np.full(3, 60000, np.float16)
+    np.testing.assert_array_equal(engine(x, np.ones(2, np.float16)), [np.inf, np.inf])
+
+
+def test_correlation_conjugates_the_kernel_and_convolution_does_not(engine):
+    """⟨x, w⟩ = Σ x·conj(w)."""
+    x, w = np.array([1 + 2j, 3 - 1j]), np.array([2 - 1j, 1j])
+    correlated, convolved = engine(x, w), engine(x, w, flip=True)
+    assert correlated.tolist() == [np.vdot(w, x)]
+    assert convolved.tolist() == [x[1] * w[0] + x[0] * w[1]]
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_fill_value(engine, rng, dtype):
+    """Both parts of a complex fill value are read."""
+    x, w = small(rng, (5, 8), dtype), small(rng, (3, 4), "float32")
+    y = engine(x, w, "full", fill_value=2 - 3j)
+    assert_exact(y, oracles.correlate(x, w, "full", fill_value=2 - 3j)[0], np.dtype(dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_dtype_may_be_spelt_in_any_way(dtype):
+    """A dtype, its name and its swapped form give the same native result."""
+    x, w = np.arange(5).astype("uint8"), np.array([1], "uint8")
+    keywords = {"overflow": "saturate"}
+    expected = bits(pyconv.correlate(x, w, dtype=dtype, **keywords))
+    for spelling in (dtype.name, dtype.type, dtype.newbyteorder()):
+        y = pyconv.correlate(x, w, dtype=spelling, **keywords)
+        assert bits(y) == expected
+        assert y.dtype.isnative

@@ -1,0 +1,163 @@
+"""Memory layout never shows: every kind of array gives the bits of its contiguous copy."""
+
+import numpy as np
+import pytest
+from arrays import LAYOUTS, bits, noise, small
+
+import pyconv
+from pyconv.dtypes import DTYPES
+
+CALLS = {
+    "line": ((3, 400), (7,), {"mode": "same", "boundary": "mirror"}),
+    "picture": ((19, 45), (3, 5), {"mode": "same", "boundary": "wrap"}),
+    "inside a picture": ((40, 150), (3, 5), {}),
+    "volume": ((6, 9, 37), (3, 2, 3), {"mode": "full", "boundary": "constant"}),
+    "strided volume": ((6, 9, 37), (3, 2, 3), {"stride": (1, 2, 3), "dilation": (2, 1, 2)}),
+    "colours": ((12, 31, 3), (3, 5), {"axes": (0, 1), "mode": "same"}),
+    "middle axis": ((4, 31, 3, 5), (5,), {"axes": 1, "mode": "same", "boundary": "nearest"}),
+    "axes in reverse": ((12, 31, 20), (3, 5), {"axes": (2, 0), "mode": "same"}),
+}
+SUMMED = ["float32", "float64", "int16", "uint8", "complex64", "float16"]
+
+
+@pytest.mark.parametrize("dtype", SUMMED)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_of_x_and_w(engine, rng, layout, call, dtype):
+    """Any layout of the input, of the kernel, and of both."""
+    x_shape, w_shape, keywords = CALLS[call]
+    x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
+    lay = LAYOUTS[layout]
+    x2, w2 = lay(x), lay(w)
+    np.testing.assert_array_equal(x2, x)
+    expected = engine(x, w, **keywords)
+    if expected is None:
+        pytest.skip("rejected")
+    for flip in (False, True):
+        expected = bits(engine(x, w, flip=flip, **keywords))
+        assert bits(engine(x2, w, flip=flip, **keywords)) == expected
+        assert bits(engine(x, w2, flip=flip, **keywords)) == expected
+        assert bits(engine(x2, w2, flip=flip, **keywords)) == expected
+    assert bits(x) == bits(x2)
+    assert bits(w) == bits(w2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_of_every_dtype(rng, layout, dtype):
+    """Any layout of any dtype that is taken."""
+    x, w = small(rng, (11, 40), dtype), small(rng, (3, 4), dtype)
+    expected = bits(pyconv.correlate(x, w))
+    assert bits(pyconv.correlate(LAYOUTS[layout](x), LAYOUTS[layout](w))) == expected
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_zero_strides(engine, rng, call):
+    """Broadcast arrays, whose elements share one place in memory."""
+    x_shape, w_shape, keywords = CALLS[call]
+    one = np.broadcast_to(np.float32(1.7), x_shape)
+    line = np.broadcast_to(noise(rng, x_shape[-1:], "float32"), x_shape)
+    weights = np.broadcast_to(noise(rng, w_shape[-1:], "float32"), w_shape)
+    for x in (one, line):
+        expected = engine(x.copy(), weights.copy(), **keywords)
+        assert bits(engine(x, weights, **keywords)) == bits(expected)
+
+
+def test_memory_mapped(engine, rng, tmp_path):
+    """A read-only file as x, and a file as out."""
+    x, w = noise(rng, (50, 60), "float32"), noise(rng, (3, 3), "float32")
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    expected = engine(x, w)
+    assert bits(engine(mapped, w)) == bits(expected)
+    out = np.lib.format.open_memmap(tmp_path / "y.npy", "w+", np.float32, expected.shape)
+    assert engine(mapped, w, out=out) is out
+    out.flush()
+    assert bits(np.load(tmp_path / "y.npy")) == bits(expected)
+
+
+def test_not_arrays():
+    """Lists, scalars in lists and subclasses become arrays."""
+    expected = pyconv.correlate(np.arange(6).reshape(2, 3), np.array([1, 2]))
+
+    class Subclass(np.ndarray):
+        pass
+
+    for x in ([[0, 1, 2], [3, 4, 5]], np.arange(6).reshape(2, 3).view(Subclass)):
+        np.testing.assert_array_equal(pyconv.correlate(x, [1, 2]), expected)
+
+
+# ---- out --------------------------------------------------------------------------------------
+
+OUT_LAYOUTS = [layout for layout in LAYOUTS if layout != "read-only"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "complex128", "float16"])
+@pytest.mark.parametrize("layout", OUT_LAYOUTS)
+@pytest.mark.parametrize("call", CALLS)
+def test_out_of_any_layout(engine, rng, call, layout, dtype):
+    """The result goes into out, is out, and nothing beside it is written."""
+    x_shape, w_shape, keywords = CALLS[call]
+    x, w = small(rng, x_shape, dtype), small(rng, w_shape, dtype)
+    keywords = keywords | {"dtype": dtype, "overflow": "wrap"}
+    expected = engine(x, w, **keywords)
+    if expected is None:
+        pytest.skip("rejected")
+    out = LAYOUTS[layout](np.full(expected.shape, 77, expected.dtype))
+    owner = out
+    while owner.base is not None:
+        owner = owner.base
+    around = owner.copy()
+    assert engine(x, w, out=out, **keywords) is out
+    np.testing.assert_array_equal(out, expected)
+    out[...] = np.full(expected.shape, 77, expected.dtype)
+    np.testing.assert_array_equal(owner, around)
+
+
+@pytest.mark.parametrize("shift", [-70, -64, -5, -1, 0, 1, 3, 64, 70])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "complex64"])
+def test_out_overlaps_x(engine, rng, dtype, shift):
+    """The answer is as if out did not overlap, whichever lies ahead."""
+    for x_shape, w_shape in [((900,), (5,)), ((14, 64), (3, 3)), ((4, 9, 25), (3, 3, 2))]:
+        n = int(np.prod(x_shape))
+        room = noise(rng, n + 200, dtype)
+        x = room[100 : 100 + n].reshape(x_shape)
+        out = room[100 + shift : 100 + shift + n].reshape(x_shape)
+        w = noise(rng, w_shape, dtype)
+        keywords = {"mode": "same", "boundary": "mirror", "dtype": dtype, "overflow": "wrap"}
+        expected = engine(x.copy(), w, **keywords)
+        if expected is not None:
+            engine(x, w, out=out, **keywords)
+            assert bits(out) == bits(expected)
+
+
+@pytest.mark.parametrize("step", [(slice(None, None, -1),), (slice(None), slice(None, None, -1))])
+def test_out_overlaps_x_in_reverse(engine, rng, step):
+    """Out may be x itself, read backwards or transposed."""
+    x, w = noise(rng, (30, 30), "float32"), noise(rng, (3, 3), "float32")
+    expected = engine(x, w, "same")
+    for view in (lambda a: a[step], lambda a: a.T):
+        room = x.copy()
+        engine(room, w, "same", out=view(room))
+        assert bits(view(room)) == bits(expected)
+
+
+def test_out_overlaps_w(engine, rng):
+    """Writing the result over the kernel does not change the result."""
+    x, w = noise(rng, (9, 9), "float64"), noise(rng, (5, 5), "float64")
+    expected = engine(x, w)
+    room = w.copy()
+    engine(x, room, out=room)
+    assert bits(room) == bits(expected)
+
+
+def test_interleaved_x_and_out(engine, rng):
+    """Odd samples from even ones of the same memory."""
+    room = noise(rng, (40, 80), "float32")
+    x, out = room[:, ::2], room[:, 1::2]
+    w = noise(rng, (3, 3), "float32")
+    before = x.copy()
+    expected = engine(before, w, "same")
+    engine(x, w, "same", out=out)
+    assert bits(out) == bits(expected)
+    assert bits(x) == bits(before)
