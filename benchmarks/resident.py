@@ -40,12 +40,16 @@ def growth(call: Callable[[], object]) -> int | None:
 
 
 def call_small(case: Case, method: str) -> None:
-    """Call ``case`` on as few samples as it has taps, to bring in the pages of the code.
+    """Call ``case`` with three taps on a few samples, to bring in the pages of the code.
 
     A large call would leave behind the block of workspace that the library keeps.
     """
-    span = (max(case.w_shape) - 1) * case.dilation + 1
-    small = replace(case, x_shape=tuple(min(n, span + 8) for n in case.x_shape))
+    few = 2 * case.dilation + 4
+    small = replace(
+        case,
+        x_shape=tuple(min(n, few) for n in case.x_shape),
+        w_shape=tuple(min(k, 3) for k in case.w_shape),
+    )
     x, w = small.data()
     small.bind(x, w, method=method)()
 
