@@ -77,17 +77,25 @@ def _addressable(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32 if native == np.float16 else native, order="C")
 
 
+def on_real_parts(problem: Problem) -> tuple[Problem, int]:
+    """Return the real problem that a loop solves, and the parts of a sample: 1, or 2."""
+    if problem.compute is None or problem.compute.kind != "c":
+        return problem, 1
+    part = np.dtype(np.float32 if problem.compute == np.complex64 else np.float64)
+    return problem.on_parts(part), 2
+
+
 def _bind_parts(problem: Problem, bind: BindLoop) -> Run:
     """Sum Re w and Im w over the parts of x:  (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
     sums = problem.compute
-    part = np.dtype(np.float32 if sums == np.complex64 else np.float64)
+    real, _ = on_real_parts(problem)
     value = complex(problem.fill_value)
-    run_part = _bind_real(problem.on_parts(part), bind, np.array([value.real, value.imag]))
+    run_part = _bind_real(real, bind, np.array([value.real, value.imag]))
     w_complex = problem.w_dtype.kind == "c"
     sign = 1 if problem.flip else -1  # correlation conjugates the weights
 
     def parts(a: np.ndarray) -> np.ndarray:
-        return a[..., np.newaxis].view(part)
+        return a[..., np.newaxis].view(real.compute)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         x = np.ascontiguousarray(x, dtype=sums)

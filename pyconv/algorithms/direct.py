@@ -7,13 +7,13 @@ along a row of pixels of C samples, taps are C samples apart.
 
 import math
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyconv._native import loader
 from pyconv.algorithms.base import Run, summation_bound
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop
+from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, on_real_parts
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
 
@@ -78,7 +78,7 @@ class Direct:
         longest = max(max(a.span, a.low, a.high) for a in problem.spatial)
         if longest > MAX_SPAN:
             return f"the kernel spans or pads {longest} samples of an axis, more than {MAX_SPAN}"
-        if problem.y_shape and self.workspace(problem) > MAX_WORKSPACE:
+        if _least_buffer(problem) > MAX_WORKSPACE:
             return f"the dilated kernel needs a buffer of more than {MAX_WORKSPACE} bytes"
         return None
 
@@ -97,12 +97,8 @@ class Direct:
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the padded buffer and the tables."""
-        form = form_of(problem)
-        z, y, x = form.axes
-        item = max(4, problem.compute.itemsize)
-        span = (x.span - 1) // x.stride + 1
-        phases = min(y.taps, y.stride // math.gcd(y.stride, y.dilation))
-        return z.taps * (8 * phases + y.taps) * (256 + span * form.group) * item
+        loop, _ = _loop(*on_real_parts(problem))
+        return int(loop.workspace())
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
@@ -113,9 +109,20 @@ class Direct:
         return bind_loop(problem, _bind)
 
 
-def _bind(problem: Problem, fill: np.ndarray) -> Loop:
+def _least_buffer(problem: Problem) -> int:
+    """Return the bytes of the smallest buffer that holds the rows of one tile."""
+    form = form_of(problem)
+    z, y, x = form.axes
+    assert problem.compute is not None
+    item = max(4, problem.compute.itemsize)
+    span = (x.span - 1) // x.stride + 1
+    phases = min(y.taps, y.stride // math.gcd(y.stride, y.dilation))
+    return z.taps * (8 * phases + y.taps) * (256 + span * form.group) * item
+
+
+def _loop(problem: Problem, parts: int) -> tuple[Any, Form]:
     # A fill value of two parts needs them in one pixel.
-    form = form_of(problem, wide=WIDE_GROUP if len(fill) == 1 else sys.maxsize)
+    form = form_of(problem, wide=WIDE_GROUP if parts == 1 else sys.maxsize)
     loop = loader.native.DirectLoop(
         problem.compute,
         axis_rows(form.axes),
@@ -126,6 +133,11 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         form.line,
         problem.flip,
     )
+    return loop, form
+
+
+def _bind(problem: Problem, fill: np.ndarray) -> Loop:
+    loop, form = _loop(problem, len(fill))
     fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
     folded = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
 

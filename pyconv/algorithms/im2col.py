@@ -48,8 +48,11 @@ class Im2col:
         return summation_bound(problem)
 
     def workspace(self, problem: Problem) -> int:
-        """Return the bytes of one tile of columns."""
-        return max(512 << 10, 64 * 16 * math.prod(problem.w_shape))
+        """Return the bytes of one tile of columns and its sums, at most."""
+        item = max(4, problem.compute.itemsize) if problem.compute is not None else 8
+        taps = math.prod(problem.w_shape)
+        columns = max(64, (512 << 10) // (taps * item))
+        return (taps + 1) * columns * item
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
