@@ -46,6 +46,13 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_LINE_ROWS 8
 #endif
 
+/* GCC's and Clang's vector types; without them (MSVC, or PYCONV_PORTABLE) arrays of lanes. */
+#if defined(__GNUC__) && !defined(PYCONV_PORTABLE)
+#define STENCIL_HAS_VECTORS 1
+#else
+#define STENCIL_HAS_VECTORS 0
+#endif
+
 #if defined(__GNUC__)
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")
 #define STENCIL_INLINE static inline __attribute__((always_inline))
@@ -58,7 +65,7 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_LIKELY_UNUSED
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && STENCIL_HAS_VECTORS
 #include <immintrin.h>
 #define STENCIL_HAS_STREAM 1
 #else

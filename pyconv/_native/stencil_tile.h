@@ -2,7 +2,7 @@
 
 #define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 
-#if defined(__GNUC__)
+#if STENCIL_HAS_VECTORS
 typedef SCALAR SUFFIX(vec) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
 typedef SCALAR SUFFIX(vec_any)
     __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
