@@ -11,6 +11,7 @@ from benchmarks.cases import Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, installed
 from benchmarks.resident import growth_in_fresh_process
 from benchmarks.speed import Comparison, Goal, Measurement, Profile, Row, WrongResultError
+from benchmarks.timing import clock
 from pyconv.algorithms import ALGORITHMS
 from pyconv.problem import make_problem
 
@@ -144,7 +145,7 @@ def overheads(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]]
     }
     repeats = OVERHEAD_REPEATS // (5 if profile.quick else 1)
     for label, call in calls.items():
-        best = min(timeit.repeat(call, number=OVERHEAD_CALLS, repeat=repeats))
+        best = min(timeit.repeat(call, timer=clock, number=OVERHEAD_CALLS, repeat=repeats))
         yield f"`{label}`", {"a call": best / OVERHEAD_CALLS * 1e6}
 
 
