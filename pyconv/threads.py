@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _default: ContextVar[int | None] = ContextVar("pyconv_workers", default=None)
+_MOST_THREADS = 64
 _forked = False
 _running = 0
 
@@ -90,6 +91,8 @@ def resolve(workers: int | None, useful: int) -> int:
         count = _checked(explicit)
         if count < 0:
             count += 1 + available_cpus()
+        # The OpenMP run-time ends the process if it cannot create the threads it is asked for.
+        count = min(count, max(_MOST_THREADS, available_cpus()))
     elif useful <= 1:
         return 1
     else:
