@@ -23,8 +23,12 @@ class Plan:
     def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
         self.problem = problem
         self.algorithm = algorithm
-        self.run: Run = algorithm.bind(problem)
+        self.run: Run = _nothing if 0 in problem.y_shape else algorithm.bind(problem)
         self.useful_threads = algorithm.threads(problem)
+
+
+def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+    """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
 
 
 def choose(problem: Problem, method: str) -> Algorithm:

@@ -1,0 +1,228 @@
+"""Bad input: the documented error, naming argument, value and what is allowed; nothing written."""
+
+import numpy as np
+import pytest
+from arrays import bits
+
+import pyconv
+from pyconv.algorithms import ALGORITHMS
+from pyconv.boundaries import BOUNDARIES
+
+X, W = np.arange(12.0).reshape(3, 4), np.ones((2, 2))
+HUGE = 2**62
+
+#: Arguments → the error and words of its message.
+REFUSED = {
+    "4-D kernel": (X, np.ones((1, 1, 1, 1)), {}, ValueError, ["w ", "4 dim", "1, 2 and 3"]),
+    "0-D kernel": (X, np.float64(2), {}, ValueError, ["w ", "0 dim", "1, 2 and 3"]),
+    "empty kernel": (X, np.ones((2, 0)), {}, ValueError, ["w is empty", "(2, 0)"]),
+    "empty x": (np.ones((3, 0)), np.ones(2), {}, ValueError, ["x is empty", "axis 1"]),
+    "0-D x": (np.float64(3), np.ones(1), {}, ValueError, ["x has 0 dim"]),
+    "x of too few dimensions": (X[0], W, {}, ValueError, ["x has 1 dim", "2"]),
+    "kernel larger than x": (
+        X, np.ones((4, 2)), {}, ValueError, ["axis 0", "length 3", "spans 4", "'valid'"],
+    ),
+    "dilated kernel larger than x": (
+        X, W, {"dilation": (1, 4)}, ValueError, ["axis 1", "length 4", "spans 5"],
+    ),
+    "cropped to nothing": (
+        X, W, {"mode": [(-2, -1), (0, 0)]}, ValueError, ["empty", "axis 0", "length 3"],
+    ),
+    "unknown mode": (X, W, {"mode": "sane"}, ValueError, ["mode='sane'", "valid, same, full"]),
+    "one pair for two axes": (X, W, {"mode": [(1, 1)]}, ValueError, ["mode=", "pair", "2"]),
+    "pads that are no pairs": (X, W, {"mode": [(1,), (1, 2)]}, ValueError, ["mode=", "pair"]),
+    "fractional pads": (X, W, {"mode": [(1, 1), (0.5, 1)]}, ValueError, ["mode=", "integers"]),
+    "mode of a wrong type": (X, W, {"mode": 3}, ValueError, ["mode=3", "valid, same, full"]),
+    "huge pads": (X, W, {"mode": [(HUGE, 0), (0, 0)]}, ValueError, [str(HUGE), "axis 0"]),
+    "unknown boundary": (
+        X, W, {"boundary": "mirrored"}, ValueError, ["boundary='mirrored'", *BOUNDARIES],
+    ),
+    "boundary of a wrong type": (X, W, {"boundary": 2}, ValueError, ["boundary=2", "mirror"]),
+    "three boundaries for two axes": (
+        X, W, {"boundary": ("wrap", "wrap", "wrap")}, ValueError, ["boundary=", "3", "2"],
+    ),
+    "ambiguous boundary": (X, W, {"boundary": "reflect"}, ValueError, ["symmetric", "mirror"]),
+    "axis out of range": (X, W, {"axes": (0, 2)}, ValueError, ["axes=(0, 2)", "-2 to 1"]),
+    "axis twice": (X, W, {"axes": (1, 1)}, ValueError, ["axes=(1, 1)", "twice"]),
+    "axis twice, once negative": (X, W, {"axes": (1, -1)}, ValueError, ["axes=(1, -1)", "twice"]),
+    "one axis for two": (X, W, {"axes": 0}, ValueError, ["axes=0", "2"]),
+    "fractional axis": (X, W, {"axes": (0, 1.5)}, TypeError, ["axes=1.5", "integers"]),
+    "huge axis": (X, W, {"axes": (0, HUGE)}, ValueError, [str(HUGE), "-2 to 1"]),
+    "stride 0": (X, W, {"stride": 0}, ValueError, ["stride=0", "at least 1"]),
+    "negative stride": (X, W, {"stride": (1, -2)}, ValueError, ["stride=(1, -2)", "at least 1"]),
+    "fractional stride": (X, W, {"stride": 1.5}, TypeError, ["stride=1.5", "integers"]),
+    "boolean stride": (X, W, {"stride": True}, TypeError, ["stride=True", "integers"]),
+    "three strides for two axes": (X, W, {"stride": (1, 1, 1)}, ValueError, ["stride=", "3", "2"]),
+    "huge stride": (X, W, {"stride": HUGE}, ValueError, ["stride", str(HUGE)]),
+    "huger stride": (X, W, {"stride": 2**80}, ValueError, ["stride", str(2**80)]),
+    "dilation 0": (X, W, {"dilation": 0}, ValueError, ["dilation=0", "at least 1"]),
+    "negative dilation": (X, W, {"dilation": -1}, ValueError, ["dilation=-1", "at least 1"]),
+    "text as dilation": (X, W, {"dilation": "2"}, TypeError, ["dilation='2'", "integers"]),
+    "huge dilation": (X, W, {"dilation": HUGE}, ValueError, ["dilation", str(HUGE)]),
+    "huge dilation in full": (
+        X, W, {"dilation": HUGE, "mode": "full"}, ValueError, ["dilation", str(HUGE)],
+    ),
+    "a result of 2**70 samples": (
+        np.ones((2, 2, 2)), np.ones((1, 1, 1)), {"mode": [(2**23, 2**23)] * 3}, ValueError,
+        ["too large"],
+    ),
+    "unknown overflow": (X, W, {"overflow": "clip"}, ValueError, ["overflow='clip'", "saturate"]),
+    "unknown nan_policy": (
+        X, W, {"nan_policy": "omit"}, ValueError, ["nan_policy='omit'", "propagate, raise"],
+    ),
+    "unknown method": (
+        X, W, {"method": "magic"}, ValueError,
+        ["method='magic'", "auto", *(a.name for a in ALGORITHMS)],
+    ),
+    "object x": (X.astype(object), W, {}, TypeError, ["x has dtype object", "float32"]),
+    "object w": (X, W.astype(object), {}, TypeError, ["w has dtype object", "float32"]),
+    "long double x": (X.astype(np.longdouble), W, {}, TypeError, ["x has dtype", "float64"]),
+    "long double w": (X, W.astype(np.clongdouble), {}, TypeError, ["w has dtype", "float64"]),
+    "text": (np.array(["a", "b"]), W[0], {}, TypeError, ["x has dtype", "float64"]),
+    "dates": (np.zeros(5, "M8[s]"), W[0], {}, TypeError, ["x has dtype datetime64"]),
+    "records": (np.zeros(5, "f4,f4"), W[0], {}, TypeError, ["x has dtype"]),
+    "integers too large for any dtype": ([2**70, 1], [1], {}, TypeError, ["x has dtype object"]),
+    "object result": (X, W, {"dtype": object}, TypeError, ["dtype", "object", "float32"]),
+    "no dtype": (X, W, {"dtype": "float33"}, TypeError, ["dtype", "float33"]),
+    "complex into real": (X + 1j, W, {"dtype": "float64"}, TypeError, ["float64", "complex"]),
+    "masked x": (np.ma.masked_equal(X, 3), W, {}, TypeError, ["x is a masked", "filled"]),
+    "masked w": (X, np.ma.masked_equal(W, 3), {}, TypeError, ["w is a masked", "filled"]),
+    "NaN refused": (X * np.nan, W, {"nan_policy": "raise"}, ValueError, ["x holds NaN"]),
+    "text as fill value": (
+        X, W, {"fill_value": "0", "mode": "full"}, TypeError, ["fill_value='0'", "number"],
+    ),
+    "array as fill value": (
+        X, W, {"fill_value": [1, 2], "mode": "full"}, TypeError, ["fill_value=[1, 2]", "number"],
+    ),
+    "complex fill value for real sums": (
+        X, W, {"fill_value": 1j, "mode": "full"}, TypeError, ["fill_value=1j", "complex"],
+    ),
+    "fill value outside uint8": (
+        X.astype("uint8"), W.astype("uint8"), {"fill_value": 256, "mode": "full"}, ValueError,
+        ["fill_value=256", "uint8", "255"],
+    ),
+    "fractional fill value for integers": (
+        X.astype("int8"), W.astype("int8"), {"fill_value": 0.5, "mode": "full"}, ValueError,
+        ["fill_value=0.5", "int8"],
+    ),
+    "fill value of a zero boundary": (
+        X, W, {"boundary": "zeros", "fill_value": 1}, ValueError, ["'zeros'", "fill_value=1"],
+    ),
+    "integer overflow": (
+        np.full(4, 2**62), np.ones(3, int), {}, OverflowError, ["int64", "wrap", "saturate"],
+    ),
+    "overflow of a narrow result": (
+        np.full(4, 100, "int16"), np.ones(3, "int16"), {"dtype": "int8"}, OverflowError,
+        ["int8", "-128", "127", "saturate"],
+    ),
+    "no workers": (X, W, {"workers": 0}, ValueError, ["workers=0", "positive"]),
+    "too few workers": (X, W, {"workers": -10_000}, ValueError, ["workers=-10000"]),
+    "fractional workers": (X, W, {"workers": 1.5}, TypeError, ["workers=1.5", "integer"]),
+    "text as workers": (X, W, {"workers": "2"}, TypeError, ["workers='2'", "integer"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", [pyconv.correlate, pyconv.convolve])
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_a_message_that_helps(case, call):
+    """The type and the words of the error; x and w stay as they were."""
+    x, w, keywords, error, words = REFUSED[case]
+    before = [repr(x), repr(w)]
+    for _ in range(2):  # the second call may find the first in a cache
+        with pytest.raises(error) as caught:
+            call(x, w, **keywords)
+        assert type(caught.value) is error
+        for word in words:
+            assert word in str(caught.value)
+    assert [repr(x), repr(w)] == before
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_out_stays_untouched(case):
+    """An argument error comes before the first write."""
+    x, w, keywords, error, _ = REFUSED[case]
+    out = np.full((2, 3), 7.0)
+    with pytest.raises((error, TypeError, ValueError)):
+        pyconv.correlate(x, w, out=out, **keywords)
+    assert np.all(out == 7)
+
+
+WRONG_OUT = {
+    "wrong shape": (np.zeros((2, 4)), ValueError, ["out has shape (2, 4)", "(2, 3)"]),
+    "too many dimensions": (np.zeros((1, 2, 3)), ValueError, ["out has shape", "(2, 3)"]),
+    "wrong dtype": (np.zeros((2, 3), "float32"), TypeError, ["float32", "float64"]),
+    "object": (np.zeros((2, 3), object), TypeError, ["out has dtype object", "float64"]),
+    "list": ([[0.0] * 3] * 2, TypeError, ["out is a list", "array"]),
+    "masked": (np.ma.zeros((2, 3)), TypeError, ["out is a MaskedArray", "array"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_OUT)
+def test_wrong_out(case):
+    """An out that cannot hold the result is refused with what would."""
+    out, error, words = WRONG_OUT[case]
+    with pytest.raises(error) as caught:
+        pyconv.correlate(X, W, out=out)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_read_only_out():
+    """Refused, and not written."""
+    out = np.full((2, 3), 7.0)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        pyconv.correlate(X, W, out=out)
+    assert np.all(out == 7)
+
+
+def test_unknown_keyword():
+    """Arguments that do not exist yet are absent, not ignored."""
+    for keyword in ("rtol", "max_memory", "mask", "padding"):
+        with pytest.raises(TypeError, match=keyword):
+            pyconv.correlate(X, W, **{keyword: None})
+
+
+def test_forced_algorithm_says_why_it_cannot():
+    """method= names the reason for the refusal; auto finds one that can."""
+    x, w = np.array([2**62, -(2**62), 2**62]), np.array([2**40, -(2**40)])
+    expected = pyconv.correlate(x, w, overflow="saturate")
+    assert expected.tolist() == [2**63 - 1, -(2**63)]
+    for algorithm in ALGORITHMS[:-1]:
+        with pytest.raises(ValueError, match=f"method='{algorithm.name}' cannot solve .*: .+"):
+            pyconv.correlate(x, w, overflow="saturate", method=algorithm.name)
+
+
+def test_reference_takes_what_others_reject():
+    """A kernel that spans more than any buffer holds."""
+    x = np.arange(10.0)
+    y = pyconv.correlate(x, [1.0, 1.0], "full", "wrap", dilation=2**22 + 1, stride=10**6)
+    full = np.arange(-(2**22) - 1, 10, 10**6)
+    np.testing.assert_array_equal(y, full % 10 + (full + 2**22 + 1) % 10)
+
+
+def test_empty_batches():
+    """A batch axis of length zero gives an empty result of the right shape."""
+    for method in ("auto", *(a.name for a in ALGORITHMS)):
+        for shape in [(0, 3), (0, 500), (3, 0, 500), (0, 2, 3)]:
+            y = pyconv.correlate(np.zeros(shape), np.ones(2), method=method)
+            assert y.shape == (*shape[:-1], shape[-1] - 1)
+            y = pyconv.correlate(np.zeros(shape[::-1]), np.ones(2), axes=0, method=method)
+            assert y.shape == (shape[-1] - 1, *shape[-2::-1])
+    for axes, shape, expected in [
+        ((1, 2), (0, 5, 6), (0, 4, 5)),
+        ((0, 1), (5, 6, 0), (4, 5, 0)),
+        ((0, 2), (5, 0, 6), (4, 0, 5)),
+    ]:
+        for dtype in ("float32", "uint8", "complex64"):
+            for method in ("auto", *(a.name for a in ALGORITHMS)):
+                y = pyconv.correlate(
+                    np.zeros(shape, dtype), np.ones((2, 2), dtype), axes=axes, method=method
+                )
+                assert y.shape == expected
+
+
+def test_results_share_no_memory():
+    """Two equal calls return two arrays."""
+    first, second = pyconv.correlate(X, W), pyconv.correlate(X, W)
+    assert bits(first) == bits(second)
+    assert not np.may_share_memory(first, second)
