@@ -79,7 +79,7 @@ def correlate(
     for u in itertools.product(*map(range, w.shape)):
         window = [slice(None)] * x.ndim
         for axis, k, s, d, span in zip(axes, u, stride, dilation, spans, strict=True):
-            window[axis] = slice(k * d, x.shape[axis] - span + 1 + k * d, s)
+            window[axis] = slice(k * d, max(0, x.shape[axis] - span + 1) + k * d, s)
         samples = x[tuple(window)]
         total = total + samples * weights[u]
         scale = scale + abs(samples) * abs(weights[u])

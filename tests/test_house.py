@@ -1,0 +1,236 @@
+"""The house: imports run one way, the tables are complete, the documentation is there and runs.
+
+public functions → planning → algorithms → _native, above the leaves that anyone may import.
+"""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv.algorithms import ALGORITHMS
+from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv.planning import METHODS
+from pyconv.problem import EXTENTS
+
+ROOT = Path(pyconv.__file__).parent
+MODULES = {
+    ".".join(("pyconv", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+#: Leaves → what of the package each may import.
+LEAVES = {
+    "pyconv._version": set(),
+    "pyconv.boundaries": set(),
+    "pyconv.dtypes": set(),
+    "pyconv.machine": set(),
+    "pyconv.threads": set(),
+    "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
+}
+#: The floors above the leaves, from the ground up. What is on none of them is a public module.
+FLOORS = ("_native", "algorithms", "planning", "public")
+#: One file for each algorithm; the other files of the folder are what they share.
+ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
+
+
+def floor(module):
+    """Return the number of the floor that a module lives on; leaves are on none."""
+    if module in LEAVES:
+        return -1
+    room = module.split(".")[1] if "." in module else "public"
+    return FLOORS.index(room) if room in FLOORS else FLOORS.index("public")
+
+
+def imports(path, module):
+    """Return the modules of the package that a source imports, at any depth, in any spelling."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *filter(None, [node.module])])
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {name if is_module(name) else base for name in names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
+    return {name for name in found if name.split(".")[0] == "pyconv"}
+
+
+def is_module(name):
+    """Return whether a dotted name is a file of the package, compiled or not."""
+    stem = ROOT.joinpath(*name.split(".")[1:])
+    return name in MODULES or stem.with_suffix(".pyx").exists()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module):
+    """No module imports what stands above it, and algorithms do not import each other."""
+    for imported in imports(MODULES[module], module) - {module}:
+        if module in LEAVES:
+            assert imported in LEAVES[module]
+        elif floor(module) == FLOORS.index("_native"):
+            assert floor(imported) == FLOORS.index("_native")
+        else:
+            assert floor(imported) <= floor(module), imported
+        if module in ALGORITHM_FILES:
+            assert imported not in ALGORITHM_FILES
+            assert imported != "pyconv.algorithms"
+        if floor(module) < FLOORS.index("public"):
+            assert imported != "pyconv"
+
+
+def test_imports_have_no_circles():
+    """Public modules may use one another, but not in turn."""
+    graph = {m: imports(path, m) & MODULES.keys() - {m} for m, path in MODULES.items()}
+    # Importing anything of a package runs its __init__; that is no use of what it names.
+    graph["pyconv"] = set()
+    done = set()
+    while len(done) < len(graph):
+        ready = {m for m, needs in graph.items() if m not in done and needs - {"pyconv"} <= done}
+        assert ready, sorted(graph.keys() - done)
+        done |= ready
+
+
+def test_the_rule_sees_every_spelling(tmp_path):
+    """The check of imports is able to fail."""
+    source = tmp_path / "direct.py"
+    for statement, imported in {
+        "import pyconv.planning": "pyconv.planning",
+        "from pyconv import planning": "pyconv.planning",
+        "from pyconv.planning import Plan": "pyconv.planning",
+        "from ..planning import Plan": "pyconv.planning",
+        "from .. import planning": "pyconv.planning",
+        "from . import reference": "pyconv.algorithms.reference",
+        "from .reference import Reference": "pyconv.algorithms.reference",
+        "def f():\n    import pyconv.correlation": "pyconv.correlation",
+        "import importlib\nimportlib.import_module('pyconv._native.cpu')": "pyconv._native.cpu",
+    }.items():
+        source.write_text(statement)
+        assert imports(source, "pyconv.algorithms.direct") == {imported}
+
+
+def test_compiled_files_import_nothing_above_them():
+    """The compiled room knows nothing of the package above."""
+    for path in ROOT.joinpath("_native").glob("*.p[yx][xdi]"):
+        for line in path.read_text().splitlines():
+            match = re.match(r"\s*(?:from|c?import)\s+(pyconv[\w.]*)", line)
+            assert match is None or match[1].startswith("pyconv._native"), (path, line)
+
+
+# ---- tables -----------------------------------------------------------------------------------
+
+
+def test_algorithms_keep_the_contract():
+    """Names are different, the definition comes last and rejects nothing."""
+    names = [algorithm.name for algorithm in ALGORITHMS]
+    assert len(set(names)) == len(names)
+    assert names[-1] == "reference"
+    assert ("auto", *names) == METHODS
+    for algorithm in ALGORITHMS:
+        module = importlib.import_module(type(algorithm).__module__)
+        assert module.__name__ == f"pyconv.algorithms.{algorithm.name}"
+        for member in ("rejects", "cost", "error_bound", "workspace", "threads", "bind"):
+            assert callable(getattr(algorithm, member))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [("method", METHODS), ("overflow", OVERFLOWS), ("mode", tuple(EXTENTS))],
+)
+def test_documentation_lists_what_the_tables_hold(parameter, words):
+    """A row that is added to a table is added to the docstring."""
+    line = re.search(rf"^ *{parameter} : (.*)$", pyconv.correlate.__doc__, re.MULTILINE)[1]
+    assert tuple(re.findall(r"'(\w+)'", line)) == words
+
+
+def test_every_dtype_is_computed():
+    """Each row of the table works end to end."""
+    for dtype in DTYPES:
+        assert pyconv.correlate(np.ones(3, dtype), np.ones(1, dtype), dtype=dtype).dtype == dtype
+
+
+# ---- documentation ----------------------------------------------------------------------------
+
+PUBLIC = [name for name in pyconv.__all__ if callable(getattr(pyconv, name))]
+SECTION = r"^ *{}\n *-+$"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_docstring_is_complete(name):
+    """Numpydoc: what it does, every parameter, what it returns, and an example."""
+    function = getattr(pyconv, name)
+    text = inspect.getdoc(function)
+    assert re.match(r"[A-Z].*\.\n", text)
+    assert re.search(SECTION.format("Examples"), text, re.MULTILINE)
+    assert ">>>" in text
+    parameters = inspect.signature(function).parameters
+    if parameters:
+        assert re.search(SECTION.format("Parameters"), text, re.MULTILINE)
+    for parameter in parameters:
+        assert re.search(rf"^ *(\w+, )*{parameter}\b.*", text, re.MULTILINE), parameter
+    if name not in ("show_versions", "set_workers"):
+        assert re.search(SECTION.format("Returns"), text, re.MULTILINE)
+
+
+def test_public_names_are_those_of_the_package():
+    """__all__ is sorted, complete and says nothing that is not there."""
+    assert sorted(pyconv.__all__) == pyconv.__all__
+    public = {
+        name
+        for name, value in vars(pyconv).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public | {"__version__"} == set(pyconv.__all__)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_says_what_it_is_for(module):
+    """Each file opens with a sentence."""
+    text = ast.get_docstring(ast.parse(MODULES[module].read_text()))
+    assert text
+    assert len(text.splitlines()[0]) > 20
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        m.name
+        for m in pkgutil.walk_packages(pyconv.__path__, "pyconv.")
+        if m.name in MODULES and not m.name.endswith("__main__")
+    ]
+    + ["pyconv"],
+)
+def test_examples_run(module):
+    """Every example in a docstring prints what it says."""
+    result = doctest.testmod(
+        pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
+        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+    )
+    assert result.failed == 0
+
+
+def test_there_are_examples():
+    """The loop above does not pass because it finds nothing."""
+    finder = doctest.DocTestFinder()
+    for name in PUBLIC:
+        tests = finder.find(getattr(pyconv, name), name)
+        assert any(test.examples for test in tests), name
+
+
+def test_package_is_typed():
+    """Type checkers are told that the annotations count."""
+    assert ROOT.joinpath("py.typed").exists()

@@ -1,0 +1,427 @@
+"""Safe in a process that is not ours: fork, signals, memory, threads, floating-point state.
+
+Each test runs a script in an interpreter of its own, because it may hang, die or leave traces.
+"""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from pyconv.algorithms import ALGORITHMS
+
+METHODS = [a.name for a in ALGORITHMS]
+COMPILED = [name for name in METHODS if name != "reference"]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and limits of Linux")
+posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
+
+PRELUDE = """
+import os, sys, threading
+import numpy as np
+import pyconv
+rng = np.random.default_rng(0)
+def picture(n=400, k=5, dtype="float32"):
+    return rng.random((n, n)).astype(dtype), rng.random((k, k)).astype(dtype)
+"""
+
+
+def run(script, *, timeout=60, **environment):
+    """Run a script after the prelude; fail with its traceback if it fails or hangs."""
+    result = subprocess.run(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout.split()
+
+
+# ---- fork -------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("method", METHODS)
+def test_forked_child_works_after_the_parent_ran_in_parallel(method):
+    """OpenMP's threads do not survive a fork; the child computes on one, and does not hang."""
+    run(f"""
+        import multiprocessing, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, about fork and threads
+        x, w = picture()
+        expected = pyconv.correlate(x, w, workers=2, method={method!r})
+        def child(queue):
+            results = [pyconv.correlate(x, w, workers=n, method={method!r})
+                       for n in (None, 1, 2, 3)]
+            with pyconv.set_workers(2):
+                results.append(pyconv.correlate(x, w, method={method!r}))
+            same = all((r == expected).all() for r in results)
+            queue.put((same, pyconv.get_workers(), len(os.listdir("/proc/self/task"))
+                       if os.path.isdir("/proc/self/task") else 1))
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        for _ in range(3):
+            process = context.Process(target=child, args=(queue,))
+            process.start()
+            same, workers, tasks = queue.get()
+            process.join(20)
+            assert process.exitcode == 0
+            assert same and workers == 1
+        assert (pyconv.correlate(x, w, workers=2, method={method!r}) == expected).all()
+    """)
+
+
+@posix
+def test_pool_of_forked_workers():
+    """A pool computes many calls, in children and grandchildren of the fork."""
+    run("""
+        import multiprocessing, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        x, w = picture()
+        pyconv.correlate(x, w, workers=2)
+        def work(k):
+            return float(pyconv.correlate(x, w[:k, :k], dtype="float64").sum())
+        expected = [work(k) for k in (1, 2, 3, 4, 5)] * 4
+        with multiprocessing.get_context("fork").Pool(3) as pool:
+            assert pool.map(work, [1, 2, 3, 4, 5] * 4) == expected
+    """)
+
+
+@posix
+def test_fork_while_other_threads_compute():
+    """A child that is forked in the middle of a call of another thread computes too."""
+    run("""
+        import time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        x, w = picture(1500, 7)
+        expected = pyconv.correlate(x, w, workers=1)
+        stop = threading.Event()
+        def busy():
+            while not stop.is_set():
+                pyconv.correlate(x, w, workers=2)
+        thread = threading.Thread(target=busy)
+        thread.start()
+        for _ in range(10):
+            time.sleep(0.01)
+            child = os.fork()
+            if child == 0:
+                same = (pyconv.correlate(x, w) == expected).all()
+                os._exit(0 if same and pyconv.get_workers() == 1 else 1)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        thread.join()
+    """)
+
+
+# ---- signals ----------------------------------------------------------------------------------
+
+#: Calls that would run for minutes.
+ENDLESS = {
+    "picture": ((6000, 6000), (401, 401), {}),
+    "line": ((40_000_000,), (30_001,), {}),
+    "volume": ((300, 300, 300), (61, 61, 61), {}),
+    "batch": ((200, 900, 900), (151, 151), {}),
+    "dilated": ((5000, 5000), (301, 301), {"dilation": 3}),
+}
+
+
+@posix
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("call", ENDLESS)
+@pytest.mark.parametrize("method", METHODS)
+def test_ctrl_c_ends_a_long_call(method, call, workers):
+    """KeyboardInterrupt soon after the signal, and the next call works."""
+    if (method == "reference") and (workers > 1 or call != "picture"):
+        pytest.skip("plain NumPy on one thread")
+    x_shape, w_shape, keywords = ENDLESS[call]
+    keywords = keywords | {"method": method, "workers": workers}
+    script = PRELUDE + textwrap.dedent(f"""
+        x, w = np.ones({x_shape}, "float32"), np.ones({w_shape}, "float32")
+        small = pyconv.correlate(x[..., :50], [1.0, 1.0])
+        print("ready", flush=True)
+        try:
+            pyconv.correlate(x, w, **{keywords})
+        except KeyboardInterrupt:
+            assert (pyconv.correlate(x[..., :50], [1.0, 1.0]) == small).all()
+            print("interrupted", flush=True)
+    """)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        # A second is promised; a machine that runs other things too gets a few.
+        output, errors = process.communicate(timeout=8)
+        assert output == "interrupted\n", errors[-2000:]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@posix
+def test_signal_handlers_are_left_alone():
+    """Import and calls install none and change none."""
+    run("""
+        import signal
+        def handlers():
+            return {s: signal.getsignal(s) for s in signal.valid_signals()}
+        before = handlers()
+        pyconv.correlate(*picture(), workers=2)
+        assert handlers() == before
+    """)
+    code = (
+        "import signal, sys, numpy, scipy.linalg;"
+        "before = [signal.getsignal(s) for s in sorted(signal.valid_signals())];"
+        "import pyconv;"
+        "sys.exit(before != [signal.getsignal(s) for s in sorted(signal.valid_signals())])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- memory -----------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+def test_failing_allocation_is_a_memory_error(method):
+    """A result, or a workspace, that does not fit; then the next call works."""
+    run(
+        f"""
+        import resource
+        x, w = picture(300, 3)
+        expected = pyconv.correlate(x, w, method={method!r})
+        with open("/proc/self/statm") as f:
+            used = int(f.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20), resource.RLIM_INFINITY))
+        for keywords in ({{"mode": [(20_000, 20_000)] * 2}}, {{"mode": [(4_000_000, 0), (0, 0)]}},
+                         {{"mode": [(10_000, 0), (10_000, 0)], "dtype": "float16"}}):
+            try:
+                pyconv.correlate(x, w, method={method!r}, **keywords)
+            except MemoryError:
+                pass
+            else:
+                raise AssertionError(keywords)
+            assert (pyconv.correlate(x, w, method={method!r}) == expected).all()
+        """,
+        OPENBLAS_NUM_THREADS="1",
+    )
+
+
+@linux
+@pytest.mark.parametrize("method", COMPILED)
+def test_failing_workspace_is_a_memory_error(method):
+    """Room for the result, none for what a call needs beside it."""
+    run(
+        f"""
+        import resource
+        x, w = picture(300, 3)
+        expected = pyconv.correlate(x, w, method={method!r})
+        long = np.ones(3_000_000, np.float32)
+        out = np.empty(3_000_000 - 400 * 2000, np.float32)
+        with open("/proc/self/statm") as f:
+            used = int(f.read().split()[0]) * resource.getpagesize()
+        fine = 0
+        for room in (0, 1, 2, 4, 8, 16, 64):
+            done = False
+            resource.setrlimit(
+                resource.RLIMIT_AS, (used + (room << 20), resource.RLIM_INFINITY))
+            try:
+                pyconv.correlate(long, np.ones(401, np.float32), dilation=2000, out=out,
+                                 method={method!r}, workers=1)
+                done = True
+            except MemoryError:
+                assert not fine
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+            fine += done
+            assert not done or (out == 401).all()
+            assert (pyconv.correlate(x, w, method={method!r}) == expected).all()
+        assert fine
+        """,
+        OPENBLAS_NUM_THREADS="1",
+    )
+
+
+@linux
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_does_not_grow(method):
+    """Thousands of calls, refused ones and interrupted ones among them, leave nothing behind."""
+    run(f"""
+        def resident():
+            with open("/proc/self/statm") as f:
+                return int(f.read().split()[1]) * 4096
+        x, w = picture(200, 5)
+        def work(n):
+            for i in range(n):
+                pyconv.correlate(x, w, "same", "mirror", method={method!r}, workers=1 + i % 2)
+                try:
+                    pyconv.correlate(x, w, stride=0, method={method!r})
+                except ValueError:
+                    pass
+        work(20)
+        before = resident()
+        work(300)
+        assert resident() - before < 8 << 20
+    """)
+
+
+# ---- threads ----------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize("method", COMPILED)
+def test_threads_never_exceed_workers(method):
+    """Counted while calls run: the caller's thread and at most workers − 1 others."""
+    run(f"""
+        import time
+        x, w = picture(1200, 7)
+        pyconv.correlate(x, w, workers=1, method={method!r})
+        def tasks():
+            return len(os.listdir("/proc/self/task"))
+        idle, most, stop = tasks(), 0, threading.Event()
+        def watch():
+            global most
+            while not stop.is_set():
+                most = max(most, tasks())
+                time.sleep(0.0005)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for workers in (1, 2, 3):
+            most = 0
+            for _ in range(10):
+                pyconv.correlate(x, w, workers=workers, method={method!r})
+            assert most <= idle + 1 + workers - 1, (workers, most, idle)
+        stop.set()
+        watcher.join()
+    """)
+
+
+@linux
+def test_one_worker_starts_no_thread():
+    """Import and calls on one worker leave the process as it is."""
+    code = (
+        "import os, numpy as np, scipy.linalg.cython_blas; n = len(os.listdir('/proc/self/task'));"
+        "import pyconv;"
+        "[pyconv.correlate(np.ones((300, 300)), np.ones((k, k)), workers=1, method=m)"
+        f" for k in (1, 3, 30) for m in {METHODS!r}];"
+        "assert len(os.listdir('/proc/self/task')) == n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@linux
+def test_pinned_process_uses_one_thread():
+    """Without a wish for workers a pinned process starts no thread."""
+    run("""
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        before = len(os.listdir("/proc/self/task"))
+        pyconv.correlate(*picture(1000, 7))
+        assert len(os.listdir("/proc/self/task")) == before
+    """)
+
+
+@pytest.mark.parametrize("method", COMPILED)
+def test_blas_keeps_its_threads(method):
+    """The number of threads of OpenBLAS is what it was before a call, also a failed one."""
+    run(f"""
+        import threadpoolctl, scipy.linalg
+        def blas():
+            return [(i["internal_api"], i["num_threads"]) for i in threadpoolctl.threadpool_info()
+                    if i["user_api"] == "blas"]
+        before = blas()
+        x, w = picture(500, 9)
+        for workers in (1, 2, 3):
+            pyconv.correlate(x, w, workers=workers, method={method!r})
+        assert blas() == before
+        calls = [threading.Thread(target=pyconv.correlate, args=(x, w),
+                 kwargs={{"workers": 2, "method": {method!r}}}) for _ in range(6)]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+        assert blas() == before
+    """)
+
+
+# ---- floating-point state ---------------------------------------------------------------------
+
+
+def test_subnormal_numbers_survive():
+    """No flush-to-zero in this thread, in Python's other threads or in OpenMP's."""
+    run("""
+        from concurrent.futures import ThreadPoolExecutor
+        tiny = np.full(1000, 2.0**-1070)
+        def kept():
+            return bool(((tiny * 0.5) == 2.0**-1071).all()) and bool((tiny + tiny != 0).all())
+        assert kept()
+        x, w = picture(600, 5)
+        for _ in range(3):
+            pyconv.correlate(x, w, workers=3)
+        assert kept()
+        with ThreadPoolExecutor(2) as pool:
+            assert all(pool.map(lambda _: kept(), range(8)))
+        for dtype in ("float32", "float64"):
+            small = np.full((600, 600), np.finfo(dtype).smallest_subnormal)
+            for workers in (1, 3):
+                y = pyconv.correlate(small, np.ones((2, 2), dtype), workers=workers)
+                assert (y == 4 * np.finfo(dtype).smallest_subnormal).all()
+    """)
+
+
+def test_floating_point_warnings_are_left_alone():
+    """NumPy's error state is what it was, and a call raises no warning of its own."""
+    run("""
+        import warnings
+        warnings.simplefilter("error")
+        before = np.geterr()
+        big = np.full((50, 50), np.finfo("float32").max)
+        for dtype in ("float32", "float16", "complex64"):
+            pyconv.correlate(big, np.ones((3, 3), "float32"), dtype=dtype if dtype != "complex64"
+                             else None)
+        pyconv.correlate(np.full(9, np.nan), [np.inf, 0.0])
+        assert np.geterr() == before
+    """)
+
+
+# ---- other libraries --------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize("first", ["torch", "pyconv"])
+def test_beside_torch(first):
+    """Another OpenMP in the process, loaded before or after, changes no answer."""
+    code = textwrap.dedent(f"""
+        import {first}, torch, pyconv
+        import numpy as np
+        x, w = np.random.rand(300, 300).astype("f4"), np.random.rand(5, 5).astype("f4")
+        expected = pyconv.correlate(x, w, workers=1)
+        y = torch.nn.functional.conv2d(torch.tensor(x)[None, None], torch.tensor(w)[None, None])
+        assert np.abs(y[0, 0].numpy() - expected).max() < 1e-4
+        assert (pyconv.correlate(x, w, workers=3) == expected).all()
+    """)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_import_is_quiet_and_light():
+    """Importing prints nothing, and loads neither matplotlib nor anything else of the extras."""
+    code = (
+        "import sys, pyconv;"
+        "heavy = {'matplotlib', 'skimage', 'pywt', 'nibabel', 'pooch', 'PIL', 'scipy.signal',"
+        " 'scipy.ndimage', 'threadpoolctl'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,0 +1,191 @@
+"""workers: how many threads a call may use, and that their number never shows in the result."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from arrays import bits, noise
+
+import pyconv
+from pyconv import threads
+
+CALLS = {
+    "line": ((30_000,), (33,), {}),
+    "short line": ((300,), (5,), {"mode": "same", "boundary": "wrap"}),
+    "strided line": ((30_011,), (9,), {"stride": 3, "dilation": 2}),
+    "rows": ((37, 501), (7,), {"mode": "same", "boundary": "mirror"}),
+    "columns": ((501, 37), (7,), {"axes": 0, "mode": "same"}),
+    "picture": ((257, 301), (5, 3), {"mode": "same", "boundary": "mirror"}),
+    "inside a picture": ((130, 1031), (3, 5), {}),
+    "dilated picture": ((101, 203), (3, 3), {"dilation": (3, 2), "stride": (2, 1)}),
+    "colours": ((83, 97, 3), (5, 3), {"axes": (0, 1)}),
+    "many colours": ((23, 37, 70), (3, 3), {"axes": (0, 1), "mode": "same"}),
+    "batch": ((7, 31, 33), (3, 3), {"mode": "full", "boundary": "nearest"}),
+    "volume": ((23, 29, 67), (3, 5, 3), {"mode": "same", "boundary": "symmetric"}),
+    "large kernel": ((90, 120), (31, 29), {}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16"])
+@pytest.mark.parametrize("call", CALLS)
+def test_same_bits_for_every_number_of_workers(engine, rng, call, dtype):
+    """The order in which an output is summed does not depend on the cut."""
+    x_shape, w_shape, keywords = CALLS[call]
+    x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
+    expected = engine(x, w, workers=1, **keywords)
+    if expected is None:
+        pytest.skip("rejected")
+    for workers in (None, 2, 3, 7, -1):
+        assert bits(engine(x, w, workers=workers, **keywords)) == bits(expected), workers
+
+
+def test_many_workers(engine, rng):
+    """More workers than the machine or the work has: an answer, and not the end of the process."""
+    x, w = noise(rng, (40, 50), "float32"), noise(rng, (3, 3), "float32")
+    expected = bits(engine(x, w, workers=1))
+    for workers in (64, 10_000, 2**40):
+        assert bits(engine(x, w, workers=workers)) == expected
+
+
+def test_many_python_threads(engine, rng):
+    """Calls at the same time, of the same plan and of others, each get their own answer."""
+    problems = []
+    for call in ("line", "picture", "volume", "colours"):
+        x_shape, w_shape, keywords = CALLS[call]
+        for _ in range(2):
+            x, w = noise(rng, x_shape, "float32"), noise(rng, w_shape, "float32")
+            problems.append((x, w, keywords, bits(engine(x, w, **keywords))))
+    start = threading.Barrier(8)
+
+    def work(seed):
+        start.wait()
+        for i in np.random.default_rng(seed).integers(0, len(problems), 25):
+            x, w, keywords, expected = problems[i]
+            workers = (None, 1, 2, 3)[(seed + i) % 4]
+            assert bits(engine(x, w, workers=workers, **keywords)) == expected
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+# ---- set_workers and get_workers --------------------------------------------------------------
+
+
+def test_set_workers_is_a_context():
+    """The default inside the block, and the former one after it, even after an error."""
+    before = pyconv.get_workers()
+    with pyconv.set_workers(3):
+        assert pyconv.get_workers() == 3
+        with pyconv.set_workers(1):
+            assert pyconv.get_workers() == 1
+        assert pyconv.get_workers() == 3
+    with pytest.raises(KeyError), pyconv.set_workers(5):
+        raise KeyError
+    assert pyconv.get_workers() == before
+
+
+def test_negative_workers_count_from_the_cpus():
+    """−1 is all CPUs that this process may use, as in scipy.fft."""
+    cpus = threads.available_cpus()
+    with pyconv.set_workers(-1):
+        assert pyconv.get_workers() == cpus
+    with pyconv.set_workers(-cpus):
+        assert pyconv.get_workers() == 1
+
+
+def test_set_workers_is_for_the_thread_that_set_it():
+    """Another thread keeps the default."""
+    before = pyconv.get_workers()
+    with pyconv.set_workers(before + 3), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(pyconv.get_workers).result() == before
+
+
+@pytest.mark.parametrize("workers", [0, -10_000])
+def test_numbers_of_workers_that_are_refused(workers):
+    """The message says which are allowed."""
+    with (
+        pytest.raises(ValueError, match=f"workers={workers}.*positive"),
+        pyconv.set_workers(workers),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("workers", [1.0, "2", None])
+def test_workers_that_are_no_number(workers):
+    """None is for the argument of a call only."""
+    with (
+        pytest.raises(TypeError, match=f"workers={workers!r}.*integer"),
+        pyconv.set_workers(workers),
+    ):
+        pass
+
+
+def test_explicit_workers_win_over_the_default():
+    """The argument, then set_workers, then the machine; never more than the work is worth."""
+    with pyconv.set_workers(3):
+        assert threads.resolve(None, 100) == 3
+        assert threads.resolve(2, 100) == 2
+    assert threads.resolve(None, 1) == 1
+    assert threads.resolve(None, 10**6) == threads.available_cpus()
+
+
+def test_calls_at_the_same_time_share_the_cpus():
+    """Threads do not multiply."""
+    with threads.running():
+        assert threads.resolve(None, 10**6) == max(1, threads.available_cpus() // 2)
+    assert threads.resolve(None, 10**6) == threads.available_cpus()
+
+
+def cpus_in_child(environment=None, before=""):
+    """Return get_workers() in a fresh interpreter."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"import os\n{before}\nimport pyconv\nprint(pyconv.get_workers())"],
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(result.stdout)
+
+
+def test_omp_num_threads_is_respected():
+    """A limit, not a wish: more than the CPUs is not used, nonsense is ignored."""
+    assert cpus_in_child({"OMP_NUM_THREADS": "1"}) == 1
+    unset = cpus_in_child({"OMP_NUM_THREADS": ""})
+    for value in ("10000", "0", "many"):
+        assert cpus_in_child({"OMP_NUM_THREADS": value}) == unset
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_affinity_is_respected():
+    """A process that is pinned to one CPU uses one."""
+    pin = "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+    assert cpus_in_child(before=pin) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({"cpu.max": "150000 100000"}, 1.5),
+        ({"cpu.max": "max 100000"}, float("inf")),
+        ({"cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "100000"}, 0.5),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, float("inf")),
+        ({"cpu.max": "nonsense"}, float("inf")),
+        ({}, float("inf")),
+    ],
+)
+def test_quota_of_the_control_group(monkeypatch, tmp_path, files, cpus):
+    """Both versions of control groups, and files that cannot be read."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    class Group(type(tmp_path)):
+        def __new__(cls, path):
+            return tmp_path if path == "/sys/fs/cgroup" else tmp_path / "absent"
+
+    monkeypatch.setattr(threads, "Path", Group)
+    assert threads._cgroup_quota.__wrapped__() == cpus
