@@ -1,5 +1,7 @@
 """Memory layout never shows: every kind of array gives the bits of its contiguous copy."""
 
+import itertools
+
 import numpy as np
 import pytest
 from arrays import LAYOUTS, bits, noise, small
@@ -20,26 +22,24 @@ CALLS = {
 SUMMED = ["float32", "float64", "int16", "uint8", "complex64", "float16"]
 
 
-@pytest.mark.parametrize("dtype", SUMMED)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layout_of_x_and_w(engine, rng, layout, call, dtype):
+def test_layout_of_x_and_w(engine, rng, layout, call):
     """Any layout of the input, of the kernel, and of both."""
     x_shape, w_shape, keywords = CALLS[call]
-    x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
     lay = LAYOUTS[layout]
-    x2, w2 = lay(x), lay(w)
-    np.testing.assert_array_equal(x2, x)
-    expected = engine(x, w, **keywords)
-    if expected is None:
-        pytest.skip("rejected")
-    for flip in (False, True):
-        expected = bits(engine(x, w, flip=flip, **keywords))
+    for dtype, flip in itertools.product(SUMMED, (False, True)):
+        x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
+        x2, w2 = lay(x), lay(w)
+        np.testing.assert_array_equal(x2, x)
+        expected = engine(x, w, flip=flip, **keywords)
+        if expected is None:
+            continue
+        expected = bits(expected)
         assert bits(engine(x2, w, flip=flip, **keywords)) == expected
         assert bits(engine(x, w2, flip=flip, **keywords)) == expected
         assert bits(engine(x2, w2, flip=flip, **keywords)) == expected
-    assert bits(x) == bits(x2)
-    assert bits(w) == bits(w2)
+        assert (bits(x), bits(w)) == (bits(x2), bits(w2))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -92,26 +92,26 @@ def test_not_arrays():
 OUT_LAYOUTS = [layout for layout in LAYOUTS if layout != "read-only"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "complex128", "float16"])
 @pytest.mark.parametrize("layout", OUT_LAYOUTS)
 @pytest.mark.parametrize("call", CALLS)
-def test_out_of_any_layout(engine, rng, call, layout, dtype):
+def test_out_of_any_layout(engine, rng, call, layout):
     """The result goes into out, is out, and nothing beside it is written."""
     x_shape, w_shape, keywords = CALLS[call]
-    x, w = small(rng, x_shape, dtype), small(rng, w_shape, dtype)
-    keywords = keywords | {"dtype": dtype, "overflow": "wrap"}
-    expected = engine(x, w, **keywords)
-    if expected is None:
-        pytest.skip("rejected")
-    out = LAYOUTS[layout](np.full(expected.shape, 77, expected.dtype))
-    owner = out
-    while owner.base is not None:
-        owner = owner.base
-    around = owner.copy()
-    assert engine(x, w, out=out, **keywords) is out
-    np.testing.assert_array_equal(out, expected)
-    out[...] = np.full(expected.shape, 77, expected.dtype)
-    np.testing.assert_array_equal(owner, around)
+    for dtype in ("float32", "float64", "int64", "uint8", "complex128", "float16"):
+        x, w = small(rng, x_shape, dtype), small(rng, w_shape, dtype)
+        chosen = keywords | {"dtype": dtype, "overflow": "wrap"}
+        expected = engine(x, w, **chosen)
+        if expected is None:
+            continue
+        out = LAYOUTS[layout](np.full(expected.shape, 77, expected.dtype))
+        owner = out
+        while owner.base is not None:
+            owner = owner.base
+        around = owner.copy()
+        assert engine(x, w, out=out, **chosen) is out
+        np.testing.assert_array_equal(out, expected)
+        out[...] = np.full(expected.shape, 77, expected.dtype)
+        np.testing.assert_array_equal(owner, around)
 
 
 @pytest.mark.parametrize("shift", [-70, -64, -5, -1, 0, 1, 3, 64, 70])
