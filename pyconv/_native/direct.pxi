@@ -369,6 +369,18 @@ cdef Py_ssize_t STREAM_BYTES = 8 << 20
 cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
 
 
+def weight_places(t, c, f, cols, rows, row_phases, col_phases, share):
+    """Return the indices in w, as z, y, x in a row, of a group of taps: columns, then rows.
+
+    Row r is tap c + r·row_phases along y, or, if taps are shared along x, r·share columns on.
+    """
+    places = np.empty((len(cols), len(rows), 3), np.intp)
+    places[:, :, 0] = t
+    places[:, :, 1] = c if share else c + row_phases * rows
+    places[:, :, 2] = f + col_phases * (cols[:, np.newaxis] + (rows * share if share else 0))
+    return places.ravel()
+
+
 cdef class DirectLoop:
     """A bound problem: its taps in the order of the tile, its axes, its tables.
 
@@ -441,16 +453,16 @@ cdef class DirectLoop:
                         u = 0
                         while u < n_rows:
                             apart = stencil_group(n_rows - u)
-                            for v in range(col, col + n_cols):
-                                for a in range(u, u + apart):
-                                    row = c + s.y.phases * (0 if share else a)
-                                    tap = f + s.x.axis.phases * (v + (a * share if share else 0))
-                                    weights += [t, row, tap]
+                            weights.append(
+                                weight_places(t, c, f, np.arange(col, col + n_cols),
+                                              np.arange(u, u + apart), s.y.phases,
+                                              s.x.axis.phases, share)
+                            )
                             u += apart
         self.segment_table = np.array(segments, dtype=np.intp)
-        self.weight_table = np.array(weights, dtype=np.intp)
+        self.weight_table = np.concatenate(weights)
         s.n_segments = len(segments) // 7
-        self.n_weights = len(weights) // 3
+        self.n_weights = s.z.taps * s.y.taps * s.x.axis.taps
 
     def tile(self):
         """Return rows, columns of the register tile."""

@@ -18,12 +18,14 @@ from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
 
 #: Kernels that span more samples than this, or need longer pads, would need large buffers.
-MAX_SPAN = 2**22
-MAX_WORKSPACE = 64 << 20
+MAX_SPAN = 2**24
+MAX_WORKSPACE = 256 << 20
 #: A trailing batch axis at least this long becomes the columns of the tile.
 WIDE_GROUP = 64
 #: A single row at least this long is worth a line tile (the longest has 320 outputs).
 LONG_LINE = 320
+#: Rows that read so many samples each are packed one at a time.
+LONG_SPAN = 2**14
 
 
 class Form(NamedTuple):
@@ -57,8 +59,9 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
         spatial.append((_plain(ndim - 1, group), -1))
         group = 1
     elif len(spatial) == 1:
-        line = spatial[0][0].out * group >= LONG_LINE
-        if not line and batch:  # rows of a short line: another batch axis
+        length, span = spatial[0][0].out * group, spatial[0][0].span * group
+        line = length >= LONG_LINE or span >= LONG_SPAN or not batch
+        if not line:  # rows of a short line: another batch axis
             rows = batch.pop()
             spatial.insert(0, (_plain(rows, problem.x_shape[rows]), -1))
     spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
@@ -117,7 +120,8 @@ def _least_buffer(problem: Problem) -> int:
     item = max(4, problem.compute.itemsize)
     span = (x.span - 1) // x.stride + 1
     phases = min(y.taps, y.stride // math.gcd(y.stride, y.dilation))
-    return z.taps * (8 * phases + y.taps) * (256 + span * form.group) * item
+    rows = 1 if form.line else 8 * phases + y.taps
+    return z.taps * rows * (256 + span * form.group) * item
 
 
 def _loop(problem: Problem, parts: int) -> tuple[Any, Form]:
