@@ -257,10 +257,12 @@ def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
         raise TypeError(
-            f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype={out.dtype!s}?"
+            f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype= for another result"
         )
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
+    if any(stride == 0 and n > 1 for n, stride in zip(out.shape, out.strides, strict=True)):
+        raise ValueError(f"out has strides {out.strides}: two results would share a place")
     if not out.flags.writeable:
         raise ValueError("out is read-only; a writeable array is allowed")
 

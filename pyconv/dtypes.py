@@ -6,7 +6,7 @@ the values, and are narrowed to the result type under an ``overflow`` policy.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -102,14 +102,18 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
     Narrow integer types are bounded by their limits, without reading ``x``. ``fill_value`` is
     None where no output reads it.
     """
+    low: Any
+    high: Any
     if is_integer(x.dtype) and x.dtype.itemsize <= 2:
         low, high = LIMITS[x.dtype.newbyteorder("=")]
     elif x.size == 0:
         low = high = 0
     else:
         low, high = x.min().item(), x.max().item()
-    if fill_value is not None:
-        low, high = min(low, fill_value), max(high, fill_value)  # type: ignore[call-overload]
+    if fill_value is not None and fill_value == fill_value:
+        low, high = min(low, fill_value), max(high, fill_value)
+    elif fill_value is not None:  # NaN, which min and max would pass over
+        low = high = fill_value
     positive, negative = _signed_sums(w)
     return Interval(
         positive * low + negative * high,
@@ -158,7 +162,12 @@ def check_overflow(interval: Interval, result: np.dtype, overflow: str) -> None:
     if overflow != "raise" or not is_integer(result):
         return
     low, high = LIMITS[result]
-    if not (low <= interval.low and interval.high <= high):  # a NaN bound is refused too
+    if not math.isfinite(interval.magnitude):
+        raise OverflowError(
+            f"results may be NaN or infinite, which {result} cannot hold; "
+            "overflow='saturate' clips them, NaN to zero"
+        )
+    if not (low <= interval.low and interval.high <= high):
         raise OverflowError(
             f"results may lie anywhere in [{interval.low}, {interval.high}], outside {result} "
             f"[{low}, {high}]; choose a wider dtype=, or overflow='wrap' or 'saturate'"
@@ -170,7 +179,7 @@ def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
     if y.dtype == dtype:
         return y
     if not is_integer(dtype):
-        with np.errstate(over="ignore"):  # IEEE: too large for float16 is infinite
+        with np.errstate(all="ignore"):  # IEEE: too large for float16 is infinite
             return y.astype(dtype)
     if y.dtype.kind == "f":
         y = np.rint(y)

@@ -234,7 +234,8 @@ def integer(value: object, argument: str) -> int:
 
 def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
     """Return one integer for each of ``n`` axes from an integer or a sequence of them."""
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    scalar = isinstance(value, str) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    if isinstance(value, Iterable) and not scalar:
         numbers = tuple(integer(v, argument) for v in value)
         if len(numbers) != n:
             raise ValueError(

@@ -5,7 +5,7 @@ import operator
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,11 @@ def available_cpus() -> int:
 
 def _checked(workers: int) -> int:
     try:
+        if isinstance(workers, bool):
+            raise TypeError
         workers = operator.index(workers)
     except TypeError:
-        raise TypeError(f"workers={workers!r}: an integer or None is allowed") from None
+        raise TypeError(f"workers={workers!r}: an integer is allowed") from None
     if workers == 0 or workers < -available_cpus():
         raise ValueError(
             f"workers={workers}: allowed are positive numbers and "
@@ -84,7 +86,7 @@ def _checked(workers: int) -> int:
 
 def resolve(workers: int | None, useful: int) -> int:
     """Return the number of threads for a call that can keep ``useful`` of them busy."""
-    if workers == 1:
+    if workers == 1 and workers is not True:
         return 1
     explicit = workers if workers is not None else _default.get()
     if explicit is not None:
@@ -158,8 +160,7 @@ def one_blas_thread() -> Iterator[None]:
                 _blas_limit.restore_original_limits()
 
 
-@contextmanager
-def set_workers(workers: int) -> Iterator[None]:
+def set_workers(workers: int) -> AbstractContextManager[None]:
     """Set the default number of threads inside a ``with`` block.
 
     Parameters
@@ -171,7 +172,7 @@ def set_workers(workers: int) -> Iterator[None]:
     Raises
     ------
     TypeError, ValueError
-        If `workers` is not an integer, is zero, or counts below one.
+        At once, if `workers` is not an integer, is zero, or counts below one.
 
     Examples
     --------
@@ -180,7 +181,11 @@ def set_workers(workers: int) -> Iterator[None]:
     ...     pyconv.get_workers()
     1
     """
-    count = _checked(workers)
+    return _default_workers(_checked(workers))
+
+
+@contextmanager
+def _default_workers(count: int) -> Iterator[None]:
     token = _default.set(count)
     try:
         yield

@@ -37,6 +37,8 @@ def pad_axis(x, axis, low, high, boundary, fill_value):
     widths[axis] = (max(low, 0), max(high, 0))
     keywords = {"constant_values": fill_value} if boundary == "constant" else {}
     x = np.pad(x, widths, PAD_MODES[boundary], **keywords)
+    if x.dtype == object:  # np.pad adds NumPy's integers, which wrap
+        x = np.frompyfunc(int, 1, 1)(x)
     crop = [slice(None)] * x.ndim
     crop[axis] = slice(max(-low, 0), x.shape[axis] - max(-high, 0))
     return x[tuple(crop)]

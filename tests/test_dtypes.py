@@ -268,3 +268,24 @@ def test_dtype_may_be_spelt_in_any_way(dtype):
         y = pyconv.correlate(x, w, dtype=spelling, **keywords)
         assert bits(y) == expected
         assert y.dtype.isnative
+
+
+@pytest.mark.parametrize("fill", [0, 3, 4])
+def test_sums_wider_than_64_bits_with_a_fill(fill):
+    """Where Python integers are summed, the fill value is one of them."""
+    top = 2**63 - 1
+    y = pyconv.correlate(
+        np.array([top] * 3), [1, 1, 1], "same", fill_value=fill, overflow="saturate"
+    )
+    np.testing.assert_array_equal(y, [top] * 3)
+    y = pyconv.correlate(np.array([0]), [2**62] * 2, [(3, 0)], fill_value=fill, overflow="saturate")
+    np.testing.assert_array_equal(y, [min(top, fill * 2**63)] * 2 + [min(top, fill * 2**62)])
+
+
+def test_fill_that_is_not_finite_to_integer():
+    """A fill value is data: refused where the result cannot hold it, silently cast nowhere."""
+    for fill in (np.nan, np.inf, -np.inf):
+        with pytest.raises(OverflowError, match="NaN or infinite"):
+            pyconv.correlate([1.0], [1.0, 1.0], "full", fill_value=fill, dtype=int)
+    y = pyconv.correlate(np.float32([1]), np.float32([1, 1]), "full", fill_value=1e40)
+    np.testing.assert_array_equal(y, np.float32([np.inf, np.inf]))

@@ -226,3 +226,10 @@ def test_results_share_no_memory():
     first, second = pyconv.correlate(X, W), pyconv.correlate(X, W)
     assert bits(first) == bits(second)
     assert not np.may_share_memory(first, second)
+
+
+def test_out_that_repeats_memory():
+    """Two results cannot share a place."""
+    out = np.lib.stride_tricks.as_strided(np.zeros(1), (5,), (0,))
+    with pytest.raises(ValueError, match="out has strides"):
+        pyconv.correlate(np.arange(5.0), [1.0], out=out)

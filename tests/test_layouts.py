@@ -161,3 +161,14 @@ def test_interleaved_x_and_out(engine, rng):
     engine(x, w, "same", out=out)
     assert bits(out) == bits(expected)
     assert bits(x) == bits(before)
+
+
+@pytest.mark.parametrize("axes", range(4))
+def test_broadcast_axes(engine, rng, axes):
+    """Any set of axes of stride zero, around and among the axis that the kernel acts on."""
+    for repeated in itertools.product((False, True), repeat=4):
+        shape = [1 if r else n for r, n in zip(repeated, (5, 2, 3, 4), strict=True)]
+        x = np.broadcast_to(noise(rng, shape, "float32"), (5, 2, 3, 4))
+        w = noise(rng, (2,), "float32")
+        expected = engine(x.copy(), w, axes=axes, mode="same")
+        assert bits(engine(x, w, axes=axes, mode="same")) == bits(expected)

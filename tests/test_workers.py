@@ -189,3 +189,13 @@ def test_quota_of_the_control_group(monkeypatch, tmp_path, files, cpus):
 
     monkeypatch.setattr(threads, "Path", Group)
     assert threads._cgroup_quota.__wrapped__() == cpus
+
+
+def test_set_workers_refuses_at_once():
+    """A wrong number is refused when it is given, not when the block is entered."""
+    for wrong in (0, -(10**6)):
+        with pytest.raises(ValueError, match="workers="):
+            pyconv.set_workers(wrong)
+    for wrong in (None, "two", 1.0, True):
+        with pytest.raises(TypeError, match="workers="):
+            pyconv.set_workers(wrong)

@@ -48,7 +48,8 @@ def bind_loop(problem: Problem, bind: BindLoop) -> Run:
 def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     sums, result = problem.compute, problem.dtype
     assert sums is not None
-    loop = bind(problem, fill.astype(sums))
+    with np.errstate(all="ignore"):  # IEEE: too large for the sums is infinite
+        loop = bind(problem, fill.astype(sums))
     clip = problem.overflow == "saturate"
     # The loops write every type but these; a rounded or a half-precision result is converted.
     rounded = sums.kind == "f" and not problem.exact and result.kind in "iu"
@@ -63,7 +64,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
             return
         total = np.empty(y.shape, sums)
         loop(x, w, total, False, workers)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(all="ignore"):
             y[...] = narrow(total, result, problem.overflow)
 
     return run

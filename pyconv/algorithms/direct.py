@@ -155,12 +155,11 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
 
 def _one_run(x: np.ndarray, folded: int) -> np.ndarray:
     """Return ``x`` with its last ``folded`` axes as far apart as one axis would be."""
-    run = 0
-    for length, stride in zip(
-        x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True
-    ):
+    run: int | None = None
+    trailing = zip(x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True)
+    for length, stride in trailing:
         if length > 1:
-            if run and stride != run:
+            if run is not None and stride != run:
                 return np.ascontiguousarray(x)
             run = stride * length
     return x

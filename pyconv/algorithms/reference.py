@@ -50,22 +50,27 @@ class Reference:
         compute = problem.compute
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
-            w = w.astype(compute)
-            if problem.flip:
-                w = np.flip(w)
-            elif w.dtype.kind == "c":
-                w = w.conj()
-            # Index FILL = −1 reads the cell that is appended at the end of each axis.
-            pads = [(0, 1 if a in axes else 0) for a in range(x.ndim)]
-            x = np.pad(x.astype(compute), pads, constant_values=problem.fill_value)
-            total = np.zeros(problem.y_shape, compute)
-            for u in np.ndindex(w.shape):
-                samples = x
-                for axis, source, tap in zip(axes, sources, u, strict=True):
-                    samples = np.take(samples, source[tap], axis=axis)
-                with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"):
+                w = w.astype(compute)
+                if problem.flip:
+                    w = np.flip(w)
+                elif w.dtype.kind == "c":
+                    w = w.conj()
+                x = _with_fill(x, axes, problem)
+                total = np.zeros(problem.y_shape, compute)
+                for u in np.ndindex(w.shape):
+                    samples = x
+                    for axis, source, tap in zip(axes, sources, u, strict=True):
+                        samples = np.take(samples, source[tap], axis=axis)
                     total += samples * w[u]
-            with np.errstate(invalid="ignore"):
                 y[...] = narrow(total, problem.dtype, problem.overflow)
 
         return run
+
+
+def _with_fill(x: np.ndarray, axes: list[int], problem: Problem) -> np.ndarray:
+    """Return ``x`` with the fill value appended to each axis, where index FILL = −1 reads it."""
+    shape = [n + 1 if a in axes else n for a, n in enumerate(x.shape)]
+    extended = np.full(shape, problem.fill_value, problem.compute)  # a Python int stays one
+    extended[tuple(slice(n) for n in x.shape)] = x.astype(problem.compute)
+    return extended
