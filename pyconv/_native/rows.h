@@ -36,20 +36,26 @@ enum row_type { ROWS_TYPES(ROWS_CODE) ROW_TYPES };
 typedef void (*row_load)(const char *array, ptrdiff_t stride, ptrdiff_t n, void *sums);
 typedef void (*row_emit)(const void *sums, ptrdiff_t n, char *array, ptrdiff_t stride);
 
-/* A contiguous row is aligned; an element of a strided one is read byte by byte. */
+/* Rows that are contiguous, or every 2nd to 4th sample, are loops that vectorise; their samples
+   are aligned. Other elements are read byte by byte. */
+#define ROWS_LOAD_EVERY(step, array_type, sum_type)                                          \
+    if (stride == (step) * (ptrdiff_t)sizeof(array_type)) {                                  \
+        const array_type *ROWS_RESTRICT in = (const array_type *)array;                      \
+        for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[(step) * i];                 \
+        return;                                                                              \
+    }
 #define ROWS_LOAD(array_type, sum_type)                                                      \
     static void load_##array_type##_##sum_type(const char *array, ptrdiff_t stride,          \
                                                ptrdiff_t n, void *sums) {                    \
         sum_type *ROWS_RESTRICT out = (sum_type *)sums;                                      \
-        if (stride == (ptrdiff_t)sizeof(array_type)) {                                       \
-            const array_type *ROWS_RESTRICT in = (const array_type *)array;                  \
-            for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[i];                      \
-        } else {                                                                             \
-            for (ptrdiff_t i = 0; i < n; i++) {                                              \
-                array_type v;                                                                \
-                memcpy(&v, array + i * stride, sizeof v);                                    \
-                out[i] = (sum_type)v;                                                        \
-            }                                                                                \
+        ROWS_LOAD_EVERY(1, array_type, sum_type)                                             \
+        ROWS_LOAD_EVERY(2, array_type, sum_type)                                             \
+        ROWS_LOAD_EVERY(3, array_type, sum_type)                                             \
+        ROWS_LOAD_EVERY(4, array_type, sum_type)                                             \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+            array_type v;                                                                    \
+            memcpy(&v, array + i * stride, sizeof v);                                        \
+            out[i] = (sum_type)v;                                                            \
         }                                                                                    \
     }
 #define ROWS_LOAD_FLOAT(code, type, least, greatest) ROWS_LOAD(type, float)
