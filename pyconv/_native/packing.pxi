@@ -53,8 +53,6 @@ cdef void pack_border(const Source* s, const char* row, Py_ssize_t first, Py_ssi
         index = source_index(&s.axis, first + i * step)
         if index < 0:
             pack_fill(s, 1, out)
-        elif s.same and s.group == 1:
-            out[0] = (<const sum_t*>(row + index * s.pixel_stride))[0]
         else:
             s.load(row + index * s.pixel_stride, s.sample_stride, s.group, out)
         out += s.group
@@ -75,6 +73,23 @@ cdef void pack_inside(const Source* s, const char* row, Py_ssize_t step, Py_ssiz
             s.load(row + i * step * s.pixel_stride, s.sample_stride, s.group, out + i * s.group)
 
 
+cdef inline void pack_same(const Source* s, const sum_t* row, Py_ssize_t first,
+                           Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
+                           sum_t* out) noexcept nogil:
+    """`pack_pixels` of contiguous samples that need no conversion: most rows of most problems."""
+    cdef Py_ssize_t i, index
+    cdef sum_t fill = (<const sum_t*>s.fill)[0]
+    for i in range(before):
+        index = s.axis.before[first + i + s.axis.low]
+        out[i] = row[index] if index >= 0 else fill
+    if before < until_end:
+        memcpy(out + before, row + first + before,
+               (until_end - before) * <Py_ssize_t>sizeof(sum_t))
+    for i in range(until_end, pixels):
+        index = s.axis.after[first + i - s.axis.size]
+        out[i] = row[index] if index >= 0 else fill
+
+
 cdef void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
                       Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
                       sum_t* out) noexcept nogil:
@@ -84,6 +99,9 @@ cdef void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssi
     """
     if row == NULL:
         pack_fill(s, pixels, out)
+        return
+    if s.same and s.group == 1 and step == 1:
+        pack_same(s, <const sum_t*>row, first, before, most(before, until_end), pixels, out)
         return
     if before:
         pack_border(s, row, first, step, before, out)
