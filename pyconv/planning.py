@@ -98,7 +98,7 @@ OPTIONS: dict[str, object] = {
     "method": "auto",
 }
 
-#: Problems that were seen before, by everything that decides them, the least recent first.
+#: Problems that were seen before, by everything that decides them, the oldest first.
 _prepared: dict[object, Prepared] = {}
 _MOST_PREPARED = 256
 _lock = threading.Lock()
