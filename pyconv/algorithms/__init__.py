@@ -1,14 +1,32 @@
-"""ALGORITHMS: every way to solve a problem, in the order in which ``explain`` lists them.
+"""ALGORITHMS: the ways to solve a problem. The least predicted cost wins; reference takes all."""
 
-To add an algorithm, add its file and one entry here. ``reference`` takes everything and
-stays last.
-"""
-
-from pyconv.algorithms.base import Algorithm
+from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
+from pyconv.algorithms.blocked import Blocked
 from pyconv.algorithms.direct import Direct
 from pyconv.algorithms.im2col import Im2col
+from pyconv.algorithms.layer_reference import LayerReference
 from pyconv.algorithms.reference import Reference
 
-ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Im2col(), Reference())
+ALGORITHMS: tuple[Algorithm, ...] = (
+    Direct(),
+    Im2col(),
+    Reference(),
+)
+#: The ways to solve a layer, and its gradient for the weights.
+LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
+    Blocked(),
+    LayerReference(),
+)
+WEIGHT_GRADIENT_ALGORITHMS: tuple[WeightGradientAlgorithm, ...] = (
+    Blocked(),
+    LayerReference(),
+)
 
-__all__ = ["ALGORITHMS", "Algorithm"]
+__all__ = [
+    "ALGORITHMS",
+    "LAYER_ALGORITHMS",
+    "WEIGHT_GRADIENT_ALGORITHMS",
+    "Algorithm",
+    "LayerAlgorithm",
+    "WeightGradientAlgorithm",
+]

@@ -1,10 +1,11 @@
 """The contract of an algorithm: can it, what does it cost, how exact is it, run it."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from pyconv.layer_problem import LayerProblem
 from pyconv.machine import Machine
 from pyconv.problem import Problem
 
@@ -53,3 +54,81 @@ def summation_bound(problem: Problem) -> float:
     for k in problem.w_shape:
         taps *= k
     return (taps + 2) * float(np.finfo(problem.dtype).eps)
+
+
+class BoundLayer(Protocol):
+    """A layer's problem bound to an algorithm. It holds no workspace: threads may share it."""
+
+    def pack(self, w: np.ndarray) -> Any:
+        """Return the weights, C-contiguous, in the order in which the loops read them.
+
+        What is returned keeps no reference to ``w`` and never changes: threads may share it.
+        """
+        ...
+
+    def run(
+        self, x: np.ndarray, w: Any, bias: np.ndarray | None, y: np.ndarray, workers: int
+    ) -> None:
+        """Write the result to ``y``, from weights that are packed or plain.
+
+        The arrays have the problem's dtype, aligned and native; all but ``x`` are C-contiguous.
+        """
+        ...
+
+
+class LayerAlgorithm(Protocol):
+    """One way to solve a layer: sums over channels and taps."""
+
+    #: The word for ``method=``.
+    name: str
+
+    def rejects(self, problem: LayerProblem) -> str | None:
+        """Return why the algorithm cannot solve ``problem``, or None if it can."""
+        ...
+
+    def cost(self, problem: LayerProblem, machine: Machine) -> float:
+        """Return the predicted time in seconds on one thread."""
+        ...
+
+    def error_bound(self, problem: LayerProblem) -> float:
+        """Return the proven bound on |y − exact| in units of the Σ|x||w| of a window."""
+        ...
+
+    def workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes that one thread needs besides the arrays."""
+        ...
+
+    def threads(self, problem: LayerProblem) -> int:
+        """Return how many threads the problem can keep busy."""
+        ...
+
+    def bind(self, problem: LayerProblem) -> BoundLayer:
+        """Return ``problem`` bound to the algorithm."""
+        ...
+
+
+class WeightGradientAlgorithm(Protocol):
+    """One way to compute the gradient of a layer for its weights."""
+
+    name: str
+
+    def rejects(self, problem: LayerProblem) -> str | None:
+        """Return why the algorithm cannot solve ``problem``, or None if it can."""
+        ...
+
+    def cost(self, problem: LayerProblem, machine: Machine) -> float:
+        """Return the predicted time in seconds on one thread."""
+        ...
+
+    def threads(self, problem: LayerProblem) -> int:
+        """Return how many threads the problem can keep busy."""
+        ...
+
+    def bind_gradient(self, problem: LayerProblem) -> Run:
+        """Return the function that computes dw from ``x``, ``dy``, ``dw`` and workers."""
+        ...
+
+
+def layer_summation_bound(problem: LayerProblem) -> float:
+    """Return the bound of a plain sum of products: (n + 2) ε."""
+    return (problem.terms + 2) * float(np.finfo(problem.dtype).eps)

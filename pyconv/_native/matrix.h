@@ -1,0 +1,35 @@
+/* C (+)= A · B: the register tile of matrix products, c[i][j] (+)= Σ_q a(q, i) · b[q][j].
+
+   A tile is MATRIX_ROWS × MATRIX_VECTORS accumulators or fewer. In each step a row of b is loaded
+   as vectors and each a(q, i) is spread over one; a lies at a + q·a_row + i·a_col, so that the
+   same tile reads rows that were packed for it, rows of an array as they are, and columns.
+   Every c sums in the order of q whatever its place in a tile. */
+#pragma once
+#include "stencil.h"
+
+/* The largest tiles whose accumulators, row of b and spread value GCC 12 keeps in registers. */
+#if defined(__AVX512F__)
+#define MATRIX_ROWS 8
+#define MATRIX_VECTORS 3
+#elif defined(__AVX2__)
+#define MATRIX_ROWS 6
+#define MATRIX_VECTORS 2
+#elif defined(__aarch64__)
+#define MATRIX_ROWS 8
+#define MATRIX_VECTORS 2
+#else
+#define MATRIX_ROWS 4
+#define MATRIX_VECTORS 2
+#endif
+
+#define SCALAR float
+#define SUFFIX(name) name##_float
+#include "matrix_tile.h"
+#undef SCALAR
+#undef SUFFIX
+
+#define SCALAR double
+#define SUFFIX(name) name##_double
+#include "matrix_tile.h"
+#undef SCALAR
+#undef SUFFIX

@@ -1,0 +1,125 @@
+/* The tiles of matrix.h for one SCALAR type; included once for each. */
+
+#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
+#define VEC SUFFIX(vec)
+/* The compiler would otherwise load the operand again for every multiply-add that takes it. */
+#if defined(__AVX512F__) && STENCIL_HAS_VECTORS
+#define HOLD(vector) __asm__("" : "+v"(vector))
+#elif defined(__x86_64__) && STENCIL_HAS_VECTORS
+#define HOLD(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__) && STENCIL_HAS_VECTORS
+#define HOLD(vector) __asm__("" : "+w"(vector))
+#else
+#define HOLD(vector) (void)(vector)
+#endif
+
+#if STENCIL_HAS_VECTORS
+STENCIL_INLINE VEC SUFFIX(add)(VEC a, VEC b) { return a + b; }
+#else
+STENCIL_INLINE VEC SUFFIX(add)(VEC a, VEC b) {
+    for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
+    return a;
+}
+#endif
+
+typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
+                                    ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
+                                    ptrdiff_t c_row, int add);
+
+/* rows and vectors are literals where it is called; the arrays have the largest sizes, for one
+   sized by a parameter would not stay in registers. */
+STENCIL_INLINE void SUFFIX(matrix_product)(const int rows, const int vectors, ptrdiff_t n,
+                                           const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col,
+                                           const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
+                                           ptrdiff_t c_row, int add) {
+    VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
+    const SCALAR *upper = a, *lower = a + 4 * a_col;
+    const ptrdiff_t a_col3 = 3 * a_col;
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(0);
+    for (; n > 0; n--) {
+        VEC row[MATRIX_VECTORS];
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
+            row[j] = SUFFIX(load)(b + j * LANES);
+            HOLD(row[j]);
+        }
+        STENCIL_UNROLL for (int i = 0; i < rows; i++) {
+            const SCALAR *at = (i < 4 ? upper : lower) + (i % 4 == 3 ? a_col3 : (i % 4) * a_col);
+            VEC spread = SUFFIX(splat)(*at);
+            if (vectors > 1) HOLD(spread);
+            STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] =
+                SUFFIX(multiply_add)(acc[i][j], spread, row[j]);
+        }
+        upper += a_row, lower += a_row, b += b_row;
+    }
+    if (add) {
+        STENCIL_UNROLL for (int i = 0; i < rows; i++)
+            STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
+                SCALAR *at = c + i * c_row + j * LANES;
+                SUFFIX(store)(at, SUFFIX(add)(SUFFIX(load)(at), acc[i][j]));
+            }
+    } else {
+        STENCIL_UNROLL for (int i = 0; i < rows; i++)
+            STENCIL_UNROLL for (int j = 0; j < vectors; j++)
+                SUFFIX(store)(c + i * c_row + j * LANES, acc[i][j]);
+    }
+}
+
+#define TILE_OF(rows, vectors)                                                                 \
+    STENCIL_NOINLINE void SUFFIX(matrix_##rows##_##vectors)(                                   \
+        ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,       \
+        ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add) {                                \
+        SUFFIX(matrix_product)(rows, vectors, n, a, a_row, a_col, b, b_row, c, c_row, add);    \
+    }
+#define NAME_OF(rows, vectors) SUFFIX(matrix_##rows##_##vectors),
+#define EACH_4(what, vectors) what(1, vectors) what(2, vectors) what(3, vectors) what(4, vectors)
+#if MATRIX_ROWS == 8
+#define EACH_ROWS(what, vectors) \
+    EACH_4(what, vectors) what(5, vectors) what(6, vectors) what(7, vectors) what(8, vectors)
+#elif MATRIX_ROWS == 6
+#define EACH_ROWS(what, vectors) EACH_4(what, vectors) what(5, vectors) what(6, vectors)
+#else
+#define EACH_ROWS(what, vectors) EACH_4(what, vectors)
+#endif
+
+EACH_ROWS(TILE_OF, 1)
+EACH_ROWS(TILE_OF, 2)
+#if MATRIX_VECTORS > 2
+EACH_ROWS(TILE_OF, 3)
+#endif
+
+/* matrix_tiles[vectors − 1][rows − 1] */
+static const SUFFIX(matrix_tile) SUFFIX(matrix_tiles)[MATRIX_VECTORS][MATRIX_ROWS] = {
+    {EACH_ROWS(NAME_OF, 1)},
+    {EACH_ROWS(NAME_OF, 2)},
+#if MATRIX_VECTORS > 2
+    {EACH_ROWS(NAME_OF, 3)},
+#endif
+};
+
+/* n samples and up to a vector more. */
+static inline void SUFFIX(copy_over)(SCALAR *out, const SCALAR *x, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i += LANES) SUFFIX(store)(out + i, SUFFIX(load)(x + i));
+}
+
+/* out[j][i] = x[i][j], by blocks that the level-1 cache holds in both orders. */
+static void SUFFIX(transpose)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t cols,
+                              SCALAR *out, ptrdiff_t out_row) {
+    enum { BLOCK = 16 };
+    for (ptrdiff_t i0 = 0; i0 < rows; i0 += BLOCK) {
+        const ptrdiff_t i1 = i0 + BLOCK < rows ? i0 + BLOCK : rows;
+        for (ptrdiff_t j0 = 0; j0 < cols; j0 += BLOCK) {
+            const ptrdiff_t j1 = j0 + BLOCK < cols ? j0 + BLOCK : cols;
+            for (ptrdiff_t i = i0; i < i1; i++)
+                for (ptrdiff_t j = j0; j < j1; j++) out[j * out_row + i] = x[i * x_row + j];
+        }
+    }
+}
+
+#undef TILE_OF
+#undef NAME_OF
+#undef EACH_4
+#undef EACH_ROWS
+#undef HOLD
+#undef VEC
+#undef LANES

@@ -1,0 +1,122 @@
+"""blocked: a layer as products of small matrices, by our own register tile.
+
+This file casts a layer into the form of the compiled loop: axes z, y, x, absent ones of length 1.
+"""
+
+import math
+
+import numpy as np
+
+from pyconv._native import loader
+from pyconv.algorithms.base import BoundLayer, Run, layer_summation_bound
+from pyconv.algorithms.casting import ABSENT, axis_rows
+from pyconv.layer_problem import LayerProblem
+from pyconv.machine import MACHINE, Machine
+
+MAX_SPAN = 2**24
+MAX_WORKSPACE = 256 << 20
+#: A panel's row is filled for each term once, and read for each output channel: filling it
+#: costs as much as this many output channels. Measured on Zen 4, 3×3 layers of 8 to 64 channels.
+FILLING_CHANNELS = 6
+
+
+class Blocked:
+    """Implicit matrix products, a block of pixels and a chunk of channels at a time."""
+
+    name = "blocked"
+
+    def rejects(self, problem: LayerProblem) -> str | None:
+        """Return why the compiled loop cannot take the layer."""
+        longest = max(max(a.span, a.low, a.high) for a in problem.spatial)
+        if longest > MAX_SPAN:
+            return f"the kernel spans or pads {longest} samples of an axis, more than {MAX_SPAN}"
+        if self._box(problem) > MAX_WORKSPACE or self.workspace(problem) > MAX_WORKSPACE:
+            return f"the rows of one block need more than {MAX_WORKSPACE} bytes"
+        return None
+
+    def _box(self, problem: LayerProblem) -> int:
+        """Return the bytes of the samples that one result of one channel reads, gaps included."""
+        return math.prod(a.span for a in problem.spatial) * problem.dtype.itemsize
+
+    def cost(self, problem: LayerProblem, machine: Machine) -> float:
+        """Return the larger of the time to multiply and the time to read and write."""
+        outs = problem.out_channels // problem.groups
+        lanes = loader.native.vector_bytes() // problem.dtype.itemsize
+        channels, pixels = math.ceil(outs / lanes) * lanes, math.ceil(problem.pixels / lanes) * lanes
+        waste = min(pixels / problem.pixels, channels / outs)
+        work = problem.products * problem.dtype.itemsize / machine.direct_bytes_per_second
+        work *= waste * (1 + FILLING_CHANNELS / outs)
+        return max(work, problem.bytes / machine.copy_bytes_per_second)
+
+    def error_bound(self, problem: LayerProblem) -> float:
+        """Return the bound of a sum in any order."""
+        return layer_summation_bound(problem)
+
+    def workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of one thread's copies, panels and sums."""
+        return int(_loop(problem).workspace())
+
+    def threads(self, problem: LayerProblem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: LayerProblem) -> BoundLayer:
+        """Return the compiled loop."""
+        return _Bound(problem)
+
+    def bind_gradient(self, problem: LayerProblem) -> Run:
+        """Return the compiled loop of the gradient for the weights."""
+        loop = _loop(problem)
+
+        def run(x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int) -> None:
+            loop.run_gradient(x, dy, dw, workers)
+
+        return run
+
+
+def _loop(problem: LayerProblem):  # type: ignore[no-untyped-def]  # compiled
+    return loader.native.LayerLoop(
+        problem.dtype,
+        problem.batch,
+        problem.groups,
+        problem.in_channels // problem.groups,
+        problem.out_channels // problem.groups,
+        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+    )
+
+
+class _Packed:
+    """Weights in the order of the tiles."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+
+class _Bound:
+    """A layer bound to the compiled loop."""
+
+    def __init__(self, problem: LayerProblem) -> None:
+        self.loop = _loop(problem)
+        rows = problem.terms * problem.dtype.itemsize
+        # Rows of weights a multiple of 4 KiB apart fall into the same sets of the cache.
+        self.takes_plain = self.loop.reads_plain_weights() and rows % 1024 != 0
+
+    def pack(self, w: np.ndarray) -> _Packed:
+        return _Packed(self.loop.pack(w))
+
+    def run(
+        self,
+        x: np.ndarray,
+        w: np.ndarray | _Packed,
+        bias: np.ndarray | None,
+        y: np.ndarray,
+        workers: int,
+    ) -> None:
+        if isinstance(w, np.ndarray) and not self.takes_plain:
+            w = self.pack(w)
+        if isinstance(w, _Packed):
+            self.loop.run(x, w.array, True, bias, y, workers)
+        else:
+            self.loop.run(x, w, False, bias, y, workers)

@@ -1,0 +1,113 @@
+"""From a layer's problem to a plan: choose the algorithm of least cost, bind it, keep it."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv.algorithms.base import LayerAlgorithm, WeightGradientAlgorithm
+from pyconv.layer_problem import LayerProblem
+from pyconv.machine import MACHINE
+from pyconv.threads import resolve, running
+
+LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
+WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS))
+
+
+class LayerPlan:
+    """A layer bound to an algorithm. It holds no workspace: threads may share it."""
+
+    __slots__ = ("algorithm", "bound", "problem", "useful_threads")
+
+    def __init__(self, problem: LayerProblem, method: str) -> None:
+        self.problem = problem
+        self.algorithm: LayerAlgorithm = _choose(problem, method, LAYER_ALGORITHMS)
+        self.bound = self.algorithm.bind(problem)
+        self.useful_threads = self.algorithm.threads(problem)
+
+    def run(
+        self,
+        x: np.ndarray,
+        w: Any,
+        bias: np.ndarray | None,
+        y: np.ndarray,
+        workers: int | None,
+    ) -> None:
+        """Write the result to ``y`` from weights that are packed or plain."""
+        count = resolve(workers, self.useful_threads)
+        if y.size:
+            with running():
+                self.bound.run(x, w, bias, y, count)
+
+
+class WeightGradientPlan:
+    """The gradient of a layer for its weights, bound to an algorithm."""
+
+    __slots__ = ("algorithm", "gradient", "problem", "useful_threads")
+
+    def __init__(self, problem: LayerProblem, method: str) -> None:
+        self.problem = problem
+        self.algorithm: WeightGradientAlgorithm = _choose(
+            problem, method, WEIGHT_GRADIENT_ALGORITHMS
+        )
+        self.gradient = self.algorithm.bind_gradient(problem)
+        self.useful_threads = self.algorithm.threads(problem)
+
+    def run(self, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int | None) -> None:
+        """Write the gradient to ``dw``."""
+        count = resolve(workers, self.useful_threads)
+        if not dy.size:
+            dw[...] = 0
+            return
+        with running():
+            self.gradient(x, dy, dw, count)
+
+
+def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> Any:
+    """Return the algorithm of least cost among those that can solve ``problem``.
+
+    Raises
+    ------
+    ValueError
+        If ``method`` is unknown, or forces an algorithm that rejects the problem.
+    """
+    if method == "auto":
+        able = [a for a in algorithms if a.rejects(problem) is None]
+        return min(able, key=lambda a: a.cost(problem, MACHINE))
+    named = [a for a in algorithms if a.name == method]
+    if not named:
+        allowed = ", ".join(("auto", *(a.name for a in algorithms)))
+        raise ValueError(f"method={method!r} is unknown; allowed are {allowed}")
+    reason = named[0].rejects(problem)
+    if reason is not None:
+        raise ValueError(f"method={method!r} cannot solve this layer: {reason}")
+    return named[0]
+
+
+#: Plans made before, the oldest first.
+_plans: dict[tuple[object, ...], Any] = {}
+_MOST_PLANS = 256
+_lock = threading.Lock()
+
+
+def layer_plan(problem: LayerProblem, method: str = "auto") -> LayerPlan:
+    """Return the plan of a layer."""
+    return _kept(LayerPlan, problem, method)
+
+
+def weight_gradient_plan(problem: LayerProblem, method: str = "auto") -> WeightGradientPlan:
+    """Return the plan of a layer's gradient for its weights."""
+    return _kept(WeightGradientPlan, problem, method)
+
+
+def _kept(kind: Any, problem: LayerProblem, method: str) -> Any:
+    key = (kind, problem, method)
+    plan = _plans.get(key)
+    if plan is None:
+        plan = kind(problem, method)
+        with _lock:
+            while len(_plans) >= _MOST_PLANS:
+                del _plans[next(iter(_plans))]
+            _plans[key] = plan
+    return plan
