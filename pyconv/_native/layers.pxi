@@ -51,6 +51,11 @@ cdef struct Segment:
     Py_ssize_t at, source, n
 
 
+cdef struct WeightStrides:
+    # In samples.
+    Py_ssize_t out, channel, z, y, x
+
+
 cdef struct Layer:
     SpatialAxis z, y
     Source x
@@ -487,7 +492,8 @@ cdef class LayerLoop:
         s.n_chunks = ceil_div(channels, s.chunk)
         by_channel = <double>s.pixels / (ceil_div(s.pixels, s.lanes) * s.lanes)
         by_pixel = <double>outs / (ceil_div(outs, s.lanes) * s.lanes)
-        s.by_pixel = by_pixel > 1.1 * by_channel
+        # Rows of weights are streamed and results turned round for nothing where lanes are full.
+        s.by_pixel = by_pixel > (1.1 if outs >= s.lanes * MATRIX_VECTORS else 1.5) * by_channel
         s.shares = 1
         s.packed = True
 
@@ -567,16 +573,24 @@ cdef class LayerLoop:
         return not self.s.by_pixel
 
     def pack(self, cnp.ndarray w):
-        """Return the weights, contiguous (K, C, taps), in the order of the tiles."""
-        cdef const Layer* s = &self.s
+        """Return the weights, (K, C, taps…) of any strides, in the order of the tiles."""
+        cdef Layer s = self.s
         cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
+        cdef WeightStrides strides
+        strides.out = w.strides[0] // self.item
+        strides.channel = w.strides[1] // self.item
+        strides.z = w.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
+        strides.y = w.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
+        strides.x = w.strides[self.axis_of[2]] // self.item
         cdef cnp.ndarray packed = np.zeros(
             s.groups * (whole if s.by_pixel else s.outs) * s.channels * s.taps, self.dtype
         )
         if self.item == 4:
-            pack_layer(s, <const float*>cnp.PyArray_DATA(w), <float*>cnp.PyArray_DATA(packed))
+            pack_layer(&s, &strides, <const float*>cnp.PyArray_DATA(w),
+                       <float*>cnp.PyArray_DATA(packed))
         else:
-            pack_layer(s, <const double*>cnp.PyArray_DATA(w), <double*>cnp.PyArray_DATA(packed))
+            pack_layer(&s, &strides, <const double*>cnp.PyArray_DATA(w),
+                       <double*>cnp.PyArray_DATA(packed))
         return packed
 
     cdef void set_source(self, Layer* s, cnp.ndarray x) noexcept:
@@ -650,31 +664,60 @@ cdef bint plain_axis(const SpatialAxis* a) noexcept:
     return a.taps == 1 and a.stride == 1 and a.low == 0 and a.out == a.size
 
 
-cdef void pack_layer(const Layer* s, const real_t* w, real_t* packed) noexcept:
-    cdef Py_ssize_t terms = s.channels * s.taps
+cdef void pack_layer(const Layer* s, const WeightStrides* strides, const real_t* w,
+                     real_t* packed) noexcept nogil:
+    """Write the weights group after group, chunk after chunk, tile after tile."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t panel = s.lanes * MATRIX_VECTORS
-    cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>MATRIX_ROWS)
-    cdef Py_ssize_t group, chunk, k, t, in_chunk, cols
+    cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>(panel if s.by_pixel else MATRIX_ROWS))
+    cdef Py_ssize_t group, chunk, k, t, channels, rows, cols
     for group in range(s.groups):
         for chunk in range(s.n_chunks):
-            in_chunk = least(s.chunk, s.channels - chunk * s.chunk) * s.taps
-            if s.by_pixel:
-                k = 0
-                while k < s.outs:
+            channels = least(s.chunk, s.channels - chunk * s.chunk)
+            for t in range(n_tiles):
+                if s.by_pixel:
+                    k = t * panel
+                    rows = least(panel, s.outs - k)
                     cols = least(panel, whole - k)
-                    transpose(w + k * terms, terms, least(cols, s.outs - k), in_chunk, packed,
-                              cols)
-                    packed += cols * in_chunk
-                    k += panel
-            else:
-                for t in range(n_tiles):
+                else:
                     k = part(s.outs, n_tiles, t)
-                    cols = part(s.outs, n_tiles, t + 1) - k
-                    transpose(w + k * terms, terms, cols, in_chunk, packed, cols)
-                    packed += cols * in_chunk
-            w += in_chunk
-        w += (s.outs - 1) * terms
+                    rows = cols = part(s.outs, n_tiles, t + 1) - k
+                pack_weight_tile(s, strides, w + (group * s.outs + k) * strides.out
+                                 + chunk * s.chunk * strides.channel, channels, rows, packed, cols)
+                packed += cols * channels * s.taps
+
+
+cdef void pack_weight_tile(const Layer* s, const WeightStrides* strides, const real_t* w,
+                           Py_ssize_t channels, Py_ssize_t rows, real_t* packed,
+                           Py_ssize_t cols) noexcept nogil:
+    """Write the terms of some output channels: a row of ``cols`` for each channel and tap."""
+    cdef Py_ssize_t c, t, u, v, k
+    cdef Py_ssize_t taps_x = s.x.axis.taps, taps_y = s.y.taps
+    cdef const real_t* tap
+    if (strides.x == 1 and (taps_y == 1 or strides.y == taps_x)
+            and (s.z.taps == 1 or strides.z == taps_x * taps_y)):
+        if strides.channel == s.taps:  # a row of weights is a row of terms
+            transpose(w, strides.out, rows, channels * s.taps, packed, cols)
+            return
+        for c in range(channels):
+            transpose(w + c * strides.channel, strides.out, rows, s.taps,
+                      packed + c * s.taps * cols, cols)
+        return
+    if (strides.x == -1 and (taps_y == 1 or strides.y == -taps_x)
+            and (s.z.taps == 1 or strides.z == -taps_x * taps_y)):
+        for c in range(channels):  # flipped: from the last tap back
+            transpose(w + c * strides.channel - (s.taps - 1), strides.out, rows, s.taps,
+                      packed + ((c + 1) * s.taps - 1) * cols, -cols)
+        return
+    for c in range(channels):
+        for t in range(s.z.taps):
+            for u in range(taps_y):
+                for v in range(taps_x):
+                    tap = (w + c * strides.channel + t * strides.z + u * strides.y
+                           + v * strides.x)
+                    for k in range(rows):
+                        packed[k] = tap[k * strides.out]
+                    packed += cols
 
 
 cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,

@@ -22,6 +22,15 @@
 #define MATRIX_VECTORS 2
 #endif
 
+#if STENCIL_HAS_VECTORS && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define MATRIX_SHUFFLES 1
+#endif
+#endif
+#ifndef MATRIX_SHUFFLES
+#define MATRIX_SHUFFLES 0
+#endif
+
 #define SCALAR float
 #define SUFFIX(name) name##_float
 #include "matrix_tile.h"

@@ -102,17 +102,49 @@ static inline void SUFFIX(copy_over)(SCALAR *out, const SCALAR *x, ptrdiff_t n) 
     for (ptrdiff_t i = 0; i < n; i += LANES) SUFFIX(store)(out + i, SUFFIX(load)(x + i));
 }
 
-/* out[j][i] = x[i][j], by blocks that the level-1 cache holds in both orders. */
+#if MATRIX_SHUFFLES
+/* Four rows of four samples: a vector wider than a register is split by the compiler. */
+typedef SCALAR SUFFIX(quad)
+    __attribute__((vector_size(4 * sizeof(SCALAR)), aligned(sizeof(SCALAR)), may_alias));
+
+STENCIL_INLINE void SUFFIX(transpose_quad)(const SCALAR *x, ptrdiff_t x_row, SCALAR *out,
+                                           ptrdiff_t out_row) {
+    const SUFFIX(quad) a = *(const SUFFIX(quad) *)x, b = *(const SUFFIX(quad) *)(x + x_row),
+                       c = *(const SUFFIX(quad) *)(x + 2 * x_row),
+                       d = *(const SUFFIX(quad) *)(x + 3 * x_row);
+    const SUFFIX(quad) ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                       ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+                       cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                       cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(SUFFIX(quad) *)out = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(SUFFIX(quad) *)(out + out_row) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(SUFFIX(quad) *)(out + 2 * out_row) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(SUFFIX(quad) *)(out + 3 * out_row) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+#else
+STENCIL_INLINE void SUFFIX(transpose_quad)(const SCALAR *x, ptrdiff_t x_row, SCALAR *out,
+                                           ptrdiff_t out_row) {
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) out[j * out_row + i] = x[i * x_row + j];
+}
+#endif
+
+/* out[j][i] = x[i][j], by blocks whose lines the level-1 cache holds in both orders. */
 static void SUFFIX(transpose)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t cols,
                               SCALAR *out, ptrdiff_t out_row) {
     enum { BLOCK = 16 };
     for (ptrdiff_t i0 = 0; i0 < rows; i0 += BLOCK) {
         const ptrdiff_t i1 = i0 + BLOCK < rows ? i0 + BLOCK : rows;
-        for (ptrdiff_t j0 = 0; j0 < cols; j0 += BLOCK) {
-            const ptrdiff_t j1 = j0 + BLOCK < cols ? j0 + BLOCK : cols;
-            for (ptrdiff_t i = i0; i < i1; i++)
-                for (ptrdiff_t j = j0; j < j1; j++) out[j * out_row + i] = x[i * x_row + j];
+        ptrdiff_t j = 0;
+        for (; j + 4 <= cols; j += 4) {
+            ptrdiff_t i = i0;
+            for (; i + 4 <= i1; i += 4)
+                SUFFIX(transpose_quad)(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+            for (; i < i1; i++)
+                for (ptrdiff_t k = j; k < j + 4; k++) out[k * out_row + i] = x[i * x_row + k];
         }
+        for (; j < cols; j++)
+            for (ptrdiff_t i = i0; i < i1; i++) out[j * out_row + i] = x[i * x_row + j];
     }
 }
 

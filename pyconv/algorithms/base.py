@@ -60,7 +60,7 @@ class BoundLayer(Protocol):
     """A layer's problem bound to an algorithm. It holds no workspace: threads may share it."""
 
     def pack(self, w: np.ndarray) -> Any:
-        """Return the weights, C-contiguous, in the order in which the loops read them.
+        """Return the weights, of any strides, in the order in which the loops read them.
 
         What is returned keeps no reference to ``w`` and never changes: threads may share it.
         """
@@ -71,7 +71,8 @@ class BoundLayer(Protocol):
     ) -> None:
         """Write the result to ``y``, from weights that are packed or plain.
 
-        The arrays have the problem's dtype, aligned and native; all but ``x`` are C-contiguous.
+        The arrays have the problem's dtype, aligned and native; ``bias`` and ``y`` are
+        C-contiguous.
         """
         ...
 

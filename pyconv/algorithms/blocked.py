@@ -114,7 +114,7 @@ class _Bound:
         y: np.ndarray,
         workers: int,
     ) -> None:
-        if isinstance(w, np.ndarray) and not self.takes_plain:
+        if isinstance(w, np.ndarray) and not (self.takes_plain and w.flags.c_contiguous):
             w = self.pack(w)
         if isinstance(w, _Packed):
             self.loop.run(x, w.array, True, bias, y, workers)

@@ -269,10 +269,9 @@ def _adjoint_of_zeros(
     if not whole and len(phases) < np.prod([min(a.stride, a.size) for a in problem.spatial]):
         dx[...] = 0
     for phase in phases:
-        weights = np.ascontiguousarray(turned[(..., *phase.taps)])
         plan = layer_plan(phase.of(problem), method)
         part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
-        plan.run(dy, weights, None, part, workers)
+        plan.run(dy, turned[(..., *phase.taps)], None, part, workers)
         if not whole:
             dx[(..., *phase.into)] = part
 
