@@ -1,433 +1,901 @@
-"""Convolution layers, their transposes and their gradients.
+"""Convolution layers and their gradients, with torch's names, argument order and shapes.
 
     y[n, k, i] = b[k] + Σ_c Σ_u x[n, c, i·s + u·d − p] · w[k, c, u]
 
-The transpose and the gradient for the input are the adjoint of that, borders included; the
-gradient for the weights correlates the input with the gradient of the result.
+A convolution layer is a cross-correlation: the kernel is not flipped.
 """
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from pyconv.layer_planning import LayerPlan, layer_plan, weight_gradient_plan
-from pyconv.layer_problem import (
-    LayerProblem,
-    Options,
-    adjoint_phases,
-    checked_groups,
-    make_layer_problem,
-    paddings,
-    positive,
-)
-from pyconv.nn.layer_arrays import SUMS, batched, contiguous, float_array, native
-from pyconv.problem import integer, integers
-from pyconv.results import check_out, empty, writable_in_place
+from pyconv.layer_problem import Options
+from pyconv.nn import layer_calls
 
 Array = npt.NDArray[Any]
+Numbers = int | tuple[int, ...]
+Padding = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
 
 
-def conv(
-    n: int,
-    x: npt.ArrayLike,
-    w: npt.ArrayLike,
-    bias: npt.ArrayLike | None,
-    options: Options,
-    out: Array | None,
-    method: str,
-    workers: int | None,
+def conv1d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
 ) -> Array:
-    """Return the result of a layer with ``n`` spatial axes."""
-    call = _Call(n, x, w, bias)
-    problem = make_layer_problem(call.x.shape, call.w.shape, call.part, options)
-    call.check_bias()
-    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
-    return call.result(problem.y_shape, run, out)
+    r"""Apply a bank of 1-D kernels to the channels of an input.
 
+    .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
 
-def _forward(plan: LayerPlan, workers: int | None) -> "_Run":
-    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
-        plan.run(x, w, bias, y, workers)
+    where `c` runs over the channels of the group of `k`.
 
-    return run
-
-
-def conv_transpose(
-    n: int,
-    x: npt.ArrayLike,
-    w: npt.ArrayLike,
-    bias: npt.ArrayLike | None,
-    options: Options,
-    output_padding: object,
-    out: Array | None,
-    method: str,
-    workers: int | None,
-) -> Array:
-    """Return the result of a transposed layer with ``n`` spatial axes."""
-    call = _Call(n, x, w, bias)
-    size = _transposed_size(call.x.shape, call.w.shape, options, output_padding)
-    problem = make_layer_problem(size, call.w.shape, call.part, options)
-    call.check_bias(problem.in_channels)
-    problem = _on_parts(problem, call.sums)
-
-    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
-        adjoint(problem, w, x, y, method, workers)
-        if bias is not None:
-            y += bias.reshape(-1, *[1] * n)
-
-    return call.result(size, run, out)
-
-
-def conv_input(
-    n: int,
-    input_size: object,
-    w: npt.ArrayLike,
-    dy: npt.ArrayLike,
-    options: Options,
-    method: str,
-    workers: int | None,
-) -> Array:
-    """Return the gradient of a layer for its input."""
-    call = _Call(n, dy, w, None, "grad_output")
-    size = _given_size(input_size, "input_size", n + 1 if call.unbatched else n + 2)
-    size = (1, *size) if call.unbatched else size
-    problem = make_layer_problem(size, call.w.shape, call.part, options)
-    _check_gradient(call, problem)
-    problem = _on_parts(problem, call.sums)
-
-    def run(dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
-        adjoint(problem, w, dy, dx, method, workers)
-
-    return call.result(size, run, None)
-
-
-def conv_weight(
-    n: int,
-    x: npt.ArrayLike,
-    weight_size: object,
-    dy: npt.ArrayLike,
-    options: Options,
-    method: str,
-    workers: int | None,
-) -> Array:
-    """Return the gradient of a layer for its weights."""
-    x = float_array(x, "input")
-    call = _Call(n, dy, np.empty((0,) * (n + 2), x.dtype), None, "grad_output")
-    x, _ = batched(x, n, "input")
-    size = _given_size(weight_size, "weight_size", n + 2)
-    problem = make_layer_problem(x.shape, size, call.part, options)
-    _check_gradient(call, problem)
-    dw = empty(size, call.sums)
-    if call.sums.kind == "c":
-        plan = weight_gradient_plan(problem, method)
-        parts = [empty(size, call.part) for _ in range(4)]
-        pairs = [(a, b) for b in (call.x.real, call.x.imag) for a in (x.real, x.imag)]
-        for part, (a, b) in zip(parts, pairs, strict=True):
-            plan.run(native(a, call.part), contiguous(b, call.part), part, workers)
-        dw.real = parts[0] + parts[3]  # x is conjugated, as in the adjoint
-        dw.imag = parts[2] - parts[1]
-    else:
-        plan = weight_gradient_plan(problem, method)
-        plan.run(native(x, call.sums), contiguous(call.x, call.sums), dw, workers)
-    return dw.astype(call.dtype, copy=False)
-
-
-def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
-    """Return the gradient of a layer for its bias."""
-    array = float_array(dy, "grad_output")
-    array, _ = batched(array, n, "grad_output")
-    axes = (0, *range(2, n + 2))
-    return array.sum(axes, dtype=SUMS[array.dtype.newbyteorder("=")]).astype(
-        array.dtype.newbyteorder("="), copy=False
-    )
-
-
-class ConvPlan:
-    """A layer bound to weights that were brought into the order of its loops once.
-
-    It is made by `plan_conv` and called with inputs of one shape. It never changes: threads
-    may share it.
-
-    Attributes
+    Parameters
     ----------
-    algorithm : str
-        The name of the algorithm that runs.
-    output_shape : tuple of int
-        The shape of the results.
+    input : array_like
+        Shape (N, C, L), or (C, L) without the batch axis; float16/32/64 or
+        complex64/128. Any memory layout is taken.
+    weight : array_like
+        Shape (K, C / groups, length of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride : int or sequence of int, optional
+        Distance in samples between the windows of neighbouring results.
+    padding : int, sequence of int, sequence of (low, high), 'valid' or 'same', optional
+        Samples read outside on both sides of each axis, or before and after it. ``same`` keeps
+        the shape, with the odd sample at the end; it needs stride 1.
+    dilation : int or sequence of int, optional
+        Distance in samples between neighbouring weights.
+    groups : int, optional
+        Channels are split into as many groups, each with its own kernels; `C` and `K` are
+        multiples of it.
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}, optional
+        What is read outside: zeros, the mirrored input (edge sample not repeated), the edge
+        sample, or the other end.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result.
+    method : str, optional
+        Algorithm: ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+        number.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …), or (K, …) where the input had no batch axis; of
+        ``np.result_type(input, weight, bias)``. float16 is summed in float32.
+
+    Raises
+    ------
+    ValueError
+        For shapes, strides, paddings and groups that do not fit; the message prints them.
+    TypeError
+        For integer and other dtypes that are not allowed.
+
+    See Also
+    --------
+    conv_transpose1d : its adjoint.
+    pyconv.nn.grad.conv1d_input, pyconv.nn.grad.conv1d_weight : its gradients.
+    pyconv.correlate : one kernel over any axes, with exact integers and every boundary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.array([[1.0, 4.0, 9.0, 16.0]])  # one channel
+    >>> F.conv1d(x, [[[-1.0, 1.0]]])
+    array([[3., 5., 7.]])
     """
-
-    def __init__(
-        self, input_shape: object, w: npt.ArrayLike, bias: npt.ArrayLike | None, options: Options,
-        method: str,
-    ) -> None:
-        weights = float_array(w, "weight")
-        n = weights.ndim - 2
-        if not 1 <= n <= 3:
-            raise ValueError(
-                f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
-            )
-        self.input_shape = _given_size(input_shape, "input_shape", n + 2)
-        if weights.dtype.kind == "c":
-            raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
-        call = _Call(n, np.empty(self.input_shape[:0] + (0,) * (n + 2), weights.dtype), weights, bias)
-        problem = make_layer_problem(self.input_shape, weights.shape, call.sums, options)
-        call.check_bias()
-        self.dtype = call.dtype
-        self.output_shape = problem.y_shape
-        self._plan = layer_plan(problem, method)
-        self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
-        self._packed = self._plan.bound.pack(contiguous(weights, call.sums))
-
-    @property
-    def algorithm(self) -> str:
-        """The name of the algorithm that runs."""
-        return self._plan.algorithm.name
-
-    def __call__(
-        self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None
-    ) -> Array:
-        """Return the layer's result for one input.
-
-        Parameters
-        ----------
-        x : array_like
-            Input of the shape that the plan was made for, real.
-        out : ndarray, optional
-            Array that receives the result.
-        workers : int, optional
-            Threads to use at most.
-
-        Returns
-        -------
-        ndarray
-            The result; `out` if that was given.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the input's shape or dtype is not that of the plan, or `out` does not fit.
-        """
-        array = float_array(x, "input")
-        if array.shape != self.input_shape:
-            raise ValueError(
-                f"input has shape {array.shape}, but the plan is for {self.input_shape}"
-            )
-        if array.dtype.newbyteorder("=") != self.dtype:
-            raise TypeError(f"input has dtype {array.dtype}, but the plan is for {self.dtype}")
-        sums = self._plan.problem.dtype
-        if out is not None:
-            check_out(out, self.output_shape, self.dtype)
-        direct = out is not None and sums == self.dtype and writable_in_place(out, array)
-        y = out if out is not None and direct else empty(self.output_shape, sums)
-        self._plan.run(native(array, sums), self._packed, self._bias, y, workers)
-        if out is None:
-            return y.astype(self.dtype, copy=False)
-        if y is not out:
-            out[...] = y
-        return out
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv(1, input, weight, bias, options, out, method, workers)
 
 
-# ---- the adjoint ----------------------------------------------------------------------------
+def conv2d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Apply a bank of 2-D kernels to the channels of an input.
+
+    .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
+
+    where `c` runs over the channels of the group of `k`.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (N, C, H, W), or (C, H, W) without the batch axis; float16/32/64 or
+        complex64/128. Any memory layout is taken.
+    weight : array_like
+        Shape (K, C / groups, height, width of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride : int or sequence of int, optional
+        Distance in samples between the windows of neighbouring results.
+    padding : int, sequence of int, sequence of (low, high), 'valid' or 'same', optional
+        Samples read outside on both sides of each axis, or before and after it. ``same`` keeps
+        the shape, with the odd sample at the end; it needs stride 1.
+    dilation : int or sequence of int, optional
+        Distance in samples between neighbouring weights.
+    groups : int, optional
+        Channels are split into as many groups, each with its own kernels; `C` and `K` are
+        multiples of it.
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}, optional
+        What is read outside: zeros, the mirrored input (edge sample not repeated), the edge
+        sample, or the other end.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result.
+    method : str, optional
+        Algorithm: ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+        number.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …), or (K, …) where the input had no batch axis; of
+        ``np.result_type(input, weight, bias)``. float16 is summed in float32.
+
+    Raises
+    ------
+    ValueError
+        For shapes, strides, paddings and groups that do not fit; the message prints them.
+    TypeError
+        For integer and other dtypes that are not allowed.
+
+    See Also
+    --------
+    conv_transpose2d : its adjoint.
+    pyconv.nn.grad.conv2d_input, pyconv.nn.grad.conv2d_weight : its gradients.
+    pyconv.correlate : one kernel over any axes, with exact integers and every boundary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> F.conv2d(x, [[[[0.0, 1.0], [2.0, 3.0]]]])
+    array([[[[19., 25.],
+             [37., 43.]]]])
+
+    Two kernels over one channel, every second result, zeros read outside:
+
+    >>> F.conv2d(x, np.ones((2, 1, 3, 3)), bias=[0.0, 100.0], stride=2, padding=1)[0, 1]
+    array([[108., 112.],
+           [120., 124.]])
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv(2, input, weight, bias, options, out, method, workers)
 
 
-def adjoint(
-    problem: LayerProblem,
-    w: np.ndarray,
-    dy: np.ndarray,
-    dx: np.ndarray,
-    method: str,
-    workers: int | None,
-) -> None:
-    """Write Aᵀ dy to ``dx``, where A is the layer with weights ``w`` as a matrix."""
-    folded = any(a.boundary != "constant" and (a.low or a.high) for a in problem.spatial)
-    if not folded:
-        _adjoint_of_zeros(problem, w, dy, dx, method, workers)
-        return
-    padded = problem.zero_padded()
-    extended = np.empty(padded.x_shape, dx.dtype)
-    _adjoint_of_zeros(padded, w, dy, extended, method, workers)
-    for a in problem.spatial:
-        extended = _fold(extended, a)
-    dx[...] = extended
+def conv3d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Apply a bank of 3-D kernels to the channels of an input.
+
+    .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
+
+    where `c` runs over the channels of the group of `k`.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (N, C, D, H, W), or (C, D, H, W) without the batch axis; float16/32/64 or
+        complex64/128. Any memory layout is taken.
+    weight : array_like
+        Shape (K, C / groups, depth, height, width of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride : int or sequence of int, optional
+        Distance in samples between the windows of neighbouring results.
+    padding : int, sequence of int, sequence of (low, high), 'valid' or 'same', optional
+        Samples read outside on both sides of each axis, or before and after it. ``same`` keeps
+        the shape, with the odd sample at the end; it needs stride 1.
+    dilation : int or sequence of int, optional
+        Distance in samples between neighbouring weights.
+    groups : int, optional
+        Channels are split into as many groups, each with its own kernels; `C` and `K` are
+        multiples of it.
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}, optional
+        What is read outside: zeros, the mirrored input (edge sample not repeated), the edge
+        sample, or the other end.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result.
+    method : str, optional
+        Algorithm: ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+        number.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …), or (K, …) where the input had no batch axis; of
+        ``np.result_type(input, weight, bias)``. float16 is summed in float32.
+
+    Raises
+    ------
+    ValueError
+        For shapes, strides, paddings and groups that do not fit; the message prints them.
+    TypeError
+        For integer and other dtypes that are not allowed.
+
+    See Also
+    --------
+    conv_transpose3d : its adjoint.
+    pyconv.nn.grad.conv3d_input, pyconv.nn.grad.conv3d_weight : its gradients.
+    pyconv.correlate : one kernel over any axes, with exact integers and every boundary.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.ones((1, 2, 4, 4, 4), np.float32)
+    >>> F.conv3d(x, np.ones((5, 2, 3, 3, 3), np.float32)).shape
+    (1, 5, 2, 2, 2)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv(3, input, weight, bias, options, out, method, workers)
 
 
-def _adjoint_of_zeros(
-    problem: LayerProblem,
-    w: np.ndarray,
-    dy: np.ndarray,
-    dx: np.ndarray,
-    method: str,
-    workers: int | None,
-) -> None:
-    if not dy.size:
-        dx[...] = 0
-        return
-    turned = _channels_swapped(w, problem.groups)
-    phases = adjoint_phases(problem)
-    whole = len(phases) == 1 and max(a.stride for a in problem.spatial) == 1
-    if not whole and len(phases) < np.prod([min(a.stride, a.size) for a in problem.spatial]):
-        dx[...] = 0
-    for phase in phases:
-        plan = layer_plan(phase.of(problem), method)
-        part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
-        plan.run(dy, turned[(..., *phase.taps)], None, part, workers)
-        if not whole:
-            dx[(..., *phase.into)] = part
+def conv_transpose1d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Apply the transpose of a 1-D layer: each input sample adds a scaled kernel.
 
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
 
-def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
-    """Return (C, K / groups, taps…) of weights (K, C / groups, taps…)."""
-    by_group = w.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
-    return by_group.reshape(-1, by_group.shape[2], *w.shape[2:])
+    It is the gradient of `conv1d` with the same weights, stride, padding and dilation for its
+    input.
 
+    Parameters
+    ----------
+    input : array_like
+        Shape (N, C, L), or (C, L) without the batch axis; float16/32/64 or
+        complex64/128.
+    weight : array_like
+        Shape (C, K / groups, length of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride, padding, dilation : optional
+        Those of the layer that is transposed; a larger padding makes the result smaller.
+    output_padding : int or sequence of int, optional
+        Samples added at the end of each axis of the result, fewer than its stride or dilation:
+        a strided layer takes inputs of several sizes to one size.
+    groups : int, optional
+        As for `conv1d`.
+    out, method, workers : optional
+        As for `conv1d`.
 
-def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
-    """Add the gradient of each sample outside to the sample that was read there."""
-    rows = np.moveaxis(extended, a.axis, 0)
-    inside = rows[a.low : a.low + a.size].copy()
-    before, after = a.outside()
-    for coordinate, source in zip((*range(a.low), *range(a.low + a.size, len(rows))),
-                                  (*before, *after), strict=True):
-        if source >= 0:
-            inside[source] += rows[coordinate]
-    return np.moveaxis(inside, 0, a.axis)
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …) with lengths (L − 1)·stride − padding before and after + span of the
+        kernel + output_padding.
 
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv1d`.
 
-# ---- one call -------------------------------------------------------------------------------
-
-_Run = Any
-
-
-class _Call:
-    """The arrays of a call: dtypes settled, the batch axis there."""
-
-    def __init__(
-        self,
-        n: int,
-        x: npt.ArrayLike,
-        w: npt.ArrayLike,
-        bias: npt.ArrayLike | None,
-        argument: str = "input",
-    ) -> None:
-        self.n = n
-        x = float_array(x, argument)
-        self.w = float_array(w, "weight")
-        self.bias = None if bias is None else float_array(bias, "bias")
-        if self.w.ndim != n + 2:
-            raise ValueError(
-                f"weight has {self.w.ndim} dimensions (shape {self.w.shape}); {n + 2} are "
-                f"allowed: output and input channels and {n} spatial axes"
-            )
-        self.x, self.unbatched = batched(x, n, argument)
-        arrays = [a for a in (self.x, self.w, self.bias) if a is not None]
-        self.dtype = np.result_type(*arrays).newbyteorder("=")
-        self.sums = SUMS[self.dtype]
-        #: The dtype of the parts of a sum: its own, or that of real and imaginary parts.
-        self.part = np.empty(0, self.sums).real.dtype
-
-    def check_bias(self, channels: int | None = None) -> None:
-        channels = self.w.shape[0] if channels is None else channels
-        if self.bias is not None and self.bias.shape != (channels,):
-            raise ValueError(
-                f"bias has shape {self.bias.shape}, but the {channels} output channels of weight "
-                f"{self.w.shape} need shape ({channels},)"
-            )
-
-    def result(self, y_shape: tuple[int, ...], run: _Run, out: Array | None) -> Array:
-        """Run a layer into ``out`` or a fresh array."""
-        shape = y_shape[1:] if self.unbatched else y_shape
-        sources = [a for a in (self.x, self.w, self.bias) if a is not None]
-        if out is not None:
-            check_out(out, shape, self.dtype)
-        direct = (
-            out is not None and self.sums == self.dtype and writable_in_place(out, *sources)
-        )
-        y = out if out is not None and direct else empty(shape, self.sums)
-        total = y[np.newaxis] if self.unbatched else y
-        if self.sums.kind == "c":
-            self._run_parts(run, total)
-        else:
-            bias = None if self.bias is None else contiguous(self.bias, self.sums)
-            run(native(self.x, self.sums), contiguous(self.w, self.sums), bias, total)
-        if out is None:
-            return y.astype(self.dtype, copy=False)
-        if y is not out:
-            out[...] = y
-        return out
-
-    def _run_parts(self, run: _Run, y: np.ndarray) -> None:
-        """Run Re w and Im w over the parts of x: (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
-        x = np.concatenate([self.x.real, self.x.imag]).astype(self.part)
-        by_real, by_imag = (empty((2 * y.shape[0], *y.shape[1:]), self.part) for _ in range(2))
-        run(x, contiguous(self.w.real, self.part), None, by_real)
-        run(x, contiguous(self.w.imag, self.part), None, by_imag)
-        n = y.shape[0]
-        y.real = by_real[:n] - by_imag[n:]
-        y.imag = by_real[n:] + by_imag[:n]
-        if self.bias is not None:
-            y += self.bias.reshape(-1, *[1] * self.n)
-
-
-def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
-    """Return the problem on real and imaginary parts, twice the batch, if sums are complex."""
-    if sums.kind != "c":
-        return problem
-    return LayerProblem(
-        2 * problem.batch, problem.in_channels, problem.out_channels, problem.groups,
-        problem.spatial, problem.dtype,
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.ones((1, 1, 2))
+    >>> F.conv_transpose1d(x, np.ones((1, 1, 2)), stride=2).shape
+    (1, 1, 4)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose(
+        1, input, weight, bias, options, output_padding, out, method, workers
     )
 
 
-def _check_gradient(call: _Call, problem: LayerProblem) -> None:
-    if call.x.shape != problem.y_shape:
-        raise ValueError(
-            f"grad_output has shape {call.x.shape}, but the result of input {problem.x_shape} "
-            f"and weight {problem.w_shape} has shape {problem.y_shape}"
-        )
+def conv_transpose2d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Apply the transpose of a 2-D layer: each input sample adds a scaled kernel.
+
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
+
+    It is the gradient of `conv2d` with the same weights, stride, padding and dilation for its
+    input.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (N, C, H, W), or (C, H, W) without the batch axis; float16/32/64 or
+        complex64/128.
+    weight : array_like
+        Shape (C, K / groups, height, width of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride, padding, dilation : optional
+        Those of the layer that is transposed; a larger padding makes the result smaller.
+    output_padding : int or sequence of int, optional
+        Samples added at the end of each axis of the result, fewer than its stride or dilation:
+        a strided layer takes inputs of several sizes to one size.
+    groups : int, optional
+        As for `conv2d`.
+    out, method, workers : optional
+        As for `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …) with lengths (L − 1)·stride − padding before and after + span of the
+        kernel + output_padding.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.ones((1, 1, 2, 2))
+    >>> F.conv_transpose2d(x, np.ones((1, 1, 2, 2)), stride=2).shape
+    (1, 1, 4, 4)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose(
+        2, input, weight, bias, options, output_padding, out, method, workers
+    )
 
 
-def _given_size(value: object, argument: str, n: int) -> tuple[int, ...]:
-    size = tuple(integer(v, argument) for v in value) if isinstance(value, tuple | list) else ()
-    if len(size) != n:
-        raise ValueError(f"{argument}={value!r}: the {n} lengths of an array are allowed")
-    if min(size) < 0:
-        raise ValueError(f"{argument}={value!r}: lengths are at least 0")
-    return size
+def conv_transpose3d(
+    input: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    out: Array | None = None,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Apply the transpose of a 3-D layer: each input sample adds a scaled kernel.
+
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
+
+    It is the gradient of `conv3d` with the same weights, stride, padding and dilation for its
+    input.
+
+    Parameters
+    ----------
+    input : array_like
+        Shape (N, C, D, H, W), or (C, D, H, W) without the batch axis; float16/32/64 or
+        complex64/128.
+    weight : array_like
+        Shape (C, K / groups, depth, height, width of the kernel).
+    bias : array_like, optional
+        Shape (K,).
+    stride, padding, dilation : optional
+        Those of the layer that is transposed; a larger padding makes the result smaller.
+    output_padding : int or sequence of int, optional
+        Samples added at the end of each axis of the result, fewer than its stride or dilation:
+        a strided layer takes inputs of several sizes to one size.
+    groups : int, optional
+        As for `conv3d`.
+    out, method, workers : optional
+        As for `conv3d`.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, K, …) with lengths (L − 1)·stride − padding before and after + span of the
+        kernel + output_padding.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv3d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> x = np.ones((1, 1, 2, 2, 2))
+    >>> F.conv_transpose3d(x, np.ones((1, 1, 2, 2, 2)), stride=2).shape
+    (1, 1, 4, 4, 4)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose(
+        3, input, weight, bias, options, output_padding, out, method, workers
+    )
 
 
-def _transposed_size(
-    x_shape: tuple[int, ...], w_shape: tuple[int, ...], options: Options, output_padding: object
-) -> tuple[int, ...]:
-    """Return the shape of a transposed layer's result."""
-    n = len(w_shape) - 2
-    groups = checked_groups(options.groups)
-    if 0 in w_shape:
-        raise ValueError(f"weight is empty (shape {w_shape})")
-    if x_shape[1] != w_shape[0]:
-        raise ValueError(
-            f"input {x_shape} and weight {w_shape} do not fit: input has {x_shape[1]} channels, "
-            f"weight takes {w_shape[0]}"
-        )
-    strides = positive(options.stride, n, "stride")
-    dilations = positive(options.dilation, n, "dilation")
-    spans = [(k - 1) * d + 1 for k, d in zip(w_shape[2:], dilations, strict=True)]
-    pads = paddings(options.padding, spans, strides)
-    extra = integers(output_padding, n, "output_padding")
-    size = [x_shape[0], w_shape[1] * groups]
-    for i in range(n):
-        if not 0 <= extra[i] < max(strides[i], dilations[i]):
-            raise ValueError(
-                f"output_padding={output_padding!r}: from 0 to less than stride {strides} or "
-                f"dilation {dilations} is allowed"
-            )
-        if x_shape[2 + i] == 0:
-            raise ValueError(f"input is empty along axis {2 + i} (shape {x_shape})")
-        length = (x_shape[2 + i] - 1) * strides[i] + spans[i] + extra[i] - sum(pads[i])
-        if length < 1:
-            raise ValueError(
-                f"the result would be empty along axis {2 + i}: input {x_shape}, weight "
-                f"{w_shape}, stride {strides}, padding {pads}"
-            )
-        size.append(length)
-    return tuple(size)
+def conv1d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv1d` for its input: the adjoint of the call, border included.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (K, C / groups, length of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv1d`.
+    method, workers : optional
+        As for `conv1d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`: for real arrays ``sum(conv1d(x, w) * dy) == sum(x * result)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 2))
+    >>> pyconv.nn.grad.conv1d_input((1, 1, 3), np.ones((1, 1, 2)), dy).sum()
+    np.float64(4.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_input(1, input_size, weight, grad_output, options, method, workers)
+
+
+def conv1d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Return the gradient of `conv1d` for its weights.
+
+    .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (K, C / groups, length of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv1d`.
+    method, workers : optional
+        As for `conv1d`. The gradient is the same bits for any number of threads.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex inputs are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 3)), np.ones((1, 1, 2))
+    >>> pyconv.nn.grad.conv1d_weight(x, (1, 1, 2), dy).ravel()[0]
+    np.float64(2.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_weight(1, input, weight_size, grad_output, options, method, workers)
+
+
+def conv1d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv1d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv1d_bias(np.ones((2, 3, 2)))
+    array([4., 4., 4.])
+    """
+    return layer_calls.conv_bias(1, grad_output)
+
+
+def conv2d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv2d` for its input: the adjoint of the call, border included.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (K, C / groups, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv2d`.
+    method, workers : optional
+        As for `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`: for real arrays ``sum(conv2d(x, w) * dy) == sum(x * result)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 2, 2))
+    >>> pyconv.nn.grad.conv2d_input((1, 1, 3, 3), np.ones((1, 1, 2, 2)), dy).sum()
+    np.float64(16.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_input(2, input_size, weight, grad_output, options, method, workers)
+
+
+def conv2d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Return the gradient of `conv2d` for its weights.
+
+    .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (K, C / groups, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv2d`.
+    method, workers : optional
+        As for `conv2d`. The gradient is the same bits for any number of threads.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex inputs are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
+    >>> pyconv.nn.grad.conv2d_weight(x, (1, 1, 2, 2), dy).ravel()[0]
+    np.float64(4.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_weight(2, input, weight_size, grad_output, options, method, workers)
+
+
+def conv2d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv2d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv2d_bias(np.ones((2, 3, 2, 2)))
+    array([8., 8., 8.])
+    """
+    return layer_calls.conv_bias(2, grad_output)
+
+
+def conv3d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv3d` for its input: the adjoint of the call, border included.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (K, C / groups, depth, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv3d`.
+    method, workers : optional
+        As for `conv3d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`: for real arrays ``sum(conv3d(x, w) * dy) == sum(x * result)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 2, 2, 2))
+    >>> pyconv.nn.grad.conv3d_input((1, 1, 3, 3, 3), np.ones((1, 1, 2, 2, 2)), dy).sum()
+    np.float64(64.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_input(3, input_size, weight, grad_output, options, method, workers)
+
+
+def conv3d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    r"""Return the gradient of `conv3d` for its weights.
+
+    .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (K, C / groups, depth, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, dilation, groups, padding_mode : optional
+        Those of the call of `conv3d`.
+    method, workers : optional
+        As for `conv3d`. The gradient is the same bits for any number of threads.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex inputs are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 3, 3, 3)), np.ones((1, 1, 2, 2, 2))
+    >>> pyconv.nn.grad.conv3d_weight(x, (1, 1, 2, 2, 2), dy).ravel()[0]
+    np.float64(8.0)
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.conv_weight(3, input, weight_size, grad_output, options, method, workers)
+
+
+def conv3d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv3d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv3d_bias(np.ones((2, 3, 2, 2, 2)))
+    array([16., 16., 16.])
+    """
+    return layer_calls.conv_bias(3, grad_output)
+
+
+def plan_conv(
+    input_shape: tuple[int, ...],
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    *,
+    padding_mode: str = "zeros",
+    method: str = "auto",
+) -> layer_calls.ConvPlan:
+    """Bind a layer to its weights once, to be applied to many inputs of one shape.
+
+    The weights are copied, in the order in which the loops read them. A plan never changes:
+    threads may share it.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of the inputs, (N, C, spatial…).
+    weight : array_like
+        Shape (K, C / groups, spatial…); 3, 4 or 5 dimensions; float16/32/64.
+    bias, stride, padding, dilation, groups, padding_mode, method
+        As for `conv1d`, `conv2d` and `conv3d`.
+
+    Returns
+    -------
+    ConvPlan
+        ``plan(x, out=None, workers=None)`` is the layer's result.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> layer = F.plan_conv((1, 1, 3, 3), np.ones((1, 1, 2, 2)))
+    >>> layer(np.arange(9.0).reshape(1, 1, 3, 3))
+    array([[[[ 8., 12.],
+             [20., 24.]]]])
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    return layer_calls.ConvPlan(input_shape, weight, bias, options, method)

@@ -1,0 +1,433 @@
+"""The way of a layer's call: convolutions, their transposes and their gradients.
+
+    y[n, k, i] = b[k] + Σ_c Σ_u x[n, c, i·s + u·d − p] · w[k, c, u]
+
+The transpose and the gradient for the input are the adjoint of that, borders included; the
+gradient for the weights correlates the input with the gradient of the result.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv.layer_planning import LayerPlan, layer_plan, weight_gradient_plan
+from pyconv.layer_problem import (
+    LayerProblem,
+    Options,
+    adjoint_phases,
+    checked_groups,
+    make_layer_problem,
+    paddings,
+    positive,
+)
+from pyconv.nn.layer_arrays import SUMS, batched, contiguous, float_array, native
+from pyconv.problem import integer, integers
+from pyconv.results import check_out, empty, writable_in_place
+
+Array = npt.NDArray[Any]
+
+
+def conv(
+    n: int,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    bias: npt.ArrayLike | None,
+    options: Options,
+    out: Array | None,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the result of a layer with ``n`` spatial axes."""
+    call = _Call(n, x, w, bias)
+    problem = make_layer_problem(call.x.shape, call.w.shape, call.part, options)
+    call.check_bias()
+    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    return call.result(problem.y_shape, run, out)
+
+
+def _forward(plan: LayerPlan, workers: int | None) -> "_Run":
+    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
+        plan.run(x, w, bias, y, workers)
+
+    return run
+
+
+def conv_transpose(
+    n: int,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    bias: npt.ArrayLike | None,
+    options: Options,
+    output_padding: object,
+    out: Array | None,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the result of a transposed layer with ``n`` spatial axes."""
+    call = _Call(n, x, w, bias)
+    size = _transposed_size(call.x.shape, call.w.shape, options, output_padding)
+    problem = make_layer_problem(size, call.w.shape, call.part, options)
+    call.check_bias(problem.in_channels)
+    problem = _on_parts(problem, call.sums)
+
+    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
+        adjoint(problem, w, x, y, method, workers)
+        if bias is not None:
+            y += bias.reshape(-1, *[1] * n)
+
+    return call.result(size, run, out)
+
+
+def conv_input(
+    n: int,
+    input_size: object,
+    w: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    options: Options,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a layer for its input."""
+    call = _Call(n, dy, w, None, "grad_output")
+    size = _given_size(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = (1, *size) if call.unbatched else size
+    problem = make_layer_problem(size, call.w.shape, call.part, options)
+    _check_gradient(call, problem)
+    problem = _on_parts(problem, call.sums)
+
+    def run(dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
+        adjoint(problem, w, dy, dx, method, workers)
+
+    return call.result(size, run, None)
+
+
+def conv_weight(
+    n: int,
+    x: npt.ArrayLike,
+    weight_size: object,
+    dy: npt.ArrayLike,
+    options: Options,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a layer for its weights."""
+    x = float_array(x, "input")
+    call = _Call(n, dy, np.empty((0,) * (n + 2), x.dtype), None, "grad_output")
+    x, _ = batched(x, n, "input")
+    size = _given_size(weight_size, "weight_size", n + 2)
+    problem = make_layer_problem(x.shape, size, call.part, options)
+    _check_gradient(call, problem)
+    dw = empty(size, call.sums)
+    if call.sums.kind == "c":
+        plan = weight_gradient_plan(problem, method)
+        parts = [empty(size, call.part) for _ in range(4)]
+        pairs = [(a, b) for b in (call.x.real, call.x.imag) for a in (x.real, x.imag)]
+        for part, (a, b) in zip(parts, pairs, strict=True):
+            plan.run(native(a, call.part), contiguous(b, call.part), part, workers)
+        dw.real = parts[0] + parts[3]  # x is conjugated, as in the adjoint
+        dw.imag = parts[2] - parts[1]
+    else:
+        plan = weight_gradient_plan(problem, method)
+        plan.run(native(x, call.sums), contiguous(call.x, call.sums), dw, workers)
+    return dw.astype(call.dtype, copy=False)
+
+
+def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
+    """Return the gradient of a layer for its bias."""
+    array = float_array(dy, "grad_output")
+    array, _ = batched(array, n, "grad_output")
+    axes = (0, *range(2, n + 2))
+    return array.sum(axes, dtype=SUMS[array.dtype.newbyteorder("=")]).astype(
+        array.dtype.newbyteorder("="), copy=False
+    )
+
+
+class ConvPlan:
+    """A layer bound to weights that were brought into the order of its loops once.
+
+    It is made by `pyconv.nn.functional.plan_conv` and called with inputs of one shape. It never changes: threads
+    may share it.
+
+    Attributes
+    ----------
+    algorithm : str
+        The name of the algorithm that runs.
+    output_shape : tuple of int
+        The shape of the results.
+    """
+
+    def __init__(
+        self, input_shape: object, w: npt.ArrayLike, bias: npt.ArrayLike | None, options: Options,
+        method: str,
+    ) -> None:
+        weights = float_array(w, "weight")
+        n = weights.ndim - 2
+        if not 1 <= n <= 3:
+            raise ValueError(
+                f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
+            )
+        self.input_shape = _given_size(input_shape, "input_shape", n + 2)
+        if weights.dtype.kind == "c":
+            raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
+        call = _Call(n, np.empty((0,) * (n + 2), weights.dtype), weights, bias)
+        problem = make_layer_problem(self.input_shape, weights.shape, call.sums, options)
+        call.check_bias()
+        self.dtype = call.dtype
+        self.output_shape = problem.y_shape
+        self._plan = layer_plan(problem, method)
+        self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
+        self._packed = self._plan.bound.pack(contiguous(weights, call.sums))
+
+    @property
+    def algorithm(self) -> str:
+        """The name of the algorithm that runs."""
+        return self._plan.algorithm.name
+
+    def __call__(
+        self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None
+    ) -> Array:
+        """Return the layer's result for one input.
+
+        Parameters
+        ----------
+        x : array_like
+            Input of the shape that the plan was made for, real.
+        out : ndarray, optional
+            Array that receives the result.
+        workers : int, optional
+            Threads to use at most.
+
+        Returns
+        -------
+        ndarray
+            The result; `out` if that was given.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the input's shape or dtype is not that of the plan, or `out` does not fit.
+        """
+        array = float_array(x, "input")
+        if array.shape != self.input_shape:
+            raise ValueError(
+                f"input has shape {array.shape}, but the plan is for {self.input_shape}"
+            )
+        if array.dtype.newbyteorder("=") != self.dtype:
+            raise TypeError(f"input has dtype {array.dtype}, but the plan is for {self.dtype}")
+        sums = self._plan.problem.dtype
+        if out is not None:
+            check_out(out, self.output_shape, self.dtype)
+        direct = out is not None and sums == self.dtype and writable_in_place(out, array)
+        y = out if out is not None and direct else empty(self.output_shape, sums)
+        self._plan.run(native(array, sums), self._packed, self._bias, y, workers)
+        if out is None:
+            return y.astype(self.dtype, copy=False)
+        if y is not out:
+            out[...] = y
+        return out
+
+
+# ---- the adjoint ----------------------------------------------------------------------------
+
+
+def adjoint(
+    problem: LayerProblem,
+    w: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray,
+    method: str,
+    workers: int | None,
+) -> None:
+    """Write Aᵀ dy to ``dx``, where A is the layer with weights ``w`` as a matrix."""
+    folded = any(a.boundary != "constant" and (a.low or a.high) for a in problem.spatial)
+    if not folded:
+        _adjoint_of_zeros(problem, w, dy, dx, method, workers)
+        return
+    padded = problem.zero_padded()
+    extended = np.empty(padded.x_shape, dx.dtype)
+    _adjoint_of_zeros(padded, w, dy, extended, method, workers)
+    for a in problem.spatial:
+        extended = _fold(extended, a)
+    dx[...] = extended
+
+
+def _adjoint_of_zeros(
+    problem: LayerProblem,
+    w: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray,
+    method: str,
+    workers: int | None,
+) -> None:
+    if not dy.size:
+        dx[...] = 0
+        return
+    turned = _channels_swapped(w, problem.groups)
+    phases = adjoint_phases(problem)
+    whole = len(phases) == 1 and max(a.stride for a in problem.spatial) == 1
+    if not whole and len(phases) < np.prod([min(a.stride, a.size) for a in problem.spatial]):
+        dx[...] = 0
+    for phase in phases:
+        plan = layer_plan(phase.of(problem), method)
+        part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
+        plan.run(dy, turned[(..., *phase.taps)], None, part, workers)
+        if not whole:
+            dx[(..., *phase.into)] = part
+
+
+def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
+    """Return (C, K / groups, taps…) of weights (K, C / groups, taps…)."""
+    by_group = w.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
+    return by_group.reshape(-1, by_group.shape[2], *w.shape[2:])
+
+
+def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
+    """Add the gradient of each sample outside to the sample that was read there."""
+    rows = np.moveaxis(extended, a.axis, 0)
+    inside = rows[a.low : a.low + a.size].copy()
+    before, after = a.outside()
+    for coordinate, source in zip((*range(a.low), *range(a.low + a.size, len(rows))),
+                                  (*before, *after), strict=True):
+        if source >= 0:
+            inside[source] += rows[coordinate]
+    return np.moveaxis(inside, 0, a.axis)
+
+
+# ---- one call -------------------------------------------------------------------------------
+
+_Run = Any
+
+
+class _Call:
+    """The arrays of a call: dtypes settled, the batch axis there."""
+
+    def __init__(
+        self,
+        n: int,
+        x: npt.ArrayLike,
+        w: npt.ArrayLike,
+        bias: npt.ArrayLike | None,
+        argument: str = "input",
+    ) -> None:
+        self.n = n
+        x = float_array(x, argument)
+        self.w = float_array(w, "weight")
+        self.bias = None if bias is None else float_array(bias, "bias")
+        if self.w.ndim != n + 2:
+            raise ValueError(
+                f"weight has {self.w.ndim} dimensions (shape {self.w.shape}); {n + 2} are "
+                f"allowed: output and input channels and {n} spatial axes"
+            )
+        self.x, self.unbatched = batched(x, n, argument)
+        arrays = [a for a in (self.x, self.w, self.bias) if a is not None]
+        self.dtype = np.result_type(*arrays).newbyteorder("=")
+        self.sums = SUMS[self.dtype]
+        #: The dtype of the parts of a sum: its own, or that of real and imaginary parts.
+        self.part = np.empty(0, self.sums).real.dtype
+
+    def check_bias(self, channels: int | None = None) -> None:
+        channels = self.w.shape[0] if channels is None else channels
+        if self.bias is not None and self.bias.shape != (channels,):
+            raise ValueError(
+                f"bias has shape {self.bias.shape}, but the {channels} output channels of weight "
+                f"{self.w.shape} need shape ({channels},)"
+            )
+
+    def result(self, y_shape: tuple[int, ...], run: _Run, out: Array | None) -> Array:
+        """Run a layer into ``out`` or a fresh array."""
+        shape = y_shape[1:] if self.unbatched else y_shape
+        sources = [a for a in (self.x, self.w, self.bias) if a is not None]
+        if out is not None:
+            check_out(out, shape, self.dtype)
+        direct = (
+            out is not None and self.sums == self.dtype and writable_in_place(out, *sources)
+        )
+        y = out if out is not None and direct else empty(shape, self.sums)
+        total = y[np.newaxis] if self.unbatched else y
+        if self.sums.kind == "c":
+            self._run_parts(run, total)
+        else:
+            bias = None if self.bias is None else contiguous(self.bias, self.sums)
+            run(native(self.x, self.sums), contiguous(self.w, self.sums), bias, total)
+        if out is None:
+            return y.astype(self.dtype, copy=False)
+        if y is not out:
+            out[...] = y
+        return out
+
+    def _run_parts(self, run: _Run, y: np.ndarray) -> None:
+        """Run Re w and Im w over the parts of x: (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
+        x = np.concatenate([self.x.real, self.x.imag]).astype(self.part)
+        by_real, by_imag = (empty((2 * y.shape[0], *y.shape[1:]), self.part) for _ in range(2))
+        run(x, contiguous(self.w.real, self.part), None, by_real)
+        run(x, contiguous(self.w.imag, self.part), None, by_imag)
+        n = y.shape[0]
+        y.real = by_real[:n] - by_imag[n:]
+        y.imag = by_real[n:] + by_imag[:n]
+        if self.bias is not None:
+            y += self.bias.reshape(-1, *[1] * self.n)
+
+
+def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
+    """Return the problem on real and imaginary parts, twice the batch, if sums are complex."""
+    if sums.kind != "c":
+        return problem
+    return LayerProblem(
+        2 * problem.batch, problem.in_channels, problem.out_channels, problem.groups,
+        problem.spatial, problem.dtype,
+    )
+
+
+def _check_gradient(call: _Call, problem: LayerProblem) -> None:
+    if call.x.shape != problem.y_shape:
+        raise ValueError(
+            f"grad_output has shape {call.x.shape}, but the result of input {problem.x_shape} "
+            f"and weight {problem.w_shape} has shape {problem.y_shape}"
+        )
+
+
+def _given_size(value: object, argument: str, n: int) -> tuple[int, ...]:
+    size = tuple(integer(v, argument) for v in value) if isinstance(value, tuple | list) else ()
+    if len(size) != n:
+        raise ValueError(f"{argument}={value!r}: the {n} lengths of an array are allowed")
+    if min(size) < 0:
+        raise ValueError(f"{argument}={value!r}: lengths are at least 0")
+    return size
+
+
+def _transposed_size(
+    x_shape: tuple[int, ...], w_shape: tuple[int, ...], options: Options, output_padding: object
+) -> tuple[int, ...]:
+    """Return the shape of a transposed layer's result."""
+    n = len(w_shape) - 2
+    groups = checked_groups(options.groups)
+    if 0 in w_shape:
+        raise ValueError(f"weight is empty (shape {w_shape})")
+    if x_shape[1] != w_shape[0]:
+        raise ValueError(
+            f"input {x_shape} and weight {w_shape} do not fit: input has {x_shape[1]} channels, "
+            f"weight takes {w_shape[0]}"
+        )
+    strides = positive(options.stride, n, "stride")
+    dilations = positive(options.dilation, n, "dilation")
+    spans = [(k - 1) * d + 1 for k, d in zip(w_shape[2:], dilations, strict=True)]
+    pads = paddings(options.padding, spans, strides)
+    extra = integers(output_padding, n, "output_padding")
+    size = [x_shape[0], w_shape[1] * groups]
+    for i in range(n):
+        if not 0 <= extra[i] < max(strides[i], dilations[i]):
+            raise ValueError(
+                f"output_padding={output_padding!r}: from 0 to less than stride {strides} or "
+                f"dilation {dilations} is allowed"
+            )
+        if x_shape[2 + i] == 0:
+            raise ValueError(f"input is empty along axis {2 + i} (shape {x_shape})")
+        length = (x_shape[2 + i] - 1) * strides[i] + spans[i] + extra[i] - sum(pads[i])
+        if length < 1:
+            raise ValueError(
+                f"the result would be empty along axis {2 + i}: input {x_shape}, weight "
+                f"{w_shape}, stride {strides}, padding {pads}"
+            )
+        size.append(length)
+    return tuple(size)
