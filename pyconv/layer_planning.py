@@ -111,3 +111,9 @@ def _kept(kind: Any, problem: LayerProblem, method: str) -> Any:
                 del _plans[next(iter(_plans))]
             _plans[key] = plan
     return plan
+
+
+def clear_cache() -> None:
+    """Forget the plans."""
+    with _lock:
+        _plans.clear()

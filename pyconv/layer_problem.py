@@ -76,7 +76,9 @@ class LayerProblem:
 
     def zero_padded(self) -> "LayerProblem":
         """Return the problem whose input has been extended by its pads, so that none are left."""
-        spatial = tuple(replace(a, size=a.size + a.low + a.high, low=0, high=0) for a in self.spatial)
+        spatial = tuple(
+            replace(a, size=a.size + a.low + a.high, low=0, high=0) for a in self.spatial
+        )
         return replace(self, spatial=spatial)
 
 
@@ -212,9 +214,7 @@ def paddings(
     if isinstance(padding, Iterable) and any(isinstance(p, Iterable) for p in padding):
         pairs = [tuple(integer(p, "padding") for p in _pair(q, padding)) for q in padding]
         if len(pairs) != n:
-            raise ValueError(
-                f"padding={padding!r} has {len(pairs)} pairs; the kernel has {n} axes"
-            )
+            raise ValueError(f"padding={padding!r} has {len(pairs)} pairs; the kernel has {n} axes")
         pads = tuple((pair[0], pair[1]) for pair in pairs)
     else:
         pads = tuple((p, p) for p in _integers(padding, n, "padding"))
@@ -239,7 +239,8 @@ def adjoint_phases(problem: LayerProblem) -> list["Phase"]:
     for each phase r of each axis the gradient is a layer of stride 1 over dy with the taps of
     that phase, flipped. Pads must be zeros; samples that no tap reaches have gradient zero.
     """
-    phases = [Phase((), (), ())]
+    every = (slice(None), slice(None))
+    phases = [Phase(every, every, ())]
     for a in problem.spatial:
         along = [p for r in range(a.stride) if (p := _axis_phase(a, r)) is not None]
         phases = [
@@ -253,9 +254,9 @@ def adjoint_phases(problem: LayerProblem) -> list["Phase"]:
 class Phase(NamedTuple):
     """One of the layers of a gradient for the input."""
 
-    #: Taps of the original weights, in the order in which the layer reads them.
+    #: Indices of the original weights, taps in the order in which the layer reads them.
     taps: tuple[slice, ...]
-    #: Samples of the gradient that the layer computes.
+    #: Indices of the part of the gradient that the layer computes.
     into: tuple[slice, ...]
     axes: tuple[Axis, ...]
 
@@ -276,7 +277,9 @@ def _axis_phase(a: Axis, r: int) -> tuple[slice, slice, Axis] | None:
         return None
     common = math.gcd(a.stride, a.dilation)
     apart, dilation = a.stride // common, a.dilation // common
-    start = next((u for u in range(min(apart, a.taps)) if (u * a.dilation - r) % a.stride == 0), None)
+    start = next(
+        (u for u in range(min(apart, a.taps)) if (u * a.dilation - r) % a.stride == 0), None
+    )
     if start is None:
         return None
     taps = (a.taps - 1 - start) // apart + 1

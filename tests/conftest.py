@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import planning
+from pyconv import layer_planning, planning
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS
+from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 
 hypothesis.settings.register_profile(
     "default",
@@ -21,6 +21,12 @@ hypothesis.settings.load_profile("default")
 ENGINES = [
     (algorithm.name, isa)
     for algorithm in ALGORITHMS
+    for isa in (loader.runnable() if algorithm.name != "reference" else loader.runnable()[-1:])
+]
+
+LAYER_ENGINES = [
+    (algorithm.name, isa)
+    for algorithm in LAYER_ALGORITHMS
     for isa in (loader.runnable() if algorithm.name != "reference" else loader.runnable()[-1:])
 ]
 
@@ -43,6 +49,12 @@ class Engine:
             raise
 
 
+def clear_caches():
+    """Forget every plan."""
+    planning.clear_cache()
+    layer_planning.clear_cache()
+
+
 @pytest.fixture
 def use_isa(monkeypatch):
     """Return a function that makes every later call run one variant's loops."""
@@ -51,11 +63,11 @@ def use_isa(monkeypatch):
         native = loader.load(name)
         assert name == native.ISA
         monkeypatch.setattr(loader, "native", native)
-        planning.clear_cache()  # plans are bound to the variant they were made with
+        clear_caches()  # plans are bound to the variant they were made with
         return native
 
     yield use
-    planning.clear_cache()
+    clear_caches()
 
 
 @pytest.fixture(params=loader.runnable())
@@ -70,6 +82,14 @@ def engine(request, use_isa):
     method, isa = request.param
     use_isa(isa)
     return Engine(method, isa)
+
+
+@pytest.fixture(params=LAYER_ENGINES, ids="-".join)
+def layer_method(request, use_isa):
+    """Run the test once for each algorithm of layers and variant; the value is its name."""
+    method, isa = request.param
+    use_isa(isa)
+    return method
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ This file casts a layer into the form of the compiled loop: axes z, y, x, absent
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,10 @@ class Blocked:
         """Return the larger of the time to multiply and the time to read and write."""
         outs = problem.out_channels // problem.groups
         lanes = loader.native.vector_bytes() // problem.dtype.itemsize
-        channels, pixels = math.ceil(outs / lanes) * lanes, math.ceil(problem.pixels / lanes) * lanes
+        channels, pixels = (
+            math.ceil(outs / lanes) * lanes,
+            math.ceil(problem.pixels / lanes) * lanes,
+        )
         waste = min(pixels / problem.pixels, channels / outs)
         work = problem.products * problem.dtype.itemsize / machine.direct_bytes_per_second
         work *= waste * (1 + FILLING_CHANNELS / outs)
@@ -74,7 +78,7 @@ class Blocked:
         return run
 
 
-def _loop(problem: LayerProblem):  # type: ignore[no-untyped-def]  # compiled
+def _loop(problem: LayerProblem) -> Any:
     return loader.native.LayerLoop(
         problem.dtype,
         problem.batch,

@@ -4,6 +4,7 @@ Slow, and takes every layer.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class LayerReference:
             dy = dy.reshape(problem.batch, groups, -1, problem.pixels)
             by_group = dw.reshape(groups, -1, *problem.w_shape[1:])
             for u, samples in taps.samples(x):
-                by_group[(..., *u)] = np.einsum("ngkp,ngcp->gkc", dy, samples)
+                by_group[(slice(None),) * 3 + u] = np.einsum("ngkp,ngcp->gkc", dy, samples)
 
         return run
 
@@ -65,7 +66,7 @@ class _Taps:
         self.problem = problem
         self.sources = [[a.sources(u) for u in range(a.taps)] for a in problem.spatial]
 
-    def samples(self, x: np.ndarray):  # type: ignore[no-untyped-def]
+    def samples(self, x: np.ndarray) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
         """Yield each tap and its samples, as (N, groups, channels of a group, pixels)."""
         problem = self.problem
         # Index FILL = −1 reads the zero behind the last sample.
@@ -92,10 +93,12 @@ class _Bound:
     ) -> None:
         problem = self.problem
         by_group = w.reshape(problem.groups, -1, *problem.w_shape[1:])
-        total = np.zeros((problem.batch, problem.groups, by_group.shape[1], problem.pixels), w.dtype)
+        total = np.zeros(
+            (problem.batch, problem.groups, by_group.shape[1], problem.pixels), w.dtype
+        )
         with np.errstate(all="ignore"):
             for u, samples in self.taps.samples(x):
-                total += np.einsum("gkc,ngcp->ngkp", by_group[(..., *u)], samples)
+                total += np.einsum("gkc,ngcp->ngkp", by_group[(slice(None),) * 3 + u], samples)
             y[...] = total.reshape(problem.y_shape)
             if bias is not None:
                 y += bias.reshape(-1, *[1] * len(problem.spatial))

@@ -283,7 +283,7 @@ def conv_transpose1d(
 ) -> Array:
     r"""Apply the transpose of a 1-D layer: each input sample adds a scaled kernel.
 
-    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
 
     It is the gradient of `conv1d` with the same weights, stride, padding and dilation for its
     input.
@@ -348,7 +348,7 @@ def conv_transpose2d(
 ) -> Array:
     r"""Apply the transpose of a 2-D layer: each input sample adds a scaled kernel.
 
-    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
 
     It is the gradient of `conv2d` with the same weights, stride, padding and dilation for its
     input.
@@ -413,7 +413,7 @@ def conv_transpose3d(
 ) -> Array:
     r"""Apply the transpose of a 3-D layer: each input sample adds a scaled kernel.
 
-    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i \cdot s + u \cdot d - p = j} x[n, c, i] \; w[c, k, u]
+    .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
 
     It is the gradient of `conv3d` with the same weights, stride, padding and dilation for its
     input.

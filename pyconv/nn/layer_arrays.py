@@ -1,10 +1,13 @@
-"""The arrays of a layer's call: checked, of one dtype, as the compiled loops take them."""
+"""The arrays of a layer, of one dtype and as the compiled loops take them."""
+
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from pyconv.nn.arguments import check_spatial
 
 #: Dtypes of results → the dtype of the sums.
-SUMS = {
+SUMS: dict[np.dtype, np.dtype] = {
     np.dtype(np.float16): np.dtype(np.float32),
     np.dtype(np.float32): np.dtype(np.float32),
     np.dtype(np.float64): np.dtype(np.float64),
@@ -13,20 +16,9 @@ SUMS = {
 }
 
 
-def float_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
-    """Return ``value`` as an array of a floating-point or complex dtype, or raise TypeError."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{argument} is a masked array, whose mask would be ignored; "
-            f"pass {argument}.filled(value)"
-        )
-    array = np.asarray(value)
-    if array.dtype.newbyteorder("=") not in SUMS:
-        raise TypeError(
-            f"{argument} has dtype {array.dtype}; allowed are {', '.join(map(str, SUMS))} "
-            f"({argument}.astype(np.float32) converts it)"
-        )
-    return array
+def native_dtype(dtype: Any) -> np.dtype:
+    """Return a dtype in native byte order."""
+    return np.dtype(dtype.newbyteorder("="))
 
 
 def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -43,11 +35,5 @@ def contiguous(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def batched(x: np.ndarray, n: int, argument: str) -> tuple[np.ndarray, bool]:
     """Return (N, C, spatial…) of an array whose batch axis may be missing, and whether it was."""
-    if x.ndim == n + 2:
-        return x, False
-    if x.ndim == n + 1:
-        return x[np.newaxis], True
-    raise ValueError(
-        f"{argument} has {x.ndim} dimensions (shape {x.shape}); allowed are {n + 2}, (N, C, and "
-        f"{n} spatial axes), or {n + 1} without the batch axis"
-    )
+    check_spatial(x, n, argument)
+    return (x, False) if x.ndim == n + 2 else (x[np.newaxis], True)

@@ -6,6 +6,7 @@ The transpose and the gradient for the input are the adjoint of that, borders in
 gradient for the weights correlates the input with the gradient of the result.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ from pyconv.layer_problem import (
     paddings,
     positive,
 )
-from pyconv.nn.layer_arrays import SUMS, batched, contiguous, float_array, native
-from pyconv.problem import integer, integers
+from pyconv.nn.arguments import NUMBERS, array, shape
+from pyconv.nn.layer_arrays import SUMS, batched, contiguous, native, native_dtype
+from pyconv.problem import integers
 from pyconv.results import check_out, empty, writable_in_place
 
 Array = npt.NDArray[Any]
+#: Writes a layer's result from x, w, bias (or None) to y.
+_Run = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray], None]
 
 
 def conv(
@@ -46,7 +50,7 @@ def conv(
     return call.result(problem.y_shape, run, out)
 
 
-def _forward(plan: LayerPlan, workers: int | None) -> "_Run":
+def _forward(plan: LayerPlan, workers: int | None) -> _Run:
     def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
         plan.run(x, w, bias, y, workers)
 
@@ -90,7 +94,7 @@ def conv_input(
 ) -> Array:
     """Return the gradient of a layer for its input."""
     call = _Call(n, dy, w, None, "grad_output")
-    size = _given_size(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = make_layer_problem(size, call.w.shape, call.part, options)
     _check_gradient(call, problem)
@@ -112,10 +116,10 @@ def conv_weight(
     workers: int | None,
 ) -> Array:
     """Return the gradient of a layer for its weights."""
-    x = float_array(x, "input")
-    call = _Call(n, dy, np.empty((0,) * (n + 2), x.dtype), None, "grad_output")
+    x = array(x, "input", NUMBERS)
+    call = _Call(n, dy, np.empty((0, 0, *[1] * n), x.dtype), None, "grad_output")
     x, _ = batched(x, n, "input")
-    size = _given_size(weight_size, "weight_size", n + 2)
+    size = _sized(weight_size, "weight_size", n + 2)
     problem = make_layer_problem(x.shape, size, call.part, options)
     _check_gradient(call, problem)
     dw = empty(size, call.sums)
@@ -135,19 +139,17 @@ def conv_weight(
 
 def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
     """Return the gradient of a layer for its bias."""
-    array = float_array(dy, "grad_output")
-    array, _ = batched(array, n, "grad_output")
-    axes = (0, *range(2, n + 2))
-    return array.sum(axes, dtype=SUMS[array.dtype.newbyteorder("=")]).astype(
-        array.dtype.newbyteorder("="), copy=False
-    )
+    maps, _ = batched(array(dy, "grad_output", NUMBERS), n, "grad_output")
+    dtype = native_dtype(maps.dtype)
+    total = maps.sum((0, *range(2, n + 2)), dtype=SUMS[dtype])
+    return total.astype(dtype, copy=False)
 
 
 class ConvPlan:
     """A layer bound to weights that were brought into the order of its loops once.
 
-    It is made by `pyconv.nn.functional.plan_conv` and called with inputs of one shape. It never changes: threads
-    may share it.
+    It is made by `pyconv.nn.functional.plan_conv` and called with inputs of one shape. It never
+    changes: threads may share it.
 
     Attributes
     ----------
@@ -158,19 +160,23 @@ class ConvPlan:
     """
 
     def __init__(
-        self, input_shape: object, w: npt.ArrayLike, bias: npt.ArrayLike | None, options: Options,
+        self,
+        input_shape: object,
+        w: npt.ArrayLike,
+        bias: npt.ArrayLike | None,
+        options: Options,
         method: str,
     ) -> None:
-        weights = float_array(w, "weight")
+        weights = array(w, "weight", NUMBERS)
         n = weights.ndim - 2
         if not 1 <= n <= 3:
             raise ValueError(
                 f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
             )
-        self.input_shape = _given_size(input_shape, "input_shape", n + 2)
+        self.input_shape = _sized(input_shape, "input_shape", n + 2)
         if weights.dtype.kind == "c":
             raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
-        call = _Call(n, np.empty((0,) * (n + 2), weights.dtype), weights, bias)
+        call = _Call(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
         problem = make_layer_problem(self.input_shape, weights.shape, call.sums, options)
         call.check_bias()
         self.dtype = call.dtype
@@ -208,19 +214,19 @@ class ConvPlan:
         ValueError, TypeError
             If the input's shape or dtype is not that of the plan, or `out` does not fit.
         """
-        array = float_array(x, "input")
-        if array.shape != self.input_shape:
+        given = array(x, "input", NUMBERS)
+        if given.shape != self.input_shape:
             raise ValueError(
-                f"input has shape {array.shape}, but the plan is for {self.input_shape}"
+                f"input has shape {given.shape}, but the plan is for {self.input_shape}"
             )
-        if array.dtype.newbyteorder("=") != self.dtype:
-            raise TypeError(f"input has dtype {array.dtype}, but the plan is for {self.dtype}")
+        if given.dtype.newbyteorder("=") != self.dtype:
+            raise TypeError(f"input has dtype {given.dtype}, but the plan is for {self.dtype}")
         sums = self._plan.problem.dtype
         if out is not None:
             check_out(out, self.output_shape, self.dtype)
-        direct = out is not None and sums == self.dtype and writable_in_place(out, array)
+        direct = out is not None and sums == self.dtype and writable_in_place(out, given)
         y = out if out is not None and direct else empty(self.output_shape, sums)
-        self._plan.run(native(array, sums), self._packed, self._bias, y, workers)
+        self._plan.run(native(given, sums), self._packed, self._bias, y, workers)
         if out is None:
             return y.astype(self.dtype, copy=False)
         if y is not out:
@@ -271,9 +277,9 @@ def _adjoint_of_zeros(
     for phase in phases:
         plan = layer_plan(phase.of(problem), method)
         part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
-        plan.run(dy, turned[(..., *phase.taps)], None, part, workers)
+        plan.run(dy, turned[phase.taps], None, part, workers)
         if not whole:
-            dx[(..., *phase.into)] = part
+            dx[phase.into] = part
 
 
 def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
@@ -287,16 +293,15 @@ def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
     rows = np.moveaxis(extended, a.axis, 0)
     inside = rows[a.low : a.low + a.size].copy()
     before, after = a.outside()
-    for coordinate, source in zip((*range(a.low), *range(a.low + a.size, len(rows))),
-                                  (*before, *after), strict=True):
+    for coordinate, source in zip(
+        (*range(a.low), *range(a.low + a.size, len(rows))), (*before, *after), strict=True
+    ):
         if source >= 0:
             inside[source] += rows[coordinate]
     return np.moveaxis(inside, 0, a.axis)
 
 
 # ---- one call -------------------------------------------------------------------------------
-
-_Run = Any
 
 
 class _Call:
@@ -311,9 +316,9 @@ class _Call:
         argument: str = "input",
     ) -> None:
         self.n = n
-        x = float_array(x, argument)
-        self.w = float_array(w, "weight")
-        self.bias = None if bias is None else float_array(bias, "bias")
+        x = array(x, argument, NUMBERS)
+        self.w = array(w, "weight", NUMBERS)
+        self.bias = None if bias is None else array(bias, "bias", NUMBERS)
         if self.w.ndim != n + 2:
             raise ValueError(
                 f"weight has {self.w.ndim} dimensions (shape {self.w.shape}); {n + 2} are "
@@ -321,7 +326,7 @@ class _Call:
             )
         self.x, self.unbatched = batched(x, n, argument)
         arrays = [a for a in (self.x, self.w, self.bias) if a is not None]
-        self.dtype = np.result_type(*arrays).newbyteorder("=")
+        self.dtype = native_dtype(np.result_type(*arrays))
         self.sums = SUMS[self.dtype]
         #: The dtype of the parts of a sum: its own, or that of real and imaginary parts.
         self.part = np.empty(0, self.sums).real.dtype
@@ -340,9 +345,7 @@ class _Call:
         sources = [a for a in (self.x, self.w, self.bias) if a is not None]
         if out is not None:
             check_out(out, shape, self.dtype)
-        direct = (
-            out is not None and self.sums == self.dtype and writable_in_place(out, *sources)
-        )
+        direct = out is not None and self.sums == self.dtype and writable_in_place(out, *sources)
         y = out if out is not None and direct else empty(shape, self.sums)
         total = y[np.newaxis] if self.unbatched else y
         if self.sums.kind == "c":
@@ -374,8 +377,12 @@ def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
     if sums.kind != "c":
         return problem
     return LayerProblem(
-        2 * problem.batch, problem.in_channels, problem.out_channels, problem.groups,
-        problem.spatial, problem.dtype,
+        2 * problem.batch,
+        problem.in_channels,
+        problem.out_channels,
+        problem.groups,
+        problem.spatial,
+        problem.dtype,
     )
 
 
@@ -387,12 +394,10 @@ def _check_gradient(call: _Call, problem: LayerProblem) -> None:
         )
 
 
-def _given_size(value: object, argument: str, n: int) -> tuple[int, ...]:
-    size = tuple(integer(v, argument) for v in value) if isinstance(value, tuple | list) else ()
-    if len(size) != n:
-        raise ValueError(f"{argument}={value!r}: the {n} lengths of an array are allowed")
-    if min(size) < 0:
-        raise ValueError(f"{argument}={value!r}: lengths are at least 0")
+def _sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+    size = shape(value, argument)
+    if len(size) != ndim:
+        raise ValueError(f"{argument}={value!r}: the {ndim} lengths of an array are allowed")
     return size
 
 

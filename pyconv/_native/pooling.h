@@ -1,0 +1,178 @@
+/* Rows of a pool:  out[i] = a[i·step] ∘ b[i·step]  and  out[i] = out[i] ∘ a[i·step].
+
+   ∘ is the larger of two numbers, NaN above all of them, or their sum. Rows are contiguous
+   (step 1) when the rows of a window are folded; its columns are a stride apart. Functions are
+   found in a table by type. */
+#pragma once
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define POOL_RESTRICT __restrict
+#else
+#define POOL_RESTRICT restrict
+#endif
+
+/* One way to fold the samples of a window. */
+typedef struct {
+    void (*take)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
+    void (*pair)(const void *a, const void *b, ptrdiff_t step, ptrdiff_t n, void *out);
+    void (*more)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
+    /* *out = a[0] ∘ a[step] ∘ … of n samples; the neutral element of none. */
+    void (*whole)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
+} pool_fold;
+
+/* Known steps are loops that vectorise. */
+#define POOL_STEP(known, statement)                                                          \
+    if (step == (known)) {                                                                   \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+            const ptrdiff_t at = i * (known);                                                \
+            statement;                                                                       \
+        }                                                                                    \
+        return;                                                                              \
+    }
+#define POOL_LOOP(statement)                                                                 \
+    POOL_STEP(1, statement)                                                                  \
+    POOL_STEP(2, statement)                                                                  \
+    POOL_STEP(3, statement)                                                                  \
+    for (ptrdiff_t i = 0; i < n; i++) {                                                      \
+        const ptrdiff_t at = i * step;                                                       \
+        statement;                                                                           \
+    }
+
+/* Of equal numbers the earlier one; a NaN stays, whichever side it is on. */
+#define POOL_LARGER(m, v) (((v) > (m)) | ((v) != (v)) ? (v) : (m))
+#define POOL_SUM(m, v) ((m) + (v))
+
+/* Partial results that a long window is folded into side by side. */
+enum { POOL_LANES = 32 };
+
+#define POOL_FOLD(name, type, FOLD, neutral)                                                 \
+    static void take_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {         \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        type *POOL_RESTRICT y = (type *)out;                                                 \
+        POOL_LOOP(y[i] = in[at])                                                             \
+    }                                                                                        \
+    static void pair_##name(const void *a, const void *b, ptrdiff_t step, ptrdiff_t n,       \
+                            void *out) {                                                     \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        const type *POOL_RESTRICT next = (const type *)b;                                    \
+        type *POOL_RESTRICT y = (type *)out;                                                 \
+        POOL_LOOP(y[i] = FOLD(in[at], next[at]))                                             \
+    }                                                                                        \
+    static void more_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {         \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        type *POOL_RESTRICT y = (type *)out;                                                 \
+        POOL_LOOP(y[i] = FOLD(y[i], in[at]))                                                 \
+    }                                                                                        \
+    static void whole_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {        \
+        const type *in = (const type *)a;                                                    \
+        type lanes[POOL_LANES], y = (type)(neutral);                                         \
+        ptrdiff_t i = 0;                                                                     \
+        if (step == 1 && n >= 2 * POOL_LANES) {                                              \
+            for (int lane = 0; lane < POOL_LANES; lane++) lanes[lane] = in[lane];            \
+            for (i = POOL_LANES; i + POOL_LANES <= n; i += POOL_LANES)                       \
+                for (int lane = 0; lane < POOL_LANES; lane++)                                \
+                    lanes[lane] = FOLD(lanes[lane], in[i + lane]);                           \
+            for (int half = POOL_LANES / 2; half > 0; half /= 2)                             \
+                for (int lane = 0; lane < half; lane++)                                      \
+                    lanes[lane] = FOLD(lanes[lane], lanes[lane + half]);                     \
+            y = lanes[0];                                                                    \
+        }                                                                                    \
+        for (; i < n; i++) y = FOLD(y, in[i * step]);                                        \
+        *(type *)out = y;                                                                    \
+    }                                                                                        \
+    static const pool_fold fold_##name = {take_##name, pair_##name, more_##name, whole_##name};
+
+POOL_FOLD(larger_float, float, POOL_LARGER, -INFINITY)
+POOL_FOLD(larger_double, double, POOL_LARGER, -INFINITY)
+POOL_FOLD(sum_float, float, POOL_SUM, 0)
+POOL_FOLD(sum_double, double, POOL_SUM, 0)
+
+/* The type of samples first: single, double. */
+enum { POOL_FLOAT, POOL_DOUBLE, POOL_TYPES };
+static const pool_fold *const pool_larger[POOL_TYPES] = {&fold_larger_float, &fold_larger_double};
+static const pool_fold *const pool_sum[POOL_TYPES] = {&fold_sum_float, &fold_sum_double};
+
+/* What else a pool of one type does with rows. */
+typedef struct {
+    /* The first, then every other tap of a row of windows; where[i] is the tap's offset. */
+    void (*begin)(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset, void *best,
+                  int64_t *where);
+    void (*find)(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset, void *best,
+                 int64_t *where);
+    /* All n taps of one window at once; what an earlier row has found stays if it is better. */
+    void (*search)(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset, int found,
+                   void *best, int64_t *where);
+    /* out[i] = a[i] / (divisors[i]·divisor), with a == out allowed. */
+    void (*divide)(const void *a, ptrdiff_t n, const double *divisors, double divisor, void *out);
+    /* out[i·step] += a[i]. */
+    void (*spread)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
+    /* out[k·step] += a[0] for n taps k. */
+    void (*repeat)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
+    /* out[where[i]] += a[i]; a window without a sample has −1. */
+    void (*scatter)(const void *a, const int64_t *where, ptrdiff_t n, void *out);
+} pool_rows;
+
+#define POOL_ROWS(type)                                                                      \
+    static void begin_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,     \
+                             void *best, int64_t *where) {                                   \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        type *POOL_RESTRICT m = (type *)best;                                                \
+        int64_t *POOL_RESTRICT w = where;                                                    \
+        POOL_LOOP(m[i] = in[at]; w[i] = offset)                                              \
+    }                                                                                        \
+    static void find_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,      \
+                            void *best, int64_t *where) {                                    \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        type *POOL_RESTRICT m = (type *)best;                                                \
+        int64_t *POOL_RESTRICT w = where;                                                    \
+        POOL_LOOP(const int is_larger = (in[at] > m[i]) | (in[at] != in[at]);                \
+                  m[i] = is_larger ? in[at] : m[i]; w[i] = is_larger ? offset : w[i])        \
+    }                                                                                        \
+    static void search_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,    \
+                              int found, void *best, int64_t *where) {                       \
+        const type *in = (const type *)a;                                                    \
+        type m;                                                                              \
+        ptrdiff_t k = 0;                                                                     \
+        whole_larger_##type(a, step, n, &m);                                                 \
+        if (found && !(m > *(type *)best) && m == m) return;                                 \
+        if (m == m)                                                                          \
+            while (in[k * step] != m) k++;                                                   \
+        else                                                                                 \
+            for (k = n - 1; in[k * step] == in[k * step];) k--;                              \
+        *(type *)best = m;                                                                   \
+        *where = offset + k * step;                                                          \
+    }                                                                                        \
+    static void divide_##type(const void *a, ptrdiff_t n, const double *divisors,            \
+                              double divisor, void *out) {                                   \
+        const type *in = (const type *)a;                                                    \
+        type *y = (type *)out;                                                               \
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)(divisors[i] * divisor);      \
+    }                                                                                        \
+    static void spread_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
+        const type *POOL_RESTRICT in = (const type *)a;                                      \
+        type *POOL_RESTRICT x = (type *)out;                                                 \
+        POOL_LOOP(x[at] += in[i])                                                            \
+    }                                                                                        \
+    static void repeat_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
+        const type value = *(const type *)a;                                                 \
+        type *POOL_RESTRICT x = (type *)out;                                                 \
+        POOL_LOOP(x[at] += value)                                                            \
+    }                                                                                        \
+    static void scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,             \
+                               void *out) {                                                  \
+        const type *in = (const type *)a;                                                    \
+        type *x = (type *)out;                                                               \
+        for (ptrdiff_t i = 0; i < n; i++)                                                    \
+            if (where[i] >= 0) x[where[i]] += in[i];                                         \
+    }                                                                                        \
+    static const pool_rows rows_##type = {begin_##type,  find_##type,                        \
+                                          search_##type, divide_##type,                      \
+                                          spread_##type, repeat_##type,                      \
+                                          scatter_##type};
+
+POOL_ROWS(float)
+POOL_ROWS(double)
+static const pool_rows *const pool_rows_of[POOL_TYPES] = {&rows_float, &rows_double};

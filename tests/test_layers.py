@@ -1,0 +1,439 @@
+"""Layers: every algorithm and variant against the definition, and the laws of their gradients."""
+
+import itertools
+import threading
+
+import layer_oracles
+import numpy as np
+import pytest
+from arrays import bits, noise, small
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv.algorithms.base import layer_summation_bound
+from pyconv.layer_problem import PADDING_MODES, Options, make_layer_problem
+from pyconv.nn import functional, grad
+
+CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+TRANSPOSE = {
+    1: functional.conv_transpose1d,
+    2: functional.conv_transpose2d,
+    3: functional.conv_transpose3d,
+}
+INPUT = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}
+WEIGHT = {1: grad.conv1d_weight, 2: grad.conv2d_weight, 3: grad.conv3d_weight}
+BIAS = {1: grad.conv1d_bias, 2: grad.conv2d_bias, 3: grad.conv3d_bias}
+
+#: Shapes of input and weights, and options: the corners of each.
+CASES = [
+    *(
+        # Channels and outputs around the vectors and tiles of every variant.
+        ((1, c, 5, 6), (k, c, 3, 3), {"padding": 1})
+        for c in (1, 3, 16, 17)
+        for k in (1, 2, 7, 8, 9, 15, 16, 17, 33, 49)
+    ),
+    *(
+        # Widths around them.
+        ((2, 3, n), (4, 3, 3), {"padding": 1})
+        for n in (1, 2, 4, 7, 8, 9, 15, 16, 17, 31, 33, 47, 48, 49, 95, 97, 200)
+    ),
+    *(
+        # Images from 1 to 5.
+        ((1, 2, h, w), (5, 2, 3, 3), {"padding": 1})
+        for h in (1, 2, 3, 4, 5)
+        for w in (1, 2, 5)
+    ),
+    ((1, 40, 14, 14), (70, 40, 3, 3), {"padding": 1}),
+    ((1, 70, 7, 7), (64, 70, 3, 3), {"padding": 1}),
+    ((2, 64, 1, 1), (48, 64, 1, 1), {}),
+    ((1, 130, 9, 9), (20, 130, 1, 1), {}),
+    ((1, 9, 9, 9), (20, 9, 1, 1), {"stride": 2}),
+    ((1, 3, 23, 23), (8, 3, 7, 7), {"stride": 2, "padding": 3}),
+    ((2, 4, 11, 13), (6, 2, 2, 4), {"groups": 2, "padding": "same"}),
+    ((1, 6, 10, 9), (6, 1, 3, 3), {"groups": 6, "padding": 1}),
+    ((1, 6, 10, 9), (12, 1, 3, 3), {"groups": 6, "padding": (2, 0), "stride": (2, 1)}),
+    ((1, 2, 4, 4), (3, 2, 2, 2), {"padding": 5}),  # pads wider than the kernel
+    ((1, 2, 9), (3, 2, 4), {"stride": 4, "padding": ((0, 3),)}),  # a stride that does not divide
+    ((1, 2, 300), (3, 2, 80), {"stride": 4, "padding": 38}),
+    ((1, 2, 40, 5), (3, 2, 3, 2), {"dilation": (4, 2), "stride": (3, 1), "padding": 2}),
+    ((1, 2, 12, 30), (3, 2, 3, 5), {"dilation": (2, 3), "stride": (4, 2)}),
+    ((2, 3, 5, 6, 7), (9, 3, 3, 3, 3), {"padding": 1}),
+    ((1, 2, 6, 7, 20), (3, 2, 2, 3, 1), {"stride": (2, 1, 3), "dilation": (2, 1, 1), "padding": 1}),
+    ((1, 1, 9, 20, 21), (17, 1, 3, 3, 3), {"padding": "valid"}),
+]
+
+
+def ids(case):
+    """Name a case."""
+    return f"{case[0]}-{case[1]}-{case[2]}".replace(" ", "")
+
+
+def data(rng, case, dtype):
+    """Return input, weights and bias, small whole numbers."""
+    x_shape, w_shape, _ = case
+    return small(rng, x_shape, dtype), small(rng, w_shape, dtype), small(rng, w_shape[:1], dtype)
+
+
+def run(call, *args, method, **keywords):
+    """Return a result, or None where the algorithm says that it cannot solve this."""
+    try:
+        return call(*args, method=method, **keywords)
+    except ValueError as error:
+        if f"method={method!r} cannot solve this layer: " in str(error):
+            return None
+        raise
+
+
+def is_plain(method, x, w, options, dtype):
+    """Return whether an algorithm sums the products of the definition, exactly on whole numbers."""
+    (algorithm,) = (a for a in LAYER_ALGORITHMS if a.name == method)
+    problem = make_layer_problem(x.shape, w.shape, np.dtype(dtype), Options(**options))
+    return algorithm.error_bound(problem) == layer_summation_bound(problem)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_layers_are_the_definition(rng, layer_method, case, dtype):
+    """Whole numbers are summed exactly by plain sums; others stay within their bound."""
+    x, w, b = data(rng, case, dtype)
+    expected, scale = layer_oracles.conv(x, w, b, **case[2])
+    n = x.ndim - 2
+    y = run(CONV[n], x, w, b, method=layer_method, **case[2])
+    if y is None:
+        return
+    assert y.dtype == dtype
+    if is_plain(layer_method, x, w, case[2], dtype):
+        np.testing.assert_array_equal(y, expected)
+    else:
+        np.testing.assert_allclose(y, expected, atol=64 * np.finfo(dtype).eps * scale.max())
+
+
+@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize("padding", [1, 3, ((2, 0), (0, 5))])
+def test_padding_modes(rng, layer_method, mode, padding):
+    """Every padding mode, also wider than the input, reads what the definition reads."""
+    x, w = small(rng, (2, 3, 3, 5), "float32"), small(rng, (4, 3, 3, 3), "float32")
+    for stride in (1, 2):
+        options = {"padding": padding, "padding_mode": mode, "stride": stride}
+        y = run(functional.conv2d, x, w, method=layer_method, **options)
+        if y is not None:
+            expected, scale = layer_oracles.conv(x, w, **options)
+            atol = 0 if is_plain(layer_method, x, w, options, "float32") else 1e-5 * scale.max()
+            np.testing.assert_allclose(y, expected, rtol=0, atol=atol)
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "reversed": lambda a: np.ascontiguousarray(a[..., ::-1])[..., ::-1],
+    "channels last": lambda a: np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1),
+    "strided": lambda a: np.repeat(np.repeat(a, 3, -1), 2, 0)[::2, ..., 1::3],
+    "swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "misaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), a.dtype, offset=1).reshape(a.shape),
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(rng, layer_method, layout):
+    """Every memory layout of input, weights, gradient and out gives the answer of a copy."""
+    change = LAYOUTS[layout]
+    x, w = small(rng, (2, 5, 9, 10), "float32"), small(rng, (4, 5, 3, 3), "float32")
+    y = run(functional.conv2d, x, w, padding=1, method=layer_method)
+    if y is None:
+        return
+    again = functional.conv2d(change(x), change(w), padding=1, method=layer_method)
+    assert bits(again) == bits(y)
+    room = np.zeros((2, 8, 9, 20), "float32")[:, ::2, :, ::2]
+    assert functional.conv2d(x, w, padding=1, method=layer_method, out=room) is room
+    assert bits(room) == bits(y)
+    dy = small(rng, y.shape, "float32")
+    np.testing.assert_array_equal(
+        grad.conv2d_weight(change(x), w.shape, change(dy), padding=1),
+        grad.conv2d_weight(x, w.shape, dy, padding=1),
+    )
+
+
+def test_the_same_bits_for_every_number_of_threads(rng, layer_method):
+    """Cutting the work changes no sum."""
+    for x_shape, w_shape, options in [
+        ((1, 9, 30, 31), (20, 9, 3, 3), {"padding": 1}),
+        ((3, 40, 7, 7), (64, 40, 3, 3), {"padding": 1}),
+        ((2, 4, 900), (6, 2, 5), {"stride": 2, "groups": 2}),
+        ((1, 64, 3, 3), (70, 64, 1, 1), {}),
+    ]:
+        x, w, b = (noise(rng, s, "float32") for s in (x_shape, w_shape, w_shape[:1]))
+        call = CONV[x.ndim - 2]
+        y = run(call, x, w, b, method=layer_method, workers=1, **options)
+        if y is None:
+            continue
+        dy = noise(rng, y.shape, "float32")
+        for workers in (2, 3, 7):
+            again = call(x, w, b, method=layer_method, workers=workers, **options)
+            assert bits(again) == bits(y)
+        results = [
+            (
+                WEIGHT[x.ndim - 2](x, w.shape, dy, workers=workers, **options),
+                INPUT[x.ndim - 2](x.shape, w, dy, workers=workers, **options),
+            )
+            for workers in (1, 2, 3, 7)
+        ]
+        for dw, dx in results[1:]:
+            assert bits(dw) == bits(results[0][0])
+            assert bits(dx) == bits(results[0][1])
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_gradients_are_adjoint(rng, isa, case):
+    """⟨A x, y⟩ = ⟨x, Aᵀ y⟩ = ⟨w, dw⟩, in whole numbers: for every mode, border included."""
+    x, w, _ = data(rng, case, "float64")
+    n = x.ndim - 2
+    for mode in PADDING_MODES:
+        options = {**case[2], "padding_mode": mode}
+        y, _ = layer_oracles.conv(x, w, **options)
+        dy = small(rng, y.shape, "float64")
+        product = (y * dy).sum()
+        for method in ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS)):
+            dw = run(WEIGHT[n], x, w.shape, dy, method=method, **options)
+            if dw is not None:
+                np.testing.assert_array_equal(
+                    dw, layer_oracles.weight_gradient(x, w.shape, dy, mode=mode, **case[2])
+                )
+                assert (w * dw).sum() == product
+        dx = INPUT[n](x.shape, w, dy, method="blocked", **options)
+        assert (x * dx).sum() == product
+        other = small(rng, x.shape, "float64")  # the gradient does not depend on x
+        y, _ = layer_oracles.conv(other, w, **options)
+        assert (other * dx).sum() == (y * dy).sum()
+    np.testing.assert_array_equal(BIAS[n](dy), dy.sum((0, *range(2, n + 2))))
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_a_transposed_layer_is_the_adjoint(rng, case):
+    """conv_transpose of dy is the gradient for an input of the size that it implies."""
+    x, w, _ = data(rng, case, "float64")
+    n = x.ndim - 2
+    options = {k: v for k, v in case[2].items() if k != "padding" or v not in ("same", "valid")}
+    y, _ = layer_oracles.conv(x, w, **options)
+    dy, b = small(rng, y.shape, "float64"), small(rng, (x.shape[1],), "float64")
+    stride, dilation = (np.broadcast_to(options.get(k, 1), n) for k in ("stride", "dilation"))
+    plain = TRANSPOSE[n](dy, w, b, method="blocked", **options)
+    extra = tuple(have - got for have, got in zip(x.shape[2:], plain.shape[2:], strict=True))
+    if all(0 <= e < max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        result = TRANSPOSE[n](dy, w, b, output_padding=extra, method="blocked", **options)
+        dx = INPUT[n](x.shape, w, dy, method="blocked", **options)
+        np.testing.assert_array_equal(result, dx + b.reshape(-1, *[1] * n))
+
+
+def test_finite_differences(rng):
+    """Gradients are the slopes of a loss, in float64."""
+    x, w = rng.standard_normal((2, 4, 6, 5)), rng.standard_normal((6, 2, 3, 2))
+    options = {"stride": 2, "padding": 1, "groups": 2, "padding_mode": "reflect"}
+    y = functional.conv2d(x, w, **options)
+    dy = rng.standard_normal(y.shape)
+    dx = grad.conv2d_input(x.shape, w, dy, **options)
+    dw = grad.conv2d_weight(x, w.shape, dy, **options)
+    step = 1e-5
+    for a, gradient in ((x, dx), (w, dw)):
+        for index in itertools.islice(np.ndindex(a.shape), 0, None, 7):
+            kept = a[index]
+            losses = []
+            for value in (kept + step, kept - step):
+                a[index] = value
+                losses.append((functional.conv2d(x, w, **options) * dy).sum())
+            a[index] = kept
+            assert abs((losses[0] - losses[1]) / (2 * step) - gradient[index]) < 1e-6
+
+
+@st.composite
+def layers(draw):
+    """Draw the shapes and options of a layer."""
+    n = draw(st.integers(1, 3))
+    groups, channels, outs = (draw(st.integers(1, m)) for m in (3, 9, 20))
+    size, taps, stride, dilation = (
+        tuple(draw(st.integers(1, m)) for _ in range(n)) for m in (9, 4, 3, 3)
+    )
+    padding = tuple((draw(st.integers(0, 4)), draw(st.integers(0, 4))) for _ in range(n))
+    options = {
+        "stride": stride,
+        "dilation": dilation,
+        "padding": padding,
+        "groups": groups,
+        "padding_mode": draw(st.sampled_from(sorted(PADDING_MODES))),
+    }
+    batch = draw(st.integers(0, 3))
+    return (batch, groups * channels, *size), (groups * outs, channels, *taps), options
+
+
+@given(case=layers(), dtype=st.sampled_from(["float32", "float64"]), workers=st.integers(1, 3))
+def test_any_layer(case, dtype, workers):
+    """Any shapes and options: the definition, or one error that says why not."""
+    x, w, b = data(np.random.default_rng(1), case, dtype)
+    n = x.ndim - 2
+    try:
+        y = CONV[n](x, w, b, method="blocked", workers=workers, **case[2])
+    except ValueError as error:
+        if "would be empty" not in str(error):
+            raise
+        return
+    expected, _ = layer_oracles.conv(x, w, b, **case[2])
+    np.testing.assert_array_equal(y, expected)
+    plan = functional.plan_conv(x.shape, w, b, method="blocked", **case[2])
+    np.testing.assert_array_equal(plan(x, workers=workers), expected)
+    dy = small(np.random.default_rng(2), y.shape, dtype)
+    dw = WEIGHT[n](x, w.shape, dy, workers=workers, **case[2])
+    assert (w * dw).sum() == ((y - b.reshape(-1, *[1] * n)) * dy).sum()
+
+
+def test_dtypes(rng):
+    """float16 is summed in float32; complex layers are not conjugated; mixed dtypes promote."""
+    x, w = noise(rng, (1, 30, 9, 9), "float16"), noise(rng, (4, 30, 3, 3), "float16")
+    expected, _ = layer_oracles.conv(x, w)
+    y = functional.conv2d(x, w)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, expected, rtol=2e-3, atol=1e-3)
+    for pair in itertools.product(("float32", "complex64", "float64", "complex128"), repeat=2):
+        x, w = small(rng, (2, 3, 7, 8), pair[0]), small(rng, (4, 3, 3, 3), pair[1])
+        b = small(rng, (4,), pair[1])
+        y = functional.conv2d(x, w, b, stride=2, padding=1, padding_mode="circular")
+        expected, _ = layer_oracles.conv(x, w, b, stride=2, padding=1, padding_mode="circular")
+        assert y.dtype == np.result_type(*pair)
+        np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+def test_complex_gradients_are_adjoint(rng):
+    """⟨A x, y⟩ = ⟨x, Aᵀ y⟩ with the products conjugated."""
+    x, w = small(rng, (1, 2, 6, 6), "complex128"), small(rng, (3, 2, 3, 3), "complex128")
+    y = functional.conv2d(x, w)
+    dy = small(rng, y.shape, "complex128")
+    dw = grad.conv2d_weight(x, w.shape, dy)
+    assert np.vdot(dw, w) == np.vdot(dy, y)
+
+
+def test_batch_axis_may_be_missing_or_empty(rng):
+    """(C, H, W) gives (K, H, W); N = 0 gives N = 0."""
+    x, w = small(rng, (3, 6, 6), "float32"), small(rng, (4, 3, 3, 3), "float32")
+    y = functional.conv2d(x, w)
+    assert bits(y) == bits(functional.conv2d(x[np.newaxis], w)[0])
+    assert functional.conv2d(np.empty((0, 3, 6, 6), "float32"), w).shape == (0, 4, 4, 4)
+    assert not grad.conv2d_weight(
+        np.empty((0, 3, 6, 6), "float32"), w.shape, np.empty((0, 4, 4, 4), "float32")
+    ).any()
+    assert functional.conv_transpose2d(y, w).shape == (3, 6, 6)
+    assert grad.conv2d_input((3, 6, 6), w, y).shape == (3, 6, 6)
+    assert functional.conv_transpose2d(np.empty((0, 4, 4, 4)), w).shape == (0, 3, 6, 6)
+
+
+def test_nan_stays_in_its_windows(rng):
+    """A NaN or an infinity reaches the results whose window holds it, whatever runs."""
+    x, w = noise(rng, (1, 64, 20, 20), "float32"), noise(rng, (64, 64, 3, 3), "float32")
+    for value in (np.nan, np.inf, 1e38):
+        spoilt = x.copy()
+        spoilt[0, 5, 9, 9] = value
+        with np.errstate(all="ignore"):
+            y = functional.conv2d(spoilt, w, padding=1)
+        clean = functional.conv2d(x, w, padding=1)
+        touched = np.zeros((20, 20), bool)
+        touched[8:11, 8:11] = True
+        atol = 1e-3 * np.abs(clean).max()
+        np.testing.assert_allclose(y[0][:, ~touched], clean[0][:, ~touched], rtol=0, atol=atol)
+        if not np.isfinite(value):
+            assert not np.isfinite(y[0][:, touched]).any()
+
+
+def test_a_plan_is_shared_by_threads(rng):
+    """One plan, many threads: each result is that of its input."""
+    w, b = noise(rng, (8, 6, 3, 3), "float32"), noise(rng, (8,), "float32")
+    plan = functional.plan_conv((1, 6, 20, 20), w, b, padding=1)
+    inputs = [noise(rng, (1, 6, 20, 20), "float32") for _ in range(8)]
+    expected = [bits(plan(x)) for x in inputs]
+    found = [None] * 8
+    w[...] = 0  # the plan has its own
+
+    def work(i):
+        for _ in range(20):
+            found[i] = bits(plan(inputs[i]))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == expected
+
+
+one = np.ones
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "call"),
+    [
+        (ValueError, r"\(1, 3, 8, 8\).*\(4, 2, 3, 3\).*3 channels.*groups=1",
+         lambda f: f.conv2d(one((1, 3, 8, 8)), one((4, 2, 3, 3)))),
+        (ValueError, r"groups=3 does not divide",
+         lambda f: f.conv2d(one((1, 3, 8, 8)), one((4, 1, 3, 3)), groups=3)),
+        (ValueError, r"groups=0",
+         lambda f: f.conv1d(one((1, 8)), one((1, 1, 3)), groups=0)),
+        (ValueError, r"would be empty along axis 3.*\(1, 3, 8, 2\)",
+         lambda f: f.conv2d(one((1, 3, 8, 2)), one((4, 3, 3, 3)))),
+        (ValueError, r"bias has shape \(3,\).*4 output channels",
+         lambda f: f.conv2d(one((1, 3, 8, 8)), one((4, 3, 3, 3)), one(3))),
+        (TypeError, r"input has dtype int64",
+         lambda f: f.conv2d(one((1, 3, 8, 8), int), one((4, 3, 3, 3)))),
+        (TypeError, r"weight has dtype object",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1), object))),
+        (ValueError, r"weight has 2 dimensions",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1)))),
+        (ValueError, r"weight is empty",
+         lambda f: f.conv1d(one((1, 3)), one((0, 1, 1)))),
+        (ValueError, r"input has shape",
+         lambda f: f.conv2d(one((3, 3)), one((1, 1, 1, 1)))),
+        (ValueError, r"stride=0",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), stride=0)),
+        (ValueError, r"2\*\*59",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 2)), dilation=2**62)),
+        (ValueError, r"padding=-1",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding=-1)),
+        (ValueError, r"padding='full' is unknown",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding="full")),
+        (ValueError, r"padding='same' needs stride=1",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding="same", stride=2)),
+        (ValueError, r"padding_mode='mirror' is unknown.*reflect",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding_mode="mirror")),
+        (ValueError, r"method='fast' is unknown.*blocked",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), method="fast")),
+        (ValueError, r"too large to address",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding=2**58)),
+        (ValueError, r"output_padding=2",
+         lambda f: f.conv_transpose1d(one((1, 3)), one((1, 1, 1)), stride=2,
+                                      output_padding=2)),
+        (ValueError, r"out has shape",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), out=one((1, 4)))),
+    ],
+)  # fmt: skip
+def test_bad_input(error, words, call):
+    """Each error names the argument, its value and what is allowed."""
+    with pytest.raises(error, match=words):
+        call(functional)
+
+
+def test_bad_gradients():
+    """Shapes that no call had are refused."""
+    w = np.ones((4, 3, 3, 3))
+    with pytest.raises(ValueError, match=r"grad_output has shape \(1, 4, 5, 5\).*\(1, 4, 6, 6\)"):
+        grad.conv2d_input((1, 3, 8, 8), w, np.ones((1, 4, 5, 5)))
+    with pytest.raises(ValueError, match=r"grad_output has shape \(1, 4, 5, 5\)"):
+        grad.conv2d_weight(np.ones((1, 3, 8, 8)), w.shape, np.ones((1, 4, 5, 5)))
+    with pytest.raises(ValueError, match=r"input_size"):
+        grad.conv2d_input((8, 8), w, np.ones((1, 4, 6, 6)))
+
+
+def test_bad_plans(rng):
+    """A plan refuses other shapes, other dtypes and complex weights."""
+    plan = functional.plan_conv((1, 3, 8, 8), np.ones((4, 3, 3, 3), np.float32))
+    with pytest.raises(ValueError, match=r"input has shape \(1, 3, 8, 9\)"):
+        plan(np.ones((1, 3, 8, 9), np.float32))
+    with pytest.raises(TypeError, match=r"float64, but the plan is for float32"):
+        plan(np.ones((1, 3, 8, 8)))
+    with pytest.raises(TypeError, match=r"complex"):
+        functional.plan_conv((1, 3, 8, 8), np.ones((4, 3, 3, 3), complex))
