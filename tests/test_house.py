@@ -36,6 +36,8 @@ LEAVES = {
     "pyconv.machine": set(),
     "pyconv.threads": set(),
     "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
+    "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
+    "pyconv.results": set(),
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
 FLOORS = ("_native", "algorithms", "planning", "public")
@@ -48,6 +50,7 @@ def floor(module):
     if module in LEAVES:
         return -1
     room = module.split(".")[1] if "." in module else "public"
+    room = room.removeprefix("layer_")
     return FLOORS.index(room) if room in FLOORS else FLOORS.index("public")
 
 
