@@ -26,43 +26,70 @@ typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_ro
                                     ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
                                     ptrdiff_t c_row, int add);
 
-/* rows and vectors are literals where it is called; the arrays have the largest sizes, for one
-   sized by a parameter would not stay in registers. */
+/* rows and vectors are literals where these are called; the arrays have the largest sizes, for
+   one sized by a parameter would not stay in registers. */
+STENCIL_INLINE void SUFFIX(multiply_row)(const int rows, const int vectors,
+                                         VEC acc[MATRIX_ROWS][MATRIX_VECTORS],
+                                         const SCALAR *upper, const SCALAR *lower,
+                                         ptrdiff_t a_col, const SCALAR *b) {
+    VEC row[MATRIX_VECTORS];
+    STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
+        row[j] = SUFFIX(load)(b + j * LANES);
+        HOLD(row[j]);
+    }
+    STENCIL_UNROLL for (int i = 0; i < rows; i++) {
+        VEC spread = SUFFIX(splat)((i < 4 ? upper : lower)[i % 4 * a_col]);
+        if (vectors > 1) HOLD(spread);
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] =
+            SUFFIX(multiply_add)(acc[i][j], spread, row[j]);
+    }
+}
+
+STENCIL_INLINE void SUFFIX(store_tile)(const int rows, const int vectors,
+                                       VEC acc[MATRIX_ROWS][MATRIX_VECTORS], SCALAR *c,
+                                       ptrdiff_t c_row, int add) {
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
+            SCALAR *at = c + i * c_row + j * LANES;
+            SUFFIX(store)(at, add ? SUFFIX(add)(SUFFIX(load)(at), acc[i][j]) : acc[i][j]);
+        }
+}
+
 STENCIL_INLINE void SUFFIX(matrix_product)(const int rows, const int vectors, ptrdiff_t n,
                                            const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col,
                                            const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
                                            ptrdiff_t c_row, int add) {
     VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
     const SCALAR *upper = a, *lower = a + 4 * a_col;
-    const ptrdiff_t a_col3 = 3 * a_col;
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
         STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(0);
     for (; n > 0; n--) {
-        VEC row[MATRIX_VECTORS];
-        STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
-            row[j] = SUFFIX(load)(b + j * LANES);
-            HOLD(row[j]);
-        }
-        STENCIL_UNROLL for (int i = 0; i < rows; i++) {
-            const SCALAR *at = (i < 4 ? upper : lower) + (i % 4 == 3 ? a_col3 : (i % 4) * a_col);
-            VEC spread = SUFFIX(splat)(*at);
-            if (vectors > 1) HOLD(spread);
-            STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] =
-                SUFFIX(multiply_add)(acc[i][j], spread, row[j]);
-        }
+        SUFFIX(multiply_row)(rows, vectors, acc, upper, lower, a_col, b);
         upper += a_row, lower += a_row, b += b_row;
     }
-    if (add) {
-        STENCIL_UNROLL for (int i = 0; i < rows; i++)
-            STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
-                SCALAR *at = c + i * c_row + j * LANES;
-                SUFFIX(store)(at, SUFFIX(add)(SUFFIX(load)(at), acc[i][j]));
-            }
-    } else {
-        STENCIL_UNROLL for (int i = 0; i < rows; i++)
-            STENCIL_UNROLL for (int j = 0; j < vectors; j++)
-                SUFFIX(store)(c + i * c_row + j * LANES, acc[i][j]);
-    }
+    SUFFIX(store_tile)(rows, vectors, acc, c, c_row, add);
+}
+
+/* The same with q = (channel, tap): a(q, i) lies at a + channel·a_channel + offsets[tap] + i, so
+   that neighbouring pixels are read where the samples of an image are. */
+typedef void (*SUFFIX(taps_tile))(ptrdiff_t channels, ptrdiff_t a_channel, ptrdiff_t taps,
+                                  const ptrdiff_t *offsets, const SCALAR *a, const SCALAR *b,
+                                  ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add);
+
+STENCIL_INLINE void SUFFIX(taps_product)(const int rows, const int vectors, ptrdiff_t channels,
+                                         ptrdiff_t a_channel, ptrdiff_t taps,
+                                         const ptrdiff_t *offsets, const SCALAR *a,
+                                         const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
+                                         ptrdiff_t c_row, int add) {
+    VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(0);
+    for (; channels > 0; channels--, a += a_channel)
+        for (ptrdiff_t t = 0; t < taps; t++, b += b_row) {
+            const SCALAR *at = a + offsets[t];
+            SUFFIX(multiply_row)(rows, vectors, acc, at, at + 4, 1, b);
+        }
+    SUFFIX(store_tile)(rows, vectors, acc, c, c_row, add);
 }
 
 #define TILE_OF(rows, vectors)                                                                 \
@@ -70,8 +97,16 @@ STENCIL_INLINE void SUFFIX(matrix_product)(const int rows, const int vectors, pt
         ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,       \
         ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add) {                                \
         SUFFIX(matrix_product)(rows, vectors, n, a, a_row, a_col, b, b_row, c, c_row, add);    \
+    }                                                                                          \
+    STENCIL_NOINLINE void SUFFIX(taps_##rows##_##vectors)(                                     \
+        ptrdiff_t channels, ptrdiff_t a_channel, ptrdiff_t taps, const ptrdiff_t *offsets,     \
+        const SCALAR *a, const SCALAR *b, ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row,         \
+        int add) {                                                                             \
+        SUFFIX(taps_product)(rows, vectors, channels, a_channel, taps, offsets, a, b, b_row,   \
+                             c, c_row, add);                                                   \
     }
 #define NAME_OF(rows, vectors) SUFFIX(matrix_##rows##_##vectors),
+#define TAPS_OF(rows, vectors) SUFFIX(taps_##rows##_##vectors),
 #define EACH_4(what, vectors) what(1, vectors) what(2, vectors) what(3, vectors) what(4, vectors)
 #if MATRIX_ROWS == 8
 #define EACH_ROWS(what, vectors) \
@@ -94,6 +129,15 @@ static const SUFFIX(matrix_tile) SUFFIX(matrix_tiles)[MATRIX_VECTORS][MATRIX_ROW
     {EACH_ROWS(NAME_OF, 2)},
 #if MATRIX_VECTORS > 2
     {EACH_ROWS(NAME_OF, 3)},
+#endif
+};
+
+/* taps_tiles[vectors − 1][rows − 1] */
+static const SUFFIX(taps_tile) SUFFIX(taps_tiles)[MATRIX_VECTORS][MATRIX_ROWS] = {
+    {EACH_ROWS(TAPS_OF, 1)},
+    {EACH_ROWS(TAPS_OF, 2)},
+#if MATRIX_VECTORS > 2
+    {EACH_ROWS(TAPS_OF, 3)},
 #endif
 };
 
@@ -150,6 +194,7 @@ static void SUFFIX(transpose)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows, 
 
 #undef TILE_OF
 #undef NAME_OF
+#undef TAPS_OF
 #undef EACH_4
 #undef EACH_ROWS
 #undef HOLD
