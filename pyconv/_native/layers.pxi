@@ -31,8 +31,15 @@ cdef extern from "matrix.h":
     const taps_tile_double taps_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const matrix_tile_float matrix_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
     const matrix_tile_double matrix_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
-    void copy_over_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
-    void copy_over_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
+    ctypedef struct matrix_move:
+        Py_ssize_t at
+        Py_ssize_t source
+    void fill_panel_float(const matrix_move* moves, Py_ssize_t count, const Py_ssize_t* offsets,
+                          Py_ssize_t taps, const float* copy, Py_ssize_t channel,
+                          Py_ssize_t channels, float* panel, Py_ssize_t width) noexcept nogil
+    void fill_panel_double(const matrix_move* moves, Py_ssize_t count, const Py_ssize_t* offsets,
+                           Py_ssize_t taps, const double* copy, Py_ssize_t channel,
+                           Py_ssize_t channels, double* panel, Py_ssize_t width) noexcept nogil
     void transpose_float(const float* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
                          float* out, Py_ssize_t out_row) noexcept nogil
     void transpose_double(const double* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
@@ -47,7 +54,7 @@ ctypedef fused real_t:
 cdef Py_ssize_t CHUNK_TERMS = 320
 cdef Py_ssize_t PANELS_BYTES = 320 << 10
 cdef double FILLING = 6
-cdef double TURNING = 12
+cdef double TURNING = 30
 # Pixels of a unit whose rows are read from the copy.
 cdef Py_ssize_t ROWS_PIXELS = 448
 
@@ -110,14 +117,6 @@ cdef inline void multiply_taps(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t c
     else:
         taps_tiles_double[vectors - 1][rows - 1](channels, a_channel, taps, offsets, a, b, b_row,
                                                  c, c_row, add)
-
-
-cdef inline void copy_over(real_t* out, const real_t* x, Py_ssize_t n) noexcept nogil:
-    """Copy n samples and up to a vector more."""
-    if real_t is float:
-        copy_over_float(out, x, n)
-    else:
-        copy_over_double(out, x, n)
 
 
 cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
@@ -242,18 +241,18 @@ cdef Py_ssize_t list_segments(const Layer* s, const Block* b, Py_ssize_t first,
     return n
 
 
-cdef void fill_panel(const Segment* segments, Py_ssize_t n_segments, const Py_ssize_t* offsets,
-                     Py_ssize_t taps, const real_t* copy, Py_ssize_t channel,
-                     Py_ssize_t channels, real_t* panel, Py_ssize_t width) noexcept nogil:
-    """Write the rows of X: channels, then taps. What lies behind the last pixel is anything."""
-    cdef Py_ssize_t c, t, k
-    cdef const real_t* x
-    for c in range(channels):
-        for t in range(taps):
-            x = copy + c * channel + offsets[t]
-            for k in range(n_segments):
-                copy_over(panel + segments[k].at, x + segments[k].source, segments[k].n)
-            panel += width
+cdef Py_ssize_t list_moves(const Layer* s, const Segment* segments, Py_ssize_t n_segments,
+                           matrix_move* moves) noexcept nogil:
+    """Cut runs of pixels into vectors; the last of a run overlaps what is moved after it."""
+    cdef Py_ssize_t n = 0, k, i
+    for k in range(n_segments):
+        i = 0
+        while i < segments[k].n:
+            moves[n].at = segments[k].at + i
+            moves[n].source = segments[k].source + i
+            i += s.lanes
+            n += 1
+    return n
 
 
 cdef void fill_panel_in_place(const char* x, Py_ssize_t x_channel, Py_ssize_t channels,
@@ -275,6 +274,7 @@ cdef struct Work:
     void* tile
     Py_ssize_t* offsets
     Segment* segments
+    matrix_move* moves
 
 
 cdef void fill_panels(const Layer* s, const Block* b, const char* x, Py_ssize_t channels,
@@ -292,8 +292,13 @@ cdef void fill_panels(const Layer* s, const Block* b, const char* x, Py_ssize_t 
                                 channels, pixels, panels, width)
         else:
             n = list_segments(s, b, b.first + done, pixels, work.segments)
-            fill_panel(work.segments, n, work.offsets, s.taps, copy, b.channel, channels, panels,
-                       width)
+            n = list_moves(s, work.segments, n, work.moves)
+            if real_t is float:
+                fill_panel_float(work.moves, n, work.offsets, s.taps, copy, b.channel, channels,
+                                 panels, width)
+            else:
+                fill_panel_double(work.moves, n, work.offsets, s.taps, copy, b.channel, channels,
+                                  panels, width)
         panels += channels * s.taps * width
         done += width
 
@@ -655,7 +660,8 @@ cdef class LayerLoop:
             sizes[3] = MATRIX_ROWS * s.width * self.item
         sizes[4] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
         sizes[5] = s.most_segments * <Py_ssize_t>sizeof(Segment)
-        for i in range(6):
+        sizes[6] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
+        for i in range(7):
             sizes[i] = (sizes[i] + 127) // 64 * 64
             total += sizes[i]
         return total
@@ -663,7 +669,7 @@ cdef class LayerLoop:
     def workspace(self, bint gradient=False):
         """Return the bytes of workspace that one thread takes."""
         cdef Layer s = self.s
-        cdef Py_ssize_t sizes[6]
+        cdef Py_ssize_t sizes[7]
         if gradient:
             self.lay_out_gradient(&s, 1)
         else:
@@ -734,7 +740,7 @@ cdef class LayerLoop:
     cdef int run_units(self, Layer* s, Py_ssize_t units, double products, const char* x,
                        const void* w, const void* bias, void* y, bint gradient,
                        int threads) except -1:
-        cdef Py_ssize_t sizes[6]
+        cdef Py_ssize_t sizes[7]
         cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
         cdef Py_ssize_t done = 0, step
         cdef double zero = 0
@@ -834,6 +840,7 @@ cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, con
     work.tile = <char*>work.sums + sizes[2]
     work.offsets = <Py_ssize_t*>(<char*>work.tile + sizes[3])
     work.segments = <Segment*>(<char*>work.offsets + sizes[4])
+    work.moves = <matrix_move*>(<char*>work.segments + sizes[5])
     for unit in range(start, stop):
         if gradient:
             run_gradient_unit(s, x, w, y, unit, &work)

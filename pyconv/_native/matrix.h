@@ -22,6 +22,11 @@
 #define MATRIX_VECTORS 2
 #endif
 
+/* One vector of a panel's row: where it goes, and where the first tap reads. */
+typedef struct {
+    ptrdiff_t at, source;
+} matrix_move;
+
 #if STENCIL_HAS_VECTORS && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define MATRIX_SHUFFLES 1

@@ -141,9 +141,34 @@ static const SUFFIX(taps_tile) SUFFIX(taps_tiles)[MATRIX_VECTORS][MATRIX_ROWS] =
 #endif
 };
 
-/* n samples and up to a vector more. */
-static inline void SUFFIX(copy_over)(SCALAR *out, const SCALAR *x, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; i += LANES) SUFFIX(store)(out + i, SUFFIX(load)(x + i));
+/* Rows of a panel: each channel and tap's samples, moved a vector at a time, so that up to a vector
+   more than a run of pixels is read and written. `count` is a literal where it is called. */
+STENCIL_INLINE void SUFFIX(move_rows)(const ptrdiff_t count, const matrix_move *moves,
+                                      const ptrdiff_t *offsets, ptrdiff_t taps, const SCALAR *copy,
+                                      ptrdiff_t channel, ptrdiff_t channels, SCALAR *panel,
+                                      ptrdiff_t width) {
+    for (; channels > 0; channels--, copy += channel)
+        for (ptrdiff_t t = 0; t < taps; t++, panel += width) {
+            const SCALAR *x = copy + offsets[t];
+            for (ptrdiff_t m = 0; m < count; m++)
+                SUFFIX(store)(panel + moves[m].at, SUFFIX(load)(x + moves[m].source));
+        }
+}
+
+STENCIL_NOINLINE void SUFFIX(fill_panel)(const matrix_move *moves, ptrdiff_t count,
+                                         const ptrdiff_t *offsets, ptrdiff_t taps,
+                                         const SCALAR *copy, ptrdiff_t channel,
+                                         ptrdiff_t channels, SCALAR *panel, ptrdiff_t width) {
+#define MOVES(literal) \
+    SUFFIX(move_rows)(literal, moves, offsets, taps, copy, channel, channels, panel, width)
+    switch (count) {
+    case 2: MOVES(2); break;
+    case 3: MOVES(3); break;
+    case 4: MOVES(4); break;
+    case 5: MOVES(5); break;
+    default: MOVES(count);
+    }
+#undef MOVES
 }
 
 #if MATRIX_SHUFFLES
