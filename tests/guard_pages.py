@@ -9,12 +9,14 @@ import itertools
 import mmap
 import sys
 
+import layer_oracles
 import numpy as np
 import oracles
 
 import pyconv
-from pyconv.algorithms import ALGORITHMS
+from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.boundaries import BOUNDARIES
+from pyconv.nn import functional, grad
 
 PROT_NONE = 0
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -106,9 +108,52 @@ def check_folded(rng, dtype, method):
         check(rng, (11, length), (3,), dtype, method, axes=0)
 
 
+LAYERS = (
+    [
+        ((1, c, h, w), (k, c, 3, 3), {"padding": 1})
+        for c in (1, 17)
+        for k in (1, 9, 33)
+        for h, w in ((1, 1), (3, 7), (5, 16), (7, 33), (14, 14))
+    ]
+    + [((2, c, n), (k, c, 1), {}) for c in (3, 40) for k in (5, 64) for n in (1, 15, 49, 200)]
+    + [
+        ((1, 3, 23, 23), (8, 3, 7, 7), {"stride": 2, "padding": 3}),
+        ((2, 4, 9, 11), (6, 2, 2, 4), {"groups": 2, "dilation": (1, 2)}),
+        ((1, 6, 12, 13), (6, 1, 3, 3), {"groups": 6, "padding": 1}),
+        ((1, 2, 5, 6, 19), (9, 2, 3, 3, 3), {"padding": 1}),
+        ((1, 64, 7, 7), (64, 64, 1, 1), {}),
+    ]
+)
+
+
+def check_layer(rng, case, dtype, workers):
+    """Run a layer and its gradients with every array at either end of its pages."""
+    x_shape, w_shape, options = case
+    n = len(x_shape) - 2
+    conv = getattr(functional, f"conv{n}d")
+    x, w = whole(rng, x_shape, dtype), whole(rng, w_shape, dtype)
+    expected, _ = layer_oracles.conv(x, w, **options)
+    for at_end in (True, False):
+        gx, gw = guarded(x, at_end), guarded(w, at_end)
+        for method in (a.name for a in LAYER_ALGORITHMS if a.name != "reference"):
+            out = beside_guard(expected.shape, dtype, at_end)
+            try:
+                conv(gx, gw, out=out, method=method, workers=workers, **options)
+            except ValueError as error:
+                if "cannot solve this layer" not in str(error):
+                    raise
+                continue
+            np.testing.assert_allclose(out, expected, atol=1e-3 * abs(expected).max())
+        dy = guarded(whole(rng, expected.shape, dtype), at_end)
+        getattr(grad, f"conv{n}d_weight")(gx, w_shape, dy, workers=workers, **options)
+        getattr(grad, f"conv{n}d_input")(x_shape, gw, dy, workers=workers, **options)
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
+    for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
+        check_layer(rng, case, dtype, workers)
     for method in (a.name for a in ALGORITHMS if a.name != "reference"):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:

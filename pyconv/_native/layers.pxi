@@ -714,6 +714,40 @@ cdef class LayerLoop:
                       and s.x.same and (s.y.size == 1 or s.x_y == s.x.axis.size * self.item)
                       and (s.z.size == 1 or s.x_z == s.y.size * s.x.axis.size * self.item))
 
+    def fill_columns(self, cnp.ndarray x, Py_ssize_t batch, Py_ssize_t group, Py_ssize_t first,
+                     cnp.ndarray columns):
+        """Write X, (terms, pixels), of one image and group from pixel ``first`` on.
+
+        ``columns`` is contiguous, a whole number of vectors wide; the caller sees to it that the
+        last of them may reach beyond the last pixel.
+        """
+        cdef Layer s = self.s
+        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t width = columns.shape[1]
+        cdef Py_ssize_t pixels = least(width, s.pixels - first)
+        cdef double zero = 0
+        cdef const char* source
+        cdef char* block
+        cdef Work work
+        cdef Block b
+        self.set_source(&s, x)
+        s.x.fill = &zero
+        s.chunk = s.channels
+        s.unpacked = True  # columns are the caller's
+        self.cut(&s, width, width)
+        set_block(&s, first, pixels, &b)
+        s.copy_size = b.channel
+        block = <char*>take_block(self.share_of_work(&s, sizes, False))
+        share_out(&work, block, sizes)
+        source = cnp.PyArray_BYTES(x) + batch * s.x_batch + group * s.channels * s.x_channel
+        if self.item == 4:
+            fill_panels[float](&s, &b, source, s.channels, &work, width,
+                               <float*>cnp.PyArray_DATA(columns))
+        else:
+            fill_panels[double](&s, &b, source, s.channels, &work, width,
+                                <double*>cnp.PyArray_DATA(columns))
+        put_block(block)
+
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
         """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` contiguous or packed."""
         cdef Layer s = self.s
@@ -828,12 +862,8 @@ cdef void pack_weight_tile(const Layer* s, const WeightStrides* strides, const r
                     packed += cols
 
 
-cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                          const real_t* w, const real_t* bias, real_t* y, bint gradient,
-                          char* block, const Py_ssize_t* sizes) noexcept nogil:
-    """Run units start … stop − 1 on one thread."""
-    cdef Work work
-    cdef Py_ssize_t unit
+cdef void share_out(Work* work, char* block, const Py_ssize_t* sizes) noexcept nogil:
+    """Set the parts of one thread's workspace."""
     work.copy = block
     work.panels = block + sizes[0]
     work.sums = <char*>work.panels + sizes[1]
@@ -841,6 +871,15 @@ cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, con
     work.offsets = <Py_ssize_t*>(<char*>work.tile + sizes[3])
     work.segments = <Segment*>(<char*>work.offsets + sizes[4])
     work.moves = <matrix_move*>(<char*>work.segments + sizes[5])
+
+
+cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                          const real_t* w, const real_t* bias, real_t* y, bint gradient,
+                          char* block, const Py_ssize_t* sizes) noexcept nogil:
+    """Run units start … stop − 1 on one thread."""
+    cdef Work work
+    cdef Py_ssize_t unit
+    share_out(&work, block, sizes)
     for unit in range(start, stop):
         if gradient:
             run_gradient_unit(s, x, w, y, unit, &work)

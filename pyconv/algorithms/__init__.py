@@ -4,6 +4,7 @@ from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgo
 from pyconv.algorithms.blocked import Blocked
 from pyconv.algorithms.direct import Direct
 from pyconv.algorithms.im2col import Im2col
+from pyconv.algorithms.layer_im2col import LayerIm2col
 from pyconv.algorithms.layer_reference import LayerReference
 from pyconv.algorithms.reference import Reference
 
@@ -15,6 +16,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
+    LayerIm2col(),
     LayerReference(),
 )
 WEIGHT_GRADIENT_ALGORITHMS: tuple[WeightGradientAlgorithm, ...] = (

@@ -1,16 +1,12 @@
-"""blocked: a layer as products of small matrices, by our own register tile.
-
-This file casts a layer into the form of the compiled loop: axes z, y, x, absent ones of length 1.
-"""
+"""blocked: a layer as products of small matrices, by our own register tile."""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from pyconv._native import loader
 from pyconv.algorithms.base import BoundLayer, Run, layer_summation_bound
-from pyconv.algorithms.casting import ABSENT, axis_rows
+from pyconv.algorithms.casting import layer_loop, longest_reach
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE, Machine
 
@@ -28,7 +24,7 @@ class Blocked:
 
     def rejects(self, problem: LayerProblem) -> str | None:
         """Return why the compiled loop cannot take the layer."""
-        longest = max(max(a.span, a.low, a.high) for a in problem.spatial)
+        longest = longest_reach(problem.spatial)
         if longest > MAX_SPAN:
             return f"the kernel spans or pads {longest} samples of an axis, more than {MAX_SPAN}"
         if self._box(problem) > MAX_WORKSPACE or self.workspace(problem) > MAX_WORKSPACE:
@@ -58,7 +54,7 @@ class Blocked:
 
     def workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of one thread's copies, panels and sums."""
-        return int(_loop(problem).workspace())
+        return int(layer_loop(problem).workspace())
 
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
@@ -70,23 +66,12 @@ class Blocked:
 
     def bind_gradient(self, problem: LayerProblem) -> Run:
         """Return the compiled loop of the gradient for the weights."""
-        loop = _loop(problem)
+        loop = layer_loop(problem)
 
         def run(x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int) -> None:
             loop.run_gradient(x, dy, dw, workers)
 
         return run
-
-
-def _loop(problem: LayerProblem) -> Any:
-    return loader.native.LayerLoop(
-        problem.dtype,
-        problem.batch,
-        problem.groups,
-        problem.in_channels // problem.groups,
-        problem.out_channels // problem.groups,
-        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
-    )
 
 
 class _Packed:
@@ -102,7 +87,7 @@ class _Bound:
     """A layer bound to the compiled loop."""
 
     def __init__(self, problem: LayerProblem) -> None:
-        self.loop = _loop(problem)
+        self.loop = layer_loop(problem)
         rows = problem.terms * problem.dtype.itemsize
         # Rows of weights a multiple of 4 KiB apart fall into the same sets of the cache.
         self.takes_plain = self.loop.reads_plain_weights() and rows % 1024 != 0

@@ -4,11 +4,14 @@ The loops sum float32, float64 and 64-bit integers, along axes z, y and x given 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from pyconv._native import loader
 from pyconv.algorithms.base import Run
 from pyconv.dtypes import narrow
+from pyconv.layer_problem import LayerProblem
 from pyconv.problem import Axis, Problem
 
 #: Runs a compiled loop: x, w in the dtype of the sums, y, whether to clip, threads.
@@ -36,6 +39,23 @@ def axis_rows(axes: Sequence[Axis]) -> list[tuple[object, ...]]:
         )
         for a in axes
     ]
+
+
+def longest_reach(axes: Sequence[Axis]) -> int:
+    """Return the longest span or pad of any axis."""
+    return max(max(a.span, a.low, a.high) for a in axes)
+
+
+def layer_loop(problem: LayerProblem) -> Any:
+    """Return the compiled loop of a layer, its axes z, y and x."""
+    return loader.native.LayerLoop(
+        problem.dtype,
+        problem.batch,
+        problem.groups,
+        problem.in_channels // problem.groups,
+        problem.out_channels // problem.groups,
+        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+    )
 
 
 def bind_loop(problem: Problem, bind: BindLoop) -> Run:
