@@ -635,7 +635,7 @@ cdef class LayerLoop:
     cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
         """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold."""
         cdef Py_ssize_t width = PANELS_BYTES // (s.chunk * s.taps * self.item)
-        width = least(most(width, 64), ceil_div(s.pixels, s.lanes) * s.lanes)
+        width = least(least(most(width, 64), 144), ceil_div(s.pixels, s.lanes) * s.lanes)
         width = ceil_div(width, s.lanes) * s.lanes
         self.cut(s, width, width)
         if threads > 1 and s.groups * s.n_chunks < threads:
