@@ -111,8 +111,10 @@ typedef struct {
     void (*spread)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
     /* out[k·step] += a[0] for n taps k. */
     void (*repeat)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
-    /* out[where[i]] += a[i]; a window without a sample has −1. */
-    void (*scatter)(const void *a, const int64_t *where, ptrdiff_t n, void *out);
+    /* out[where[i]] += a[i] of `size` samples; a window without a sample has −1. Returns how
+       many others are outside. */
+    ptrdiff_t (*scatter)(const void *a, const int64_t *where, ptrdiff_t n, ptrdiff_t size,
+                         void *out);
 } pool_rows;
 
 #define POOL_ROWS(type)                                                                      \
@@ -161,12 +163,17 @@ typedef struct {
         type *POOL_RESTRICT x = (type *)out;                                                 \
         POOL_LOOP(x[at] += value)                                                            \
     }                                                                                        \
-    static void scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,             \
-                               void *out) {                                                  \
+    static ptrdiff_t scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,        \
+                                    ptrdiff_t size, void *out) {                             \
         const type *in = (const type *)a;                                                    \
         type *x = (type *)out;                                                               \
+        ptrdiff_t outside = 0;                                                               \
         for (ptrdiff_t i = 0; i < n; i++)                                                    \
-            if (where[i] >= 0) x[where[i]] += in[i];                                         \
+            if ((uint64_t)where[i] < (uint64_t)size)                                         \
+                x[where[i]] += in[i];                                                        \
+            else                                                                             \
+                outside += where[i] != -1;                                                   \
+        return outside;                                                                      \
     }                                                                                        \
     static const pool_rows rows_##type = {begin_##type,  find_##type,                        \
                                           search_##type, divide_##type,                      \

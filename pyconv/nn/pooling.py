@@ -4,6 +4,7 @@ Every pool becomes windows along three axes (`windows`) and one compiled loop ov
 (`_native/pooling.pxi`). The calls themselves are in `max_pooling` and `average_pooling`.
 """
 
+import math
 from contextlib import nullcontext
 from typing import Any
 
@@ -119,23 +120,24 @@ def largest_input(
     where = arguments.whole_numbers(indices, "indices")
     dy = _gradient(grad_output, size, where.shape[-n:])
     arguments.check_shape(where, dy.shape, "indices", "as grad_output")
-    plane = np.prod(size[-n:], dtype=np.int64)
-    if where.size and not -1 <= where.min() <= where.max() < plane:
-        raise ValueError(
-            f"indices from {where.min()} to {where.max()}: a plane of input_size={size} has "
-            f"samples 0 to {plane - 1}; -1 stands for a window without a sample"
-        )
     given = _contiguous(dy, arguments.computed_in(dy.dtype))
     dx = np.zeros(size, given.dtype)
-    planes = int(dx.size // plane)
+    plane = math.prod(size[-n:])
+    planes = dx.size // plane
     count, context = _share(workers, planes, given, dx)
     if where.size:
+        where = _contiguous(where, np.int64)
         with context:
-            loader.native.pool_scatter(
+            outside = loader.native.pool_scatter(
                 given.reshape(planes, -1),
-                _contiguous(where, np.int64).reshape(planes, -1),
+                where.reshape(planes, -1),
                 dx.reshape(planes, -1),
                 count,
+            )
+        if outside:
+            raise ValueError(
+                f"indices from {where.min()} to {where.max()}: a plane of input_size={size} has "
+                f"samples 0 to {plane - 1}; -1 stands for a window without a sample"
             )
     return arguments.narrowed(dx, dy.dtype)
 
