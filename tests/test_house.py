@@ -265,6 +265,17 @@ def test_there_are_examples():
         assert any(test.examples for test in tests), name
 
 
+def test_pages_list_the_layers():
+    """Every public name of nn is on its page."""
+    page = ROOT.parent / "docs" / "nn.rst"
+    if not page.exists():
+        pytest.skip("an installed package has no pages")
+    listed = set(re.findall(r"^   ((?:functional|grad)\.\w+)$", page.read_text(), re.MULTILINE))
+    assert listed == {f"functional.{name}" for name in functional.__all__} | {
+        f"grad.{name}" for name in grad.__all__
+    }
+
+
 def test_package_is_typed():
     """Type checkers are told that the annotations count."""
     assert ROOT.joinpath("py.typed").exists()
