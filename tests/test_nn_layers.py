@@ -253,6 +253,16 @@ CALLS = {
 }
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("call", CALLS)
+def test_infinite_data_are_no_warnings(rng, call, dtype):
+    """NaN and infinities follow IEEE, in silence, and so does what becomes too large."""
+    x = noise(rng, (3, 2, 4, 6), dtype)
+    for value in (np.nan, np.inf, -np.inf, np.finfo(dtype).max, np.finfo(dtype).min):
+        x[rng.random(x.shape) < 0.1] = value
+    CALLS[call](x)
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_layouts(rng, call):
     """The answer of a contiguous copy, and the argument stays as it was."""

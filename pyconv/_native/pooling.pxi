@@ -374,9 +374,13 @@ def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divis
     try:
         set_pool(&s, dx, axes, block)
         set_average(&s, divisor)
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            average_planes_adjoint(&s, planes * t // threads, planes * (t + 1) // threads, given,
-                                   out, work + t * each)
+        if threads == 1:
+            with nogil:
+                average_planes_adjoint(&s, 0, planes, given, out, work)
+        else:
+            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                average_planes_adjoint(&s, planes * t // threads, planes * (t + 1) // threads,
+                                       given, out, work + t * each)
     finally:
         put_block(block)
 
@@ -396,9 +400,13 @@ def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int thread
     cdef char* out = cnp.PyArray_BYTES(dx)
     cdef const int64_t* where = <const int64_t*>cnp.PyArray_DATA(indices)
     cdef int t
-    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        outside += scatter_planes(rows, planes * t // threads, planes * (t + 1) // threads,
-                                  given, where, n, out, size, item)
+    if threads == 1:
+        with nogil:
+            outside = scatter_planes(rows, 0, planes, given, where, n, out, size, item)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            outside += scatter_planes(rows, planes * t // threads, planes * (t + 1) // threads,
+                                      given, where, n, out, size, item)
     return outside
 
 

@@ -163,5 +163,7 @@ def log_softmax_input(output: npt.ArrayLike, grad_output: npt.ArrayLike, dim: in
     arguments.check_shape(given, y.shape, "grad_output", "as output")
     axis = arguments.axis(dim, y.ndim, "dim")
     dy = given.astype(arguments.computed_in(given.dtype), copy=False)
-    shares = np.exp(y.astype(dy.dtype, copy=False))
-    return arguments.narrowed(dy - shares * dy.sum(axis=axis, keepdims=True), given.dtype)
+    with np.errstate(all="ignore"):
+        shares = np.exp(y.astype(dy.dtype, copy=False))
+        dx = dy - shares * dy.sum(axis=axis, keepdims=True)
+    return arguments.narrowed(dx, given.dtype)

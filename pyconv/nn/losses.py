@@ -74,7 +74,7 @@ def cross_entropy(
     True
     """
     x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         losses = wanted.losses(log_shares(x.copy(), axis))
         if reduction == "mean":
             losses = losses.sum() / wanted.total
@@ -131,7 +131,7 @@ def cross_entropy_input(
     arguments.check_shape(
         dy, expected if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
     )
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         if reduction == "mean":
             dy = dy / wanted.total
         scale = np.expand_dims(np.broadcast_to(dy, expected), axis)
