@@ -115,9 +115,21 @@ def test_linear_of_different_dtypes():
 # ---- activations ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 60, 257])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_of_every_length(isa, rng, dtype, n, workers):
+    """Whole vectors and what is left of them."""
+    x, dy = noise(rng, n, dtype), noise(rng, n, dtype)
+    np.testing.assert_array_equal(functional.relu(x, workers=workers), np.where(x > 0, x, 0))
+    dx = grad.relu_input(x, dy, workers=workers)
+    np.testing.assert_array_equal(dx, np.where(x > 0, dy, 0))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_relu(rng, dtype):
     """Zero for what is negative; NaN passes, in the gradient too."""
+    assert functional.relu(np.array(2, dtype)).shape == ()
     x = noise(rng, (3, 4, 5), dtype)
     y = functional.relu(x)
     assert y.dtype == dtype
