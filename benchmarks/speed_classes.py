@@ -9,6 +9,7 @@ import numpy as np
 import pyconv
 from benchmarks.cases import Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, installed
+from benchmarks.pools import TORCH, pool_rows
 from benchmarks.resident import growth_in_fresh_process
 from benchmarks.speed import Comparison, Goal, Measurement, Profile, Row, WrongResultError
 from benchmarks.timing import clock
@@ -184,6 +185,13 @@ CLASSES: tuple[Comparison | Measurement, ...] = (
         f"{OURS} uint8",
         uint8_rows,
         (Goal((f"{OURS} float32",), mean=1.0), Goal(("OpenCV",))),
+    ),
+    Comparison(
+        "pools",
+        "Pools of float32 images, every call makes its result",
+        OURS,
+        pool_rows,
+        (Goal((TORCH,), mean=2.0, each=1.0),),
     ),
     Measurement("workspace", "Workspace of direct on one thread", "KiB", 1024.0, workspaces),
     Measurement("overhead", "Call overhead, 32×32 with 3×3, float32", "µs", 10.0, overheads),

@@ -149,11 +149,34 @@ def check_layer(rng, case, dtype, workers):
         getattr(grad, f"conv{n}d_input")(x_shape, gw, dy, workers=workers, **options)
 
 
+def check_pools(rng, shape, dtype):
+    """Run pools and their gradients; the arguments are beside the guard."""
+    n = len(shape) - 1
+    x = whole(rng, shape, dtype)
+    options = [(k, s, k // 2, c) for k in (1, 2, 3, 7) for s in (1, 2, 3) for c in (False, True)]
+    for at_end, (k, s, p, ceil) in itertools.product((True, False), options):
+        gx = guarded(x, at_end)
+        pool = getattr(functional, f"max_pool{n}d")
+        try:
+            y, indices = pool(gx, k, s, p, 1, ceil, return_indices=True)
+        except ValueError:  # no window fits
+            continue
+        np.testing.assert_array_equal(pool(gx, k, s, p, 1, ceil), y)
+        dy = guarded(y, at_end)
+        getattr(grad, f"max_pool{n}d_input")(shape, guarded(indices, at_end), dy)
+        getattr(functional, f"avg_pool{n}d")(gx, k, s, p, ceil)
+        getattr(grad, f"avg_pool{n}d_input")(shape, dy, k, s, p, ceil)
+        parts = getattr(functional, f"adaptive_avg_pool{n}d")(gx, k)
+        getattr(grad, f"adaptive_avg_pool{n}d_input")(shape, guarded(parts, at_end))
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
         check_layer(rng, case, dtype, workers)
+    for x_shape, dtype in itertools.product(dict(SHAPES), ("float32", "float64")):
+        check_pools(rng, (1, *x_shape), dtype)
     for method in (a.name for a in ALGORITHMS if a.name != "reference"):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:

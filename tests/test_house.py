@@ -1,6 +1,7 @@
 """The house: imports run one way, the tables are complete, the documentation is there and runs.
 
 public functions → planning → algorithms → _native, above the leaves that anyone may import.
+nn.functional and nn.grad are public; the modules of nn behind them stand above planning.
 """
 
 import ast
@@ -9,6 +10,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ import pytest
 import pyconv
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv.nn import functional, grad
 from pyconv.planning import METHODS
 from pyconv.problem import EXTENTS
 
@@ -40,7 +44,9 @@ LEAVES = {
     "pyconv.results": set(),
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
-FLOORS = ("_native", "algorithms", "planning", "public")
+FLOORS = ("_native", "algorithms", "planning", "nn", "public")
+#: What callers of `pyconv.nn` import; the other modules of the folder are behind it.
+NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"}
 #: One file for each algorithm; the other files of the folder are what they share.
 ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
 
@@ -49,7 +55,7 @@ def floor(module):
     """Return the number of the floor that a module lives on; leaves are on none."""
     if module in LEAVES:
         return -1
-    room = module.split(".")[1] if "." in module else "public"
+    room = module.split(".")[1] if "." in module and module not in NN_PUBLIC else "public"
     room = room.removeprefix("layer_")
     return FLOORS.index(room) if room in FLOORS else FLOORS.index("public")
 
@@ -168,14 +174,19 @@ def test_every_dtype_is_computed():
 
 # ---- documentation ----------------------------------------------------------------------------
 
-PUBLIC = [name for name in pyconv.__all__ if callable(getattr(pyconv, name))]
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (pyconv, functional, grad)
+    for name in module.__all__
+    if callable(getattr(module, name))
+}
 SECTION = r"^ *{}\n *-+$"
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_docstring_is_complete(name):
     """Numpydoc: what it does, every parameter, what it returns, and an example."""
-    function = getattr(pyconv, name)
+    function = PUBLIC[name]
     text = inspect.getdoc(function)
     assert re.match(r"[A-Z].*\.\n", text)
     assert re.search(SECTION.format("Examples"), text, re.MULTILINE)
@@ -185,19 +196,42 @@ def test_public_docstring_is_complete(name):
         assert re.search(SECTION.format("Parameters"), text, re.MULTILINE)
     for parameter in parameters:
         assert re.search(rf"^ *(\w+, )*{parameter}\b.*", text, re.MULTILINE), parameter
-    if name not in ("show_versions", "set_workers"):
+    if name not in ("pyconv.show_versions", "pyconv.set_workers"):
         assert re.search(SECTION.format("Returns"), text, re.MULTILINE)
 
 
-def test_public_names_are_those_of_the_package():
+@pytest.mark.parametrize("module", [pyconv, functional, grad], ids=lambda m: m.__name__)
+def test_public_names_are_those_of_the_package(module):
     """__all__ is sorted, complete and says nothing that is not there."""
-    assert sorted(pyconv.__all__) == pyconv.__all__
+    assert sorted(module.__all__) == module.__all__
     public = {
         name
-        for name, value in vars(pyconv).items()
+        for name, value in vars(module).items()
         if not name.startswith("_") and not inspect.ismodule(value)
     }
-    assert public | {"__version__"} == set(pyconv.__all__)
+    assert public == set(module.__all__) - {"__version__"}
+
+
+def test_layers_are_imported_only_by_who_asks():
+    """`import pyconv` stays light."""
+    code = "import sys, pyconv; print(any(n.startswith('pyconv.nn') for n in sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert result.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", grad.__all__)
+def test_gradients_are_named_after_their_function_and_argument(name):
+    """nn.grad.f_a is the gradient of nn.functional.f with respect to its argument a."""
+    function, _, argument = name.rpartition("_")
+    assert argument in inspect.signature(getattr(functional, function)).parameters
+
+
+@pytest.mark.parametrize("name", [n for n in functional.__all__ if not n.startswith("plan_")])
+def test_every_function_has_gradients(name):
+    """With respect to its input at least."""
+    assert f"{name}_input" in grad.__all__
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -230,8 +264,19 @@ def test_there_are_examples():
     """The loop above does not pass because it finds nothing."""
     finder = doctest.DocTestFinder()
     for name in PUBLIC:
-        tests = finder.find(getattr(pyconv, name), name)
+        tests = finder.find(PUBLIC[name], name)
         assert any(test.examples for test in tests), name
+
+
+def test_pages_list_the_layers():
+    """Every public name of nn is on its page."""
+    page = ROOT.parent / "docs" / "nn.rst"
+    if not page.exists():
+        pytest.skip("an installed package has no pages")
+    listed = set(re.findall(r"^   ((?:functional|grad)\.\w+)$", page.read_text(), re.MULTILINE))
+    assert listed == {f"functional.{name}" for name in functional.__all__} | {
+        f"grad.{name}" for name in grad.__all__
+    }
 
 
 def test_package_is_typed():

@@ -41,8 +41,15 @@ typedef struct {
         statement;                                                                           \
     }
 
-/* Of equal numbers the earlier one; a NaN stays, whichever side it is on. */
-#define POOL_LARGER(m, v) (((v) > (m)) | ((v) != (v)) ? (v) : (m))
+/* A NaN stays, whichever side it is on. The first choice is one instruction, and the second, where
+   it is not one too, a branch that is always predicted. */
+#define POOL_LARGER(type)                                                                    \
+    static inline type larger_##type(type m, type v) {                                       \
+        const type larger = m > v ? m : v;                                                   \
+        return m == m ? larger : m;                                                          \
+    }
+POOL_LARGER(float)
+POOL_LARGER(double)
 #define POOL_SUM(m, v) ((m) + (v))
 
 /* Partial results that a long window is folded into side by side. */
@@ -85,8 +92,8 @@ enum { POOL_LANES = 32 };
     }                                                                                        \
     static const pool_fold fold_##name = {take_##name, pair_##name, more_##name, whole_##name};
 
-POOL_FOLD(larger_float, float, POOL_LARGER, -INFINITY)
-POOL_FOLD(larger_double, double, POOL_LARGER, -INFINITY)
+POOL_FOLD(larger_float, float, larger_float, -INFINITY)
+POOL_FOLD(larger_double, double, larger_double, -INFINITY)
 POOL_FOLD(sum_float, float, POOL_SUM, 0)
 POOL_FOLD(sum_double, double, POOL_SUM, 0)
 
@@ -111,8 +118,10 @@ typedef struct {
     void (*spread)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
     /* out[k·step] += a[0] for n taps k. */
     void (*repeat)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
-    /* out[where[i]] += a[i]; a window without a sample has −1. */
-    void (*scatter)(const void *a, const int64_t *where, ptrdiff_t n, void *out);
+    /* out[where[i]] += a[i] of `size` samples; a window without a sample has −1. Returns how
+       many others are outside. */
+    ptrdiff_t (*scatter)(const void *a, const int64_t *where, ptrdiff_t n, ptrdiff_t size,
+                         void *out);
 } pool_rows;
 
 #define POOL_ROWS(type)                                                                      \
@@ -128,8 +137,9 @@ typedef struct {
         const type *POOL_RESTRICT in = (const type *)a;                                      \
         type *POOL_RESTRICT m = (type *)best;                                                \
         int64_t *POOL_RESTRICT w = where;                                                    \
-        POOL_LOOP(const int is_larger = (in[at] > m[i]) | (in[at] != in[at]);                \
-                  m[i] = is_larger ? in[at] : m[i]; w[i] = is_larger ? offset : w[i])        \
+        POOL_LOOP(const type v = in[at];                                                     \
+                  const int64_t found = -(int64_t)((v > m[i]) | (v != v));                   \
+                  m[i] = larger_##type(m[i], v); w[i] ^= (w[i] ^ offset) & found)              \
     }                                                                                        \
     static void search_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,    \
                               int found, void *best, int64_t *where) {                       \
@@ -161,12 +171,17 @@ typedef struct {
         type *POOL_RESTRICT x = (type *)out;                                                 \
         POOL_LOOP(x[at] += value)                                                            \
     }                                                                                        \
-    static void scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,             \
-                               void *out) {                                                  \
+    static ptrdiff_t scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,        \
+                                    ptrdiff_t size, void *out) {                             \
         const type *in = (const type *)a;                                                    \
         type *x = (type *)out;                                                               \
+        ptrdiff_t outside = 0;                                                               \
         for (ptrdiff_t i = 0; i < n; i++)                                                    \
-            if (where[i] >= 0) x[where[i]] += in[i];                                         \
+            if ((uint64_t)where[i] < (uint64_t)size)                                         \
+                x[where[i]] += in[i];                                                        \
+            else                                                                             \
+                outside += where[i] != -1;                                                   \
+        return outside;                                                                      \
     }                                                                                        \
     static const pool_rows rows_##type = {begin_##type,  find_##type,                        \
                                           search_##type, divide_##type,                      \

@@ -24,8 +24,8 @@ cdef extern from "pooling.h":
                        void* out) noexcept nogil
         void (*spread)(const void* a, Py_ssize_t step, Py_ssize_t n, void* out) noexcept nogil
         void (*repeat)(const void* a, Py_ssize_t step, Py_ssize_t n, void* out) noexcept nogil
-        void (*scatter)(const void* a, const int64_t* where, Py_ssize_t n,
-                        void* out) noexcept nogil
+        Py_ssize_t (*scatter)(const void* a, const int64_t* where, Py_ssize_t n, Py_ssize_t size,
+                              void* out) noexcept nogil
     enum:
         POOL_FLOAT
         POOL_DOUBLE
@@ -374,9 +374,13 @@ def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divis
     try:
         set_pool(&s, dx, axes, block)
         set_average(&s, divisor)
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            average_planes_adjoint(&s, planes * t // threads, planes * (t + 1) // threads, given,
-                                   out, work + t * each)
+        if threads == 1:
+            with nogil:
+                average_planes_adjoint(&s, 0, planes, given, out, work)
+        else:
+            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                average_planes_adjoint(&s, planes * t // threads, planes * (t + 1) // threads,
+                                       given, out, work + t * each)
     finally:
         put_block(block)
 
@@ -384,26 +388,33 @@ def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divis
 def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int threads):
     """Add each dy at its index of its plane of zeros: the adjoint of `pool_largest`.
 
-    All arrays have the shape (planes, samples of a plane).
+    All arrays have the shape (planes, samples of a plane). Return how many indices are neither
+    in a plane nor −1.
     """
     cdef const pool_rows* rows = pool_rows_of[
         POOL_FLOAT if cnp.PyArray_TYPE(dx) == cnp.NPY_FLOAT else POOL_DOUBLE]
-    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)
+    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0), outside = 0
     cdef Py_ssize_t size = cnp.PyArray_DIM(dx, 1), n = cnp.PyArray_DIM(dy, 1)
     cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(dx)
     cdef const char* given = cnp.PyArray_BYTES(dy)
     cdef char* out = cnp.PyArray_BYTES(dx)
     cdef const int64_t* where = <const int64_t*>cnp.PyArray_DATA(indices)
-    cdef Py_ssize_t plane
     cdef int t
-    for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-        scatter_planes(rows, planes * t // threads, planes * (t + 1) // threads, given, where, n,
-                       out, size, item)
+    if threads == 1:
+        with nogil:
+            outside = scatter_planes(rows, 0, planes, given, where, n, out, size, item)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            outside += scatter_planes(rows, planes * t // threads, planes * (t + 1) // threads,
+                                      given, where, n, out, size, item)
+    return outside
 
 
-cdef void scatter_planes(const pool_rows* rows, Py_ssize_t start, Py_ssize_t stop,
-                         const char* dy, const int64_t* where, Py_ssize_t n, char* dx,
-                         Py_ssize_t size, Py_ssize_t item) noexcept nogil:
-    cdef Py_ssize_t plane
+cdef Py_ssize_t scatter_planes(const pool_rows* rows, Py_ssize_t start, Py_ssize_t stop,
+                               const char* dy, const int64_t* where, Py_ssize_t n, char* dx,
+                               Py_ssize_t size, Py_ssize_t item) noexcept nogil:
+    cdef Py_ssize_t plane, outside = 0
     for plane in range(start, stop):
-        rows.scatter(dy + plane * n * item, where + plane * n, n, dx + plane * size * item)
+        outside += rows.scatter(dy + plane * n * item, where + plane * n, n, size,
+                                dx + plane * size * item)
+    return outside

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._native import loader
 from pyconv.nn import arguments
 
 Array = npt.NDArray[Any]
 
 
-def relu(input: npt.ArrayLike) -> Array:
+def relu(input: npt.ArrayLike, *, workers: int | None = None) -> Array:
     r"""Replace negative samples by zero.
 
     .. math:: y = \max(x, 0)
@@ -19,6 +20,8 @@ def relu(input: npt.ArrayLike) -> Array:
     ----------
     input : array_like
         Any shape; float16, float32 or float64.
+    workers : int, optional
+        Threads to use at most, as in `pyconv.correlate`.
 
     Returns
     -------
@@ -37,10 +40,12 @@ def relu(input: npt.ArrayLike) -> Array:
     array([0., 0., 2.])
     """
     x = arguments.array(input, "input")
-    return np.maximum(x, x.dtype.type(0))
+    return _rectified(x, x, workers)
 
 
-def relu_input(input: npt.ArrayLike, grad_output: npt.ArrayLike) -> Array:
+def relu_input(
+    input: npt.ArrayLike, grad_output: npt.ArrayLike, *, workers: int | None = None
+) -> Array:
     """Return the gradient of `relu` with respect to its input.
 
     Parameters
@@ -49,6 +54,8 @@ def relu_input(input: npt.ArrayLike, grad_output: npt.ArrayLike) -> Array:
         The input of `relu`, or its result, which gives the same.
     grad_output : array_like
         Gradient with respect to the result, in its shape.
+    workers : int, optional
+        Threads to use at most, as in `pyconv.correlate`.
 
     Returns
     -------
@@ -71,7 +78,18 @@ def relu_input(input: npt.ArrayLike, grad_output: npt.ArrayLike) -> Array:
     x = arguments.array(input, "input")
     dy = arguments.array(grad_output, "grad_output")
     arguments.check_shape(dy, x.shape, "grad_output", "as input")
-    return np.where(x <= 0, dy.dtype.type(0), dy)
+    return _rectified(x, dy, workers)
+
+
+def _rectified(x: Array, dy: Array, workers: int | None) -> Array:
+    """Return ``dy`` where ``x`` is not negative or zero, and 0 elsewhere."""
+    sums = arguments.computed_in(np.result_type(x, dy))
+    y = np.empty(x.shape, sums)
+    given = [arguments.contiguous(a, sums) for a in (x, dy)]
+    count, context = arguments.share(workers, y.size, *given, y)
+    with context:
+        loader.native.rectify(*given, y, count)
+    return arguments.narrowed(y, dy.dtype)
 
 
 def log_softmax(input: npt.ArrayLike, dim: int) -> Array:
@@ -163,5 +181,7 @@ def log_softmax_input(output: npt.ArrayLike, grad_output: npt.ArrayLike, dim: in
     arguments.check_shape(given, y.shape, "grad_output", "as output")
     axis = arguments.axis(dim, y.ndim, "dim")
     dy = given.astype(arguments.computed_in(given.dtype), copy=False)
-    shares = np.exp(y.astype(dy.dtype, copy=False))
-    return arguments.narrowed(dy - shares * dy.sum(axis=axis, keepdims=True), given.dtype)
+    with np.errstate(all="ignore"):
+        shares = np.exp(y.astype(dy.dtype, copy=False))
+        dx = dy - shares * dy.sum(axis=axis, keepdims=True)
+    return arguments.narrowed(dx, given.dtype)

@@ -6,10 +6,14 @@ the argument, its value and what is allowed. Nothing below the modules that call
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pyconv import threads
+from pyconv.machine import MACHINE
 from pyconv.problem import MAX_COORDINATE, integer, integers
 
 FLOATS: tuple[np.dtype, ...] = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
@@ -110,3 +114,16 @@ def axis(value: object, ndim: int, argument: str) -> int:
             f"{argument}={value!r}: an array of {ndim} dimensions has axes {-ndim} to {ndim - 1}"
         )
     return number % ndim
+
+
+def contiguous(given: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """Return an array as the compiled loops take it."""
+    return np.require(given, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+
+
+def share(workers: int | None, parts: int, *arrays: np.ndarray) -> tuple[int, Any]:
+    """Return the number of threads for at most ``parts`` parts, and the context to run them in."""
+    seconds = sum(a.nbytes for a in arrays) / MACHINE.copy_bytes_per_second
+    count = threads.resolve(workers, int(seconds / MACHINE.seconds_per_thread))
+    count = max(1, min(count, parts))
+    return count, threads.running() if count > 1 else nullcontext()

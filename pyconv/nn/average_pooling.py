@@ -500,7 +500,7 @@ def adaptive_avg_pool1d_input(
     ----------
     input_size : tuple of int
         Shape of the input: (N, C, L) or (C, L).
-
+    grad_output, workers
         As for `adaptive_avg_pool2d_input`.
 
     Returns
@@ -573,7 +573,7 @@ def adaptive_avg_pool3d_input(
     ----------
     input_size : tuple of int
         Shape of the input: (N, C, D, H, W) or (C, D, H, W).
-
+    grad_output, workers
         As for `adaptive_avg_pool2d_input`.
 
     Returns

@@ -60,7 +60,8 @@ def linear(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | No
     arguments.check_addressable((*x.shape[:-1], w.shape[0]), 16)
     y = _product(x, w.T, result)
     if bias is not None:
-        y += b
+        with np.errstate(all="ignore"):
+            y += b
     return arguments.narrowed(y, result)
 
 
@@ -183,7 +184,8 @@ def linear_bias(grad_output: npt.ArrayLike) -> Array:
     dy = arguments.array(grad_output, "grad_output", arguments.NUMBERS)
     if dy.ndim < 1:
         raise ValueError("grad_output has shape (); allowed is (…, K)")
-    y = dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=arguments.computed_in(dy.dtype))
+    with np.errstate(all="ignore"):
+        y = dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=arguments.computed_in(dy.dtype))
     return arguments.narrowed(y, dy.dtype)
 
 
@@ -197,4 +199,5 @@ def _matrix(value: npt.ArrayLike, argument: str) -> Array:
 def _product(a: Array, b: Array, result: np.dtype) -> Array:
     """Return a · b, by BLAS, in the type that ``result`` is summed in."""
     sums = arguments.computed_in(result)
-    return np.matmul(a.astype(sums, copy=False), b.astype(sums, copy=False))
+    with np.errstate(all="ignore"):  # IEEE: ∞ · 0 is NaN
+        return np.matmul(a.astype(sums, copy=False), b.astype(sums, copy=False))

@@ -1,9 +1,6 @@
-"""Losses: −Σ_c q_c · log softmax(x)_c, with the weights q that a target asks for, and gradients.
+"""Cross entropy, −Σ_c q_c · log softmax(x)_c with the weights q of a target, and its gradient."""
 
-Class numbers and class probabilities are one loss: a class t is the weights q_c = w_c [c = t].
-"""
-
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,18 +73,14 @@ def cross_entropy(
     >>> bool(np.isclose(loss, -(np.log(0.75) + np.log(0.5)) / 2))
     True
     """
-    loss = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
-    axis = loss.axis
-    with np.errstate(invalid="ignore", divide="ignore"):
-        parts = -loss.q * log_shares(loss.x.copy(), axis)
-        if loss.ignored is not None:
-            parts[loss.q == 0] = 0  # a class that is not the target, however unlikely it is
-        losses = parts.sum(axis=axis)
+    x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
+    with np.errstate(all="ignore"):
+        losses = wanted.losses(log_shares(x.copy(), axis))
         if reduction == "mean":
-            losses = losses.sum() / loss.total
+            losses = losses.sum() / wanted.total
         elif reduction == "sum":
             losses = losses.sum()
-    return arguments.narrowed(np.asarray(losses), loss.dtype)[()]
+    return arguments.narrowed(np.asarray(losses), np.asarray(input).dtype)[()]
 
 
 def cross_entropy_input(
@@ -132,35 +125,84 @@ def cross_entropy_input(
     >>> grad.cross_entropy_input(np.log([[0.25, 0.75]]), [1])
     array([[ 0.25, -0.25]])
     """
-    loss = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
-    axis = loss.axis
-    dy = arguments.array(grad_output, "grad_output").astype(loss.x.dtype)
-    one_each = loss.x.shape[:axis] + loss.x.shape[axis + 1 :]
-    expected = one_each if reduction == "none" else ()
-    arguments.check_shape(dy, expected, "grad_output", f"with reduction={reduction!r}")
-    with np.errstate(invalid="ignore", divide="ignore"):
+    x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
+    dy = arguments.array(grad_output, "grad_output").astype(x.dtype)
+    expected = x.shape[:axis] + x.shape[axis + 1 :]
+    arguments.check_shape(
+        dy, expected if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
+    )
+    with np.errstate(all="ignore"):
         if reduction == "mean":
-            dy = dy / loss.total
-        scale = np.expand_dims(np.broadcast_to(dy, one_each), axis)
-        seen = loss.q.sum(axis=axis, keepdims=True)
-        dx = (np.exp(log_shares(loss.x.copy(), axis)) * seen - loss.q) * scale
-    if loss.ignored is not None:
-        dx[np.broadcast_to(np.expand_dims(loss.ignored, axis), dx.shape)] = 0
-    return arguments.narrowed(dx, loss.dtype)
+            dy = dy / wanted.total
+        scale = np.expand_dims(np.broadcast_to(dy, expected), axis)
+        dx = wanted.gradient(np.exp(log_shares(x.copy(), axis)), scale)
+    return arguments.narrowed(dx, np.asarray(input).dtype)
 
 
-class _Loss(NamedTuple):
-    """The validated form of a call: x, and the weight q of each class of each target."""
+class _Classes:
+    """Target classes: q is (1 − ε)·w of the class, and ε/C·w of every class."""
 
-    x: Array
-    q: Array
-    #: The axis of the classes.
-    axis: int
-    #: What the mean divides by.
-    total: Any
-    #: Which targets do not count; None for probabilities.
-    ignored: Array | None
-    dtype: np.dtype
+    def __init__(
+        self, classes: Array, x: Array, w: Array, axis: int, ignore_index: int, smoothing: float
+    ) -> None:
+        expected = x.shape[:axis] + x.shape[axis + 1 :]
+        arguments.check_shape(classes, expected, "target", f"with an input of shape {x.shape}")
+        self.axis, count = axis, x.shape[axis]
+        self.ignored = np.equal(classes, integer(ignore_index, "ignore_index"))
+        outside = ~self.ignored & ((classes < 0) | (classes >= count))
+        if outside.any():
+            raise ValueError(
+                f"target holds {classes[outside].flat[0]}; classes from 0 to {count - 1} are "
+                f"allowed for an input of shape {x.shape}, and ignore_index={ignore_index}"
+            )
+        self.at = np.expand_dims(np.where(self.ignored, 0, classes).astype(np.intp), axis)
+        weights = np.where(self.ignored, 0, w.ravel()[self.at.squeeze(axis)]).astype(x.dtype)
+        self.total = weights.sum()
+        self.own = np.expand_dims(weights * x.dtype.type(1 - smoothing), axis)
+        #: The weight that each class has in every target; None without smoothing.
+        self.spread = w * x.dtype.type(smoothing / count) if smoothing else None
+
+    def losses(self, logarithms: Array) -> Array:
+        """Return −Σ q_c log p_c of each target."""
+        losses = -self.own * np.take_along_axis(logarithms, self.at, self.axis)
+        if self.spread is not None:
+            losses -= (self.spread * logarithms).sum(axis=self.axis, keepdims=True)
+        return np.where(self.ignored, losses.dtype.type(0), losses.squeeze(self.axis))
+
+    def gradient(self, p: Array, scale: Array) -> Array:
+        """Return (p_c Σ q − q_c)·scale; ``p`` is overwritten."""
+        seen = self.own if self.spread is None else self.own + self.spread.sum()
+        p *= seen * scale
+        if self.spread is not None:
+            p -= self.spread * scale
+        at_class = np.take_along_axis(p, self.at, self.axis) - self.own * scale
+        np.put_along_axis(p, self.at, at_class, self.axis)
+        if self.ignored.any():
+            p[np.broadcast_to(np.expand_dims(self.ignored, self.axis), p.shape)] = 0
+        return p
+
+
+class _Probabilities:
+    """Target probabilities t, smoothed: q = w·((1 − ε)·t + ε/C)."""
+
+    def __init__(self, shares: Array, x: Array, w: Array, axis: int, smoothing: float) -> None:
+        arguments.check_shape(
+            shares, x.shape, "target", "as probabilities, which floating-point targets are,"
+        )
+        self.axis = axis
+        self.total = x.dtype.type(x.size // x.shape[axis])
+        q = shares.astype(x.dtype)
+        if smoothing:
+            q = q * x.dtype.type(1 - smoothing) + x.dtype.type(smoothing / x.shape[axis])
+        self.q = q * w
+
+    def losses(self, logarithms: Array) -> Array:
+        """Return −Σ q_c log p_c of each target."""
+        return -(self.q * logarithms).sum(axis=self.axis)
+
+    def gradient(self, p: Array, scale: Array) -> Array:
+        """Return (p_c Σ q − q_c)·scale."""
+        return (p * self.q.sum(axis=self.axis, keepdims=True) - self.q) * scale
 
 
 def _checked(
@@ -170,10 +212,11 @@ def _checked(
     ignore_index: int,
     reduction: str,
     label_smoothing: float,
-) -> _Loss:
-    """Validate a call."""
+) -> tuple[Array, int, _Classes | _Probabilities]:
+    """Validate a call; return x, the axis of its classes, and what is asked of them."""
     given = arguments.array(input, "input")
-    if given.ndim < 1 or 0 in given.shape[min(1, given.ndim - 1) :]:
+    axis = min(1, given.ndim - 1)
+    if given.ndim < 1 or 0 in given.shape[axis:]:
         raise ValueError(
             f"input has shape {given.shape}; allowed are (N, C, …) and (C,), and only N may be 0"
         )
@@ -184,59 +227,13 @@ def _checked(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing!r}: a number from 0 to 1 is allowed")
     x = given.astype(arguments.computed_in(given.dtype), copy=False)
-    axis = min(1, x.ndim - 1)
-    w = _class_weights(weight, x, axis)
+    w = np.ones(x.shape[axis], x.dtype)
+    if weight is not None:
+        w = arguments.array(weight, "weight").astype(x.dtype)
+        arguments.check_shape(w, x.shape[axis : axis + 1], "weight", f"with input {x.shape}")
+    w = w.reshape(-1, *(1,) * (x.ndim - axis - 1))
     wanted = np.asarray(target)
     if wanted.dtype.kind in "iu":
-        q, total, ignored = _of_classes(wanted, x, w, axis, ignore_index, label_smoothing)
-    else:
-        q = _of_probabilities(wanted, x, axis, label_smoothing) * w
-        total, ignored = x.size // x.shape[axis], None
-    return _Loss(x, q, axis, x.dtype.type(total), ignored, given.dtype)
-
-
-def _class_weights(weight: npt.ArrayLike | None, x: Array, axis: int) -> Array:
-    """Return the weight of each class, in a shape that broadcasts to ``x``."""
-    classes = x.shape[axis]
-    if weight is None:
-        w = np.ones(classes, x.dtype)
-    else:
-        w = arguments.array(weight, "weight").astype(x.dtype)
-        arguments.check_shape(w, (classes,), "weight", f"with an input of shape {x.shape}")
-    return w.reshape(classes, *(1,) * (x.ndim - axis - 1))
-
-
-def _of_classes(
-    wanted: Array, x: Array, w: Array, axis: int, ignore_index: int, smoothing: float
-) -> tuple[Array, Any, Array | None]:
-    """Return the weights q of target classes, their sum over the targets, and what is ignored."""
-    expected = x.shape[:axis] + x.shape[axis + 1 :]
-    arguments.check_shape(wanted, expected, "target", f"with an input of shape {x.shape}")
-    wanted = arguments.whole_numbers(wanted, "target")
-    classes = x.shape[axis]
-    ignored = np.equal(wanted, integer(ignore_index, "ignore_index"))
-    outside = ~ignored & ((wanted < 0) | (wanted >= classes))
-    if outside.any():
-        raise ValueError(
-            f"target holds {wanted[outside].flat[0]}; classes from 0 to {classes - 1} are allowed "
-            f"for an input of shape {x.shape}, and ignore_index={ignore_index}"
-        )
-    numbers = np.arange(classes).reshape(w.shape)
-    is_target = np.expand_dims(wanted, axis) == numbers
-    counted = np.expand_dims(~ignored, axis)
-    q = np.where(is_target & counted, w * x.dtype.type(1 - smoothing), x.dtype.type(0))
-    total = np.where(is_target & counted, w, x.dtype.type(0)).sum()
-    if smoothing:
-        q += np.where(counted, w * x.dtype.type(smoothing / classes), x.dtype.type(0))
-    return q, total, ignored
-
-
-def _of_probabilities(wanted: Array, x: Array, axis: int, smoothing: float) -> Array:
-    """Return target probabilities, smoothed."""
-    shares = arguments.array(wanted, "target").astype(x.dtype)
-    arguments.check_shape(
-        shares, x.shape, "target", "as probabilities, which floating-point targets are,"
-    )
-    if smoothing:
-        shares = shares * x.dtype.type(1 - smoothing) + x.dtype.type(smoothing / x.shape[axis])
-    return shares
+        return x, axis, _Classes(wanted, x, w, axis, ignore_index, label_smoothing)
+    shares = arguments.array(wanted, "target")
+    return x, axis, _Probabilities(shares, x, w, axis, label_smoothing)

@@ -4,25 +4,19 @@ Every pool becomes windows along three axes (`windows`) and one compiled loop ov
 (`_native/pooling.pxi`). The calls themselves are in `max_pooling` and `average_pooling`.
 """
 
-from contextlib import nullcontext
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv import threads
 from pyconv._native import loader
-from pyconv.machine import MACHINE
 from pyconv.nn import arguments
 from pyconv.nn.windows import Windows, out_shape, plane_size, three_axes
 from pyconv.problem import integer
 
 Size = int | tuple[int, ...]
 Array = npt.NDArray[Any]
-
-
-def _contiguous(given: Array, dtype: npt.DTypeLike) -> Array:
-    return np.require(given, dtype, ("C_CONTIGUOUS", "ALIGNED"))
 
 
 def spatial(input: npt.ArrayLike, n: int) -> tuple[Array, tuple[int, ...]]:
@@ -41,20 +35,12 @@ def spatial_axes(ndim: int, argument: str, shape: tuple[int, ...]) -> int:
     return ndim - 2
 
 
-def _share(workers: int | None, parts: int, *arrays: Array) -> tuple[int, Any]:
-    """Return the number of threads for at most ``parts`` parts, and the context to run them in."""
-    seconds = sum(a.nbytes for a in arrays) / MACHINE.copy_bytes_per_second
-    count = threads.resolve(workers, int(seconds / MACHINE.seconds_per_thread))
-    count = max(1, min(count, parts))
-    return count, threads.running() if count > 1 else nullcontext()
-
-
 def _planes(x: Array, windows: list[Windows]) -> tuple[Array, Array, list[Windows]]:
     """Return planes of three axes, the array for the result, and the windows on those axes."""
     axes = three_axes(windows)
     shape = (*x.shape[: x.ndim - len(windows)], *out_shape(windows))
     arguments.check_addressable(shape, 8)
-    source = _contiguous(x, arguments.computed_in(x.dtype))
+    source = arguments.contiguous(x, arguments.computed_in(x.dtype))
     planes = source.size // plane_size(windows)
     return (
         source.reshape(planes, *(a.size for a in axes)),
@@ -69,7 +55,7 @@ def largest(
     """Return the largest sample of each window, and its index in its plane."""
     planes, y, axes = _planes(x, windows)
     indices = np.empty(y.shape, np.int64) if return_indices else None
-    count, context = _share(workers, y.size // axes[2].out, planes, y)
+    count, context = arguments.share(workers, y.size // axes[2].out, planes, y)
     if y.size:
         with context:
             loader.native.pool_largest(planes, y, indices, axes, count)
@@ -80,7 +66,7 @@ def largest(
 def average(x: Array, windows: list[Windows], divisor: float, workers: int | None) -> Array:
     """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
     planes, y, axes = _planes(x, windows)
-    count, context = _share(workers, y.size // axes[2].out, planes, y)
+    count, context = arguments.share(workers, y.size // axes[2].out, planes, y)
     if y.size:
         with context:
             loader.native.pool_average(planes, y, axes, divisor, count)
@@ -119,23 +105,24 @@ def largest_input(
     where = arguments.whole_numbers(indices, "indices")
     dy = _gradient(grad_output, size, where.shape[-n:])
     arguments.check_shape(where, dy.shape, "indices", "as grad_output")
-    plane = np.prod(size[-n:], dtype=np.int64)
-    if where.size and not -1 <= where.min() <= where.max() < plane:
-        raise ValueError(
-            f"indices from {where.min()} to {where.max()}: a plane of input_size={size} has "
-            f"samples 0 to {plane - 1}; -1 stands for a window without a sample"
-        )
-    given = _contiguous(dy, arguments.computed_in(dy.dtype))
+    given = arguments.contiguous(dy, arguments.computed_in(dy.dtype))
     dx = np.zeros(size, given.dtype)
-    planes = int(dx.size // plane)
-    count, context = _share(workers, planes, given, dx)
+    plane = math.prod(size[-n:])
+    planes = dx.size // plane
+    count, context = arguments.share(workers, planes, given, dx)
     if where.size:
+        where = arguments.contiguous(where, np.int64)
         with context:
-            loader.native.pool_scatter(
+            outside = loader.native.pool_scatter(
                 given.reshape(planes, -1),
-                _contiguous(where, np.int64).reshape(planes, -1),
+                where.reshape(planes, -1),
                 dx.reshape(planes, -1),
                 count,
+            )
+        if outside:
+            raise ValueError(
+                f"indices from {where.min()} to {where.max()}: a plane of input_size={size} has "
+                f"samples 0 to {plane - 1}; -1 stands for a window without a sample"
             )
     return arguments.narrowed(dx, dy.dtype)
 
@@ -150,10 +137,10 @@ def average_input(
     """Return the adjoint of `average`."""
     dy = _gradient(grad_output, size, out_shape(windows))
     axes = three_axes(windows)
-    given = _contiguous(dy, arguments.computed_in(dy.dtype))
+    given = arguments.contiguous(dy, arguments.computed_in(dy.dtype))
     dx = np.empty(size, given.dtype)
     planes = dx.size // plane_size(windows)
-    count, context = _share(workers, planes, given, dx)
+    count, context = arguments.share(workers, planes, given, dx)
     if dx.size:
         with context:
             loader.native.pool_average_adjoint(

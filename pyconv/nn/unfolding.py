@@ -175,8 +175,9 @@ def fold(
     arguments.check_addressable(shape, 16)
     columns = columns.reshape(*shape[: -n or None], *taps, *out)
     y = np.zeros(shape, arguments.computed_in(columns.dtype))
-    for column, samples in _parts(axes):
-        y[samples] += columns[column]
+    with np.errstate(all="ignore"):  # IEEE: ∞ − ∞ is NaN
+        for column, samples in _parts(axes):
+            y[samples] += columns[column]
     return arguments.narrowed(y, columns.dtype)
 
 
