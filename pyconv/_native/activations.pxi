@@ -1,9 +1,5 @@
 # activations: y[i] = dy[i] where x[i] is positive or NaN, else 0: relu, dy = x, and its gradient.
 
-ctypedef fused real_t:
-    float
-    double
-
 
 cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t start,
                       Py_ssize_t stop) noexcept nogil:

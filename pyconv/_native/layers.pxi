@@ -45,10 +45,6 @@ cdef extern from "matrix.h":
     void transpose_double(const double* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
                           double* out, Py_ssize_t out_row) noexcept nogil
 
-ctypedef fused real_t:
-    float
-    double
-
 # Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, bytes of the
 # panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320
