@@ -135,3 +135,22 @@ def test_outputs_do_not_depend_on_their_place(isa, rng, case):
     inner = tuple(slice(3, None) for _ in x_shape)
     y = pyconv.correlate(x, w, method="direct")
     assert bits(pyconv.correlate(x[inner], w, method="direct")) == bits(y[inner])
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 5, 7, 8, 9])
+@pytest.mark.parametrize("start", [0, 4])
+def test_rows_in_the_same_cache_sets(rng, taps, start):
+    """Rows 4 KiB apart, results past the cache or not: the same bits as from other pitches."""
+    for rows, columns in ((2100, 1024), (13, 1024), (20, 2048)):
+        line = np.empty(rows * columns + start, np.float32)
+        x = line[start:].reshape(rows, columns)
+        x[:] = noise(rng, x.shape, "float32")
+        apart = np.empty((rows, columns + 16), np.float32)[:, :columns]
+        apart[:] = x
+        w = noise(rng, (taps, taps), "float32")
+        for keywords in ({}, {"mode": "same", "boundary": "mirror"}):
+            y = pyconv.correlate(x, w, method="direct", **keywords)
+            assert bits(y) == bits(pyconv.correlate(apart, w, method="direct", **keywords))
+        corner = pyconv.correlate(x[:9, :70].copy(), w, method="direct")
+        y = pyconv.correlate(x, w, method="direct")
+        assert bits(y[: corner.shape[0], : corner.shape[1]]) == bits(corner)

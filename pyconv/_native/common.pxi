@@ -34,10 +34,15 @@ cdef extern from "stencil.h":
         STENCIL_VECTOR_BYTES
         STENCIL_AREA_ROWS
         STENCIL_AREA_VECTORS
+        STENCIL_FLAT_ROWS
+        STENCIL_FLAT_VECTORS
         STENCIL_LINE_ROWS
     Py_ssize_t stencil_group(Py_ssize_t rows) noexcept nogil
     void stencil_fence() noexcept nogil
     void stencil_prefetch(const void* p) noexcept nogil
+    void copy_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
+    void copy_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
+    void copy_row_uint64(uint64_t* out, const uint64_t* x, Py_ssize_t n) noexcept nogil
     void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
@@ -47,11 +52,20 @@ cdef extern from "stencil.h":
     void area_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
+    void flat_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
     void line_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
+    void flat_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
     void line_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
+                     int streaming) noexcept nogil
+    void flat_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
     void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,

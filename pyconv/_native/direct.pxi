@@ -18,8 +18,8 @@ cdef struct Stencil:
     SpatialAxis z, y
     Source x
     # Tiles: tile_rows × tile_cols outputs. A line tile is one row of tile_cols outputs.
-    bint line
-    Py_ssize_t lanes, tile_rows, tile_cols
+    bint line, flat
+    Py_ssize_t item, lanes, tile_rows, tile_cols   # bytes of a sample, samples of a vector
     # Taps: segment k belongs to tap seg_z[k] along z, starts seg_row[k] phases of rows and
     # seg_col[k] samples into its row, in column phase seg_phase[k].
     Py_ssize_t n_segments
@@ -44,6 +44,26 @@ cdef struct Stencil:
     Py_ssize_t phase_cols, pitch, phase_rows, plane, n_slots
 
 
+cdef void set_pitch(Stencil* s, Py_ssize_t pitch) noexcept nogil:
+    """Set the pitch of the buffer, whole vectors, and the size of its planes."""
+    s.pitch = pitch
+    if pitch * s.item % 1024 == 0:  # rows would fall into the same cache sets
+        s.pitch += s.lanes
+    s.plane = s.phase_rows * least(s.y.phases, s.y.taps) * s.pitch
+
+
+cdef struct Block:
+    # Outputs that are computed together: planes, rows of one comb, pixels; ends are excluded.
+    Py_ssize_t plane_from, plane_to, comb, row_from, row_to, col_from, col_to
+
+
+cdef struct Part:
+    # Pixels of a block that tiles read from one source: the caller's array as it is, or a
+    # padded copy, in whose rows their samples begin at ``at``.
+    Py_ssize_t col_from, col_to, at
+    bint packed
+
+
 cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
                    const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
                    bint streaming) noexcept nogil:
@@ -55,6 +75,13 @@ cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
             line_double(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
         else:
             line_uint64(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+    elif s.flat:
+        if sum_t is float:
+            flat_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif sum_t is double:
+            flat_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        else:
+            flat_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
     else:
         if sum_t is float:
             area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
@@ -105,34 +132,36 @@ cdef void emit_tile(const Stencil* s, const sum_t* tile, Py_ssize_t rows, Py_ssi
             s.emit(tile + r * s.tile_cols, cols, out + r * s.y.comb * s.out_y, s.out_item)
 
 
-cdef void run_row_block(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
                         const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols,
                         char* out, sum_t* tile, const char* ahead) noexcept nogil:
     """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps.
 
     ``ahead`` is where the next rows of the caller's array lie, or NULL.
     """
-    cdef Py_ssize_t j = 0, at, k
+    cdef Py_ssize_t j = 0, at
     cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
     cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
-    cdef bint aligned = False
+    cdef bint streaming
     while j < cols:
-        at = j
-        if j + s.tile_cols > cols:
-            at = most(0, cols - s.tile_cols)
-            aligned = False
+        at = least(j, most(0, cols - s.tile_cols))
         if ahead != NULL:
             prefetch_rows(s, ahead + at * s.x.sample_stride)
         if whole:
-            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, aligned)
+            streaming = s.streaming and past_line(s, out, at) == 0
+            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, streaming)
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
             emit_tile(s, tile, rows, least(s.tile_cols, cols - at), out + at * s.out_item)
-        j += s.tile_cols
-        if s.streaming and whole and not aligned:  # step back to where a cache line begins
-            k = (<uintptr_t>(out + j * s.out_item) % 64) // s.out_item
-            j -= k
-            aligned = True
+        j = at + s.tile_cols
+        if s.streaming and whole and j < cols:  # step back to where a cache line begins
+            j -= past_line(s, out, j)
+
+
+cdef inline Py_ssize_t past_line(const Stencil* s, const char* out,
+                                 Py_ssize_t sample) noexcept nogil:
+    """Return how many samples of the result lie between a cache line's begin and ``sample``."""
+    return (<uintptr_t>(out + sample * s.out_item) % 64) // s.out_item
 
 
 cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
@@ -145,63 +174,118 @@ cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
         row += s.y.step * s.y_stride
 
 
-cdef void run_packed(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
-                     Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
-                     Py_ssize_t col_from, Py_ssize_t pixels_out, sum_t* work) noexcept nogil:
-    """Compute ``rows`` rows of a comb by ``pixels_out`` columns, from a padded copy."""
-    cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
-    cdef Py_ssize_t first_col = col_from * s.x.axis.stride - s.x.axis.low
-    cdef Py_ssize_t pixels = ((pixels_out - 1) * s.x.axis.stride
-                              + (s.x.axis.taps - 1) * s.x.axis.dilation + 1)
-    cdef Py_ssize_t cols = pixels_out * s.x.group
+cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssize_t n_parts,
+                    const char* x, char* out, sum_t* work) noexcept nogil:
+    """Compute a block, row of tiles by row of tiles, each from the first part to the last."""
+    cdef Py_ssize_t rows = b.row_to - b.row_from
     cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
-    cdef Py_ssize_t k, t, r, at, index, zcomb, oz, filled
-    # Workspace: slots, a tile, segments, the plane in each slot, each tap's slot, which are new.
+    cdef Py_ssize_t first_row = (b.comb + b.row_from * s.y.comb) * s.y.stride - s.y.low
+    cdef Py_ssize_t first_plane, zcomb, oz, t, r, at, filled
+    # Workspace: slots, a tile, segments of copies, segments in place, the plane in each slot,
+    # each tap's slot, which are new.
     cdef sum_t* tile = work + s.n_slots * s.plane
-    cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
-    cdef Py_ssize_t* held = <Py_ssize_t*>(segments + s.n_segments)
+    cdef stencil_segment* copied = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
+    cdef stencil_segment* in_place = copied + s.n_segments
+    cdef Py_ssize_t* held = <Py_ssize_t*>(in_place + s.n_segments)
     cdef Py_ssize_t* slots = held + s.n_slots
     cdef Py_ssize_t* fresh = slots + s.n_slots
-    cdef const char* plane
-    cdef const char* ahead
-    cdef char* out_row
+    cdef char* out_rows
+    set_segments_in_place(s, in_place)
     for t in range(s.n_slots):
         held[t] = NO_PLANE
     for zcomb in range(s.z.comb):
-        oz = plane_from + zcomb
-        while oz < plane_to:
-            assign_slots(s, oz * s.z.stride - s.z.low, held, slots, fresh)
-            for k in range(s.n_segments):
-                segments[k] = s.segments[k]
-                segments[k].offset = (
-                    slots[s.seg_z[k]] * s.plane + s.seg_row[k] * s.phase_rows * s.pitch
-                    + s.seg_phase[k] * s.phase_cols + s.seg_col[k]
-                )
+        oz = b.plane_from + zcomb
+        while oz < b.plane_to:
+            first_plane = oz * s.z.stride - s.z.low
+            assign_slots(s, first_plane, held, slots, fresh)
+            set_segments_copied(s, slots, copied)
             filled = 0
             r = 0
             while r < rows:
                 at = least(r, rows - tile_rows)
-                ahead = NULL
                 for t in range(s.z.taps):
                     if fresh[t]:
-                        index = source_index(&s.z, held[slots[t]])
-                        plane = NULL if index < 0 else x + index * s.z_stride
-                        pack_rows(s, plane, first_row, filled, at + tile_rows, first_col,
-                                  pixels, work + slots[t] * s.plane)
-                        if s.prefetching and plane != NULL:
-                            ahead = rows_ahead(s, plane, first_row, at + tile_rows, first_col)
+                        pack_parts(s, parts, n_parts, plane_of(s, x, held[slots[t]]), first_row,
+                                   filled, at + tile_rows, work + slots[t] * s.plane)
                 filled = at + tile_rows
-                out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
-                           + col_from * s.x.group * s.out_item)
-                run_row_block(s, work + at * s.pitch, s.pitch, segments, tile_rows, cols,
-                              out_row, tile, ahead)
+                out_rows = out + oz * s.out_z + (b.comb + (b.row_from + at) * s.y.comb) * s.out_y
+                run_part_rows(s, parts, n_parts, x, first_plane, first_row, at, tile_rows, copied,
+                        in_place, out_rows, work, tile)
                 r += s.tile_rows
             oz += s.z.comb
 
 
+cdef void set_segments_in_place(const Stencil* s, stencil_segment* segments) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(s.n_segments):
+        segments[k] = s.segments[k]
+        segments[k].offset = (
+            (s.seg_z[k] * s.z.dilation * s.z_stride + s.seg_row[k] * s.y.dilation * s.y_stride)
+            // s.item + s.seg_col[k]
+        )
+
+
+cdef void set_segments_copied(const Stencil* s, const Py_ssize_t* slots,
+                              stencil_segment* segments) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(s.n_segments):
+        segments[k] = s.segments[k]
+        segments[k].offset = (
+            slots[s.seg_z[k]] * s.plane + s.seg_row[k] * s.phase_rows * s.pitch
+            + s.seg_phase[k] * s.phase_cols + s.seg_col[k]
+        )
+
+
+cdef inline const char* plane_of(const Stencil* s, const char* x,
+                                 Py_ssize_t coordinate) noexcept nogil:
+    cdef Py_ssize_t index = source_index(&s.z, coordinate)
+    return NULL if index < 0 else x + index * s.z_stride
+
+
+cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* plane,
+                     Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
+                     sum_t* slot) noexcept nogil:
+    cdef Py_ssize_t i, pixels
+    for i in range(n_parts):
+        if parts[i].packed:
+            pixels = ((parts[i].col_to - parts[i].col_from - 1) * s.x.axis.stride
+                      + (s.x.axis.taps - 1) * s.x.axis.dilation + 1)
+            pack_rows(s, plane, first_row, row_from, row_to,
+                      parts[i].col_from * s.x.axis.stride - s.x.axis.low, pixels,
+                      slot + parts[i].at)
+
+
+cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* x,
+                  Py_ssize_t first_plane, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t rows,
+                  const stencil_segment* copied, const stencil_segment* in_place, char* out,
+                  const sum_t* slots, sum_t* tile) noexcept nogil:
+    """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts."""
+    cdef Py_ssize_t pitch = s.y.step * s.y_stride // s.item
+    cdef Py_ssize_t i, first_col, cols
+    cdef const char* plane = plane_of(s, x, first_plane + (s.z.taps - 1) * s.z.dilation)
+    cdef const char* ahead
+    cdef const sum_t* samples
+    cdef char* out_part
+    for i in range(n_parts):
+        first_col = parts[i].col_from * s.x.axis.stride - s.x.axis.low
+        cols = (parts[i].col_to - parts[i].col_from) * s.x.group
+        ahead = NULL
+        if plane != NULL and s.prefetching:
+            ahead = rows_ahead(s, plane, first_row, at + rows, first_col)
+        out_part = out + parts[i].col_from * s.x.group * s.out_item
+        if parts[i].packed:
+            samples = slots + parts[i].at + at * s.pitch
+            run_tile_row(s, samples, s.pitch, copied, rows, cols, out_part, tile, ahead)
+        else:
+            samples = <const sum_t*>(x + first_plane * s.z_stride
+                                     + (first_row + at * s.y.step) * s.y_stride
+                                     + first_col * s.x.pixel_stride)
+            run_tile_row(s, samples, pitch, in_place, rows, cols, out_part, tile, ahead)
+
+
 cdef const char* rows_ahead(const Stencil* s, const char* plane, Py_ssize_t first_row,
                             Py_ssize_t row_to, Py_ssize_t first_col) noexcept nogil:
-    """Return where the rows lie that the tile after output row_to − 1 adds, if in ``x``."""
+    """Return where the rows lie that the next tile, from output row_to on, adds, if in ``x``."""
     cdef Py_ssize_t row = first_row + (row_to + s.y.taps // s.y.phases - 1) * s.y.step
     if row < 0 or row + (s.tile_rows - 1) * s.y.step >= s.y.size:
         return NULL
@@ -237,43 +321,6 @@ cdef inline Py_ssize_t tap_of_plane(const Stencil* s, Py_ssize_t first,
     return apart // s.z.dilation
 
 
-cdef void run_inside(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
-                     Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
-                     Py_ssize_t col_from, Py_ssize_t cols, sum_t* work) noexcept nogil:
-    """Compute a block whose windows all lie inside ``x``, reading it as it is."""
-    cdef Py_ssize_t item = <Py_ssize_t>sizeof(sum_t)
-    cdef Py_ssize_t first_row = (comb + row_from * s.y.comb) * s.y.stride - s.y.low
-    cdef Py_ssize_t first_col = col_from * s.x.axis.stride - s.x.axis.low
-    cdef Py_ssize_t pitch = s.y.step * s.y_stride // item
-    cdef sum_t* tile = work
-    cdef stencil_segment* segments = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
-    cdef const char* corner
-    cdef const char* ahead
-    cdef char* out_row
-    cdef Py_ssize_t k, r, at, oz
-    for k in range(s.n_segments):
-        segments[k] = s.segments[k]
-        segments[k].offset = (
-            (s.seg_z[k] * s.z.dilation * s.z_stride + s.seg_row[k] * s.y.dilation * s.y_stride)
-            // item + s.seg_col[k]
-        )
-    for oz in range(plane_from, plane_to):
-        corner = x + (oz * s.z.stride - s.z.low) * s.z_stride
-        r = 0
-        while r < rows:
-            at = least(r, rows - s.tile_rows)
-            ahead = NULL
-            if s.prefetching:
-                ahead = rows_ahead(s, corner + (s.z.taps - 1) * s.z.dilation * s.z_stride,
-                                   first_row, at + s.tile_rows, first_col)
-            out_row = (out + oz * s.out_z + (comb + (row_from + at) * s.y.comb) * s.out_y
-                       + col_from * s.x.group * s.out_item)
-            run_row_block(s, <const sum_t*>(corner + (first_row + at * s.y.step) * s.y_stride
-                                            + first_col * s.x.pixel_stride),
-                          pitch, segments, s.tile_rows, cols, out_row, tile, ahead)
-            r += s.tile_rows
-
-
 cdef Py_ssize_t first_inside(const SpatialAxis* a) noexcept nogil:
     """Return the first output whose window begins in ``x``."""
     return ceil_div(most(0, a.low), a.stride)
@@ -285,70 +332,115 @@ cdef Py_ssize_t end_inside(const SpatialAxis* a) noexcept nogil:
     return ceil_div(most(0, room), a.stride)
 
 
-cdef void run_unit(const Stencil* s, const char* x, char* out, Py_ssize_t plane_from,
-                   Py_ssize_t plane_to, Py_ssize_t comb, Py_ssize_t row_from, Py_ssize_t rows,
-                   Py_ssize_t col_from, Py_ssize_t pixels, sum_t* work) noexcept nogil:
-    """Split a block into what can be read in place and the strips around it."""
-    cdef Py_ssize_t width = ceil_div(s.tile_cols, s.x.group)
-    cdef Py_ssize_t top, bottom, left, right, row_to = row_from + rows, col_to = col_from + pixels
-    # Rows of the comb, and columns, whose windows lie inside x; the strips are whole tiles.
-    top = most(row_from, ceil_div(most(0, first_inside(&s.y) - comb), s.y.comb))
-    bottom = least(row_to, ceil_div(most(0, end_inside(&s.y) - comb), s.y.comb))
-    left = most(col_from, first_inside(&s.x.axis))
-    right = least(col_to, end_inside(&s.x.axis))
-    if top > row_from:
-        top = most(top, row_from + s.tile_rows)
-    if bottom < row_to:
-        bottom = least(bottom, row_to - s.tile_rows)
-    if left > col_from:
-        left = most(left, col_from + width)
-    if right < col_to:
-        right = least(right, col_to - width)
-    if (not s.readable or bottom - top < s.tile_rows or right - left < width
-            or plane_from < first_inside(&s.z) or plane_to > end_inside(&s.z)):
-        run_packed(s, x, out, plane_from, plane_to, comb, row_from, rows, col_from, pixels, work)
+cdef void run_unit(const Stencil* s, const Block* b, const char* x, char* out,
+                   sum_t* work) noexcept nogil:
+    """Split a block into rows that can be read in place, but for their ends, and the others."""
+    cdef Block rows = b[0]
+    cdef Stencil strips = s[0]
+    cdef Part parts[3]
+    cdef Part whole
+    cdef Py_ssize_t top, bottom, n_parts = 0
+    # Rows of the comb whose windows lie inside x; those above and below fill a tile.
+    top = most(b.row_from, ceil_div(most(0, first_inside(&s.y) - b.comb), s.y.comb))
+    bottom = least(b.row_to, ceil_div(most(0, end_inside(&s.y) - b.comb), s.y.comb))
+    if top > b.row_from:
+        top = most(top, b.row_from + s.tile_rows)
+    if bottom < b.row_to:
+        bottom = least(bottom, b.row_to - s.tile_rows)
+    if (s.readable and bottom - top >= s.tile_rows
+            and b.plane_from >= first_inside(&s.z) and b.plane_to <= end_inside(&s.z)):
+        n_parts = split_columns(&strips, b, out, parts)
+    whole.col_from = b.col_from
+    whole.col_to = b.col_to
+    whole.at = 0
+    whole.packed = True
+    if n_parts == 0:
+        run_block(s, b, &whole, 1, x, out, work)
         return
-    run_inside(s, x, out, plane_from, plane_to, comb, top, bottom - top, left,
-               (right - left) * s.x.group, work)
-    if top > row_from:
-        run_packed(s, x, out, plane_from, plane_to, comb, row_from, top - row_from, col_from,
-                   pixels, work)
-    if left > col_from:
-        run_packed(s, x, out, plane_from, plane_to, comb, top, bottom - top, col_from,
-                   left - col_from, work)
-    if right < col_to:
-        run_packed(s, x, out, plane_from, plane_to, comb, top, bottom - top, right,
-                   col_to - right, work)
-    if bottom < row_to:
-        run_packed(s, x, out, plane_from, plane_to, comb, bottom, row_to - bottom, col_from,
-                   pixels, work)
+    if top > b.row_from:
+        rows.row_to = top
+        run_block(s, &rows, &whole, 1, x, out, work)
+    rows.row_from = top
+    rows.row_to = bottom
+    run_block(&strips, &rows, parts, n_parts, x, out, work)
+    if bottom < b.row_to:
+        rows.row_from = bottom
+        rows.row_to = b.row_to
+        run_block(s, &rows, &whole, 1, x, out, work)
+
+
+cdef Py_ssize_t split_columns(Stencil* s, const Block* b, const char* out,
+                              Part* parts) noexcept nogil:
+    """List the parts of a block's rows: pixels to be read in place, and a strip at each end.
+
+    Returns their number, 0 if the rows are too short. The strips' copies lie side by side: the
+    pitch of ``s`` becomes that of both.
+    """
+    cdef Py_ssize_t width = ceil_div(s.tile_cols, s.x.group)
+    cdef Py_ssize_t left = most(b.col_from, first_inside(&s.x.axis))
+    cdef Py_ssize_t right = least(b.col_to, end_inside(&s.x.axis))
+    cdef Py_ssize_t first, n = 0, pitch = 0
+    if left > b.col_from:
+        first = left
+        left = most(left, b.col_from + width)
+        if s.streaming and s.x.group == 1:  # tiles in place begin at a cache line
+            left = most(first, left - past_line(s, out, left))
+    if right < b.col_to and right > left:
+        right = left + (right - left) // width * width
+    if right - left < width:
+        return 0
+    if left > b.col_from:
+        pitch = add_strip(s, b.col_from, left, pitch, &parts[n])
+        n += 1
+    parts[n].col_from = left
+    parts[n].col_to = right
+    parts[n].packed = False
+    n += 1
+    if right < b.col_to:
+        # What a whole tile writes twice costs less than a copy, but not past the cache.
+        if not s.streaming:
+            right = least(right, b.col_to - width)
+        pitch = add_strip(s, right, b.col_to, pitch, &parts[n])
+        n += 1
+    if pitch + s.lanes > s.pitch:
+        return 0
+    set_pitch(s, pitch)
+    return n
+
+
+cdef Py_ssize_t add_strip(const Stencil* s, Py_ssize_t col_from, Py_ssize_t col_to,
+                          Py_ssize_t at, Part* part) noexcept nogil:
+    """Describe a strip whose copy begins at ``at``; return where the next may begin."""
+    part.col_from = col_from
+    part.col_to = col_to
+    part.at = at
+    part.packed = True
+    at += most((col_to - col_from) * s.x.group, s.tile_cols)
+    at += (s.x.axis.taps - 1) * s.x.axis.dilation * s.x.group
+    return ceil_div(at, s.lanes) * s.lanes
 
 
 cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
                     sum_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
-    cdef Py_ssize_t unit, rest, panel, slab, comb, chunk, batch, rows, row_from, plane_from
-    cdef Py_ssize_t col_from
+    cdef Py_ssize_t unit, rest, batch
+    cdef Block b
     for unit in range(start, stop):
         rest = unit
-        panel = rest % s.n_panels
+        b.col_from = rest % s.n_panels * s.unit_cols
+        b.col_to = least(s.x.axis.out, b.col_from + s.unit_cols)
         rest //= s.n_panels
-        slab = rest % s.n_slabs
+        b.row_from = rest % s.n_slabs * s.unit_rows
         rest //= s.n_slabs
-        comb = rest % s.y.comb
+        b.comb = rest % s.y.comb
+        b.row_to = least(ceil_div(s.y.out - b.comb, s.y.comb), b.row_from + s.unit_rows)
         rest //= s.y.comb
-        chunk = rest % s.n_planes
+        b.plane_from = rest % s.n_planes * s.unit_planes
+        b.plane_to = least(s.z.out, b.plane_from + s.unit_planes)
         batch = rest // s.n_planes
-        row_from = slab * s.unit_rows
-        rows = least(s.unit_rows, ceil_div(s.y.out - comb, s.y.comb) - row_from)
-        if rows <= 0:
-            continue
-        plane_from = chunk * s.unit_planes
-        col_from = panel * s.unit_cols
-        run_unit(s, x + x_batch[batch], out + out_batch[batch], plane_from,
-                 least(s.z.out, plane_from + s.unit_planes), comb, row_from, rows, col_from,
-                 least(s.unit_cols, s.x.axis.out - col_from), work)
+        if b.row_from < b.row_to:
+            run_unit(s, &b, x + x_batch[batch], out + out_batch[batch], work)
     if s.streaming:
         stencil_fence()
 
@@ -360,6 +452,9 @@ cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const c
 cdef Py_ssize_t BUFFER_BYTES = 704 << 10
 cdef Py_ssize_t SLAB_ROWS = 64
 cdef Py_ssize_t PANEL_COLS = 2048
+# Kernels of so many rows are bound by arithmetic alone, even where they read a padded copy and
+# their result passes through the cache; shorter ones are not.
+cdef Py_ssize_t TALL = 8
 # A larger x is prefetched; a larger result is written past the cache, for which each row of
 # its tiles must begin at a cache line.
 cdef Py_ssize_t CACHE_BYTES = 4 << 20
@@ -420,9 +515,9 @@ cdef class DirectLoop:
             )
         s.x.group = group
         s.line = line
+        s.item = self.item
         s.lanes = STENCIL_VECTOR_BYTES // self.item
-        s.tile_rows = 1 if line else STENCIL_AREA_ROWS
-        s.tile_cols = s.lanes * (STENCIL_LINE_ROWS if line else STENCIL_AREA_VECTORS)
+        self.set_tile(s, False)
         s.n_slots = s.z.taps
         s.n_batch = n_batch
         self.list_taps()
@@ -464,9 +559,11 @@ cdef class DirectLoop:
         s.n_segments = len(segments) // 7
         self.n_weights = s.z.taps * s.y.taps * s.x.axis.taps
 
-    def tile(self):
-        """Return rows, columns of the register tile."""
-        return self.s.tile_rows, self.s.tile_cols
+    cdef void set_tile(self, Stencil* s, bint flat) noexcept:
+        s.flat = flat
+        s.tile_rows = 1 if s.line else STENCIL_FLAT_ROWS if flat else STENCIL_AREA_ROWS
+        s.tile_cols = s.lanes * (STENCIL_LINE_ROWS if s.line
+                                 else STENCIL_FLAT_VECTORS if flat else STENCIL_AREA_VECTORS)
 
     cdef Py_ssize_t units(self, const Stencil* s) noexcept:
         return s.n_batch * s.n_planes * s.y.comb * s.n_slabs * s.n_panels
@@ -484,10 +581,7 @@ cdef class DirectLoop:
         s.n_panels = ceil_div(s.x.axis.out, cols)
         s.phase_rows = most(rows, s.tile_rows) + ceil_div(s.y.taps, s.y.phases) - 1
         s.phase_cols = most(cols * s.x.group, s.tile_cols) + reach * s.x.group
-        s.pitch = ceil_div(s.phase_cols * phases, s.lanes) * s.lanes
-        if s.pitch * self.item % 1024 == 0:  # rows would fall into the same cache sets
-            s.pitch += s.lanes
-        s.plane = s.phase_rows * least(s.y.phases, s.y.taps) * s.pitch
+        set_pitch(s, ceil_div(s.phase_cols * phases, s.lanes) * s.lanes)
 
     cdef void lay_out(self, Stencil* s, int threads) noexcept:
         """Cut the work: buffers within BUFFER_BYTES, signals in time, units for each thread."""
@@ -527,7 +621,7 @@ cdef class DirectLoop:
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
         cdef size_t size = (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * <size_t>self.item
-        size += s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
+        size += 2 * s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
         return (size + 127) // 64 * 64
 
     def workspace(self):
@@ -553,7 +647,7 @@ cdef class DirectLoop:
         s.x.fill = cnp.PyArray_DATA(fill)
         s.x.n_fill = fill.shape[0]
         self.set_result(&s, y, clip)
-        if threads > 1:
+        if threads > 1 or s.flat:
             self.lay_out(&s, threads)
         units = self.units(&s)
         threads = <int>least(threads, units)
@@ -606,11 +700,14 @@ cdef class DirectLoop:
         set_row_load(&s.x, self.sums_code, code)
         s.x.same = (code == self.sums_row and s.x.sample_stride == item
                   and s.x.pixel_stride == s.x.group * item)
-        # Rows a multiple of 4 KiB apart fall into the same sets of the cache.
-        s.readable = (
-            s.x.same and s.x.axis.stride == 1 and s.y_stride % item == 0 and s.z_stride % item == 0
-            and (s.line or s.y.taps == 1 or s.y.step * s.y_stride % 4096 != 0)
-        )
+        s.readable = (s.x.same and s.x.axis.stride == 1
+                      and s.y_stride % item == 0 and s.z_stride % item == 0)
+        # Rows a multiple of 4 KiB apart fall into the same sets of the cache: as few as a flat
+        # tile reads at once stay there, but a tall kernel is worth a copy.
+        if s.readable and not s.line and s.y.taps > 1 and s.y.step * s.y_stride % 4096 == 0:
+            s.readable = STENCIL_FLAT_ROWS <= 4 and s.y.taps < TALL
+            if s.readable:
+                self.set_tile(s, True)
         s.prefetching = not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
         return 0
 
@@ -623,7 +720,7 @@ cdef class DirectLoop:
             not clip and self.sums_code >= SUMS_INT64 and (code == ROW_INT64 or code == ROW_UINT64)
         )
         s.emit = row_emits[self.sums_code][clip][code]
-        s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
+        s.streaming = (s.stored and s.y.taps < TALL and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and (s.line or s.y.comb * s.out_y % 64 == 0))
         return 0
 

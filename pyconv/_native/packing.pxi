@@ -33,6 +33,15 @@ cdef void set_row_load(Source* s, int sums_code, int code) noexcept nogil:
         s.load = row_loads_uint64[code]
 
 
+cdef inline void copy_row(sum_t* out, const sum_t* row, Py_ssize_t samples) noexcept nogil:
+    if sum_t is float:
+        copy_row_float(out, row, samples)
+    elif sum_t is double:
+        copy_row_double(out, row, samples)
+    else:
+        copy_row_uint64(out, row, samples)
+
+
 cdef void pack_fill(const Source* s, Py_ssize_t pixels, sum_t* out) noexcept nogil:
     cdef const sum_t* fill = <const sum_t*>s.fill
     cdef Py_ssize_t i, c
@@ -63,7 +72,7 @@ cdef void pack_inside(const Source* s, const char* row, Py_ssize_t step, Py_ssiz
     """Copy pixels ``step`` apart that all lie inside ``x``."""
     cdef Py_ssize_t i
     if s.same and step == 1:
-        memcpy(out, row, pixels * s.group * <Py_ssize_t>sizeof(sum_t))
+        copy_row(out, <const sum_t*>row, pixels * s.group)
     elif step == 1 and s.pixel_stride == s.group * s.sample_stride:
         s.load(row, s.sample_stride, pixels * s.group, out)
     elif s.group == 1:
@@ -83,8 +92,7 @@ cdef inline void pack_same(const Source* s, const sum_t* row, Py_ssize_t first,
         index = s.axis.before[first + i + s.axis.low]
         out[i] = row[index] if index >= 0 else fill
     if before < until_end:
-        memcpy(out + before, row + first + before,
-               (until_end - before) * <Py_ssize_t>sizeof(sum_t))
+        copy_row(out + before, row + first + before, until_end - before)
     for i in range(until_end, pixels):
         index = s.axis.after[first + i - s.axis.size]
         out[i] = row[index] if index >= 0 else fill

@@ -4,7 +4,9 @@
    `rows` taps below it, one pitch apart. In each column up to five vertically adjacent weights
    sit in registers, and ROWS + A − 1 loads of x feed ROWS · A multiply-adds. An area tile takes
    the row pitch of an image; a line tile takes a pitch of one vector, so that in one dimension
-   taps a vector apart are the vertical neighbours.
+   taps a vector apart are the vertical neighbours. A flat tile is an area tile of fewer rows, for
+   pitches that are a multiple of 4 KiB: such rows fall into the same sets of the first cache,
+   which then holds no more of them than it has ways.
 
    Weights lie in the order in which they are used (stencil_group says how rows are grouped).
    Every output sums its taps in that order whatever its place in a tile, so that results do not
@@ -30,6 +32,8 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_VECTOR_BYTES 64
 #define STENCIL_AREA_ROWS 8
 #define STENCIL_AREA_VECTORS 2
+#define STENCIL_FLAT_ROWS 4
+#define STENCIL_FLAT_VECTORS 4
 #define STENCIL_LINE_ROWS 12
 #elif defined(__AVX2__)
 #define STENCIL_VECTOR_BYTES 32
@@ -46,6 +50,14 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_AREA_ROWS 4
 #define STENCIL_AREA_VECTORS 2
 #define STENCIL_LINE_ROWS 8
+#endif
+
+#ifdef STENCIL_FLAT_ROWS
+#define STENCIL_HAS_FLAT 1
+#else
+#define STENCIL_HAS_FLAT 0
+#define STENCIL_FLAT_ROWS STENCIL_AREA_ROWS
+#define STENCIL_FLAT_VECTORS STENCIL_AREA_VECTORS
 #endif
 
 /* GCC's and Clang's vector types; without them (MSVC, or PYCONV_PORTABLE) arrays of lanes. */

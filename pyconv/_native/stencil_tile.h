@@ -1,4 +1,4 @@
-/* The two tiles of stencil.h for one SCALAR type; included once for each. */
+/* The tiles of stencil.h for one SCALAR type; included once for each. */
 
 #define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 
@@ -59,6 +59,21 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 #endif
 }
 
+/* A row of n samples; short ones are many, and memcpy is a call for each. */
+STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SCALAR *in,
+                                                           ptrdiff_t n) {
+    if (n < LANES) {
+        memcpy(out, in, n * sizeof(SCALAR));
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n - LANES; i += LANES) {
+        VEC v = SUFFIX(load)(in + i);
+        HOLD(v); /* or the compiler makes it a call again */
+        SUFFIX(store)(out + i, v);
+    }
+    SUFFIX(store)(out + n - LANES, SUFFIX(load)(in + n - LANES));
+}
+
 #define ROWS STENCIL_AREA_ROWS
 #define VECTORS STENCIL_AREA_VECTORS
 #define TILE SUFFIX(area)
@@ -66,6 +81,22 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 #undef ROWS
 #undef VECTORS
 #undef TILE
+
+#if STENCIL_HAS_FLAT
+#define ROWS STENCIL_FLAT_ROWS
+#define VECTORS STENCIL_FLAT_VECTORS
+#define TILE SUFFIX(flat)
+#include "stencil_body.h"
+#undef ROWS
+#undef VECTORS
+#undef TILE
+#else
+STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(flat)(
+    const SCALAR *x, ptrdiff_t pitch, const stencil_segment *segments, ptrdiff_t n_segments,
+    const SCALAR *w, SCALAR *y, ptrdiff_t y_pitch, int streaming) {
+    SUFFIX(area)(x, pitch, segments, n_segments, w, y, y_pitch, streaming);
+}
+#endif
 
 #define ROWS STENCIL_LINE_ROWS
 #define VECTORS 1
