@@ -137,9 +137,7 @@ class Bound:
         its tile, or a sum has overflowed that need not have.
         """
         if self.groups == 1:
-            return bool(
-                self.loop.run(x, weights.groups[0], weights.transformed, bias, y, workers)
-            )
+            return bool(self.loop.run(x, weights.groups[0], weights.transformed, bias, y, workers))
         channels = x.shape[1] // self.groups
         outputs = y.shape[1] // self.groups
         for g, w in enumerate(weights.groups):
