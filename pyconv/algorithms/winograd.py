@@ -6,7 +6,7 @@ convolutional neural networks", 2016.
 """
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
