@@ -284,28 +284,30 @@ def onnx_model(layer: Layer, w: np.ndarray, b: np.ndarray) -> bytes:
 
 def ours(layer: Layer, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str, Call]:
     """Return the calls of our algorithms, with weights packed beforehand and without."""
+    from pyconv.algorithms import LAYER_ALGORITHMS
     from pyconv.algorithms.winograd import Winograd
+    from pyconv.layer_problem import LayerProblem
     from pyconv.problem import Axis
 
     axes = zip(layer.size, layer.kernel, layer.pads, layer.stride, layer.out, strict=True)
-    problem = _Problem(
-        layer.batch,
-        layer.groups,
-        layer.channels,
-        layer.outputs,
-        np.dtype(np.float32),
-        tuple(
+    problem = LayerProblem(
+        batch=layer.batch,
+        in_channels=layer.channels,
+        out_channels=layer.outputs,
+        groups=layer.groups,
+        spatial=tuple(
             Axis(2 + i, n, k, *pads, s, 1, "constant", out)
             for i, (n, k, pads, s, out) in enumerate(axes)
         ),
+        dtype=np.dtype(np.float32),
     )
     calls: dict[str, Call] = {}
     y = np.empty(layer.y_shape, np.float32)
-    for algorithm in (Winograd(4), Winograd(2)):
-        if algorithm.rejects(problem):
+    for algorithm in (Winograd(4), Winograd(2), *LAYER_ALGORITHMS):
+        if algorithm.name == "reference" or algorithm.rejects(problem):
             continue
         bound = algorithm.bind(problem)
-        for words, weights in (("packed", bound.pack(w)), ("unpacked", bound.prepare(w))):
+        for words, weights in (("packed", bound.pack(w)), ("unpacked", w)):
 
             def run(bound: Any = bound, weights: Any = weights) -> np.ndarray:
                 bound.run(x, weights, b, y, 1)
@@ -313,16 +315,6 @@ def ours(layer: Layer, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str,
 
             calls[f"{algorithm.name} {words}"] = run
     return calls
-
-
-@dataclass(frozen=True)
-class _Problem:
-    batch: int
-    groups: int
-    in_channels: int
-    out_channels: int
-    dtype: np.dtype
-    spatial: tuple[Any, ...]
 
 
 @dataclass
@@ -375,12 +367,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"\n### {name}: GF/s of the definition\n", flush=True)
         for layer in LAYERS[name]:
             row = measure(layer, QUICK if given.quick else FULL)
-            words = [
+            rates = [
                 f"{n} {2e-9 * layer.products / t:.0f}" for n, t in (row.ours | row.peers).items()
             ]
             rows.append(row)
             print(
-                f"| {layer.label} | {' | '.join(words)} | "
+                f"| {layer.label} | {' | '.join(rates)} | "
                 f"÷ best peer: {row.ratio('packed'):.2f}, {row.ratio('unpacked'):.2f} |",
                 flush=True,
             )

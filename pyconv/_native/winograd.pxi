@@ -45,10 +45,6 @@ cdef extern from "winograd.h":
                                 Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t n_outputs,
                                 double* y, Py_ssize_t y_row, Py_ssize_t y_output) noexcept nogil
 
-ctypedef fused real_t:
-    float
-    double
-
 cdef enum:
     WINOGRAD_LANES_LIMIT = 16
     # Channels whose products are summed in registers before they are added to the others:

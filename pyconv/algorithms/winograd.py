@@ -6,32 +6,24 @@ convolutional neural networks", 2016.
 """
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from pyconv._native import loader
 from pyconv.boundaries import FILL
+from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis
 
 MAX_WORKSPACE = 256 << 20
 
-#: Outputs of a tile along an axis → max |error| / (ε · max over the tile of S): the bound that
-#: is granted. The worst that was seen, over 1 to 512 channels of normal and of uniform data, is
-#: in the tests.
-ERROR = {4: 64, 2: 4}
-
-
-class Layer(Protocol):
-    """What is read of a layer: `y[n, k, i] = b[k] + Σ_c Σ_u x[n, c, i·s + u·d − p] · w[k, c, u]`."""
-
-    batch: int
-    groups: int
-    in_channels: int
-    out_channels: int
-    dtype: np.dtype
-    spatial: tuple[Axis, ...]
+#: Outputs of a tile along an axis → the bound on |error|, in ε · max over the tile of S = Σ|w||x|.
+#: The worst that was seen, over a hundred million results of 1 to 512 channels of normal and of
+#: uniform numbers in 1-D, 2-D and 3-D: 12.1 and 4.5, both of a single channel; 3.7 and 4.0 of 16
+#: channels and more. A bound that holds whatever the numbers takes Σ_c max|x_c| Σ_u|w_c| over the
+#: tile: where a large sample meets only small weights, those of its neighbours count, too.
+ERROR = {4: 64, 2: 8}
 
 
 class Form(NamedTuple):
@@ -42,18 +34,19 @@ class Form(NamedTuple):
     x: Axis
 
 
-class Weights(NamedTuple):
-    """Weights of a layer, one array for each group, transformed or as they are."""
+class Packed(NamedTuple):
+    """Transformed weights, one array for each group."""
 
     groups: tuple[np.ndarray, ...]
-    transformed: bool
+    #: The weights as they were, for an algorithm that takes over: see `Bound.run`.
+    plain: np.ndarray
 
 
 def _has_tiles(axis: Axis) -> bool:
     return axis.taps == 3 and axis.stride == axis.dilation == 1
 
 
-def form_of(problem: Layer) -> Form | str:
+def form_of(problem: LayerProblem) -> Form | str:
     """Cast ``problem``, or say why that cannot be done."""
     *others, x = problem.spatial
     if not _has_tiles(x):
@@ -86,7 +79,7 @@ def _table(axis: Axis, tile: int) -> tuple[int, int, np.ndarray]:
 class Bound:
     """A layer bound to the loop. Holds no workspace, so that threads may share it."""
 
-    def __init__(self, problem: Layer, tile: int) -> None:
+    def __init__(self, problem: LayerProblem, tile: int) -> None:
         form = form_of(problem)
         assert not isinstance(form, str), form
         z = (-1, 1, 1, 1, np.zeros(1, np.intp))
@@ -112,44 +105,33 @@ class Bound:
             (*_table(a, tile), a.low, min(max(a.low, 0), end), end),
         )
 
-    def _grouped(self, w: np.ndarray) -> list[np.ndarray]:
-        return np.split(np.ascontiguousarray(w, self.dtype), self.groups)
-
-    def pack(self, w: np.ndarray) -> Weights:
+    def pack(self, w: np.ndarray) -> Packed:
         """Return the weights transformed, in the order in which they are multiplied."""
-        return Weights(tuple(self.loop.pack(group) for group in self._grouped(w)), True)
-
-    def prepare(self, w: np.ndarray) -> Weights:
-        """Return the weights as they are; each run transforms them."""
-        return Weights(tuple(self._grouped(w)), False)
+        w = np.array(w, self.dtype, order="C")
+        w.flags.writeable = False
+        return Packed(tuple(self.loop.pack(group) for group in np.split(w, self.groups)), w)
 
     def run(
         self,
         x: np.ndarray,
-        weights: Weights,
+        w: np.ndarray | Packed,
         bias: np.ndarray | None,
         y: np.ndarray,
         workers: int,
     ) -> bool:
-        """Write ``y``; return whether all of it is finite.
+        """Write the result to ``y``; return whether all of it is finite.
 
         Otherwise ``y`` is worth nothing: a NaN or an infinity in ``x`` or ``w`` has spread over
         its tile, or a sum has overflowed that need not have.
         """
-        if self.groups == 1:
-            return bool(self.loop.run(x, weights.groups[0], weights.transformed, bias, y, workers))
-        channels = x.shape[1] // self.groups
-        outputs = y.shape[1] // self.groups
-        for g, w in enumerate(weights.groups):
+        packed = isinstance(w, Packed)
+        groups = w.groups if isinstance(w, Packed) else np.split(w, self.groups)
+        channels, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
+        for g, weights in enumerate(groups):
+            read = slice(g * channels, (g + 1) * channels)
             part = slice(g * outputs, (g + 1) * outputs)
-            if not self.loop.run(
-                x[:, g * channels : (g + 1) * channels],
-                w,
-                weights.transformed,
-                None if bias is None else bias[part],
-                y[:, part],
-                workers,
-            ):
+            b = None if bias is None else bias[part]
+            if not self.loop.run(x[:, read], weights, packed, b, y[:, part], workers):
                 return False
         return True
 
@@ -161,7 +143,7 @@ class Winograd:
         self.name = f"winograd{tile}"
         self.tile = tile
 
-    def rejects(self, problem: Layer) -> str | None:
+    def rejects(self, problem: LayerProblem) -> str | None:
         """Return why the layer has no tiles."""
         if problem.dtype not in (np.float32, np.float64):
             return f"the sums are {problem.dtype}; allowed are float32 and float64"
@@ -172,7 +154,7 @@ class Winograd:
             return f"the transformed samples of a chunk need more than {MAX_WORKSPACE} bytes"
         return None
 
-    def cost(self, problem: Layer, machine: Machine) -> float:
+    def cost(self, problem: LayerProblem, machine: Machine) -> float:
         """Return the time of the products, and of reading, transforming and writing."""
         form = form_of(problem)
         assert not isinstance(form, str), form
@@ -190,18 +172,18 @@ class Winograd:
             + (moved + weights) / machine.copy_bytes_per_second
         )
 
-    def error_bound(self, problem: Layer) -> float:
+    def error_bound(self, problem: LayerProblem) -> float:
         """Return the bound on max|y − exact| / max over the tile of S, S = Σ|w||x|."""
         return ERROR[self.tile] * float(np.finfo(problem.dtype).eps)
 
-    def workspace(self, problem: Layer) -> int:
+    def workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of a chunk, transformed, and of weights that were not packed."""
         return int(Bound(problem, self.tile).loop.workspace())
 
-    def threads(self, problem: Layer) -> int:
+    def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
 
-    def bind(self, problem: Layer) -> Bound:
+    def bind(self, problem: LayerProblem) -> Bound:
         """Return the layer, ready to run."""
         return Bound(problem, self.tile)
