@@ -196,6 +196,15 @@ def test_layouts(isa, rng, name):
     assert bits(solve(4, problem, last, w, b)[0]) == bits(plain)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_empty_batch(workers):
+    """No images: nothing is written, and nothing is divided by their number."""
+    for shape in ((0, 3, 9), (0, 3, 9, 9), (0, 3, 9, 9, 9)):
+        problem = layer(shape, 4)
+        x, w, b = draw(np.random.default_rng(0), problem)
+        assert solve(4, problem, x, w, b, workers)[1]
+
+
 # ---- the contract -----------------------------------------------------------------------------
 
 

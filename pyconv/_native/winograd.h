@@ -39,8 +39,22 @@
    caches, once a chunk of tiles. */
 #define WINOGRAD_AHEAD 8192
 
-/* Vectors of 16, 8 and 4 lanes as pairs of halves, and the indices with which groups of four
-   lanes are transposed. */
+/* Parts of a vector from two places: by shuffles GCC 12 would take three instructions each. */
+#if WINOGRAD_HAS_SHUFFLE && defined(__AVX2__)
+STENCIL_INLINE __m256 pair_float(const float *a, const float *b) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+}
+#endif
+#if WINOGRAD_HAS_SHUFFLE && defined(__AVX512F__)
+STENCIL_INLINE __m512 join_float(__m256 a, __m256 b) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1);
+}
+STENCIL_INLINE __m512d pair_double(const double *a, const double *b) {
+    return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(a)), _mm256_loadu_pd(b), 1);
+}
+#endif
+
+/* Indices that transpose groups of four lanes of 4, 8 and 16. */
 #define WINOGRAD_LOW_4 0, 4, 1, 5
 #define WINOGRAD_HIGH_4 2, 6, 3, 7
 #define WINOGRAD_EVEN_4 0, 1, 4, 5

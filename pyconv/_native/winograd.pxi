@@ -53,10 +53,13 @@ cdef enum:
     # Rows of samples that the window of a row of tiles, six or fewer, moves through.
     WINOGRAD_RING = 8
 
-# The transformed samples of a chunk share the level-2 cache with its weights. Where fewer
-# tiles than this would fit, the weights, which each chunk streams, would be the bottleneck.
-cdef Py_ssize_t CHUNK_BYTES = 512 << 10
-cdef Py_ssize_t LEAST_TILES = 2 * WINOGRAD_ROWS
+# The transformed samples of a chunk share the level-2 cache with its weights. Fewer tiles than
+# LEAST_TILES would have the weights, which each chunk streams, wait for the outer caches.
+# Measured on a Zen 4 core with 1 MiB of level-2 cache; half or twice as much costs up to a tenth.
+cdef Py_ssize_t CHUNK_BYTES = 768 << 10
+cdef Py_ssize_t LEAST_TILES = 56
+# Weights that were not packed and that several chunks use are transformed once, if they are
+# smaller: fresh pages for more would cost more.
 cdef Py_ssize_t EARLY_BYTES = 6 << 20
 
 
@@ -333,28 +336,27 @@ cdef void run_winograd(const Winograd* s, Py_ssize_t unit, const real_t* x, cons
         transform_outputs(s, &chunk, block, vectors, m, bias, y, work)
 
 
-cdef void share_units(const Winograd* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                      const real_t* x, const real_t* w, const real_t* bias, real_t* y,
-                      real_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    cdef Py_ssize_t unit
-    if threads == 1:
-        with nogil:
-            for unit in range(first, first + count):
-                run_winograd(s, unit, x, w, bias, y, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_units_of(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
-                         bias, y, work + t * each)
-
-
-cdef void run_units_of(const Winograd* s, Py_ssize_t start, Py_ssize_t stop, const real_t* x,
-                       const real_t* w, const real_t* bias, real_t* y,
-                       real_t* work) noexcept nogil:
+cdef void run_chunks(const Winograd* s, Py_ssize_t start, Py_ssize_t stop, const real_t* x,
+                     const real_t* w, const real_t* bias, real_t* y,
+                     real_t* work) noexcept nogil:
+    """Run units start … stop − 1."""
     cdef Py_ssize_t unit
     for unit in range(start, stop):
         run_winograd(s, unit, x, w, bias, y, work)
+
+
+cdef void share_chunks(const Winograd* s, Py_ssize_t first, Py_ssize_t count, int threads,
+                       const real_t* x, const real_t* w, const real_t* bias, real_t* y,
+                       real_t* work, Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_chunks(s, first, first + count, x, w, bias, y, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_chunks(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
+                       bias, y, work + t * each)
 
 
 cdef void share_packing(const Winograd* s, int threads, const real_t* w, real_t* u, real_t* work,
@@ -418,6 +420,7 @@ cdef class WinogradLoop:
         cdef Py_ssize_t tile_bytes = s.points * ceil_div(s.channels, s.lanes) * s.lanes * s.item
         cdef Py_ssize_t tiles = most(CHUNK_BYTES // tile_bytes, LEAST_TILES)
         cdef Py_ssize_t group = most(1, s.lanes // s.mx)
+        cdef Py_ssize_t planes = most(1, s.n_planes)  # the batch may be empty
         while True:
             s.cols = ceil_div(s.x_tiles, ceil_div(s.x_tiles, tiles))
             if s.cols < s.x_tiles:  # whole vectors of outputs
@@ -428,14 +431,14 @@ cdef class WinogradLoop:
             s.planes = 1
             if s.rows == s.y_tiles:
                 s.planes = most(1, tiles // (s.rows * s.cols))
-                s.planes = ceil_div(s.n_planes, ceil_div(s.n_planes, s.planes))
+                s.planes = ceil_div(planes, ceil_div(planes, s.planes))
             s.col_chunks = ceil_div(s.x_tiles, s.cols)
             s.row_chunks = ceil_div(s.y_tiles, s.rows)
             s.plane_chunks = ceil_div(s.n_planes, s.planes)
             if self.chunks(s) >= threads or tiles <= WINOGRAD_ROWS:
                 break
             tiles = most(tiles // 2, WINOGRAD_ROWS)
-        s.parts = least(s.blocks, ceil_div(threads, self.chunks(s)))
+        s.parts = least(s.blocks, ceil_div(threads, most(1, self.chunks(s))))
 
     cdef Py_ssize_t chunks(self, const Winograd* s) noexcept:
         return s.n_items * s.plane_chunks * s.row_chunks * s.col_chunks
@@ -457,9 +460,16 @@ cdef class WinogradLoop:
         return ((s.blocks - 1) * block_size(s)
                 + s.points * apart_of(s, s.channels, vectors_of(s, s.blocks - 1)))
 
+    cdef bint transforms_early(self, const Winograd* s) noexcept:
+        """Return whether a run transforms weights that were not packed before all else."""
+        return self.chunks(s) > 1 and self.packed_samples(s) * s.item < EARLY_BYTES
+
     def workspace(self):
-        """Return the bytes of workspace that one thread takes."""
-        return self.thread_samples(&self.s) * self.s.item
+        """Return the bytes of workspace that one thread takes, weights not packed."""
+        cdef Winograd s = self.s
+        cdef Py_ssize_t early = self.packed_samples(&s) if self.transforms_early(&s) else 0
+        s.packed = early > 0
+        return (self.thread_samples(&s) + early) * s.item
 
     def pack(self, cnp.ndarray w):
         """Return the transformed weights; ``w`` is C-contiguous, (K, C, …)."""
@@ -533,9 +543,7 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
         loop.lay_out(&s, threads)
     units = loop.chunks(&s) * s.parts
     threads = <int>least(threads, units)
-    # Weights that several chunks use are transformed once, unless fresh pages for all of them
-    # would cost more.
-    early = not packed and units > s.parts and loop.packed_samples(&s) * s.item < EARLY_BYTES
+    early = not packed and loop.transforms_early(&s)
     s.packed = packed or early
     each = loop.thread_samples(&s)
     planes = s.n_items * (s.n_sources + s.n_planes) * <Py_ssize_t>sizeof(Py_ssize_t)
@@ -563,8 +571,8 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
                * s.outputs)))
         while done < units:
             step = least(step, units - done)
-            share_units(&s, done, step, threads, <const real_t*>cnp.PyArray_DATA(x), w, b,
-                        <real_t*>cnp.PyArray_DATA(y), work, each)
+            share_chunks(&s, done, step, threads, <const real_t*>cnp.PyArray_DATA(x), w, b,
+                         <real_t*>cnp.PyArray_DATA(y), work, each)
             if not all_zero(work, each, threads, s.lanes):
                 return False
             done += step

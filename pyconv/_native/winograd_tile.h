@@ -22,6 +22,11 @@ STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
 #define SCALE(number, b) ADD(SUFFIX(splat)(0), number, b)
 #define LOAD(p) SUFFIX(load)(p)
 #define STORE(p, v) SUFFIX(store)(p, v)
+#if STENCIL_HAS_VECTORS
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
+#else
+#define OPAQUE(pointer) (void)(pointer)
+#endif
 
 /* ---- transforms in one dimension: `points` is 6, 4 or 1 --------------------------------- */
 
@@ -89,17 +94,10 @@ STENCIL_INLINE void SUFFIX(to_outputs)(const int points, const VEC *m, VEC *y) {
 
 /* Four columns of LANES rows, the first at `p`, become four vectors of LANES samples. */
 #if WINOGRAD_HAS_SHUFFLE && LANES >= 4
-typedef SCALAR SUFFIX(quad)
-    __attribute__((vector_size(4 * sizeof(SCALAR)), aligned(sizeof(SCALAR)), may_alias));
-#define QUAD(row) (*(const SUFFIX(quad) *)(row))
 #if LANES == 16
-#define JOIN(j)                                                                               \
-    __builtin_shufflevector(                                                                  \
-        __builtin_shufflevector(QUAD(ROW(j)), QUAD(ROW(j + 4)), 0, 1, 2, 3, 4, 5, 6, 7),      \
-        __builtin_shufflevector(QUAD(ROW(j + 8)), QUAD(ROW(j + 12)), 0, 1, 2, 3, 4, 5, 6, 7), \
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define JOIN(j) SUFFIX(join)(SUFFIX(pair)(ROW(j), ROW(j + 4)), SUFFIX(pair)(ROW(j + 8), ROW(j + 12)))
 #elif LANES == 8
-#define JOIN(j) __builtin_shufflevector(QUAD(ROW(j)), QUAD(ROW(j + 4)), 0, 1, 2, 3, 4, 5, 6, 7)
+#define JOIN(j) SUFFIX(pair)(ROW(j), ROW(j + 4))
 #else
 #define JOIN(j) LOAD(ROW(j))
 #endif
@@ -128,6 +126,7 @@ typedef SCALAR SUFFIX(quad)
 /* Rows `offset[0]`, `offset[1]`, … from p. */
 #define ROW(j) (p + offset[j])
 STENCIL_INLINE void SUFFIX(transpose_listed)(const SCALAR *p, const ptrdiff_t *offset, VEC *out) {
+    OPAQUE(offset); /* else the offsets are kept in vector registers */
     TRANSPOSE(out);
 }
 #undef ROW
@@ -136,7 +135,6 @@ STENCIL_INLINE void SUFFIX(transpose_listed)(const SCALAR *p, const ptrdiff_t *o
 STENCIL_INLINE void SUFFIX(transpose_packed)(const SCALAR *p, VEC *out) { TRANSPOSE(out); }
 #undef ROW
 #undef JOIN
-#undef QUAD
 #undef INTERLEAVE
 #undef TRANSPOSE
 
@@ -208,9 +206,9 @@ STENCIL_INLINE void SUFFIX(weights)(const int ny, const int nx, const SCALAR *w,
                     SUFFIX(weights_to_points)(ny, LOAD(g + j * LANES), LOAD(g + (3 + j) * LANES),
                                               LOAD(g + (6 + j) * LANES), t[j]);
             }
-            STENCIL_UNROLL for (int i2 = 0; i2 < ny; i2++) {
-                SUFFIX(weights_to_points)(nx, t[0][i2], t[1][i2], t[2][i2], r);
-                STENCIL_UNROLL for (int j = 0; j < nx; j++) STORE(to + (i2 * nx + j) * apart, r[j]);
+            STENCIL_UNROLL for (int p = 0; p < ny; p++) {
+                SUFFIX(weights_to_points)(nx, t[0][p], t[1][p], t[2][p], r);
+                STENCIL_UNROLL for (int j = 0; j < nx; j++) STORE(to + (p * nx + j) * apart, r[j]);
             }
         }
     }
@@ -300,9 +298,15 @@ static void SUFFIX(winograd_multiply)(ptrdiff_t tiles, int vectors, ptrdiff_t ch
 
 /* Store the first n lanes. */
 STENCIL_INLINE void SUFFIX(store_some)(SCALAR *p, VEC v, ptrdiff_t n) {
+#if STENCIL_HAS_VECTORS && defined(__AVX512F__)
+    const unsigned lanes = (1u << n) - 1;
+    if (sizeof(SCALAR) == 4) _mm512_mask_storeu_ps(p, (__mmask16)lanes, (__m512)v);
+    else _mm512_mask_storeu_pd(p, (__mmask8)lanes, (__m512d)v);
+#else
     SCALAR lane[LANES];
     STORE(lane, v);
     for (ptrdiff_t i = 0; i < n; i++) p[i] = lane[i];
+#endif
 }
 
 /* Transform the points of one tile to outputs[row][column], rows `pitch` apart. Zero times each
@@ -364,12 +368,12 @@ STENCIL_INLINE void SUFFIX(output_row)(const int ny, const int nx, const SCALAR 
 
 /* ---- one of each for each pair of points ------------------------------------------------ */
 
-#define EACH_POINTS(CALL)                  \
-    do {                                   \
-        if (ny == 6 && nx == 6) CALL(6, 6);    \
-        else if (ny == 4 && nx == 4) CALL(4, 4); \
-        else if (nx == 6) CALL(1, 6);      \
-        else CALL(1, 4);                   \
+#define EACH_POINTS(CALL)            \
+    do {                             \
+        if (ny == 6) CALL(6, 6);     \
+        else if (ny == 4) CALL(4, 4); \
+        else if (nx == 6) CALL(1, 6); \
+        else CALL(1, 4);             \
     } while (0)
 
 STENCIL_NOINLINE void SUFFIX(winograd_input)(int ny, int nx, const SCALAR *const *rows,
@@ -407,5 +411,6 @@ STENCIL_NOINLINE void SUFFIX(winograd_output)(int ny, int nx, const SCALAR *m, p
 #undef SCALE
 #undef LOAD
 #undef STORE
+#undef OPAQUE
 #undef ROOT_HALF
 #undef ROOT_TWO
