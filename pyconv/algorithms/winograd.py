@@ -23,6 +23,8 @@ MAX_SPAN = 2**24
 #: Zen 4, 3×3 layers of 64 to 512 channels.
 MOVING = 2
 STREAMING = 3
+#: What a group's call takes besides.
+CALL_SECONDS = 1e-6
 
 #: Outputs of a tile along an axis → the bound on |error|, in ε · max over the tile of S = Σ|w||x|.
 #: The worst that was seen, over a hundred million results of 1 to 512 channels of normal and of
@@ -131,6 +133,9 @@ class Bound:
         its tile, or a sum has overflowed that need not have.
         """
         packed = isinstance(w, Packed)
+        if self.groups == 1:
+            weights = w.groups[0] if isinstance(w, Packed) else w
+            return bool(self.loop.run(x, weights, packed, bias, y, workers))
         groups = w.groups if isinstance(w, Packed) else np.split(w, self.groups)
         channels, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         for g, weights in enumerate(groups):
@@ -181,7 +186,7 @@ class Winograd:
         products = weights * tiles / machine.direct_bytes_per_second
         streamed = weights / (STREAMING * machine.copy_bytes_per_second)
         transformed = (moved / MOVING + weights / STREAMING) / machine.copy_bytes_per_second
-        return item * groups * (max(products, streamed) + transformed)
+        return groups * (CALL_SECONDS + item * (max(products, streamed) + transformed))
 
     def error_bound(self, problem: LayerProblem) -> float:
         """Return the bound on max|y − exact| / max over the tile of S, S = Σ|w||x|."""
