@@ -303,7 +303,8 @@ def ours(layer: Layer, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> dict[str,
     )
     calls: dict[str, Call] = {}
     y = np.empty(layer.y_shape, np.float32)
-    for algorithm in (Winograd(4), Winograd(2), *LAYER_ALGORITHMS):
+    known = {a.name: a for a in (Winograd(4), Winograd(2), *LAYER_ALGORITHMS)}
+    for algorithm in known.values():
         if algorithm.name == "reference" or algorithm.rejects(problem):
             continue
         bound = algorithm.bind(problem)
