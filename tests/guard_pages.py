@@ -15,8 +15,11 @@ import oracles
 
 import pyconv
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
+from pyconv.layer_problem import LayerProblem
 from pyconv.nn import functional, grad
+from pyconv.problem import Axis
 
 PROT_NONE = 0
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -170,6 +173,26 @@ def check_pools(rng, shape, dtype):
         getattr(grad, f"adaptive_avg_pool{n}d_input")(shape, guarded(parts, at_end))
 
 
+def check_winograd(rng, dtype):
+    """Run Winograd's layers, whose loops read four samples at a time."""
+    shapes = [
+        (1, channels, *size)
+        for channels in (1, 5, 17)
+        for size in ((1,), (4,), (23,), (1, 1), (3, 5), (7, 14), (18, 4), (9, 70), (3, 5, 6))
+    ]
+    for shape, outputs, tile, at_end in itertools.product(shapes, (1, 18), (2, 4), (True, False)):
+        axes = tuple(Axis(2 + i, n, 3, 1, 1, 1, 1, "mirror", n) for i, n in enumerate(shape[2:]))
+        problem = LayerProblem(1, shape[1], outputs, 1, axes, np.dtype(dtype))
+        x, w = whole(rng, problem.x_shape, dtype), whole(rng, problem.w_shape, dtype)
+        b, y = whole(rng, (outputs,), dtype), beside_guard(problem.y_shape, dtype, at_end)
+        bound = Winograd(tile).bind(problem)
+        gx, gw, gb = (guarded(a, at_end) for a in (x, w, b))
+        assert bound.run(gx, bound.pack(gw), gb, y, 1)
+        packed = y.copy()
+        assert bound.run(gx, gw, gb, y, 2)
+        np.testing.assert_array_equal(y, packed)
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
@@ -177,6 +200,8 @@ def sweep():
         check_layer(rng, case, dtype, workers)
     for x_shape, dtype in itertools.product(dict(SHAPES), ("float32", "float64")):
         check_pools(rng, (1, *x_shape), dtype)
+    for dtype in ("float32", "float64"):
+        check_winograd(rng, dtype)
     for method in (a.name for a in ALGORITHMS if a.name != "reference"):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:
