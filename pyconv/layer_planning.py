@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 
 from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
-from pyconv.algorithms.base import LayerAlgorithm, WeightGradientAlgorithm
+from pyconv.algorithms.base import (
+    LayerAlgorithm,
+    WeightGradientAlgorithm,
+    layer_summation_bound,
+)
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE
 from pyconv.threads import resolve, running
@@ -35,10 +39,14 @@ class LayerPlan:
         workers: int | None,
     ) -> None:
         """Write the result to ``y`` from weights that are packed or plain."""
+        if not y.size:
+            return
         count = resolve(workers, self.useful_threads)
-        if y.size:
-            with running():
-                self.bound.run(x, w, bias, y, count)
+        with running():
+            stands = self.bound.run(x, w, bias, y, count)
+        if not stands:
+            weights = w if isinstance(w, np.ndarray) else w.plain
+            layer_plan(self.problem, _plain_method(self.problem)).run(x, weights, bias, y, workers)
 
 
 class WeightGradientPlan:
@@ -83,6 +91,15 @@ def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> 
     if reason is not None:
         raise ValueError(f"method={method!r} cannot solve this layer: {reason}")
     return named[0]
+
+
+def _plain_method(problem: LayerProblem) -> str:
+    """Return the name of the first algorithm that sums the products of the definition."""
+    return next(
+        a.name
+        for a in LAYER_ALGORITHMS
+        if a.rejects(problem) is None and a.error_bound(problem) == layer_summation_bound(problem)
+    )
 
 
 #: Plans made before, the oldest first.

@@ -23,6 +23,8 @@ TRANSPOSE = {
 }
 INPUT = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}
 WEIGHT = {1: grad.conv1d_weight, 2: grad.conv2d_weight, 3: grad.conv3d_weight}
+TRANSPOSE_INPUT = {n: getattr(grad, f"conv_transpose{n}d_input") for n in (1, 2, 3)}
+TRANSPOSE_WEIGHT = {n: getattr(grad, f"conv_transpose{n}d_weight") for n in (1, 2, 3)}
 BIAS = {1: grad.conv1d_bias, 2: grad.conv2d_bias, 3: grad.conv3d_bias}
 
 #: Shapes of input and weights, and options: the corners of each.
@@ -223,6 +225,11 @@ def test_a_transposed_layer_is_the_adjoint(rng, case):
         result = TRANSPOSE[n](dy, w, b, output_padding=extra, method="blocked", **options)
         dx = INPUT[n](x.shape, w, dy, method="blocked", **options)
         np.testing.assert_array_equal(result, dx + b.reshape(-1, *[1] * n))
+        options |= {"output_padding": extra, "method": "blocked"}
+        d = small(rng, result.shape, "float64")
+        product = ((result - b.reshape(-1, *[1] * n)) * d).sum()
+        assert (TRANSPOSE_INPUT[n](dy.shape, w, d, **options) * dy).sum() == product
+        assert (TRANSPOSE_WEIGHT[n](dy, w.shape, d, **options) * w).sum() == product
 
 
 def test_finite_differences(rng):
@@ -304,10 +311,21 @@ def test_dtypes(rng):
 def test_complex_gradients_are_adjoint(rng):
     """⟨A x, y⟩ = ⟨x, Aᵀ y⟩ with the products conjugated."""
     x, w = small(rng, (1, 2, 6, 6), "complex128"), small(rng, (3, 2, 3, 3), "complex128")
-    y = functional.conv2d(x, w)
+    y = functional.conv2d(x, w, method="blocked")
     dy = small(rng, y.shape, "complex128")
-    dw = grad.conv2d_weight(x, w.shape, dy)
+    dw, dx = grad.conv2d_weight(x, w.shape, dy), grad.conv2d_input(x.shape, w, dy, method="blocked")
     assert np.vdot(dw, w) == np.vdot(dy, y)
+    assert np.vdot(dx, x) == np.vdot(dy, y)
+
+
+def test_more_output_padding_than_stride(rng):
+    """A dilation may exceed the stride, and output_padding with it: no sample is made up."""
+    x, w = small(rng, (1, 2, 6), "float64"), small(rng, (2, 3, 3), "float64")
+    y = functional.conv_transpose1d(x, w, dilation=4, output_padding=3, method="blocked")
+    plain = functional.conv_transpose1d(x, w, dilation=4, method="blocked")
+    assert y.shape == (1, 3, 6 + 8 + 3)
+    np.testing.assert_array_equal(y[..., :-3], plain)
+    assert not y[..., -3:].any()
 
 
 def test_batch_axis_may_be_missing_or_empty(rng):

@@ -55,7 +55,7 @@ cdef double TURNING = 30
 cdef Py_ssize_t ROWS_PIXELS = 448
 
 
-cdef struct Block:
+cdef struct PixelBlock:
     # A run of pixels, and the box of results that it needs copied samples for.
     Py_ssize_t first, pixels
     Py_ssize_t z0, y0, x0
@@ -131,7 +131,7 @@ cdef inline Py_ssize_t part(Py_ssize_t n, Py_ssize_t parts, Py_ssize_t i) noexce
 # ---- a block of pixels ----------------------------------------------------------------------
 
 cdef void set_block(const Layer* s, Py_ssize_t first, Py_ssize_t pixels,
-                    Block* b) noexcept nogil:
+                    PixelBlock* b) noexcept nogil:
     """Find the box of results around a run of pixels, and the samples that it reads."""
     cdef Py_ssize_t last = first + pixels - 1
     cdef Py_ssize_t row = first // s.x.axis.out, row_end = last // s.x.axis.out
@@ -167,7 +167,7 @@ cdef inline bint is_read(const SpatialAxis* a, Py_ssize_t i) noexcept nogil:
     return False
 
 
-cdef void copy_box(const Layer* s, const Block* b, const char* x, Py_ssize_t channels,
+cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_t channels,
                    real_t* copy) noexcept nogil:
     """Copy the samples of a box with their border, columns apart by phase."""
     cdef Py_ssize_t iz, iy, c, f, plane, line, first, count, before, until_end
@@ -197,7 +197,7 @@ cdef void copy_box(const Layer* s, const Block* b, const char* x, Py_ssize_t cha
                                 out + c * b.channel)
 
 
-cdef inline Py_ssize_t columns_read(const Layer* s, const Block* b,
+cdef inline Py_ssize_t columns_read(const Layer* s, const PixelBlock* b,
                                     Py_ssize_t f) noexcept nogil:
     """Return how many columns of phase f the last of its taps reads up to."""
     cdef Py_ssize_t results = (
@@ -207,7 +207,7 @@ cdef inline Py_ssize_t columns_read(const Layer* s, const Block* b,
     return results + last * s.x.axis.dilation // s.x.axis.stride
 
 
-cdef void list_offsets(const Layer* s, const Block* b, Py_ssize_t* offsets) noexcept nogil:
+cdef void list_offsets(const Layer* s, const PixelBlock* b, Py_ssize_t* offsets) noexcept nogil:
     """List where each tap reads in a channel of the copy, from where the first one does."""
     cdef Py_ssize_t t, u, v, k = 0
     for t in range(s.z.taps):
@@ -219,7 +219,7 @@ cdef void list_offsets(const Layer* s, const Block* b, Py_ssize_t* offsets) noex
                 k += 1
 
 
-cdef Py_ssize_t list_segments(const Layer* s, const Block* b, Py_ssize_t first,
+cdef Py_ssize_t list_segments(const Layer* s, const PixelBlock* b, Py_ssize_t first,
                               Py_ssize_t pixels, Segment* segments) noexcept nogil:
     """Cut a run of pixels where rows of results end."""
     cdef Py_ssize_t n = 0, done = 0, row, col
@@ -273,7 +273,7 @@ cdef struct Work:
     matrix_move* moves
 
 
-cdef void fill_panels(const Layer* s, const Block* b, const char* x, Py_ssize_t channels,
+cdef void fill_panels(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_t channels,
                       const Work* work, Py_ssize_t width, real_t* panels) noexcept nogil:
     """Write X of a block and a chunk of channels, panel after panel."""
     cdef Py_ssize_t done = 0, pixels, n
@@ -312,7 +312,7 @@ cdef void add_tile(const real_t* tile, Py_ssize_t tile_row, Py_ssize_t rows, Py_
                 y[i * y_row + j] = tile[i * tile_row + j]
 
 
-cdef void channels_by_pixels(const Layer* s, const Block* b, const real_t* panels,
+cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* panels,
                              const real_t* w, Py_ssize_t terms, Py_ssize_t k_from,
                              Py_ssize_t k_to, real_t* y, int add, real_t* tile) noexcept nogil:
     """Add a chunk to y: output channels are the rows of the tile.
@@ -347,7 +347,7 @@ cdef void channels_by_pixels(const Layer* s, const Block* b, const real_t* panel
             done += s.width
 
 
-cdef void pixels_by_channels(const Layer* s, const Block* b, const real_t* panels,
+cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* panels,
                              const real_t* w, Py_ssize_t terms, Py_ssize_t k_from,
                              Py_ssize_t k_to, real_t* sums, int add) noexcept nogil:
     """Add a chunk to ``sums``, rows of pixels: pixels are the rows of the tile."""
@@ -371,7 +371,7 @@ cdef void pixels_by_channels(const Layer* s, const Block* b, const real_t* panel
         k += s.k_panel
 
 
-cdef void rows_by_channels(const Layer* s, const Block* b, const Work* work, const real_t* w,
+cdef void rows_by_channels(const Layer* s, const PixelBlock* b, const Work* work, const real_t* w,
                            Py_ssize_t channels, Py_ssize_t k_from, Py_ssize_t k_to,
                            real_t* sums, int add) noexcept nogil:
     """Add a chunk to ``sums``, rows of pixels, which are read from the copy."""
@@ -394,7 +394,7 @@ cdef void rows_by_channels(const Layer* s, const Block* b, const Work* work, con
         k += s.k_panel
 
 
-cdef void fill_bias(const Layer* s, const Block* b, const real_t* bias, Py_ssize_t k_from,
+cdef void fill_bias(const Layer* s, const PixelBlock* b, const real_t* bias, Py_ssize_t k_from,
                     Py_ssize_t k_to, real_t* y) noexcept nogil:
     cdef Py_ssize_t k, i
     cdef real_t value
@@ -427,7 +427,7 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
     cdef const real_t* w_chunk
     cdef real_t* sums = <real_t*>work.sums
     cdef int add = bias != NULL
-    cdef Block b
+    cdef PixelBlock b
     x += batch * s.x_batch + group * s.channels * s.x_channel
     y += (batch * s.groups + group) * s.outs * s.pixels + block * s.unit
     set_block(s, block * s.unit, least(s.unit, s.pixels - block * s.unit), &b)
@@ -483,7 +483,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
     cdef real_t* sums = <real_t*>work.sums
     cdef real_t* turned = <real_t*>work.tile
     cdef const real_t* map
-    cdef Block b
+    cdef PixelBlock b
     if k_to <= k_from:
         return
     memset(sums, 0, terms * whole * <Py_ssize_t>sizeof(real_t))
@@ -581,7 +581,7 @@ cdef class LayerLoop:
 
     cdef void cut(self, Layer* s, Py_ssize_t width, Py_ssize_t unit) noexcept:
         """Set the columns of a panel and the pixels of a unit, and find the largest copy."""
-        cdef Block b
+        cdef PixelBlock b
         cdef Py_ssize_t i
         s.width = width
         s.unit = unit
@@ -725,7 +725,7 @@ cdef class LayerLoop:
         cdef const char* source
         cdef char* block
         cdef Work work
-        cdef Block b
+        cdef PixelBlock b
         self.set_source(&s, x)
         s.x.fill = &zero
         s.chunk = s.channels

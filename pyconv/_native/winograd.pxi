@@ -164,9 +164,9 @@ cdef inline void copy_pixels(const Winograd* s, const real_t* row, Py_ssize_t ch
         out += s.lanes
 
 
-cdef void copy_row(const Winograd* s, const real_t* row, const Py_ssize_t* offset,
-                   Py_ssize_t channels, Py_ssize_t first, Py_ssize_t pixels,
-                   real_t* out) noexcept nogil:
+cdef void copy_channels(const Winograd* s, const real_t* row, const Py_ssize_t* offset,
+                        Py_ssize_t channels, Py_ssize_t first, Py_ssize_t pixels,
+                        real_t* out) noexcept nogil:
     """Write the pixels of a row from a padded coordinate on, channels side by side."""
     cdef Py_ssize_t left = least(most(s.x_first - first, 0), pixels)
     cdef Py_ssize_t right = most(least(s.x_last - first, pixels), left)
@@ -194,14 +194,15 @@ cdef void transform_plane(const Winograd* s, const Chunk* chunk, const real_t* x
     cdef Py_ssize_t first = s.mx * chunk.col
     cdef Py_ssize_t pixels = s.mx * chunk.cols + 2
     cdef const real_t* rows[6]
+    cdef const real_t* row
     for r in range(chunk.row, chunk.row + chunk.rows):
         for i in range(s.ny):
             rows[i] = ring + ((s.my * r + i) % WINOGRAD_RING) * pixels * s.lanes
         # Rows of tiles overlap by two rows of samples.
         for i in range(2 if r > chunk.row and s.ny > 1 else 0, s.ny):
             source = s.y_source[s.my * r + i]
-            copy_row(s, <const real_t*>NULL if x == NULL or source < 0 else x + source * s.x_row,
-                     offset, channels, first, pixels, <real_t*>rows[i])
+            row = <const real_t*>NULL if x == NULL or source < 0 else x + source * s.x_row
+            copy_channels(s, row, offset, channels, first, pixels, <real_t*>rows[i])
         if real_t is float:
             winograd_input_float(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
         else:

@@ -7,6 +7,7 @@ from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.layer_im2col import LayerIm2col
 from pyconv.algorithms.layer_reference import LayerReference
 from pyconv.algorithms.reference import Reference
+from pyconv.algorithms.winograd import Winograd
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     Direct(),
@@ -16,6 +17,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
+    Winograd(4),
+    Winograd(2),
     LayerIm2col(),
     LayerReference(),
 )

@@ -62,14 +62,18 @@ class BoundLayer(Protocol):
     def pack(self, w: np.ndarray) -> Any:
         """Return the weights, of any strides, in the order in which the loops read them.
 
-        What is returned keeps no reference to ``w`` and never changes: threads may share it.
+        What is returned keeps no reference to ``w`` and never changes: threads may share it. Of
+        an algorithm whose `run` may fail it keeps the weights as they were, as ``plain``.
         """
         ...
 
     def run(
         self, x: np.ndarray, w: Any, bias: np.ndarray | None, y: np.ndarray, workers: int
-    ) -> None:
+    ) -> bool:
         """Write the result to ``y``, from weights that are packed or plain.
+
+        Return False where the data are such that ``y`` is worth nothing and they have to be
+        summed plainly instead: a NaN that has spread.
 
         The arrays have the problem's dtype, aligned and native; ``bias`` and ``y`` are
         C-contiguous.

@@ -102,10 +102,11 @@ class _Bound:
         bias: np.ndarray | None,
         y: np.ndarray,
         workers: int,
-    ) -> None:
+    ) -> bool:
         if isinstance(w, np.ndarray) and not (self.takes_plain and w.flags.c_contiguous):
             w = self.pack(w)
         if isinstance(w, _Packed):
             self.loop.run(x, w.array, True, bias, y, workers)
         else:
             self.loop.run(x, w, False, bias, y, workers)
+        return True

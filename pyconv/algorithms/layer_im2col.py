@@ -89,7 +89,7 @@ class _Bound:
 
     def run(
         self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray, workers: int
-    ) -> None:
+    ) -> bool:
         problem = self.problem
         outs = problem.out_channels // problem.groups
         rows = np.ascontiguousarray(w).reshape(problem.groups, outs, -1)
@@ -105,3 +105,4 @@ class _Bound:
                     np.matmul(rows[g], columns[:, : tile.shape[1]], out=tile)
         if bias is not None:
             y += bias.reshape(-1, *[1] * len(problem.spatial))
+        return True

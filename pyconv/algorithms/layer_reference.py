@@ -90,7 +90,7 @@ class _Bound:
 
     def run(
         self, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray, workers: int
-    ) -> None:
+    ) -> bool:
         problem = self.problem
         by_group = w.reshape(problem.groups, -1, *problem.w_shape[1:])
         total = np.zeros(
@@ -102,3 +102,4 @@ class _Bound:
             y[...] = total.reshape(problem.y_shape)
             if bias is not None:
                 y += bias.reshape(-1, *[1] * len(problem.spatial))
+        return True

@@ -852,6 +852,405 @@ def conv3d_bias(grad_output: npt.ArrayLike) -> Array:
     return layer_calls.conv_bias(3, grad_output)
 
 
+def conv_transpose1d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose1d` for its input: the layer that was transposed.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (C, K / groups, length of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose1d`.
+    method, workers : optional
+        As for `conv1d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 3))
+    >>> w = np.ones((1, 1, 2))
+    >>> pyconv.nn.grad.conv_transpose1d_input((1, 1, 2), w, dy).ravel()[0]
+    np.float64(2.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_input(
+        1, input_size, weight, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose1d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose1d` for its weights.
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (C, K / groups, length of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose1d`.
+    method, workers : optional
+        As for `conv1d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex results are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 2)), np.ones((1, 1, 3))
+    >>> pyconv.nn.grad.conv_transpose1d_weight(x, (1, 1, 2), dy).ravel()[0]
+    np.float64(2.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_weight(
+        1, input, weight_size, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose1d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv_transpose1d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv_transpose1d_bias(np.ones((2, 3, 2)))
+    array([4., 4., 4.])
+    """
+    return layer_calls.conv_bias(1, grad_output)
+
+
+def conv_transpose2d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose2d` for its input: the layer that was transposed.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (C, K / groups, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose2d`.
+    method, workers : optional
+        As for `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 3, 3))
+    >>> w = np.ones((1, 1, 2, 2))
+    >>> pyconv.nn.grad.conv_transpose2d_input((1, 1, 2, 2), w, dy).ravel()[0]
+    np.float64(4.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_input(
+        2, input_size, weight, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose2d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose2d` for its weights.
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (C, K / groups, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose2d`.
+    method, workers : optional
+        As for `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex results are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3))
+    >>> pyconv.nn.grad.conv_transpose2d_weight(x, (1, 1, 2, 2), dy).ravel()[0]
+    np.float64(4.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_weight(
+        2, input, weight_size, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose2d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv_transpose2d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv_transpose2d_bias(np.ones((2, 3, 2, 2)))
+    array([8., 8., 8.])
+    """
+    return layer_calls.conv_bias(2, grad_output)
+
+
+def conv_transpose3d_input(
+    input_size: tuple[int, ...],
+    weight: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose3d` for its input: the layer that was transposed.
+
+    Parameters
+    ----------
+    input_size : tuple of int
+        Shape of the input, with or without the batch axis as `grad_output`.
+    weight : array_like
+        Shape (C, K / groups, depth, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose3d`.
+    method, workers : optional
+        As for `conv3d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `input_size`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> dy = np.ones((1, 1, 3, 3, 3))
+    >>> w = np.ones((1, 1, 2, 2, 2))
+    >>> pyconv.nn.grad.conv_transpose3d_input((1, 1, 2, 2, 2), w, dy).ravel()[0]
+    np.float64(8.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_input(
+        3, input_size, weight, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose3d_weight(
+    input: npt.ArrayLike,
+    weight_size: tuple[int, ...],
+    grad_output: npt.ArrayLike,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+    *,
+    method: str = "auto",
+    workers: int | None = None,
+) -> Array:
+    """Return the gradient of `conv_transpose3d` for its weights.
+
+    Parameters
+    ----------
+    input : array_like
+        The input of the call.
+    weight_size : tuple of int
+        Shape of the weights, (C, K / groups, depth, height, width of the kernel).
+    grad_output : array_like
+        Gradient for the result, of its shape.
+    stride, padding, output_padding, groups, dilation : optional
+        Those of the call of `conv_transpose3d`.
+    method, workers : optional
+        As for `conv3d`.
+
+    Returns
+    -------
+    ndarray
+        Shape `weight_size`. Complex results are conjugated, as in the adjoint.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are not those of a transposed layer, or the dtypes are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> x, dy = np.ones((1, 1, 2, 2, 2)), np.ones((1, 1, 3, 3, 3))
+    >>> pyconv.nn.grad.conv_transpose3d_weight(x, (1, 1, 2, 2, 2), dy).ravel()[0]
+    np.float64(8.0)
+    """
+    options = Options(stride, padding, dilation, groups)
+    return layer_calls.conv_transpose_weight(
+        3, input, weight_size, grad_output, options, output_padding, method, workers
+    )
+
+
+def conv_transpose3d_bias(grad_output: npt.ArrayLike) -> Array:
+    """Return the gradient of `conv_transpose3d` for its bias: the sum over images and pixels.
+
+    Parameters
+    ----------
+    grad_output : array_like
+        Gradient for the result, of its shape.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,).
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape or the dtype is not that of a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.grad
+    >>> pyconv.nn.grad.conv_transpose3d_bias(np.ones((2, 3, 2, 2, 2)))
+    array([16., 16., 16.])
+    """
+    return layer_calls.conv_bias(3, grad_output)
+
+
 def plan_conv(
     input_shape: tuple[int, ...],
     weight: npt.ArrayLike,

@@ -7,6 +7,7 @@ gradient for the weights correlates the input with the gradient of the result.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,9 @@ def conv_transpose(
 ) -> Array:
     """Return the result of a transposed layer with ``n`` spatial axes."""
     call = _Call(n, x, w, bias)
-    size = _transposed_size(call.x.shape, call.w.shape, options, output_padding)
-    problem = make_layer_problem(size, call.w.shape, call.part, options)
+    problem = _transposed(call.x.shape, call.w.shape, call.part, options, output_padding)
     call.check_bias(problem.in_channels)
+    size = problem.x_shape
     problem = _on_parts(problem, call.sums)
 
     def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
@@ -97,13 +98,54 @@ def conv_input(
     size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = make_layer_problem(size, call.w.shape, call.part, options)
-    _check_gradient(call, problem)
+    _check_gradient(call, problem.y_shape, size, call.w.shape)
     problem = _on_parts(problem, call.sums)
 
     def run(dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
         adjoint(problem, w, dy, dx, method, workers)
 
+    call.w = call.w.conj()
     return call.result(size, run, None)
+
+
+def conv_transpose_input(
+    n: int,
+    input_size: object,
+    w: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    options: Options,
+    output_padding: object,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a transposed layer for its input: the layer that was transposed."""
+    call = _Call(n, dy, w, None, "grad_output")
+    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = (1, *size) if call.unbatched else size
+    problem = _transposed(size, call.w.shape, call.part, options, output_padding)
+    _check_gradient(call, problem.x_shape, size, call.w.shape)
+    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    call.w = call.w.conj()
+    return call.result(size, run, None)
+
+
+def conv_transpose_weight(
+    n: int,
+    x: npt.ArrayLike,
+    weight_size: object,
+    dy: npt.ArrayLike,
+    options: Options,
+    output_padding: object,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a transposed layer for its weights."""
+    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    x, _ = batched(array(x, "input", NUMBERS), n, "input")
+    size = _sized(weight_size, "weight_size", n + 2)
+    problem = _transposed(x.shape, size, call.part, options, output_padding)
+    _check_gradient(call, problem.x_shape, x.shape, size)
+    return _weight_gradient(problem, call.x, x, method, workers)
 
 
 def conv_weight(
@@ -116,25 +158,34 @@ def conv_weight(
     workers: int | None,
 ) -> Array:
     """Return the gradient of a layer for its weights."""
-    x = array(x, "input", NUMBERS)
-    call = _Call(n, dy, np.empty((0, 0, *[1] * n), x.dtype), None, "grad_output")
-    x, _ = batched(x, n, "input")
+    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    x, _ = batched(array(x, "input", NUMBERS), n, "input")
     size = _sized(weight_size, "weight_size", n + 2)
     problem = make_layer_problem(x.shape, size, call.part, options)
-    _check_gradient(call, problem)
-    dw = empty(size, call.sums)
-    if call.sums.kind == "c":
-        plan = weight_gradient_plan(problem, method)
-        parts = [empty(size, call.part) for _ in range(4)]
-        pairs = [(a, b) for b in (call.x.real, call.x.imag) for a in (x.real, x.imag)]
-        for part, (a, b) in zip(parts, pairs, strict=True):
-            plan.run(native(a, call.part), contiguous(b, call.part), part, workers)
-        dw.real = parts[0] + parts[3]  # x is conjugated, as in the adjoint
-        dw.imag = parts[2] - parts[1]
-    else:
-        plan = weight_gradient_plan(problem, method)
-        plan.run(native(x, call.sums), contiguous(call.x, call.sums), dw, workers)
-    return dw.astype(call.dtype, copy=False)
+    _check_gradient(call, problem.y_shape, x.shape, size)
+    return _weight_gradient(problem, x, call.x, method, workers)
+
+
+def _weight_gradient(
+    problem: LayerProblem, x: np.ndarray, dy: np.ndarray, method: str, workers: int | None
+) -> Array:
+    """Return dw of arrays of any dtype: what each tap read, conjugated, times dy."""
+    dtype = native_dtype(np.result_type(x, dy))
+    sums = SUMS[dtype]
+    part = np.empty(0, sums).real.dtype
+    plan = weight_gradient_plan(replace(problem, dtype=part), method)
+
+    def product(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        dw = empty(problem.w_shape, part)
+        plan.run(native(x, part), contiguous(dy, part), dw, workers)
+        return dw
+
+    if sums.kind != "c":
+        return product(x, dy).astype(dtype, copy=False)
+    dw = empty(problem.w_shape, sums)
+    dw.real = product(x.real, dy.real) + product(x.imag, dy.imag)
+    dw.imag = product(x.real, dy.imag) - product(x.imag, dy.real)
+    return dw.astype(dtype, copy=False)
 
 
 def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
@@ -376,21 +427,16 @@ def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
     """Return the problem on real and imaginary parts, twice the batch, if sums are complex."""
     if sums.kind != "c":
         return problem
-    return LayerProblem(
-        2 * problem.batch,
-        problem.in_channels,
-        problem.out_channels,
-        problem.groups,
-        problem.spatial,
-        problem.dtype,
-    )
+    return replace(problem, batch=2 * problem.batch)
 
 
-def _check_gradient(call: _Call, problem: LayerProblem) -> None:
-    if call.x.shape != problem.y_shape:
+def _check_gradient(
+    call: _Call, shape: tuple[int, ...], x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> None:
+    if call.x.shape != shape:
         raise ValueError(
-            f"grad_output has shape {call.x.shape}, but the result of input {problem.x_shape} "
-            f"and weight {problem.w_shape} has shape {problem.y_shape}"
+            f"grad_output has shape {call.x.shape}, but the result of input {x_shape} and weight "
+            f"{w_shape} has shape {shape}"
         )
 
 
@@ -401,10 +447,14 @@ def _sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
     return size
 
 
-def _transposed_size(
-    x_shape: tuple[int, ...], w_shape: tuple[int, ...], options: Options, output_padding: object
-) -> tuple[int, ...]:
-    """Return the shape of a transposed layer's result."""
+def _transposed(
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    dtype: np.dtype,
+    options: Options,
+    output_padding: object,
+) -> LayerProblem:
+    """Return the layer whose transpose takes ``x_shape``: its input is the transpose's result."""
     n = len(w_shape) - 2
     groups = checked_groups(options.groups)
     if 0 in w_shape:
@@ -435,4 +485,9 @@ def _transposed_size(
                 f"{w_shape}, stride {strides}, padding {pads}"
             )
         size.append(length)
-    return tuple(size)
+    problem = make_layer_problem(tuple(size), w_shape, dtype, options)
+    # A layer of a large dilation could have more results than the transpose has samples.
+    spatial = tuple(
+        replace(a, out=length) for a, length in zip(problem.spatial, x_shape[2:], strict=True)
+    )
+    return replace(problem, spatial=spatial)
