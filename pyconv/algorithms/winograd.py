@@ -133,10 +133,11 @@ class Bound:
         its tile, or a sum has overflowed that need not have.
         """
         packed = isinstance(w, Packed)
+        groups = w.groups if isinstance(w, Packed) else (np.ascontiguousarray(w),)
         if self.groups == 1:
-            weights = w.groups[0] if isinstance(w, Packed) else w
-            return bool(self.loop.run(x, weights, packed, bias, y, workers))
-        groups = w.groups if isinstance(w, Packed) else np.split(w, self.groups)
+            return bool(self.loop.run(x, groups[0], packed, bias, y, workers))
+        if not packed:
+            groups = tuple(np.split(groups[0], self.groups))
         channels, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         for g, weights in enumerate(groups):
             read = slice(g * channels, (g + 1) * channels)
