@@ -25,6 +25,8 @@ def correlate(
     nan_policy: str = "propagate",
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
     r"""Cross-correlate an array with a kernel along one, two or three axes.
@@ -77,8 +79,17 @@ def correlate(
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
-    method : {'auto', 'direct', 'im2col', 'reference'}, optional
+    method : {'auto', 'direct', 'fft', 'im2col', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    rtol : float, optional
+        Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
+        bound that is proven for each algorithm, and 0 allows plain sums of products only. By
+        default a Fourier transform may also be taken: its error is expected to stay within 64
+        units of rounding of that scale. It never is for integer results, and data with NaN or
+        infinity are summed plainly.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `x`, `w` and the result. The
+        default is 256 MiB.
     workers : int, optional
         Threads to use at most; -1 means all CPUs this process may use. The default is that of
         `set_workers`, and fewer for small problems. Results are the same bits for any number.
@@ -97,7 +108,8 @@ def correlate(
     OverflowError
         Under ``overflow='raise'``, if an integer result might not hold the exact sum.
     MemoryError
-        If the result or the workspace cannot be allocated.
+        If the result or the workspace cannot be allocated, or `max_memory` is too little for
+        any algorithm; the message names the least that would do.
 
     See Also
     --------
@@ -122,7 +134,10 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
     """
-    options = (False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    options = (
+        False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
     return _run(x, w, options, nan_policy, out, workers)
 
 
@@ -141,6 +156,8 @@ def convolve(
     nan_policy: str = "propagate",
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
     r"""Convolve an array with a kernel along one, two or three axes.
@@ -158,7 +175,7 @@ def convolve(
         Kernel of 1, 2 or 3 dimensions.
     mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
-    nan_policy, out, method, workers
+    nan_policy, out, method, rtol, max_memory, workers
         As for `correlate`.
 
     Returns
@@ -181,7 +198,10 @@ def convolve(
     >>> pyconv.convolve([1, 2, 3], [0, 1, 2], "full")
     array([0, 1, 4, 7, 6])
     """
-    options = (True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    options = (
+        True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
     return _run(x, w, options, nan_policy, out, workers)
 
 
@@ -202,6 +222,8 @@ def _run(
         _check_nan(nan_policy, x, w)
     plan = prepared.settled or prepared.plan(x, w)
     count = threads.resolve(workers, plan.useful_threads)
+    if count > plan.most_threads:
+        count = plan.most_threads
     if out is None or not _writable_in_place(out, x, w):
         y = _empty(problem.y_shape, problem.dtype)
     else:

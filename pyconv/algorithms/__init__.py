@@ -6,9 +6,10 @@ stays last.
 
 from pyconv.algorithms.base import Algorithm
 from pyconv.algorithms.direct import Direct
+from pyconv.algorithms.fft import Fft
 from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.reference import Reference
 
-ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Im2col(), Reference())
+ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Fft(), Im2col(), Reference())
 
 __all__ = ["ALGORITHMS", "Algorithm"]
