@@ -87,6 +87,10 @@ ctypedef fused sum_t:
     double
     uint64_t
 
+ctypedef fused real_t:
+    float
+    double
+
 # NumPy's type number → code of rows.h, −1 for what the loops do not read or write.
 cdef int row_codes[32]
 for _number in range(32):

@@ -55,10 +55,6 @@ cdef extern from "fft.h":
     void fft_scale_double(double* part, Py_ssize_t panel, Py_ssize_t panels, double first_factor,
                           double second_factor) noexcept nogil
 
-ctypedef fused real_t:
-    float
-    double
-
 # Sums of squares between these need no scaling: with weights as `FftLoop.run` takes them and
 # 2^22 points, no product leaves the range of float32.
 cdef double LEAST_ENERGY = 2.0 ** -60
@@ -339,7 +335,7 @@ cdef void filter_tile(const Overlap* s, real_t* t, Py_ssize_t planes, Py_ssize_t
     transform_depth(s, t, panels, rows, True)
 
 
-cdef void transform_weights(const Overlap* s, const real_t* w, real_t* t,
+cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
                             real_t* h) noexcept nogil:
     """Write H: the spectrum of the weights, each at minus its place, over the number of points."""
     cdef Py_ssize_t element = 2 * s.lanes
@@ -537,14 +533,14 @@ cdef class FftLoop:
         z_outputs = dense_outputs(&s.z)
         y_outputs = dense_outputs(&s.y)
         x_outputs = dense_outputs(&s.x.axis)
-        s.tiles_z, s.each_z = share_out(z_outputs, s.along_z.n - reach(&s.z), 1)
+        s.tiles_z, s.each_z = tile_axis(z_outputs, s.along_z.n - reach(&s.z), 1)
         if s.line:
             s.tiles_y = s.each_y = 1
             room = s.along_y.n * s.along_x.n - reach(&s.x.axis)
         else:
-            s.tiles_y, s.each_y = share_out(y_outputs, s.along_y.n - reach(&s.y), 1)
+            s.tiles_y, s.each_y = tile_axis(y_outputs, s.along_y.n - reach(&s.y), 1)
             room = s.along_x.n - reach(&s.x.axis)
-        s.tiles_x, s.each_x = share_out(x_outputs, room, s.lanes)
+        s.tiles_x, s.each_x = tile_axis(x_outputs, room, s.lanes)
         s.tiles = n_batch * s.tiles_z * s.tiles_y * s.tiles_x
 
     cdef read_length(self, fft_length* length, Py_ssize_t n, radices, cnp.ndarray twiddles):
@@ -616,10 +612,10 @@ cdef class FftLoop:
             each = self.thread_bytes()
             list_batch(self.batch, x, y, x_batch, out_batch)
             if self.sums_code == SUMS_FLOAT:
-                transform_weights[float](&s, <const float*>cnp.PyArray_DATA(w), <float*>work,
+                transform_kernel[float](&s, <const float*>cnp.PyArray_DATA(w), <float*>work,
                                          <float*>block)
             else:
-                transform_weights[double](&s, <const double*>cnp.PyArray_DATA(w), <double*>work,
+                transform_kernel[double](&s, <const double*>cnp.PyArray_DATA(w), <double*>work,
                                           <double*>block)
             step = most(threads, <Py_ssize_t>(
                 threads * POINTS_BETWEEN_SIGNALS
@@ -642,7 +638,7 @@ cdef class FftLoop:
         return whole
 
 
-def share_out(Py_ssize_t outputs, Py_ssize_t room, Py_ssize_t lanes):
+def tile_axis(Py_ssize_t outputs, Py_ssize_t room, Py_ssize_t lanes):
     """Return how many tiles an axis takes, and the outputs of each: whole vectors if it can."""
     cdef Py_ssize_t most = room // lanes * lanes if room > lanes else room
     cdef Py_ssize_t each = ceil_div(outputs, ceil_div(outputs, most))

@@ -234,7 +234,7 @@ def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
     tiles = size.batch
     for i, (outputs, span, n) in enumerate(zip(size.outputs, size.spans, lengths, strict=True)):
         room = n - span + 1
-        if i == len(lengths) - 1 and room > size.lanes:  # as the loop's `share_out` has it
+        if i == len(lengths) - 1 and room > size.lanes:  # as the loop's `tile_axis` has it
             room -= room % size.lanes
         tiles *= -(-outputs // room)
     z, y, x = (len(LENGTHS.get(n, ())) + (n > 1) for n in tile.lengths)
