@@ -169,13 +169,18 @@ def test_complex_fill_value(isa, rng):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(isa, rng, layout):
-    """Any memory layout gives the bits of a contiguous copy."""
+def test_layouts(isa, rng, use_tile, layout):
+    """Any memory layout gives the bits of a contiguous copy, inside and at the border."""
     for dtype in ("float32", "float64", "complex64", "float16"):
-        x, w = noise(rng, (70, 90), dtype), noise(rng, (9, 8), dtype)
-        y = transform(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
-        assert bits(y) == bits(transform(x, w, "same", "mirror"))
-        assert bits(transform(x[:, 40], w[:, 3])) == bits(transform(x[:, 40].copy(), w[:, 3]))
+        x, w = noise(rng, (70, 190), dtype), noise(rng, (9, 7), dtype)
+        for tile in ((1, 32, 32), (1, 96, 64)):
+            use_tile(*tile)
+            y = transform(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
+            assert bits(y) == bits(transform(x, w, "same", "mirror"))
+        use_tile(1, 16, 16, line=True)
+        line, weights = noise(rng, 2000, dtype), noise(rng, 20, dtype)
+        y = transform(LAYOUTS[layout](line), LAYOUTS[layout](weights), "same", "wrap")
+        assert bits(y) == bits(transform(line, weights, "same", "wrap"))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "bool"])

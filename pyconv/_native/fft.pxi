@@ -145,14 +145,18 @@ cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_s
     """
     cdef const real_t* samples = buffer
     cdef Py_ssize_t whole = s.along_x.n
+    cdef bint inside
     if n <= 0:
         if real_t is float:
             fft_clear_float(part, s.panel, s.panels)
         else:
             fft_clear_double(part, s.panel, s.panels)
         return
-    if row != NULL and s.x.same and first >= 0 and first + whole <= s.x.axis.size:
-        samples = <const real_t*>row + first  # what is more than n touches no output
+    inside = row != NULL and first >= 0 and first + whole <= s.x.axis.size
+    if inside:
+        n = whole  # more than is needed: it touches no output, but rounds alike in every layout
+    if inside and s.x.same:
+        samples = <const real_t*>row + first
         if ahead != NULL:
             prefetch_row(ahead + first * <Py_ssize_t>sizeof(real_t),
                          whole * <Py_ssize_t>sizeof(real_t))
