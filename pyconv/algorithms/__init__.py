@@ -2,6 +2,7 @@
 
 from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
 from pyconv.algorithms.blocked import Blocked
+from pyconv.algorithms.depthwise import Depthwise
 from pyconv.algorithms.direct import Direct
 from pyconv.algorithms.fft import Fft
 from pyconv.algorithms.im2col import Im2col
@@ -14,6 +15,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Fft(), Im2col(), Reference())
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
+    Depthwise(),
     Winograd(4),
     Winograd(2),
     LayerIm2col(),
