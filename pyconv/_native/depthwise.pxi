@@ -5,9 +5,16 @@
 # neighbouring results read neighbouring samples; then register tiles of `stencil.h` sum the taps.
 
 cdef extern from "stencil.h":
-    void biased_row_float(float* out, const float* sums, float bias, Py_ssize_t n) noexcept nogil
-    void biased_row_double(double* out, const double* sums, double bias,
+    void copy_rows_float(float* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row,
+                         Py_ssize_t rows, Py_ssize_t n) noexcept nogil
+    void copy_rows_double(double* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row,
+                          Py_ssize_t rows, Py_ssize_t n) noexcept nogil
+    void biased_rows_float(float* out, Py_ssize_t out_row, const float* sums,
+                           Py_ssize_t sums_row, float bias, Py_ssize_t rows,
                            Py_ssize_t n) noexcept nogil
+    void biased_rows_double(double* out, Py_ssize_t out_row, const double* sums,
+                            Py_ssize_t sums_row, double bias, Py_ssize_t rows,
+                            Py_ssize_t n) noexcept nogil
 
 # Samples of a slab and panel, so that the copy of a unit stays in the level-1 cache or near it.
 cdef Py_ssize_t SLAB_SAMPLES = 8 << 10
@@ -87,6 +94,33 @@ cdef inline void copy_pairs(const Depthwise* s, const real_t* row, Py_ssize_t fi
     copy_outside(s, row, first + 1, stop, odd, other)
 
 
+cdef void copy_inside(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssize_t origin,
+                      Py_ssize_t rows, Py_ssize_t first, Py_ssize_t n,
+                      real_t* copy) noexcept nogil:
+    """Copy neighbouring samples, all inside, of the rows that are; the rest is zero already."""
+    cdef Py_ssize_t t, c, plane, line, skipped, count
+    cdef Py_ssize_t step = s.y.stride
+    if n <= 0:
+        return
+    x += first * <Py_ssize_t>sizeof(real_t)
+    for t in range(s.z.taps):
+        plane = source_index(&s.z, oz * s.z.stride - s.z.low + t * s.z.dilation)
+        if plane < 0:
+            continue
+        for c in range(least(s.y.phases, s.y.taps)):
+            line = origin + c * s.y.dilation % step
+            skipped = ceil_div(most(0, -line), step)
+            count = least(rows + phase_reach(&s.y, c), ceil_div(most(0, s.y.size - line), step))
+            if real_t is float:
+                copy_rows_float(copy + t * s.plane + c * s.phase + skipped * s.pitch, s.pitch,
+                                x + plane * s.x_z + (line + skipped * step) * s.x_y,
+                                step * s.x_y, count - skipped, n)
+            else:
+                copy_rows_double(copy + t * s.plane + c * s.phase + skipped * s.pitch, s.pitch,
+                                 x + plane * s.x_z + (line + skipped * step) * s.x_y,
+                                 step * s.x_y, count - skipped, n)
+
+
 cdef void copy_samples(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssize_t row_from,
                        Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols,
                        real_t* copy) noexcept nogil:
@@ -104,6 +138,10 @@ cdef void copy_samples(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssiz
     until_end = pixels_until_end(&s.x, origin_x, 1, count)
     if s.zeros:
         memset(copy, 0, s.z.taps * s.plane * <Py_ssize_t>sizeof(real_t))
+        if s.x.same and step == 1:
+            copy_inside(s, x, oz, origin_y, rows, origin_x + before, until_end - before,
+                        copy + before)
+            return
     for t in range(s.z.taps):
         plane = source_index(&s.z, oz * s.z.stride - s.z.low + t * s.z.dilation)
         for c in range(least(s.y.phases, s.y.taps)):
@@ -154,13 +192,15 @@ cdef void sum_block(const Depthwise* s, const real_t* copy, const stencil_segmen
             else:
                 run_depthwise_tile(s, copy + at_row * s.pitch + at_col, segments, w, tile,
                                    s.tile_cols)
-                for i in range(r - at_row, least(s.tile_rows, rows)):
-                    if real_t is float:
-                        biased_row_float(y + (at_row + i) * pitch + at_col,
-                                         tile + i * s.tile_cols, bias, least(s.tile_cols, cols))
-                    else:
-                        biased_row_double(y + (at_row + i) * pitch + at_col,
-                                          tile + i * s.tile_cols, bias, least(s.tile_cols, cols))
+                i = r - at_row  # rows before it are there
+                if real_t is float:
+                    biased_rows_float(y + r * pitch + at_col, pitch, tile + i * s.tile_cols,
+                                      s.tile_cols, bias, least(s.tile_rows, rows) - i,
+                                      least(s.tile_cols, cols))
+                else:
+                    biased_rows_double(y + r * pitch + at_col, pitch, tile + i * s.tile_cols,
+                                       s.tile_cols, bias, least(s.tile_rows, rows) - i,
+                                       least(s.tile_cols, cols))
             c += s.tile_cols
         r += s.tile_rows
 

@@ -84,16 +84,34 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SC
     SUFFIX(store)(out + n - LANES, SUFFIX(load)(in + n - LANES));
 }
 
-/* A row of n sums and a bias; the sums are read by whole vectors, of which the row has enough. */
-STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(biased_row)(SCALAR *out, const SCALAR *sums,
-                                                             SCALAR bias, ptrdiff_t n) {
-    SCALAR last[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
-    ptrdiff_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        SUFFIX(store)(out + i, SUFFIX(plus)(SUFFIX(load)(sums + i), SUFFIX(splat)(bias)));
-    if (i == n) return;
-    SUFFIX(store)(last, SUFFIX(plus)(SUFFIX(load)(sums + i), SUFFIX(splat)(bias)));
-    SUFFIX(copy_row)(out + i, last, n - i);
+/* Rows of n samples; in_row is in bytes. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_rows)(SCALAR *out, ptrdiff_t out_row,
+                                                              const char *in, ptrdiff_t in_row,
+                                                              ptrdiff_t rows, ptrdiff_t n) {
+    for (; rows > 0; rows--, out += out_row, in += in_row)
+        SUFFIX(copy_row)(out, (const SCALAR *)in, n);
+}
+
+/* Rows of n sums and a bias; sums are read by whole vectors, of which their rows have enough. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(biased_rows)(SCALAR *out, ptrdiff_t out_row,
+                                                                const SCALAR *sums,
+                                                                ptrdiff_t sums_row, SCALAR bias,
+                                                                ptrdiff_t rows, ptrdiff_t n) {
+    const VEC spread = SUFFIX(splat)(bias);
+    for (; rows > 0; rows--, out += out_row, sums += sums_row) {
+        SCALAR last[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES)
+            SUFFIX(store)(out + i, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+        if (i == n) continue;
+        if (i > 0) { /* the last vector overlaps the one before */
+            i = n - LANES;
+            SUFFIX(store)(out + i, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+            continue;
+        }
+        SUFFIX(store)(last, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+        SUFFIX(copy_row)(out + i, last, n - i);
+    }
 }
 
 #define ROWS STENCIL_AREA_ROWS
