@@ -15,7 +15,7 @@
 
 typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                     ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
-                                    ptrdiff_t c_row, int add);
+                                    ptrdiff_t c_row, int add, const SCALAR *start);
 
 /* rows and vectors are literals where these are called; the arrays have the largest sizes, for
    one sized by a parameter would not stay in registers. */
@@ -49,11 +49,11 @@ STENCIL_INLINE void SUFFIX(store_tile)(const int rows, const int vectors,
 STENCIL_INLINE void SUFFIX(matrix_product)(const int rows, const int vectors, ptrdiff_t n,
                                            const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col,
                                            const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
-                                           ptrdiff_t c_row, int add) {
+                                           ptrdiff_t c_row, int add, const SCALAR *start) {
     VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
     const SCALAR *upper = a, *lower = a + 4 * a_col;
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
-        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(0);
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(start ? start[i] : 0);
     for (; n > 0; n--) {
         SUFFIX(multiply_row)(rows, vectors, acc, upper, lower, a_col, b);
         upper += a_row, lower += a_row, b += b_row;
@@ -86,8 +86,9 @@ STENCIL_INLINE void SUFFIX(taps_product)(const int rows, const int vectors, ptrd
 #define TILE_OF(rows, vectors)                                                                 \
     STENCIL_NOINLINE void SUFFIX(matrix_##rows##_##vectors)(                                   \
         ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,       \
-        ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add) {                                \
-        SUFFIX(matrix_product)(rows, vectors, n, a, a_row, a_col, b, b_row, c, c_row, add);    \
+        ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add, const SCALAR *start) {           \
+        SUFFIX(matrix_product)(rows, vectors, n, a, a_row, a_col, b, b_row, c, c_row, add,     \
+                               start);                                                         \
     }                                                                                          \
     STENCIL_NOINLINE void SUFFIX(taps_##rows##_##vectors)(                                     \
         ptrdiff_t channels, ptrdiff_t a_channel, ptrdiff_t taps, const ptrdiff_t *offsets,     \
@@ -167,45 +168,69 @@ STENCIL_NOINLINE void SUFFIX(fill_panel)(const matrix_move *moves, ptrdiff_t cou
 typedef SCALAR SUFFIX(quad)
     __attribute__((vector_size(4 * sizeof(SCALAR)), aligned(sizeof(SCALAR)), may_alias));
 
-STENCIL_INLINE void SUFFIX(transpose_quad)(const SCALAR *x, ptrdiff_t x_row, SCALAR *out,
-                                           ptrdiff_t out_row) {
-    const SUFFIX(quad) a = *(const SUFFIX(quad) *)x, b = *(const SUFFIX(quad) *)(x + x_row),
-                       c = *(const SUFFIX(quad) *)(x + 2 * x_row),
-                       d = *(const SUFFIX(quad) *)(x + 3 * x_row);
-    const SUFFIX(quad) ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
-                       ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7),
-                       cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
-                       cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(SUFFIX(quad) *)out = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-    *(SUFFIX(quad) *)(out + out_row) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-    *(SUFFIX(quad) *)(out + 2 * out_row) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-    *(SUFFIX(quad) *)(out + 3 * out_row) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+#define QUAD(at) (*(SUFFIX(quad) *)(at))
+#define JOIN(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+STENCIL_INLINE void SUFFIX(turn_quad)(const int biased, const SCALAR *x, ptrdiff_t x_row,
+                                      SCALAR *out, ptrdiff_t out_row, const SCALAR *bias) {
+    const SUFFIX(quad) *const rows[4] = {
+        (const SUFFIX(quad) *)x, (const SUFFIX(quad) *)(x + x_row),
+        (const SUFFIX(quad) *)(x + 2 * x_row), (const SUFFIX(quad) *)(x + 3 * x_row)};
+    const SUFFIX(quad) ab_low = JOIN(*rows[0], *rows[1], 0, 4, 1, 5),
+                       ab_high = JOIN(*rows[0], *rows[1], 2, 6, 3, 7),
+                       cd_low = JOIN(*rows[2], *rows[3], 0, 4, 1, 5),
+                       cd_high = JOIN(*rows[2], *rows[3], 2, 6, 3, 7);
+    SUFFIX(quad) turned[4] = {JOIN(ab_low, cd_low, 0, 1, 4, 5), JOIN(ab_low, cd_low, 2, 3, 6, 7),
+                              JOIN(ab_high, cd_high, 0, 1, 4, 5),
+                              JOIN(ab_high, cd_high, 2, 3, 6, 7)};
+    STENCIL_UNROLL for (int j = 0; j < 4; j++) {
+        if (biased) turned[j] += bias[j];
+        QUAD(out + j * out_row) = turned[j];
+    }
 }
+#undef QUAD
+#undef JOIN
 #else
-STENCIL_INLINE void SUFFIX(transpose_quad)(const SCALAR *x, ptrdiff_t x_row, SCALAR *out,
-                                           ptrdiff_t out_row) {
+STENCIL_INLINE void SUFFIX(turn_quad)(const int biased, const SCALAR *x, ptrdiff_t x_row,
+                                      SCALAR *out, ptrdiff_t out_row, const SCALAR *bias) {
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) out[j * out_row + i] = x[i * x_row + j];
+        for (int j = 0; j < 4; j++)
+            out[j * out_row + i] = biased ? x[i * x_row + j] + bias[j] : x[i * x_row + j];
 }
 #endif
 
-/* out[j][i] = x[i][j], by blocks whose lines the level-1 cache holds in both orders. */
-static void SUFFIX(transpose)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows, ptrdiff_t cols,
-                              SCALAR *out, ptrdiff_t out_row) {
+/* By blocks whose lines the level-1 cache holds in both orders. */
+STENCIL_INLINE void SUFFIX(turn)(const int biased, const SCALAR *x, ptrdiff_t x_row,
+                                 ptrdiff_t rows, ptrdiff_t cols, SCALAR *out, ptrdiff_t out_row,
+                                 const SCALAR *bias) {
     enum { BLOCK = 16 };
     for (ptrdiff_t i0 = 0; i0 < rows; i0 += BLOCK) {
         const ptrdiff_t i1 = i0 + BLOCK < rows ? i0 + BLOCK : rows;
-        ptrdiff_t j = 0;
-        for (; j + 4 <= cols; j += 4) {
+        const ptrdiff_t whole = i0 + (i1 - i0) / 4 * 4;
+        for (ptrdiff_t j = 0; j < cols; j++) {
             ptrdiff_t i = i0;
-            for (; i + 4 <= i1; i += 4)
-                SUFFIX(transpose_quad)(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+            if (j + 4 <= cols && j % 4 == 0)
+                for (; i < whole; i += 4)
+                    SUFFIX(turn_quad)(biased, x + i * x_row + j, x_row, out + j * out_row + i,
+                                      out_row, bias + j);
+            else if (j < cols / 4 * 4)
+                i = whole; /* turned with the quad before */
             for (; i < i1; i++)
-                for (ptrdiff_t k = j; k < j + 4; k++) out[k * out_row + i] = x[i * x_row + k];
+                out[j * out_row + i] = biased ? x[i * x_row + j] + bias[j] : x[i * x_row + j];
         }
-        for (; j < cols; j++)
-            for (ptrdiff_t i = i0; i < i1; i++) out[j * out_row + i] = x[i * x_row + j];
     }
+}
+
+/* out[j][i] = x[i][j] */
+STENCIL_NOINLINE void SUFFIX(transpose)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows,
+                                        ptrdiff_t cols, SCALAR *out, ptrdiff_t out_row) {
+    SUFFIX(turn)(0, x, x_row, rows, cols, out, out_row, out);
+}
+
+/* out[j][i] = x[i][j] + bias[j] */
+STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row, ptrdiff_t rows,
+                                               ptrdiff_t cols, SCALAR *out, ptrdiff_t out_row,
+                                               const SCALAR *bias) {
+    SUFFIX(turn)(1, x, x_row, rows, cols, out, out_row, bias);
 }
 
 #undef TILE_OF
