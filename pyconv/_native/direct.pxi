@@ -95,8 +95,9 @@ cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
                     Py_ssize_t pixels, sum_t* slot) noexcept nogil:
     """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
-    cdef Py_ssize_t c, q, f, taps, index, start, first, count, before, until_end
+    cdef Py_ssize_t c, q, f, taps, index, top, start, first, count, before, until_end
     cdef Py_ssize_t step = s.x.axis.stride
+    cdef bint plain = s.x.same and s.x.group == 1 and step == 1
     cdef const char* row
     cdef sum_t* out
     for c in range(least(s.y.phases, s.y.taps)):
@@ -109,10 +110,17 @@ cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
             before = pixels_before(&s.x, first, step, count)
             until_end = pixels_until_end(&s.x, first, step, count)
             out = slot + (c * s.phase_rows + start) * s.pitch + f * s.phase_cols
+            top = first_row + c * s.y.dilation
+            if (plain and plane != NULL and top + start * s.y.step >= 0
+                    and top + (row_to + taps - 2) * s.y.step < s.y.size):
+                pack_same(&s.x, plane + (top + start * s.y.step) * s.y_stride,
+                          s.y.step * s.y_stride, row_to + taps - 1 - start, first, before,
+                          until_end, count, out, s.pitch)
+                continue
             for q in range(start, row_to + taps - 1):
                 row = NULL
                 if plane != NULL:
-                    index = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
+                    index = source_index(&s.y, top + q * s.y.step)
                     if index >= 0:
                         row = plane + index * s.y_stride
                 pack_pixels(&s.x, row, first, step, before, until_end, count, out)
