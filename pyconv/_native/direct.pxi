@@ -147,12 +147,23 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
 
     ``ahead`` is where the next rows of the caller's array lie, or NULL.
     """
-    cdef Py_ssize_t j = 0, at
+    cdef Py_ssize_t first = s.tile_cols, i, n, at
     cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
     cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
-    cdef bint streaming
-    while j < cols:
-        at = least(j, most(0, cols - s.tile_cols))
+    cdef bint streaming, swapping
+    if s.streaming and whole and cols > first:  # step back to where a cache line begins
+        first -= past_line(s, out, first)
+    n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
+    # A processor that tells addresses apart by their low 12 bits takes what a tile reads for
+    # what the tile on its left is still writing, and waits, if x and y begin alike in a page,
+    # as large arrays do: there tiles are swapped in pairs.
+    swapping = <uintptr_t>(out - <const char*>x) % 4096 < <uintptr_t>(
+        2 * s.tile_cols * <Py_ssize_t>sizeof(sum_t))
+    for i in range(n):
+        at = tile_in_turn(i, n) if swapping else i
+        if at > 0:
+            at = first + (at - 1) * s.tile_cols
+        at = least(at, most(0, cols - s.tile_cols))
         if ahead != NULL:
             prefetch_rows(s, ahead + at * s.x.sample_stride)
         if whole:
@@ -161,9 +172,11 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
             emit_tile(s, tile, rows, least(s.tile_cols, cols - at), out + at * s.out_item)
-        j = at + s.tile_cols
-        if s.streaming and whole and j < cols:  # step back to where a cache line begins
-            j -= past_line(s, out, j)
+
+
+cdef inline Py_ssize_t tile_in_turn(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """Return which of ``n`` tiles is the i-th to be computed: 0, 2, 1, 4, 3, …"""
+    return least(i + 1, n - 1) if i % 2 else most(0, i - 1)
 
 
 cdef inline Py_ssize_t past_line(const Stencil* s, const char* out,
