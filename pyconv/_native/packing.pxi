@@ -88,20 +88,33 @@ cdef void pack_inside(const Source* s, const char* row, Py_ssize_t step, Py_ssiz
             s.load(row + i * step * s.pixel_stride, s.sample_stride, s.group, out + i * s.group)
 
 
-cdef inline void pack_same(const Source* s, const sum_t* row, Py_ssize_t first,
-                           Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
-                           sum_t* out) noexcept nogil:
-    """`pack_pixels` of contiguous samples that need no conversion: most rows of most problems."""
-    cdef Py_ssize_t i, index
+cdef inline void pack_same(const Source* s, const char* row, Py_ssize_t row_stride,
+                           Py_ssize_t rows, Py_ssize_t first, Py_ssize_t before,
+                           Py_ssize_t until_end, Py_ssize_t pixels, sum_t* out,
+                           Py_ssize_t pitch) noexcept nogil:
+    """`pack_pixels` of rows of contiguous samples, one a pixel, that need no conversion.
+
+    Most rows of most problems are such, and short: what is the same for all is found once.
+    """
+    cdef const Py_ssize_t* indices_before = s.axis.before
+    cdef const Py_ssize_t* indices_after = s.axis.after
+    cdef Py_ssize_t low = s.axis.low, size = s.axis.size
+    cdef Py_ssize_t i, r, index
     cdef sum_t fill = (<const sum_t*>s.fill)[0]
-    for i in range(before):
-        index = s.axis.before[first + i + s.axis.low]
-        out[i] = row[index] if index >= 0 else fill
-    if before < until_end:
-        copy_row(out + before, row + first + before, until_end - before)
-    for i in range(until_end, pixels):
-        index = s.axis.after[first + i - s.axis.size]
-        out[i] = row[index] if index >= 0 else fill
+    cdef const sum_t* x
+    until_end = most(before, until_end)
+    for r in range(rows):
+        x = <const sum_t*>row
+        for i in range(before):
+            index = indices_before[first + i + low]
+            out[i] = x[index] if index >= 0 else fill
+        if before < until_end:
+            copy_row(out + before, x + first + before, until_end - before)
+        for i in range(until_end, pixels):
+            index = indices_after[first + i - size]
+            out[i] = x[index] if index >= 0 else fill
+        row += row_stride
+        out += pitch
 
 
 cdef void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
@@ -115,7 +128,7 @@ cdef void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssi
         pack_fill(s, pixels, out)
         return
     if s.same and s.group == 1 and step == 1:
-        pack_same(s, <const sum_t*>row, first, before, most(before, until_end), pixels, out)
+        pack_same(s, row, 0, 1, first, before, until_end, pixels, out, 0)
         return
     if before:
         pack_border(s, row, first, step, before, out)
