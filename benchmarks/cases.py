@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import scipy.ndimage
+import scipy.signal
 
 import pyconv
 
@@ -127,6 +128,16 @@ class Case:
         wide = w.astype(np.float64).reshape((1,) * (x.ndim - w.ndim) + w.shape)
         mode = NDIMAGE_MODES[self.boundary]
         return scipy.ndimage.correlate(x, wide, output=np.float64, mode=mode)
+
+    def exact_by_transform(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Return the answer by SciPy's transforms in float64: for kernels of any size.
+
+        Their error is that of float64, 10⁹ times less than what a float32 result is granted.
+        """
+        if not (self.dense and self.boundary == "constant"):
+            raise ValueError(f"{self.label}: scipy.signal extends by zeros, without stride")
+        wide = np.flip(w).astype(np.float64)
+        return scipy.signal.oaconvolve(x.astype(np.float64), wide, "same")
 
 
 @cache

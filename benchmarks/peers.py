@@ -17,6 +17,8 @@ import scipy.signal
 from benchmarks.cases import NDIMAGE_MODES, Case
 
 Call = Callable[[], np.ndarray]
+#: Weights from which on anyone would take Fourier transforms.
+LEAST_TRANSFORMED = 200
 #: Returns the call that solves a case, into ``out`` where the peer can, or None if the peer
 #: has no such problem.
 Bind = Callable[[Case, np.ndarray, np.ndarray, np.ndarray | None], Call | None]
@@ -57,6 +59,14 @@ def _signal(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) ->
     if not (_zero_extended(case) and x.ndim == w.ndim):
         return None
     return lambda: scipy.signal.correlate(x, w, "same")
+
+
+def _oaconvolve(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    large = w.size >= LEAST_TRANSFORMED
+    if not (large and _zero_extended(case) and x.ndim == w.ndim):
+        return None
+    flipped = np.flip(w)
+    return lambda: scipy.signal.oaconvolve(x, flipped, "same")
 
 
 def _ndimage1d(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
@@ -106,6 +116,7 @@ PEERS: tuple[Peer[Bind], ...] = (
     Peer("OpenCV", "cv2", "opencv-python-headless", _opencv),
     Peer("np.correlate", "numpy", "numpy", _numpy),
     Peer("signal.correlate", "scipy.signal", "scipy", _signal),
+    Peer("signal.oaconvolve", "scipy.signal", "scipy", _oaconvolve),
     Peer("ndimage.correlate1d", "scipy.ndimage", "scipy", _ndimage1d),
     Peer("ndimage.correlate", "scipy.ndimage", "scipy", _ndimage),
 )

@@ -41,6 +41,19 @@ def cases_3d(profile: Profile) -> list[Case]:
     return [Case((n,) * 3, (k,) * 3) for n in sizes for k in (3, 5, 7)]
 
 
+def large_kernels(ndim: int) -> Callable[[Profile], list[Case]]:
+    """Return the cases of one to three dimensions that transforms are for."""
+    sizes = {1: 10**6, 2: 2048, 3: 128}
+    taps = {1: (1001, 10_001, 100_001), 2: (15, 31, 63, 101, 127), 3: (9, 15, 31)}
+
+    def cases(profile: Profile) -> list[Case]:
+        chosen = taps[ndim][:2] if profile.quick else taps[ndim]
+        size = 512 if profile.quick and ndim == 2 else sizes[ndim]
+        return [Case((size,) * ndim, (k,) * ndim, boundary="constant") for k in chosen]
+
+    return cases
+
+
 def checker(
     case: Case, x: np.ndarray, w: np.ndarray, exact: np.ndarray
 ) -> Callable[[str, np.ndarray], None]:
@@ -79,6 +92,25 @@ def beside_peers(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], 
                 if call is not None:
                     contenders[peer.name] = call
             check = checker(case, x, w, case.exact_by_ndimage(x, w))
+            yield Row(case.label, case.products, contenders, check)
+
+    return rows
+
+
+def transformed(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], Iterator[Row]]:
+    """Return the rows of large kernels: ours beside OpenCV and SciPy's overlap-add."""
+
+    def rows(profile: Profile) -> Iterator[Row]:
+        for case in cases(profile):
+            x, w = case.data()
+            given = None if profile.allocate else _result(case)
+            contenders = {OURS: case.bind(x, w, given, profile.method)}
+            for peer in installed():
+                if peer.name in ("OpenCV", "signal.oaconvolve"):
+                    call = peer.bind(case, x, w, None if given is None else _result(case))
+                    if call is not None:
+                        contenders[peer.name] = call
+            check = checker(case, x, w, case.exact_by_transform(x, w))
             yield Row(case.label, case.products, contenders, check)
 
     return rows
@@ -171,6 +203,30 @@ CLASSES: tuple[Comparison | Measurement, ...] = (
         OURS,
         beside_peers(cases_1d),
         (Goal(("np.correlate", "signal.correlate", "ndimage.correlate1d"), mean=4.0),),
+    ),
+    Comparison(
+        "fft",
+        "2-D float32, large kernels, zeros outside",
+        OURS,
+        transformed(large_kernels(2)),
+        (
+            Goal(("OpenCV",), mean=4.0, each=4.0),
+            Goal(("signal.oaconvolve",), mean=8.0, each=8.0),
+        ),
+    ),
+    Comparison(
+        "fft-1d",
+        "1-D float32, large kernels, zeros outside",
+        OURS,
+        transformed(large_kernels(1)),
+        (Goal(("signal.oaconvolve",), mean=4.0, each=4.0),),
+    ),
+    Comparison(
+        "fft-3d",
+        "3-D float32, large kernels, zeros outside",
+        OURS,
+        transformed(large_kernels(3)),
+        (Goal(("signal.oaconvolve",), mean=3.0, each=3.0),),
     ),
     Comparison(
         "float64",

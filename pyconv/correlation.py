@@ -1,6 +1,5 @@
 """correlate and convolve: from the caller's arguments to a running plan."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy.typing as npt
 
 from pyconv import threads
 from pyconv.planning import NAN_POLICIES, prepare
+from pyconv.results import check_out, empty, writable_in_place
 
 
 def correlate(
@@ -25,6 +25,8 @@ def correlate(
     nan_policy: str = "propagate",
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
     r"""Cross-correlate an array with a kernel along one, two or three axes.
@@ -77,8 +79,17 @@ def correlate(
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
-    method : {'auto', 'direct', 'im2col', 'reference'}, optional
+    method : {'auto', 'direct', 'fft', 'im2col', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    rtol : float, optional
+        Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
+        bound that is proven for each algorithm, and 0 allows plain sums of products only. By
+        default a Fourier transform may also be taken: its error is expected to stay within 64
+        units of rounding of that scale. It never is for integer results, and data with NaN or
+        infinity are summed plainly.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `x`, `w` and the result. The
+        default is 256 MiB.
     workers : int, optional
         Threads to use at most; -1 means all CPUs this process may use. The default is that of
         `set_workers`, and fewer for small problems. Results are the same bits for any number.
@@ -97,7 +108,8 @@ def correlate(
     OverflowError
         Under ``overflow='raise'``, if an integer result might not hold the exact sum.
     MemoryError
-        If the result or the workspace cannot be allocated.
+        If the result or the workspace cannot be allocated, or `max_memory` is too little for
+        any algorithm; the message names the least that would do.
 
     See Also
     --------
@@ -122,7 +134,10 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
     """
-    options = (False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    options = (
+        False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
     return _run(x, w, options, nan_policy, out, workers)
 
 
@@ -141,6 +156,8 @@ def convolve(
     nan_policy: str = "propagate",
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
     r"""Convolve an array with a kernel along one, two or three axes.
@@ -158,7 +175,7 @@ def convolve(
         Kernel of 1, 2 or 3 dimensions.
     mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
-    nan_policy, out, method, workers
+    nan_policy, out, method, rtol, max_memory, workers
         As for `correlate`.
 
     Returns
@@ -181,7 +198,10 @@ def convolve(
     >>> pyconv.convolve([1, 2, 3], [0, 1, 2], "full")
     array([0, 1, 4, 7, 6])
     """
-    options = (True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, method)
+    options = (
+        True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
     return _run(x, w, options, nan_policy, out, workers)
 
 
@@ -197,13 +217,15 @@ def _run(
     prepared = prepare(x, w, options)
     problem = prepared.problem
     if out is not None:
-        _check_out(out, problem.y_shape, problem.dtype)
+        check_out(out, problem.y_shape, problem.dtype)
     if nan_policy != "propagate":
         _check_nan(nan_policy, x, w)
     plan = prepared.settled or prepared.plan(x, w)
     count = threads.resolve(workers, plan.useful_threads)
-    if out is None or not _writable_in_place(out, x, w):
-        y = _empty(problem.y_shape, problem.dtype)
+    if count > plan.most_threads:
+        count = plan.most_threads
+    if out is None or not writable_in_place(out, x, w):
+        y = empty(problem.y_shape, problem.dtype)
     else:
         y = out
     if count > 1 and y.size:
@@ -217,30 +239,6 @@ def _run(
     return out
 
 
-def _writable_in_place(out: np.ndarray, x: np.ndarray, w: np.ndarray) -> bool:
-    """Whether a loop may write its result straight into ``out``."""
-    return (
-        out.flags.c_contiguous
-        and out.flags.aligned
-        and out.dtype.isnative
-        and not np.may_share_memory(out, x)
-        and not np.may_share_memory(out, w)
-    )
-
-
-#: Results from here on begin at a cache line, so that no vector store is split between two.
-_ALIGNED_FROM = 16 << 10
-
-
-def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    size = math.prod(shape) * dtype.itemsize
-    if size < _ALIGNED_FROM:
-        return np.empty(shape, dtype)
-    raw = np.empty(size + 64, np.uint8)
-    first = -raw.ctypes.data % 64
-    return raw[first : first + size].view(dtype).reshape(shape)
-
-
 def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:
     if type(value) is np.ndarray:
         return value
@@ -250,21 +248,6 @@ def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:
             f"pass {argument}.filled(value)"
         )
     return np.asarray(value)
-
-
-def _check_out(out: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
-    if out.dtype.newbyteorder("=") != dtype:
-        raise TypeError(
-            f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype= for another result"
-        )
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
-    if any(stride == 0 and n > 1 for n, stride in zip(out.shape, out.strides, strict=True)):
-        raise ValueError(f"out has strides {out.strides}: two results would share a place")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only; a writeable array is allowed")
 
 
 def _check_nan(nan_policy: object, x: np.ndarray, w: np.ndarray) -> None:

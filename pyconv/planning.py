@@ -1,12 +1,13 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pyconv.algorithms import ALGORITHMS, Algorithm
-from pyconv.algorithms.base import Run
+from pyconv.algorithms.base import Run, UnfitDataError
 from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
 from pyconv.machine import MACHINE
 from pyconv.problem import Problem, make_problem
@@ -18,13 +19,35 @@ NAN_POLICIES = ("propagate", "raise")
 class Plan:
     """A problem bound to an algorithm. It holds no workspace: threads may share it."""
 
-    __slots__ = ("algorithm", "problem", "run", "useful_threads")
+    __slots__ = ("algorithm", "most_threads", "plain", "problem", "run", "useful_threads")
 
     def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
         self.problem = problem
         self.algorithm = algorithm
         self.run: Run = _nothing if 0 in problem.y_shape else algorithm.bind(problem)
         self.useful_threads = algorithm.threads(problem)
+        #: What the memory that is granted is enough for.
+        self.most_threads = 1
+        if 0 not in problem.y_shape:
+            self.most_threads = max(1, problem.max_memory // algorithm.workspace(problem))
+        #: The plan of the plain sum, once data have asked for it.
+        self.plain: Plan | None = None
+        plainly = replace(problem, rtol=0.0)
+        if algorithm.rejects(plainly) is not None:
+            self.run = self._or_plainly(self.run, plainly)
+
+    def _or_plainly(self, run: Run, plainly: Problem) -> Run:
+        """Return ``run``, or the plain sum for data that it is not fit for."""
+
+        def run_fit_data(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            try:
+                run(x, w, y, workers)
+            except UnfitDataError:
+                if self.plain is None:
+                    self.plain = Plan(plainly, choose(plainly, "auto"))
+                self.plain.run(x, w, y, min(workers, self.plain.most_threads))
+
+        return run_fit_data
 
 
 def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
@@ -38,15 +61,25 @@ def choose(problem: Problem, method: str) -> Algorithm:
     ------
     ValueError
         If ``method`` forces an algorithm that rejects the problem; the message says why.
+    MemoryError
+        If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
     """
     if method == "auto":
         able = [a for a in ALGORITHMS if a.rejects(problem) is None]
-        return min(able, key=lambda a: a.cost(problem, MACHINE))
-    (algorithm,) = (a for a in ALGORITHMS if a.name == method)
-    reason = algorithm.rejects(problem)
-    if reason is not None:
-        raise ValueError(f"method={method!r} cannot solve this problem: {reason}")
-    return algorithm
+        able.sort(key=lambda a: a.cost(problem, MACHINE))
+    else:
+        able = [a for a in ALGORITHMS if a.name == method]
+        reason = able[0].rejects(problem)
+        if reason is not None:
+            raise ValueError(f"method={method!r} cannot solve this problem: {reason}")
+    for algorithm in able:
+        if 0 in problem.y_shape or algorithm.workspace(problem) <= problem.max_memory:
+            return algorithm
+    least = min(a.workspace(problem) for a in able)
+    raise MemoryError(
+        f"max_memory={problem.max_memory} is too little workspace for this problem; "
+        f"the least that would do is {least} bytes"
+    )
 
 
 class Prepared:
@@ -95,6 +128,8 @@ OPTIONS: dict[str, object] = {
     "dilation": 1,
     "dtype": None,
     "overflow": "raise",
+    "rtol": None,
+    "max_memory": None,
     "method": "auto",
 }
 

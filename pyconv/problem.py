@@ -25,6 +25,8 @@ EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
 }
 
 MAX_SPATIAL = 3
+#: Bytes of workspace that a call may take if it does not say.
+DEFAULT_MEMORY = 256 << 20
 #: Coordinates and sizes stay below this, so that sums of two of them fit a signed 64-bit integer.
 MAX_COORDINATE = 2**62
 
@@ -80,6 +82,10 @@ class Problem:
     compute: np.dtype | Any
     overflow: str
     y_shape: tuple[int, ...]
+    #: The error that is granted, as a part of max|x| · Σ|w|; None for the default.
+    rtol: float | None
+    #: Bytes of workspace that all threads together may take.
+    max_memory: int
 
     @property
     def products(self) -> int:
@@ -129,6 +135,8 @@ def make_problem(
     dilation: object = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: object = "raise",
+    rtol: object = None,
+    max_memory: object = None,
     flip: bool = False,
 ) -> Problem:
     """Validate a call; return its Problem.
@@ -179,7 +187,29 @@ def make_problem(
         compute=compute,
         overflow=str(overflow),
         y_shape=tuple(y_shape),
+        rtol=_tolerance(rtol),
+        max_memory=_memory(max_memory),
     )
+
+
+def _tolerance(rtol: object) -> float | None:
+    if rtol is None:
+        return None
+    if isinstance(rtol, bool | np.bool) or not isinstance(rtol, int | float | np.number):
+        raise TypeError(f"rtol={rtol!r}: a number of at least 0, or None, is allowed")
+    value = float(rtol)
+    if not value >= 0:
+        raise ValueError(f"rtol={rtol!r}: numbers of at least 0 are allowed")
+    return value
+
+
+def _memory(max_memory: object) -> int:
+    if max_memory is None:
+        return DEFAULT_MEMORY
+    value = integer(max_memory, "max_memory")
+    if value < 0:
+        raise ValueError(f"max_memory={max_memory!r}: a number of bytes of at least 0 is allowed")
+    return value
 
 
 def _axis(

@@ -72,6 +72,12 @@ LARGE = [((5000,), (9,)), ((70, 1024), (5, 5)), ((300, 133), (3, 7)), ((9, 40, 7
 DTYPES = ("float32", "float64", "uint8", "int64", "complex64", "float16")
 
 
+def assert_agrees(method, y, expected):
+    """A transform rounds, but not so far that whole numbers are others."""
+    y = np.round(y) if method == "fft" else y
+    np.testing.assert_array_equal(y, expected.astype(y.dtype))
+
+
 def check(rng, x_shape, w_shape, dtype, method, workers=1, **keywords):
     """Run one call with x, w and out at either end of their pages."""
     x, w = whole(rng, x_shape, dtype), whole(rng, w_shape, dtype)
@@ -86,11 +92,13 @@ def check(rng, x_shape, w_shape, dtype, method, workers=1, **keywords):
         out = beside_guard(y.shape, y.dtype, at_end)
         pyconv.correlate(gx, gw, out=out, method=method, workers=workers, **keywords)
         expected, _ = oracles.correlate(x, w, **keywords)
-        np.testing.assert_array_equal(out, expected.astype(out.dtype))
+        assert_agrees(method, out, expected)
 
 
 def check_views(rng, dtype, method):
     """Run calls on views whose first or last element is beside the guard."""
+    if method == "fft" and np.dtype(dtype).kind in "iu":
+        return  # no transform of integers
     for x_shape, w_shape in [((385,), (5,)), ((13, 67), (3, 4)), ((4, 9, 35), (3, 2, 3))]:
         x, w = whole(rng, x_shape, dtype), whole(rng, w_shape, dtype)
         for at_end, step in itertools.product((True, False), (-1, 2, 3)):
@@ -98,7 +106,7 @@ def check_views(rng, dtype, method):
             gw = guarded(w, at_end)[(slice(None, None, step),) * x.ndim]
             y = pyconv.correlate(gx, gw, "same", "mirror", method=method)
             expected, _ = oracles.correlate(gx, gw, "same", "mirror")
-            np.testing.assert_array_equal(y, expected.astype(y.dtype))
+            assert_agrees(method, y, expected)
 
 
 def check_folded(rng, dtype, method):
@@ -146,7 +154,7 @@ def check_layer(rng, case, dtype, workers):
                 if "cannot solve this layer" not in str(error):
                     raise
                 continue
-            np.testing.assert_allclose(out, expected, atol=1e-3 * abs(expected).max())
+            np.testing.assert_allclose(out, expected, atol=1e-3 * max(1, abs(expected).max()))
         dy = guarded(whole(rng, expected.shape, dtype), at_end)
         getattr(grad, f"conv{n}d_weight")(gx, w_shape, dy, workers=workers, **options)
         getattr(grad, f"conv{n}d_input")(x_shape, gw, dy, workers=workers, **options)
@@ -193,15 +201,20 @@ def check_winograd(rng, dtype):
         np.testing.assert_array_equal(y, packed)
 
 
-def sweep():
-    """Run everything."""
-    rng = np.random.default_rng(7)
+def sweep_layers(rng):
+    """Run the layers and the pools."""
     for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
         check_layer(rng, case, dtype, workers)
     for x_shape, dtype in itertools.product(dict(SHAPES), ("float32", "float64")):
         check_pools(rng, (1, *x_shape), dtype)
     for dtype in ("float32", "float64"):
         check_winograd(rng, dtype)
+
+
+def sweep():
+    """Run everything."""
+    rng = np.random.default_rng(7)
+    sweep_layers(rng)
     for method in (a.name for a in ALGORITHMS if a.name != "reference"):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:

@@ -586,7 +586,7 @@ def test_the_demo(tmp_path):
     table = table[: table.index("")]
     assert len(table) >= 12
     for line in table:
-        assert re.search(r" (direct|im2col|reference) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
+        assert re.search(r" (direct|fft|im2col|reference) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
 
 
 def test_best_time_is_that_of_one_call():

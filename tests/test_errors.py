@@ -177,7 +177,7 @@ def test_read_only_out():
 
 def test_unknown_keyword():
     """Arguments that do not exist yet are absent, not ignored."""
-    for keyword in ("rtol", "max_memory", "mask", "padding"):
+    for keyword in ("mask", "padding"):
         with pytest.raises(TypeError, match=keyword):
             pyconv.correlate(X, W, **{keyword: None})
 
@@ -215,6 +215,8 @@ def test_empty_batches():
     ]:
         for dtype in ("float32", "uint8", "complex64"):
             for method in ("auto", *(a.name for a in ALGORITHMS)):
+                if (method, dtype) == ("fft", "uint8"):
+                    continue  # no transform of integers
                 y = pyconv.correlate(
                     np.zeros(shape, dtype), np.ones((2, 2), dtype), axes=axes, method=method
                 )

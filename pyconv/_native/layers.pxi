@@ -185,7 +185,8 @@ cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_
             line = source_index(&s.y, b.y0 * s.y.stride - s.y.low + iy)
             for f in range(least(s.x.axis.phases, s.x.axis.taps)):
                 first = origin + f * s.x.axis.dilation % step
-                count = columns_read(s, b, f)
+                count = (b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // step
+                         + phase_reach(&s.x.axis, f))
                 before = pixels_before(&s.x, first, step, count)
                 until_end = pixels_until_end(&s.x, first, step, count)
                 out = copy + iz * b.plane + iy * b.pitch + f * b.cols
@@ -195,16 +196,6 @@ cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_
                         row = x + c * s.x_channel + plane * s.x_z + line * s.x_y
                     pack_pixels(&s.x, row, first, step, before, until_end, count,
                                 out + c * b.channel)
-
-
-cdef inline Py_ssize_t columns_read(const Layer* s, const PixelBlock* b,
-                                    Py_ssize_t f) noexcept nogil:
-    """Return how many columns of phase f the last of its taps reads up to."""
-    cdef Py_ssize_t results = (
-        b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // s.x.axis.stride
-    )
-    cdef Py_ssize_t last = (s.x.axis.taps - 1 - f) // s.x.axis.phases * s.x.axis.phases + f
-    return results + last * s.x.axis.dilation // s.x.axis.stride
 
 
 cdef void list_offsets(const Layer* s, const PixelBlock* b, Py_ssize_t* offsets) noexcept nogil:

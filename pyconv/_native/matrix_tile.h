@@ -13,15 +13,6 @@
 #define HOLD(vector) (void)(vector)
 #endif
 
-#if STENCIL_HAS_VECTORS
-STENCIL_INLINE VEC SUFFIX(add)(VEC a, VEC b) { return a + b; }
-#else
-STENCIL_INLINE VEC SUFFIX(add)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
-    return a;
-}
-#endif
-
 typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                     ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
                                     ptrdiff_t c_row, int add);
@@ -51,7 +42,7 @@ STENCIL_INLINE void SUFFIX(store_tile)(const int rows, const int vectors,
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
         STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
             SCALAR *at = c + i * c_row + j * LANES;
-            SUFFIX(store)(at, add ? SUFFIX(add)(SUFFIX(load)(at), acc[i][j]) : acc[i][j]);
+            SUFFIX(store)(at, add ? SUFFIX(plus)(SUFFIX(load)(at), acc[i][j]) : acc[i][j]);
         }
 }
 

@@ -11,6 +11,12 @@ cdef struct Source:
     Py_ssize_t n_fill       # 1, or one for each sample of a pixel
 
 
+cdef inline Py_ssize_t phase_reach(const SpatialAxis* a, Py_ssize_t phase) noexcept nogil:
+    """Return how many samples of its phase the last tap of one lies behind the first sample."""
+    cdef Py_ssize_t last = (a.taps - 1 - phase) // a.phases * a.phases + phase
+    return last * a.dilation // a.stride
+
+
 cdef inline Py_ssize_t pixels_before(const Source* s, Py_ssize_t first, Py_ssize_t step,
                                      Py_ssize_t pixels) noexcept nogil:
     """Return how many of the pixels first, first + step, … lie before the array."""

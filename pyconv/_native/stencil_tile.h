@@ -10,6 +10,7 @@ typedef SCALAR SUFFIX(vec_any)
 STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) { return *(const SUFFIX(vec_any) *)p; }
 STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return s - (VEC){0}; }
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
+STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
 /* The compiler would keep one address for each row and spill them: hide where they come from. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
@@ -42,6 +43,10 @@ STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
     for (int i = 0; i < LANES; i++) sum.lane[i] += a.lane[i] * b.lane[i];
     return sum;
 }
+STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) {
+    for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
+    return a;
+}
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
 #define OPAQUE(pointer) (void)(pointer)
 #define HOLD(vector) (void)(vector)
@@ -63,7 +68,12 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SCALAR *in,
                                                            ptrdiff_t n) {
     if (n < LANES) {
-        memcpy(out, in, n * sizeof(SCALAR));
+        if (2 * n < LANES) {
+            for (ptrdiff_t i = 0; i < n; i++) out[i] = in[i];
+            return;
+        }
+        memcpy(out, in, LANES / 2 * sizeof(SCALAR)); /* two halves, which overlap */
+        memcpy(out + n - LANES / 2, in + n - LANES / 2, LANES / 2 * sizeof(SCALAR));
         return;
     }
     for (ptrdiff_t i = 0; i < n - LANES; i += LANES) {
@@ -72,6 +82,36 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SC
         SUFFIX(store)(out + i, v);
     }
     SUFFIX(store)(out + n - LANES, SUFFIX(load)(in + n - LANES));
+}
+
+/* Rows of n samples; in_row is in bytes. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_rows)(SCALAR *out, ptrdiff_t out_row,
+                                                              const char *in, ptrdiff_t in_row,
+                                                              ptrdiff_t rows, ptrdiff_t n) {
+    for (; rows > 0; rows--, out += out_row, in += in_row)
+        SUFFIX(copy_row)(out, (const SCALAR *)in, n);
+}
+
+/* Rows of n sums and a bias; sums are read by whole vectors, of which their rows have enough. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(biased_rows)(SCALAR *out, ptrdiff_t out_row,
+                                                                const SCALAR *sums,
+                                                                ptrdiff_t sums_row, SCALAR bias,
+                                                                ptrdiff_t rows, ptrdiff_t n) {
+    const VEC spread = SUFFIX(splat)(bias);
+    for (; rows > 0; rows--, out += out_row, sums += sums_row) {
+        SCALAR last[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES)
+            SUFFIX(store)(out + i, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+        if (i == n) continue;
+        if (i > 0) { /* the last vector overlaps the one before */
+            i = n - LANES;
+            SUFFIX(store)(out + i, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+            continue;
+        }
+        SUFFIX(store)(last, SUFFIX(plus)(SUFFIX(load)(sums + i), spread));
+        SUFFIX(copy_row)(out + i, last, n - i);
+    }
 }
 
 #define ROWS STENCIL_AREA_ROWS

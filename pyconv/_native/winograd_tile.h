@@ -3,13 +3,8 @@
 #define VEC SUFFIX(vec)
 
 #if STENCIL_HAS_VECTORS
-STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
 #else
-STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
-    return a;
-}
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
     for (int i = 0; i < LANES; i++) a.lane[i] -= b.lane[i];
     return a;

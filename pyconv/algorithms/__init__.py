@@ -2,21 +2,20 @@
 
 from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
 from pyconv.algorithms.blocked import Blocked
+from pyconv.algorithms.depthwise import Depthwise
 from pyconv.algorithms.direct import Direct
+from pyconv.algorithms.fft import Fft
 from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.layer_im2col import LayerIm2col
 from pyconv.algorithms.layer_reference import LayerReference
 from pyconv.algorithms.reference import Reference
 from pyconv.algorithms.winograd import Winograd
 
-ALGORITHMS: tuple[Algorithm, ...] = (
-    Direct(),
-    Im2col(),
-    Reference(),
-)
+ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Fft(), Im2col(), Reference())
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
+    Depthwise(),
     Winograd(4),
     Winograd(2),
     LayerIm2col(),

@@ -15,6 +15,13 @@ from pyconv.problem import Problem
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int], None]
 
 
+class UnfitDataError(Exception):
+    """The data hold what would spoil the answer of an algorithm that is no plain sum.
+
+    A `Run` may raise it whatever it has written to ``y``; the planner then sums plainly.
+    """
+
+
 class Algorithm(Protocol):
     """One way to solve a problem whose ``compute`` dtype is known."""
 

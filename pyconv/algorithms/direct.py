@@ -5,8 +5,10 @@ This file casts a problem into the form of the compiled loop: axes z, y, x in th
 along a row of pixels of C samples, taps are C samples apart.
 """
 
+import functools
 import math
 import sys
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,8 +102,10 @@ class Direct:
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the padded buffer and the tables."""
-        loop, _ = _loop(*on_real_parts(problem))
-        return int(loop.workspace())
+        real, parts = on_real_parts(problem)
+        loop, form = _loop(loader.native, real, parts)
+        tables = math.prod(real.w_shape) * max(4, real.compute.itemsize)
+        return int(loop.workspace()) + tables + 16 * math.prod(real.x_shape[a] for a in form.batch)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
@@ -124,10 +128,11 @@ def _least_buffer(problem: Problem) -> int:
     return z.taps * rows * (256 + span * form.group) * item
 
 
-def _loop(problem: Problem, parts: int) -> tuple[Any, Form]:
+@functools.lru_cache(maxsize=1)  # a plan asks for the workspace, then binds
+def _loop(native: ModuleType, problem: Problem, parts: int) -> tuple[Any, Form]:
     # A fill value of two parts needs them in one pixel.
     form = form_of(problem, wide=WIDE_GROUP if parts == 1 else sys.maxsize)
-    loop = loader.native.DirectLoop(
+    loop = native.DirectLoop(
         problem.compute,
         axis_rows(form.axes),
         form.w_axes,
@@ -141,7 +146,7 @@ def _loop(problem: Problem, parts: int) -> tuple[Any, Form]:
 
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
-    loop, form = _loop(problem, len(fill))
+    loop, form = _loop(loader.native, problem, len(fill))
     fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
     folded = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
 

@@ -1,14 +1,25 @@
 """The definition in plain NumPy, one tap at a time: y = Σ_u x[i·s + u·d − p] · w[u].
 
-Slow, and takes every problem: any span, and integers of any size (as Python integers).
+Slow, and takes every problem: any span, and integers of any size (as Python integers). The
+outputs are computed in blocks that the workspace is enough for.
 """
+
+import itertools
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from pyconv.algorithms.base import Run, summation_bound
+from pyconv.boundaries import FILL
 from pyconv.dtypes import narrow
 from pyconv.machine import Machine
 from pyconv.problem import Problem
+
+#: Bytes for each output of a block: its samples, their conversion, products, sums and result,
+#: and the index of a sample along each axis. Python integers are larger.
+OUTPUT_BYTES = 96
+OBJECT_BYTES = 320
 
 
 class Reference:
@@ -30,14 +41,9 @@ class Reference:
         return summation_bound(problem)
 
     def workspace(self, problem: Problem) -> int:
-        """Return the extended copy of ``x``, the sums and one tap's products."""
-        item = 16
-        x = y = item
-        for length in problem.x_shape:
-            x *= length + 1
-        for length in problem.y_shape:
-            y *= length
-        return x + 3 * y
+        """Return the bytes of a block of outputs, and of the tables of indices and weights."""
+        block = math.prod(_block_shape(problem)) * _output_bytes(problem)
+        return block + _table_bytes(problem)
 
     def threads(self, problem: Problem) -> int:
         """Return 1."""
@@ -45,9 +51,8 @@ class Reference:
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that sums over the taps."""
-        sources = [[a.sources(u) for u in range(a.taps)] for a in problem.spatial]
-        axes = [a.axis for a in problem.spatial]
         compute = problem.compute
+        block_shape = _block_shape(problem)
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
             with np.errstate(all="ignore"):
@@ -56,21 +61,49 @@ class Reference:
                     w = np.flip(w)
                 elif w.dtype.kind == "c":
                     w = w.conj()
-                x = _with_fill(x, axes, problem)
-                total = np.zeros(problem.y_shape, compute)
-                for u in np.ndindex(w.shape):
-                    samples = x
-                    for axis, source, tap in zip(axes, sources, u, strict=True):
-                        samples = np.take(samples, source[tap], axis=axis)
-                    total += samples * w[u]
-                y[...] = narrow(total, problem.dtype, problem.overflow)
+                for block in _blocks(problem.y_shape, block_shape):
+                    total = _sum_block(problem, x, w, block)
+                    y[block] = narrow(total, problem.dtype, problem.overflow)
 
         return run
 
 
-def _with_fill(x: np.ndarray, axes: list[int], problem: Problem) -> np.ndarray:
-    """Return ``x`` with the fill value appended to each axis, where index FILL = −1 reads it."""
-    shape = [n + 1 if a in axes else n for a, n in enumerate(x.shape)]
-    extended = np.full(shape, problem.fill_value, problem.compute)  # a Python int stays one
-    extended[tuple(slice(n) for n in x.shape)] = x.astype(problem.compute)
-    return extended
+def _output_bytes(problem: Problem) -> int:
+    return OBJECT_BYTES if problem.compute == object else OUTPUT_BYTES
+
+
+def _table_bytes(problem: Problem) -> int:
+    return 64 * sum(problem.y_shape) + 16 * math.prod(problem.w_shape) + 4096
+
+
+def _block_shape(problem: Problem) -> list[int]:
+    """Return the shape of a block of outputs, halving the longest axis until it fits."""
+    room = problem.max_memory - _table_bytes(problem)
+    shape = [max(1, n) for n in problem.y_shape]
+    while math.prod(shape) * _output_bytes(problem) > room and max(shape) > 1:
+        longest = shape.index(max(shape))
+        shape[longest] = -(-shape[longest] // 2)
+    return shape
+
+
+def _blocks(y_shape: tuple[int, ...], block: list[int]) -> Iterator[tuple[slice, ...]]:
+    starts = [range(0, n, b) for n, b in zip(y_shape, block, strict=True)]
+    for first in itertools.product(*starts):
+        yield tuple(slice(f, f + b) for f, b in zip(first, block, strict=True))
+
+
+def _sum_block(
+    problem: Problem, x: np.ndarray, w: np.ndarray, block: tuple[slice, ...]
+) -> np.ndarray:
+    where = [np.arange(n)[part] for n, part in zip(problem.y_shape, block, strict=True)]
+    total = np.zeros([len(i) for i in where], problem.compute)
+    for u in np.ndindex(w.shape):
+        for a, tap in zip(problem.spatial, u, strict=True):
+            where[a.axis] = a.sources(tap)[block[a.axis]]
+        samples = x[np.ix_(*where)].astype(problem.compute)  # FILL = −1 reads the last sample
+        for a in problem.spatial:
+            outside = where[a.axis] == FILL
+            if outside.any():
+                samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
+        total += samples * w[u]
+    return total

@@ -1,0 +1,434 @@
+/* The passes of fft.h for one SCALAR type; included once for each. */
+
+#if FFT_HAS_VECTORS
+#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
+typedef SCALAR SUFFIX(vec) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
+typedef SCALAR SUFFIX(vec_any)
+    __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
+#else
+#define LANES ((ptrdiff_t)1)
+typedef SCALAR SUFFIX(vec);
+typedef SCALAR SUFFIX(vec_any);
+#endif
+#define VEC SUFFIX(vec)
+#define ELEMENT (2 * LANES)
+#define RE(p) (*(VEC *)(p))
+#define IM(p) (*(VEC *)((p) + LANES))
+
+#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
+STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
+#if STENCIL_VECTOR_BYTES == 64
+    _mm512_stream_si512((__m512i *)p, (__m512i)v);
+#elif STENCIL_VECTOR_BYTES == 32
+    _mm256_stream_si256((__m256i *)p, (__m256i)v);
+#else
+    _mm_stream_si128((__m128i *)p, (__m128i)v);
+#endif
+}
+#endif
+
+static inline ptrdiff_t SUFFIX(lanes)(void) { return LANES; }
+
+/* ---- butterflies: r + i·i ← its discrete Fourier transform of a few points ---- */
+
+STENCIL_INLINE void SUFFIX(points_2)(VEC *r, VEC *i) {
+    const VEC ar = r[0] - r[1], ai = i[0] - i[1];
+    r[0] += r[1], i[0] += i[1];
+    r[1] = ar, i[1] = ai;
+}
+
+STENCIL_INLINE void SUFFIX(points_3)(VEC *r, VEC *i) {
+    const SCALAR half = (SCALAR)0.5, s = (SCALAR)0.86602540378443864676;
+    const VEC ar = r[1] + r[2], ai = i[1] + i[2], br = r[1] - r[2], bi = i[1] - i[2];
+    const VEC mr = r[0] - half * ar, mi = i[0] - half * ai;
+    r[0] += ar, i[0] += ai;
+    r[1] = mr + s * bi, i[1] = mi - s * br;
+    r[2] = mr - s * bi, i[2] = mi + s * br;
+}
+
+STENCIL_INLINE void SUFFIX(points_4)(VEC *r, VEC *i) {
+    const VEC ar = r[0] + r[2], ai = i[0] + i[2], br = r[0] - r[2], bi = i[0] - i[2];
+    const VEC cr = r[1] + r[3], ci = i[1] + i[3], dr = r[1] - r[3], di = i[1] - i[3];
+    r[0] = ar + cr, i[0] = ai + ci;
+    r[1] = br + di, i[1] = bi - dr;
+    r[2] = ar - cr, i[2] = ai - ci;
+    r[3] = br - di, i[3] = bi + dr;
+}
+
+STENCIL_INLINE void SUFFIX(points_5)(VEC *r, VEC *i) {
+    const SCALAR c1 = (SCALAR)0.30901699437494742410, c2 = (SCALAR)0.80901699437494742410;
+    const SCALAR s1 = (SCALAR)0.95105651629515357212, s2 = (SCALAR)0.58778525229247312917;
+    const VEC ar = r[1] + r[4], ai = i[1] + i[4], br = r[1] - r[4], bi = i[1] - i[4];
+    const VEC cr = r[2] + r[3], ci = i[2] + i[3], dr = r[2] - r[3], di = i[2] - i[3];
+    const VEC mr = r[0] + c1 * ar - c2 * cr, mi = i[0] + c1 * ai - c2 * ci;
+    const VEC nr = r[0] - c2 * ar + c1 * cr, ni = i[0] - c2 * ai + c1 * ci;
+    const VEC pr = s1 * br + s2 * dr, pi = s1 * bi + s2 * di;
+    const VEC qr = s2 * br - s1 * dr, qi = s2 * bi - s1 * di;
+    r[0] += ar + cr, i[0] += ai + ci;
+    r[1] = mr + pi, i[1] = mi - pr;
+    r[2] = nr + qi, i[2] = ni - qr;
+    r[3] = nr - qi, i[3] = ni + qr;
+    r[4] = mr - pi, i[4] = mi + pr;
+}
+
+STENCIL_INLINE void SUFFIX(points_8)(VEC *r, VEC *i) {
+    const SCALAR s = (SCALAR)0.70710678118654752440;
+    VEC er[4], ei[4], dr[4], di[4];
+    STENCIL_UNROLL for (int q = 0; q < 4; q++) {
+        er[q] = r[q] + r[q + 4], ei[q] = i[q] + i[q + 4];
+        dr[q] = r[q] - r[q + 4], di[q] = i[q] - i[q + 4];
+    }
+    SUFFIX(points_4)(er, ei);
+    /* The odd outputs: differences times exp(−2πi·q / 8), √½ left out until the last sum. */
+    const VEC t1r = dr[1] + di[1], t1i = di[1] - dr[1];
+    const VEC t3r = di[3] - dr[3], t3i = -(dr[3] + di[3]);
+    const VEC ar = dr[0] + di[2], ai = di[0] - dr[2], br = dr[0] - di[2], bi = di[0] + dr[2];
+    const VEC cr = t1r + t3r, ci = t1i + t3i, gr = t1r - t3r, gi = t1i - t3i;
+    STENCIL_UNROLL for (int q = 0; q < 4; q++) r[2 * q] = er[q], i[2 * q] = ei[q];
+    r[1] = ar + s * cr, i[1] = ai + s * ci;
+    r[3] = br + s * gi, i[3] = bi - s * gr;
+    r[5] = ar - s * cr, i[5] = ai - s * ci;
+    r[7] = br - s * gi, i[7] = bi + s * gr;
+}
+
+/* ---- stages: `n` points, `step` scalars apart, in blocks of `span` ---- */
+
+#define STAGES(R)                                                                            \
+    STENCIL_NOINLINE void SUFFIX(forward_##R)(SCALAR *points, ptrdiff_t step, ptrdiff_t n,   \
+                                              ptrdiff_t span, const SCALAR *twiddles) {      \
+        const ptrdiff_t legs = span / R, leg = legs * step;                                  \
+        for (ptrdiff_t block = 0; block < n; block += span) {                                \
+            SCALAR *p = points + block * step;                                               \
+            const SCALAR *twiddle = twiddles;                                                \
+            for (ptrdiff_t j = 0; j < legs; j++, p += step, twiddle += 2 * (R - 1)) {        \
+                VEC r[R], i[R];                                                              \
+                STENCIL_UNROLL for (int m = 0; m < R; m++)                                   \
+                    r[m] = RE(p + m * leg), i[m] = IM(p + m * leg);                          \
+                SUFFIX(points_##R)(r, i);                                                    \
+                RE(p) = r[0], IM(p) = i[0];                                                  \
+                STENCIL_UNROLL for (int m = 1; m < R; m++) {                                 \
+                    const SCALAR c = twiddle[2 * m - 2], s = twiddle[2 * m - 1];             \
+                    RE(p + m * leg) = c * r[m] - s * i[m];                                   \
+                    IM(p + m * leg) = c * i[m] + s * r[m];                                   \
+                }                                                                            \
+            }                                                                                \
+        }                                                                                    \
+    }                                                                                        \
+    STENCIL_NOINLINE void SUFFIX(inverse_##R)(SCALAR *points, ptrdiff_t step, ptrdiff_t n,   \
+                                              ptrdiff_t span, const SCALAR *twiddles) {      \
+        const ptrdiff_t legs = span / R, leg = legs * step;                                  \
+        for (ptrdiff_t block = 0; block < n; block += span) {                                \
+            SCALAR *p = points + block * step;                                               \
+            const SCALAR *twiddle = twiddles;                                                \
+            for (ptrdiff_t j = 0; j < legs; j++, p += step, twiddle += 2 * (R - 1)) {        \
+                VEC r[R], i[R];                                                              \
+                r[0] = IM(p), i[0] = RE(p);                                                  \
+                STENCIL_UNROLL for (int m = 1; m < R; m++) {                                 \
+                    const SCALAR c = twiddle[2 * m - 2], s = twiddle[2 * m - 1];             \
+                    const VEC a = IM(p + m * leg), b = RE(p + m * leg);                      \
+                    r[m] = c * a - s * b, i[m] = c * b + s * a;                              \
+                }                                                                            \
+                SUFFIX(points_##R)(r, i);                                                    \
+                STENCIL_UNROLL for (int m = 0; m < R; m++)                                   \
+                    IM(p + m * leg) = r[m], RE(p + m * leg) = i[m];                          \
+            }                                                                                \
+        }                                                                                    \
+    }
+STAGES(2)
+STAGES(3)
+STAGES(4)
+STAGES(5)
+STAGES(8)
+#undef STAGES
+
+#define DISPATCH(direction)                                                                  \
+    static void SUFFIX(direction##_stage)(SCALAR *points, ptrdiff_t step, ptrdiff_t n,       \
+                                          ptrdiff_t span, ptrdiff_t radix,                   \
+                                          const void *twiddles) {                            \
+        const SCALAR *t = (const SCALAR *)twiddles;                                          \
+        switch (radix) {                                                                     \
+        case 2: SUFFIX(direction##_2)(points, step, n, span, t); break;                      \
+        case 3: SUFFIX(direction##_3)(points, step, n, span, t); break;                      \
+        case 4: SUFFIX(direction##_4)(points, step, n, span, t); break;                      \
+        case 5: SUFFIX(direction##_5)(points, step, n, span, t); break;                      \
+        default: SUFFIX(direction##_8)(points, step, n, span, t);                            \
+        }                                                                                    \
+    }
+DISPATCH(forward)
+DISPATCH(inverse)
+#undef DISPATCH
+
+static void SUFFIX(last_stage)(SCALAR *points, ptrdiff_t step, ptrdiff_t n) {
+    for (ptrdiff_t block = 0; block < n; block += 8) {
+        SCALAR *p = points + block * step;
+        VEC r[8], i[8];
+        STENCIL_UNROLL for (int m = 0; m < 8; m++) r[m] = RE(p + m * step), i[m] = IM(p + m * step);
+        SUFFIX(points_8)(r, i);
+        STENCIL_UNROLL for (int m = 0; m < 8; m++) RE(p + m * step) = r[m], IM(p + m * step) = i[m];
+    }
+}
+
+static void SUFFIX(first_stage)(SCALAR *points, ptrdiff_t step, ptrdiff_t n) {
+    for (ptrdiff_t block = 0; block < n; block += 8) {
+        SCALAR *p = points + block * step;
+        VEC r[8], i[8];
+        STENCIL_UNROLL for (int m = 0; m < 8; m++) r[m] = IM(p + m * step), i[m] = RE(p + m * step);
+        SUFFIX(points_8)(r, i);
+        STENCIL_UNROLL for (int m = 0; m < 8; m++) IM(p + m * step) = r[m], RE(p + m * step) = i[m];
+    }
+}
+
+/* All stages, or all but the last, which leaves blocks of 8 points. After the first stage the
+   blocks have nothing to do with each other: each goes through the others while it is in the
+   cache. */
+static void SUFFIX(forward)(SCALAR *points, ptrdiff_t step, const fft_length *length,
+                            int with_last) {
+    const ptrdiff_t n = length->n;
+    ptrdiff_t block = n;
+    if (length->stages > 0) {
+        block /= length->radix[0];
+        SUFFIX(forward_stage)(points, step, n, n, length->radix[0], length->twiddles[0]);
+    }
+    for (ptrdiff_t start = 0; start < n; start += block, points += block * step) {
+        ptrdiff_t span = block;
+        for (ptrdiff_t k = 1; k < length->stages; k++) {
+            SUFFIX(forward_stage)(points, step, block, span, length->radix[k],
+                                  length->twiddles[k]);
+            span /= length->radix[k];
+        }
+        if (with_last) SUFFIX(last_stage)(points, step, block);
+    }
+}
+
+static void SUFFIX(inverse)(SCALAR *points, ptrdiff_t step, const fft_length *length,
+                            int with_first) {
+    const ptrdiff_t n = length->n;
+    const ptrdiff_t block = length->stages > 0 ? n / length->radix[0] : n;
+    SCALAR *p = points;
+    for (ptrdiff_t start = 0; start < n; start += block, p += block * step) {
+        ptrdiff_t span = 8;
+        if (with_first) SUFFIX(first_stage)(p, step, block);
+        for (ptrdiff_t k = length->stages - 1; k > 0; k--) {
+            span *= length->radix[k];
+            SUFFIX(inverse_stage)(p, step, block, span, length->radix[k], length->twiddles[k]);
+        }
+    }
+    if (length->stages > 0)
+        SUFFIX(inverse_stage)(points, step, n, n, length->radix[0], length->twiddles[0]);
+}
+
+/* The last stage, the product with H and the first stage back, while 8 points are in registers. */
+static void SUFFIX(multiply)(SCALAR *points, const SCALAR *h, ptrdiff_t n) {
+    for (ptrdiff_t block = 0; block < n; block += 8) {
+        SCALAR *p = points + block * ELEMENT;
+        const SCALAR *g = h + block * ELEMENT;
+        VEC r[8], i[8];
+        STENCIL_UNROLL for (int m = 0; m < 8; m++)
+            r[m] = RE(p + m * ELEMENT), i[m] = IM(p + m * ELEMENT);
+        SUFFIX(points_8)(r, i);
+        STENCIL_UNROLL for (int m = 0; m < 8; m++) {
+            const VEC c = RE(g + m * ELEMENT), s = IM(g + m * ELEMENT), a = r[m];
+            r[m] = c * a - s * i[m], i[m] = c * i[m] + s * a;
+        }
+        SUFFIX(points_8)(i, r);
+        STENCIL_UNROLL for (int m = 0; m < 8; m++)
+            RE(p + m * ELEMENT) = r[m], IM(p + m * ELEMENT) = i[m];
+    }
+}
+
+/* ---- transposition of LANES vectors, ELEMENT scalars apart ---- */
+
+#if FFT_HAS_VECTORS
+#define SHUFFLE __builtin_shufflevector
+/* Lanes of a and b in turn, from the lower and the upper half of each 128 bits. */
+#if SUFFIX_BLOCK == 4
+#define LOW(n, k) k, k + n, k + 1, k + n + 1
+#define HIGH(n, k) k + 2, k + n + 2, k + 3, k + n + 3
+#if STENCIL_VECTOR_BYTES == 64
+#define TURNS(a, b, half) SHUFFLE(a, b, half(16, 0), half(16, 4), half(16, 8), half(16, 12))
+#elif STENCIL_VECTOR_BYTES == 32
+#define TURNS(a, b, half) SHUFFLE(a, b, half(8, 0), half(8, 4))
+#else
+#define TURNS(a, b, half) SHUFFLE(a, b, half(4, 0))
+#endif
+/* The same of pairs of lanes. */
+#define LOW_PAIR(n, k) k, k + 1, k + n, k + n + 1
+#define HIGH_PAIR(n, k) k + 2, k + 3, k + n + 2, k + n + 3
+
+STENCIL_INLINE void SUFFIX(transpose_blocks)(VEC *a) {
+    STENCIL_UNROLL for (int k = 0; k < LANES; k += 4) {
+        const VEC b0 = TURNS(a[k], a[k + 1], LOW), b1 = TURNS(a[k], a[k + 1], HIGH);
+        const VEC b2 = TURNS(a[k + 2], a[k + 3], LOW), b3 = TURNS(a[k + 2], a[k + 3], HIGH);
+        a[k] = TURNS(b0, b2, LOW_PAIR), a[k + 1] = TURNS(b0, b2, HIGH_PAIR);
+        a[k + 2] = TURNS(b1, b3, LOW_PAIR), a[k + 3] = TURNS(b1, b3, HIGH_PAIR);
+    }
+}
+#undef LOW_PAIR
+#undef HIGH_PAIR
+#else
+#define LOW(n, k) k, k + n
+#define HIGH(n, k) k + 1, k + n + 1
+#if STENCIL_VECTOR_BYTES == 64
+#define TURNS(a, b, half) SHUFFLE(a, b, half(8, 0), half(8, 2), half(8, 4), half(8, 6))
+#elif STENCIL_VECTOR_BYTES == 32
+#define TURNS(a, b, half) SHUFFLE(a, b, half(4, 0), half(4, 2))
+#else
+#define TURNS(a, b, half) SHUFFLE(a, b, half(2, 0))
+#endif
+
+STENCIL_INLINE void SUFFIX(transpose_blocks)(VEC *a) {
+    STENCIL_UNROLL for (int k = 0; k < LANES; k += 2) {
+        const VEC low = TURNS(a[k], a[k + 1], LOW);
+        a[k + 1] = TURNS(a[k], a[k + 1], HIGH);
+        a[k] = low;
+    }
+}
+#endif
+#undef LOW
+#undef HIGH
+#undef TURNS
+
+/* Vector BLOCK·g + c now holds, in its 128 bits number q, rows BLOCK·g … of column BLOCK·q + c:
+   gather those of each column. A scalar of a pair of vectors moves as a double. */
+#define BLOCK SUFFIX_BLOCK
+typedef double SUFFIX(pairs) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
+#define PAIRS SUFFIX(pairs)
+STENCIL_INLINE void SUFFIX(transpose)(const SCALAR *from, SCALAR *to) {
+    VEC a[LANES];
+    STENCIL_UNROLL for (int k = 0; k < LANES; k++) a[k] = RE(from + k * ELEMENT);
+    SUFFIX(transpose_blocks)(a);
+    STENCIL_UNROLL for (int c = 0; c < BLOCK; c++) {
+#if STENCIL_VECTOR_BYTES == 64
+        const PAIRS x0 = (PAIRS)a[c], x1 = (PAIRS)a[BLOCK + c];
+        const PAIRS x2 = (PAIRS)a[2 * BLOCK + c], x3 = (PAIRS)a[3 * BLOCK + c];
+        const PAIRS y0 = SHUFFLE(x0, x1, 0, 1, 4, 5, 8, 9, 12, 13);
+        const PAIRS y1 = SHUFFLE(x0, x1, 2, 3, 6, 7, 10, 11, 14, 15);
+        const PAIRS y2 = SHUFFLE(x2, x3, 0, 1, 4, 5, 8, 9, 12, 13);
+        const PAIRS y3 = SHUFFLE(x2, x3, 2, 3, 6, 7, 10, 11, 14, 15);
+        RE(to + c * ELEMENT) = (VEC)SHUFFLE(y0, y2, 0, 1, 4, 5, 8, 9, 12, 13);
+        RE(to + (BLOCK + c) * ELEMENT) = (VEC)SHUFFLE(y1, y3, 0, 1, 4, 5, 8, 9, 12, 13);
+        RE(to + (2 * BLOCK + c) * ELEMENT) = (VEC)SHUFFLE(y0, y2, 2, 3, 6, 7, 10, 11, 14, 15);
+        RE(to + (3 * BLOCK + c) * ELEMENT) = (VEC)SHUFFLE(y1, y3, 2, 3, 6, 7, 10, 11, 14, 15);
+#elif STENCIL_VECTOR_BYTES == 32
+        const PAIRS x0 = (PAIRS)a[c], x1 = (PAIRS)a[BLOCK + c];
+        RE(to + c * ELEMENT) = (VEC)SHUFFLE(x0, x1, 0, 1, 4, 5);
+        RE(to + (BLOCK + c) * ELEMENT) = (VEC)SHUFFLE(x0, x1, 2, 3, 6, 7);
+#else
+        RE(to + c * ELEMENT) = a[c];
+#endif
+    }
+}
+#undef BLOCK
+#undef PAIRS
+#undef SHUFFLE
+#else
+STENCIL_INLINE void SUFFIX(transpose)(const SCALAR *from, SCALAR *to) { RE(to) = RE(from); }
+#endif
+
+/* ---- passes over a tile ---- */
+
+/* LANES rows of every panel become the row buffer, whose lanes are rows, and back. */
+static void SUFFIX(gather_rows)(const SCALAR *rows, ptrdiff_t panel, ptrdiff_t n,
+                                SCALAR *buffer) {
+    for (ptrdiff_t x = 0; x < n; x += LANES, rows += panel, buffer += LANES * ELEMENT) {
+        SUFFIX(transpose)(rows, buffer);
+        SUFFIX(transpose)(rows + LANES, buffer + LANES);
+    }
+}
+
+static void SUFFIX(scatter_rows)(const SCALAR *buffer, SCALAR *rows, ptrdiff_t panel,
+                                 ptrdiff_t n) {
+    for (ptrdiff_t x = 0; x < n; x += LANES, rows += panel, buffer += LANES * ELEMENT) {
+        SUFFIX(transpose)(buffer, rows);
+        SUFFIX(transpose)(buffer + LANES, rows + LANES);
+    }
+}
+
+/* Multiply by `turns`, or by their conjugates: what joins the columns and the rows of one long
+   transform. */
+static void SUFFIX(turn)(SCALAR *points, const SCALAR *turns, ptrdiff_t n, int back) {
+    for (ptrdiff_t k = 0; k < n; k++, points += ELEMENT, turns += ELEMENT) {
+        const VEC c = *(const SUFFIX(vec_any) *)turns;
+        const VEC sine = *(const SUFFIX(vec_any) *)(turns + LANES), s = back ? -sine : sine;
+        const VEC a = RE(points), b = IM(points);
+        RE(points) = c * a - s * b;
+        IM(points) = c * b + s * a;
+    }
+}
+
+static void SUFFIX(columns)(SCALAR *panel, ptrdiff_t step, const fft_length *length) {
+    SUFFIX(forward)(panel, step, length, 1);
+}
+
+static void SUFFIX(columns_back)(SCALAR *panel, ptrdiff_t step, const fft_length *length) {
+    SUFFIX(inverse)(panel, step, length, 1);
+}
+
+/* The spectrum of LANES rows; `turns` may be NULL. */
+static void SUFFIX(rows_spectrum)(const SCALAR *rows, ptrdiff_t panel, const fft_length *length,
+                                  const SCALAR *turns, SCALAR *h) {
+    SUFFIX(gather_rows)(rows, panel, length->n, h);
+    if (turns) SUFFIX(turn)(h, turns, length->n, 0);
+    SUFFIX(forward)(h, ELEMENT, length, 1);
+}
+
+/* LANES rows to their spectrum, times H, and back. */
+static void SUFFIX(rows_filtered)(SCALAR *rows, ptrdiff_t panel, const fft_length *length,
+                                  const SCALAR *turns, const SCALAR *h, SCALAR *buffer) {
+    SUFFIX(gather_rows)(rows, panel, length->n, buffer);
+    if (turns) SUFFIX(turn)(buffer, turns, length->n, 0);
+    SUFFIX(forward)(buffer, ELEMENT, length, 0);
+    SUFFIX(multiply)(buffer, h, length->n);
+    SUFFIX(inverse)(buffer, ELEMENT, length, 0);
+    if (turns) SUFFIX(turn)(buffer, turns, length->n, 1);
+    SUFFIX(scatter_rows)(buffer, rows, panel, length->n);
+}
+
+/* ---- between rows of samples and one part of a row of a tile ---- */
+
+/* Write a row; add the squares of its samples to the vector `energy`. */
+static void SUFFIX(put)(const SCALAR *row, SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
+                        SCALAR *energy) {
+    VEC sum = RE(energy);
+    for (ptrdiff_t p = 0; p < panels; p++, row += LANES, part += panel) {
+        const VEC v = *(const SUFFIX(vec_any) *)row;
+        RE(part) = v;
+        sum += v * v;
+    }
+    RE(energy) = sum;
+}
+
+static void SUFFIX(clear)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels) {
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel) RE(part) = (VEC){0};
+}
+
+/* Read `n` samples times two factors. */
+static void SUFFIX(get)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdiff_t n,
+                        SCALAR first_factor, SCALAR second_factor) {
+    ptrdiff_t x = 0;
+    for (; x + LANES <= n; x += LANES, part += panel)
+        *(SUFFIX(vec_any) *)(row + x) = RE(part) * first_factor * second_factor;
+    for (ptrdiff_t l = 0; x + l < n; l++) row[x + l] = part[l] * first_factor * second_factor;
+}
+
+/* Copy a row past the cache: whole vectors where they are aligned, the ends as they are. */
+static void SUFFIX(stream_row)(const SCALAR *from, SCALAR *to, ptrdiff_t n) {
+#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
+    for (; n > 0 && (uintptr_t)to % STENCIL_VECTOR_BYTES; n--) *to++ = *from++;
+    for (; n >= LANES; n -= LANES, from += LANES, to += LANES)
+        SUFFIX(stream)(to, *(const SUFFIX(vec_any) *)from);
+#endif
+    memcpy(to, from, (size_t)n * sizeof(SCALAR));
+}
+
+static void SUFFIX(scale)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR first_factor,
+                          SCALAR second_factor) {
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel)
+        RE(part) = RE(part) * first_factor * second_factor;
+}
+
+#undef LANES
+#undef VEC
+#undef ELEMENT
+#undef RE
+#undef IM
