@@ -105,7 +105,7 @@ def transformed(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], I
             x, w = case.data()
             given = None if profile.allocate else _result(case)
             contenders = {OURS: case.bind(x, w, given, profile.method)}
-            for peer in installed():
+            for peer in installed(PEERS):
                 if peer.name in ("OpenCV", "signal.oaconvolve"):
                     call = peer.bind(case, x, w, None if given is None else _result(case))
                     if call is not None:
