@@ -1,4 +1,4 @@
-"""python -m benchmarks speed: print the speed table."""
+"""python -m benchmarks speed, python -m benchmarks layers: print a speed table."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 #: Read by OpenMP and the BLAS libraries when they are loaded.
 THREAD_LIMITS = (
@@ -20,38 +21,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
+    from benchmarks.layer_classes import LAYER_CLASSES
+    from benchmarks.layer_peers import LAYER_PEERS
+    from benchmarks.peers import PEERS
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
+    from pyconv.layer_planning import LAYER_METHODS
     from pyconv.planning import METHODS
 
-    names = [each.name for each in CLASSES]
     parser = argparse.ArgumentParser("python -m benchmarks", description="Benchmarks of pyconv.")
     commands = parser.add_subparsers(dest="command", required=True)
-    speed = commands.add_parser(
-        "speed",
-        help="pyconv beside its peers, against the goals",
-        description="Time pyconv beside its peers on one thread and print a Markdown table.",
-    )
-    speed.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
-    speed.add_argument("--only", metavar="CLASS", action="append", choices=names,
-                       help=f"one class, may be given again: {', '.join(names)}")  # fmt: skip
-    speed.add_argument("--method", choices=METHODS, default="auto", help="force our algorithm")
+    speed = _add(commands, "speed", "pyconv beside its peers", CLASSES, PEERS, METHODS)
     speed.add_argument("--allocate", action="store_true",
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
-    speed.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     given = parser.parse_args(arguments)
 
     profile = Profile(given.quick, QUICK if given.quick else FULL, given.method, given.allocate)
+    only = given.only or [each.name for each in given.classes]
     try:
-        measured = report(tuple(c for c in CLASSES if c.name in (given.only or names)), profile)
+        measured = report(tuple(c for c in given.classes if c.name in only), profile, given.peers)
     except WrongResultError as error:
         print(f"wrong result: {error}", file=sys.stderr)
         return 1
     if given.json:
         given.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
     return 0
+
+
+def _add(
+    commands: Any,
+    name: str,
+    about: str,
+    classes: Sequence[Any],
+    peers: Sequence[Any],
+    methods: tuple[str, ...],
+) -> argparse.ArgumentParser:
+    """Add the command that prints a table of ``classes``; return its parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=f"{about}, against the goals",
+        description=f"Time {about} on one thread and print a Markdown table.",
+    )
+    names = [each.name for each in classes]
+    command.add_argument("--quick", action="store_true", help="fewer repeats, and fewer sizes")
+    command.add_argument("--only", metavar="CLASS", action="append", choices=names,
+                         help=f"one class, may be given again: {', '.join(names)}")  # fmt: skip
+    command.add_argument("--method", choices=methods, default="auto", help="force our algorithm")
+    command.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    command.set_defaults(classes=classes, peers=peers, allocate=False)
+    return command
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import scipy.ndimage
@@ -21,17 +22,19 @@ LEAST_TRANSFORMED = 200
 #: Returns the call that solves a case, into ``out`` where the peer can, or None if the peer
 #: has no such problem.
 Bind = Callable[[Case, np.ndarray, np.ndarray, np.ndarray | None], Call | None]
+#: What binds a peer to a problem: `Bind`, or that of another kind of problem.
+B = TypeVar("B", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Generic[B]):
     """A function of another library."""
 
     name: str
     #: What ``import`` and the package index call the library.
     module: str
     distribution: str
-    bind: Bind
+    bind: B
 
     def version(self) -> str | None:
         """Return the installed version, None where the peer is not installed."""
@@ -109,7 +112,7 @@ def _opencv(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) ->
     return lambda: cv2.filter2D(x, depth, w, dst=out, borderType=border)
 
 
-PEERS: tuple[Peer, ...] = (
+PEERS: tuple[Peer[Bind], ...] = (
     Peer("OpenCV", "cv2", "opencv-python-headless", _opencv),
     Peer("np.correlate", "numpy", "numpy", _numpy),
     Peer("signal.correlate", "scipy.signal", "scipy", _signal),
@@ -122,6 +125,6 @@ PEERS: tuple[Peer, ...] = (
 PEER_EPSILONS = 64
 
 
-def installed() -> tuple[Peer, ...]:
+def installed(peers: tuple[Peer[B], ...]) -> tuple[Peer[B], ...]:
     """Return the peers that can be imported here."""
-    return tuple(p for p in PEERS if p.version() is not None)
+    return tuple(p for p in peers if p.version() is not None)

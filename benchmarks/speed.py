@@ -1,7 +1,8 @@
-"""The speed table: pyconv beside its peers in one run, on one thread, against the goals.
+"""A speed table: pyconv beside its peers in one run, on one thread, against the goals.
 
-A class of the table yields rows; a row holds contenders that solve the same problem. Results
-are checked before anything is timed. The classes themselves are in speed_classes.py.
+A class of a table yields rows; a row holds contenders that solve the same problem. Results are
+checked before anything is timed. The classes themselves are in speed_classes.py, those of layers
+in layer_classes.py.
 """
 
 import math
@@ -9,12 +10,13 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import PEERS
+from benchmarks.peers import Peer
 from benchmarks.timing import Effort, interleaved_minima
 from pyconv.versions import versions
 
@@ -53,13 +55,17 @@ class Row:
     contenders: Mapping[str, Callable[[], np.ndarray]]
     #: Raises WrongResultError for a contender's name and result.
     check: Callable[[str, np.ndarray], None]
+    #: The algorithm of ours, where the class tells.
+    algorithm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on time of the fastest of some peers ÷ ours."""
+    """A bound on time of the fastest of some peers ÷ ours; without bounds it is only printed."""
 
     peers: tuple[str, ...]
+    #: Which of ours, if not the one that the class is about.
+    ours: str | None = None
     #: The bound on the geometric mean of the rows, and on each row.
     mean: float | None = None
     each: float | None = None
@@ -87,20 +93,22 @@ class Comparison:
             ours = times[self.ours]
             others = [f"{n} {_ms(t)} ({t / ours:.2f})" for n, t in times.items() if n != self.ours]
             rate = 2e-9 * row.products / ours
-            table.row(row.label, _ms(ours), f"{rate:.1f}", ", ".join(others))
-            measured.append({"case": row.label, "gflops": rate, "seconds": times})
+            how = f" ({row.algorithm})" if row.algorithm else ""
+            table.row(row.label, _ms(ours) + how, f"{rate:.1f}", ", ".join(others))
+            figures = {"case": row.label, "gflops": rate, "seconds": times}
+            measured.append(figures | ({"algorithm": row.algorithm} if how else {}))
         print()
         goals = [self._judge(goal, measured) for goal in self.goals]
         return {"name": self.name, "rows": measured, "goals": goals}
 
     def _judge(self, goal: Goal, measured: list[dict[str, Any]]) -> dict[str, Any]:
-        ratios = {}
+        ours, ratios = goal.ours or self.ours, {}
         for row in measured:
             times = [row["seconds"][p] for p in goal.peers if p in row["seconds"]]
             if times:
-                ratios[row["case"]] = min(times) / row["seconds"][self.ours]
+                ratios[row["case"]] = min(times) / row["seconds"][ours]
         best = "the best of " if len(goal.peers) > 1 else ""
-        against = f"{best}{', '.join(goal.peers)} ÷ {self.ours}"
+        against = f"{best}{', '.join(goal.peers)} ÷ {ours}"
         if not ratios:
             print(f"- {against}: {NOT_MEASURED}")
             return {"against": against, "verdict": NOT_MEASURED}
@@ -173,8 +181,8 @@ def _verdict(share: float) -> str:
     return WITHIN_NOISE if share >= 1 - NOISE else MISSED
 
 
-def machine() -> dict[str, str]:
-    """Return the versions and the machine that the figures belong to."""
+def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
+    """Return the date, the versions and the machine that the figures belong to."""
     cpu = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -183,23 +191,26 @@ def machine() -> dict[str, str]:
                 break
     except OSError:
         pass
-    peers = {
+    found = {
         p.distribution: p.version() or "not installed: left out of the rows"
-        for p in PEERS
+        for p in peers
         if p.distribution not in ("numpy", "scipy")  # named already, by `versions`
     }
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
+        "date": date.today().isoformat(),
         "CPU": cpu,
         **versions(),
-        **peers,
+        **found,
         "load average before": load,
     }
 
 
-def report(classes: tuple[Comparison | Measurement, ...], profile: Profile) -> dict[str, Any]:
-    """Print the table of ``classes``; return it as plain data."""
-    header = machine()
+def report(
+    classes: tuple[Comparison | Measurement, ...], profile: Profile, peers: tuple[Peer[Any], ...]
+) -> dict[str, Any]:
+    """Print the table of ``classes``, with the versions of ``peers``; return it as plain data."""
+    header = machine(peers)
     print("## pyconv beside its peers\n")
     print("One thread for all; minima of interleaved repeats; results checked before timing.\n")
     for name, value in header.items():

@@ -8,7 +8,7 @@ import numpy as np
 
 import pyconv
 from benchmarks.cases import Case, error, tolerance
-from benchmarks.peers import PEER_EPSILONS, installed
+from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.pools import TORCH, pool_rows
 from benchmarks.resident import growth_in_fresh_process
 from benchmarks.speed import Comparison, Goal, Measurement, Profile, Row, WrongResultError
@@ -87,7 +87,7 @@ def beside_peers(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], 
             # Some 1-D peers cannot fill an array that is given to them: there nobody does.
             given = not profile.allocate and w.ndim > 1
             contenders = {OURS: case.bind(x, w, _result(case) if given else None, profile.method)}
-            for peer in installed():
+            for peer in installed(PEERS):
                 call = peer.bind(case, x, w, _result(case) if given else None)
                 if call is not None:
                     contenders[peer.name] = call
@@ -105,7 +105,7 @@ def transformed(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], I
             x, w = case.data()
             given = None if profile.allocate else _result(case)
             contenders = {OURS: case.bind(x, w, given, profile.method)}
-            for peer in installed():
+            for peer in installed(PEERS):
                 if peer.name in ("OpenCV", "signal.oaconvolve"):
                     call = peer.bind(case, x, w, None if given is None else _result(case))
                     if call is not None:
@@ -140,7 +140,7 @@ def uint8_rows(profile: Profile) -> Iterator[Row]:
             f"{OURS} uint8": case.bind(x, w, _result(case), profile.method),
             f"{OURS} float32": single.bind(floats, w, _result(single), profile.method),
         }
-        for peer in installed():
+        for peer in installed(PEERS):
             call = peer.bind(case, x, w, _result(case)) if peer.name == "OpenCV" else None
             if call is not None:
                 contenders[peer.name] = call

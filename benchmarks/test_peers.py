@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import correlation
 from benchmarks.cases import CASES, Case, error, tolerance
-from benchmarks.peers import PEER_EPSILONS, Bind, installed
+from benchmarks.peers import PEER_EPSILONS, PEERS, Bind, installed
 from pyconv.algorithms import ALGORITHMS
 from pyconv.problem import make_problem
 
@@ -36,7 +36,7 @@ def _contenders(case: Case) -> Iterator[tuple[str, Bind]]:
         if not slow and algorithm.rejects(problem) is None:
             yield f"pyconv {algorithm.name}", partial(_ours, method=algorithm.name)
     x, w = case.data()
-    for peer in installed():
+    for peer in installed(PEERS):
         if peer.bind(case, x, w, None) is not None:
             yield peer.name, peer.bind
 
