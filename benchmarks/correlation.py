@@ -7,7 +7,7 @@ from benchmarks.resident import call_small, growth
 
 #: Spelled out, where other tools read the table of algorithms: asv runs a benchmark by the
 #: number of its parameters, which must be the same in every commit that it compares.
-METHODS = ("auto", "direct", "im2col")
+METHODS = ("auto", "direct", "fft", "im2col")
 
 _BY_LABEL = {case.label: case for cases in CASES.values() for case in cases}
 _EPSILONS = "ε of max|x|·Σ|w|"
