@@ -217,7 +217,7 @@ def _run(
     prepared = prepare(x, w, options)
     problem = prepared.problem
     if out is not None:
-        check_out(out, problem.y_shape, problem.dtype)
+        check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
     if nan_policy != "propagate":
         _check_nan(nan_policy, x, w)
     plan = prepared.settled or prepared.plan(x, w)

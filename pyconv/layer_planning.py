@@ -1,6 +1,5 @@
 """From a layer's problem to a plan: choose the algorithm of least cost, bind it, keep it."""
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from pyconv.algorithms.base import (
 )
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE
-from pyconv.threads import resolve, running
+from pyconv.threads import ForkedLock, resolve, running
 
 LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
 WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS))
@@ -105,7 +104,7 @@ def _plain_method(problem: LayerProblem) -> str:
 #: Plans made before, the oldest first.
 _plans: dict[tuple[object, ...], Any] = {}
 _MOST_PLANS = 256
-_lock = threading.Lock()
+_lock = ForkedLock()
 
 
 def layer_plan(problem: LayerProblem, method: str = "auto") -> LayerPlan:
@@ -119,6 +118,8 @@ def weight_gradient_plan(problem: LayerProblem, method: str = "auto") -> WeightG
 
 
 def _kept(kind: Any, problem: LayerProblem, method: str) -> Any:
+    if not isinstance(method, str):
+        raise ValueError(f"method={method!r} is unknown; a name is allowed")
     key = (kind, problem, method)
     plan = _plans.get(key)
     if plan is None:

@@ -242,7 +242,8 @@ def adjoint_phases(problem: LayerProblem) -> list["Phase"]:
     every = (slice(None), slice(None))
     phases = [Phase(every, every, ())]
     for a in problem.spatial:
-        along = [p for r in range(a.stride) if (p := _axis_phase(a, r)) is not None]
+        reached = sorted({u * a.dilation % a.stride for u in range(a.taps)})
+        along = [p for r in reached if (p := _axis_phase(a, r)) is not None]
         phases = [
             Phase((*done.taps, taps), (*done.into, into), (*done.axes, axis))
             for done in phases
@@ -271,7 +272,7 @@ class Phase(NamedTuple):
 
 
 def _axis_phase(a: Axis, r: int) -> tuple[slice, slice, Axis] | None:
-    """Return taps, samples and axis of phase ``r``, None where there are no such samples."""
+    """Return taps, samples and axis of a phase that taps reach, None if there are no samples."""
     first = (r - a.low) % a.stride  # the first sample j with j + p ≡ r
     if first >= a.size:
         return None

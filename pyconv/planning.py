@@ -1,6 +1,5 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +10,7 @@ from pyconv.algorithms.base import Run, UnfitDataError
 from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
 from pyconv.machine import MACHINE
 from pyconv.problem import Problem, make_problem
+from pyconv.threads import ForkedLock
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise")
@@ -136,7 +136,7 @@ OPTIONS: dict[str, object] = {
 #: Problems that were seen before, by everything that decides them, the oldest first.
 _prepared: dict[object, Prepared] = {}
 _MOST_PREPARED = 256
-_lock = threading.Lock()
+_lock = ForkedLock()
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> Plan:

@@ -116,6 +116,20 @@ class Problem:
         )
 
     @property
+    def table_bytes(self) -> int:
+        """Return the bytes of the indices that are read outside ``x``, while they are made."""
+        return 16 * sum(max(0, a.low) + max(0, a.high) for a in self.spatial)
+
+    def tables_exceed(self) -> str | None:
+        """Return why the pads are too wide for tables within ``max_memory``, if they are."""
+        if self.table_bytes <= self.max_memory:
+            return None
+        return (
+            f"the tables of its pads need {self.table_bytes} bytes, more than "
+            f"max_memory={self.max_memory}"
+        )
+
+    @property
     def reads_fill(self) -> bool:
         """Whether some output may read the fill value."""
         return any(a.boundary == "constant" and (a.low > 0 or a.high > 0) for a in self.spatial)

@@ -5,17 +5,17 @@ import math
 import numpy as np
 
 
-def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = "") -> None:
     """Raise TypeError or ValueError if ``out`` cannot receive a result."""
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
-        raise TypeError(
-            f"out has dtype {out.dtype}, but the result is {dtype}; pass dtype= for another result"
-        )
+        raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}{hint}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
-    if any(stride == 0 and n > 1 for n, stride in zip(out.shape, out.strides, strict=True)):
+    if out.size and any(
+        stride == 0 and n > 1 for n, stride in zip(out.shape, out.strides, strict=True)
+    ):
         raise ValueError(f"out has strides {out.strides}: two results would share a place")
     if not out.flags.writeable:
         raise ValueError("out is read-only; a writeable array is allowed")

@@ -16,13 +16,37 @@ _forked = False
 _running = 0
 
 
+class ForkedLock:
+    """A lock that a forked child finds open: another thread of the parent may have held it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        _locks.append(self)
+
+    def renew(self) -> None:
+        """Open the lock, whoever holds it."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Take the lock."""
+        self._lock.acquire()
+
+    def __exit__(self, *reason: object) -> None:
+        """Give it back."""
+        self._lock.release()
+
+
+_locks: list[ForkedLock] = []
+
+
 def _after_fork_in_child() -> None:
     # OpenMP's threads do not survive a fork, and libgomp waits for them for ever.
-    global _forked, _running, _blas_lock, _blas_calls
+    global _forked, _running, _blas_calls
     _forked = True
     _running = 0
-    _blas_lock = threading.Lock()  # another thread of the parent may have held it
     _blas_calls = 0
+    for lock in _locks:
+        lock.renew()
 
 
 if hasattr(os, "register_at_fork"):
@@ -115,7 +139,7 @@ def running() -> Iterator[None]:
         _running -= 1
 
 
-_blas_lock = threading.Lock()
+_blas_lock = ForkedLock()
 _blas_calls = 0
 _blas_limit: Any = None
 

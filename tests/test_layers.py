@@ -316,6 +316,30 @@ def test_complex_gradients_are_adjoint(rng):
     dw, dx = grad.conv2d_weight(x, w.shape, dy), grad.conv2d_input(x.shape, w, dy, method="blocked")
     assert np.vdot(dw, w) == np.vdot(dy, y)
     assert np.vdot(dx, x) == np.vdot(dy, y)
+    z = functional.conv_transpose2d(dy, w, method="blocked")
+    dz = small(rng, z.shape, "complex128")
+    dw = grad.conv_transpose2d_weight(dy, w.shape, dz)
+    dx = grad.conv_transpose2d_input(dy.shape, w, dz, method="blocked")
+    assert np.vdot(dw, w) == np.vdot(dz, z)
+    assert np.vdot(dx, dy) == np.vdot(dz, z)
+
+
+def test_a_long_stride_costs_nothing(rng):
+    """A transposed layer has a phase for each tap, not for each sample of its stride."""
+    x, w = small(rng, (1, 1, 3), "float64"), small(rng, (1, 1, 3), "float64")
+    y = functional.conv_transpose1d(x, w, stride=2**40, padding=2**40)
+    np.testing.assert_array_equal(y[0, 0], [x[0, 0, 1] * w[0, 0, 0], *y[0, 0, 1:]])
+    assert grad.conv1d_input((1, 1, 5), w, x[..., :1], stride=2**40).shape == (1, 1, 5)
+
+
+def test_ieee_in_silence(rng):
+    """Half precision that overflows is infinite, whatever NumPy is told to do about it."""
+    x, w = np.full((1, 1, 6), 6e4, np.float16), np.ones((1, 1, 3), np.float16)
+    out = np.zeros((1, 1, 4), np.float16)
+    with np.errstate(all="raise"):
+        assert np.isinf(functional.conv1d(x, w, out=out)).all()
+        assert np.isinf(grad.conv1d_bias(np.repeat(x, 4, -1))).all()
+        assert np.isinf(functional.plan_conv(x.shape, w)(x)).all()
 
 
 def test_more_output_padding_than_stride(rng):
@@ -334,6 +358,8 @@ def test_batch_axis_may_be_missing_or_empty(rng):
     y = functional.conv2d(x, w)
     assert bits(y) == bits(functional.conv2d(x[np.newaxis], w)[0])
     assert functional.conv2d(np.empty((0, 3, 6, 6), "float32"), w).shape == (0, 4, 4, 4)
+    out = np.empty((0, 4, 4, 4), "float32")
+    assert functional.conv2d(np.empty((0, 3, 6, 6), "float32"), w, out=out) is out
     assert not grad.conv2d_weight(
         np.empty((0, 3, 6, 6), "float32"), w.shape, np.empty((0, 4, 4, 4), "float32")
     ).any()
@@ -420,6 +446,8 @@ one = np.ones
          lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding_mode="mirror")),
         (ValueError, r"method='fast' is unknown.*blocked",
          lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), method="fast")),
+        (ValueError, r"method=\[\] is unknown",
+         lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), method=[])),
         (ValueError, r"too large to address",
          lambda f: f.conv1d(one((1, 3)), one((1, 1, 1)), padding=2**58)),
         (ValueError, r"output_padding=2",

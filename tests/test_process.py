@@ -50,6 +50,26 @@ def run(script, *, timeout=60, **environment):
 
 
 @posix
+def test_fork_while_a_plan_is_kept():
+    """A child finds the locks of the plans open, whichever thread of the parent held them."""
+    assert run(
+        """
+        import warnings
+        from pyconv import layer_planning, planning
+        from pyconv.nn import functional
+        warnings.simplefilter("ignore")
+        with planning._lock, layer_planning._lock:
+            child = os.fork()
+            if child == 0:
+                pyconv.correlate(np.ones(50), np.ones(3))
+                functional.conv1d(np.ones((1, 50)), np.ones((1, 1, 3)))
+                os._exit(0)
+        print(os.waitpid(child, 0)[1])
+        """
+    ) == ["0"]
+
+
+@posix
 @pytest.mark.parametrize("method", METHODS)
 def test_forked_child_works_after_the_parent_ran_in_parallel(method):
     """OpenMP's threads do not survive a fork; the child computes on one, and does not hang."""

@@ -85,7 +85,7 @@ class Direct:
             return f"the kernel spans or pads {longest} samples of an axis, more than {MAX_SPAN}"
         if _least_buffer(problem) > MAX_WORKSPACE:
             return f"the dilated kernel needs a buffer of more than {MAX_WORKSPACE} bytes"
-        return None
+        return problem.tables_exceed()
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the larger of the time to multiply and the time to read and write."""

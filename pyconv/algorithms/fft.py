@@ -109,6 +109,8 @@ class Fft:
         most = LONGEST**2 // 2 if len(problem.spatial) == 1 else LONGEST
         if longest > most:
             return f"the kernel spans {longest} samples of an axis, more than {most}"
+        if (too_wide := problem.tables_exceed()) is not None:
+            return too_wide
         if problem.rtol is not None and problem.rtol < self.error_bound(problem):
             return (
                 f"its proven error bound of {self.error_bound(problem):.2g} "

@@ -35,7 +35,7 @@ class Im2col:
             return f"the pads are {longest} samples of an axis, more than {MAX_SPAN}"
         if self.workspace(problem) > MAX_WORKSPACE:
             return f"the columns of one tile need more than {MAX_WORKSPACE} bytes"
-        return None
+        return problem.tables_exceed()
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time to write the columns and to read them again."""

@@ -539,8 +539,10 @@ def conv1d_weight(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv1d`.
-    method, workers : optional
-        As for `conv1d`. The gradient is the same bits for any number of threads.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------
@@ -669,8 +671,10 @@ def conv2d_weight(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv2d`.
-    method, workers : optional
-        As for `conv2d`. The gradient is the same bits for any number of threads.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------
@@ -799,8 +803,10 @@ def conv3d_weight(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv3d`.
-    method, workers : optional
-        As for `conv3d`. The gradient is the same bits for any number of threads.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------
@@ -930,8 +936,10 @@ def conv_transpose1d_weight(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose1d`.
-    method, workers : optional
-        As for `conv1d`.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------
@@ -1063,8 +1071,10 @@ def conv_transpose2d_weight(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose2d`.
-    method, workers : optional
-        As for `conv2d`.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------
@@ -1196,8 +1206,10 @@ def conv_transpose3d_weight(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose3d`.
-    method, workers : optional
-        As for `conv3d`.
+    method : {'auto', 'blocked', 'reference'}, optional
+        Algorithm; ``auto`` takes the one with the least predicted time.
+    workers : int, optional
+        Threads to use at most. The gradient is the same bits for any number.
 
     Returns
     -------

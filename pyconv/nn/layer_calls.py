@@ -33,6 +33,7 @@ Array = npt.NDArray[Any]
 _Run = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray], None]
 
 
+@np.errstate(all="ignore")
 def conv(
     n: int,
     x: npt.ArrayLike,
@@ -58,6 +59,7 @@ def _forward(plan: LayerPlan, workers: int | None) -> _Run:
     return run
 
 
+@np.errstate(all="ignore")
 def conv_transpose(
     n: int,
     x: npt.ArrayLike,
@@ -84,6 +86,7 @@ def conv_transpose(
     return call.result(size, run, out)
 
 
+@np.errstate(all="ignore")
 def conv_input(
     n: int,
     input_size: object,
@@ -108,6 +111,7 @@ def conv_input(
     return call.result(size, run, None)
 
 
+@np.errstate(all="ignore")
 def conv_transpose_input(
     n: int,
     input_size: object,
@@ -129,6 +133,7 @@ def conv_transpose_input(
     return call.result(size, run, None)
 
 
+@np.errstate(all="ignore")
 def conv_transpose_weight(
     n: int,
     x: npt.ArrayLike,
@@ -145,9 +150,10 @@ def conv_transpose_weight(
     size = _sized(weight_size, "weight_size", n + 2)
     problem = _transposed(x.shape, size, call.part, options, output_padding)
     _check_gradient(call, problem.x_shape, x.shape, size)
-    return _weight_gradient(problem, call.x, x, method, workers)
+    return _weight_gradient(problem, call.x, x, method, workers).conj()
 
 
+@np.errstate(all="ignore")
 def conv_weight(
     n: int,
     x: npt.ArrayLike,
@@ -188,6 +194,7 @@ def _weight_gradient(
     return dw.astype(dtype, copy=False)
 
 
+@np.errstate(all="ignore")
 def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
     """Return the gradient of a layer for its bias."""
     maps, _ = batched(array(dy, "grad_output", NUMBERS), n, "grad_output")
@@ -241,6 +248,7 @@ class ConvPlan:
         """The name of the algorithm that runs."""
         return self._plan.algorithm.name
 
+    @np.errstate(all="ignore")
     def __call__(
         self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None
     ) -> Array:
