@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from pyconv import threads
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run, UnfitDataError
 from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
 from pyconv.machine import MACHINE
 from pyconv.problem import Problem, make_problem
+from pyconv.results import allocator
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise")
@@ -19,12 +21,21 @@ NAN_POLICIES = ("propagate", "raise")
 class Plan:
     """A problem bound to an algorithm. It holds no workspace: threads may share it."""
 
-    __slots__ = ("algorithm", "most_threads", "plain", "problem", "run", "useful_threads")
+    __slots__ = (
+        "algorithm",
+        "fresh",
+        "most_threads",
+        "plain",
+        "problem",
+        "run",
+        "useful_threads",
+    )
 
     def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
         self.problem = problem
         self.algorithm = algorithm
         self.run: Run = _nothing if 0 in problem.y_shape else algorithm.bind(problem)
+        self.fresh = allocator(problem.y_shape, problem.dtype)
         self.useful_threads = algorithm.threads(problem)
         #: What the memory that is granted is enough for.
         self.most_threads = 1
@@ -48,6 +59,20 @@ class Plan:
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
 
         return run_fit_data
+
+    def solve(
+        self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        count = threads.resolve(workers, self.useful_threads)
+        if y is None:
+            y = self.fresh()
+        if count == 1:
+            self.run(x, w, y, 1)
+            return y
+        with threads.running():
+            self.run(x, w, y, min(count, self.most_threads))
+        return y
 
 
 def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
@@ -196,6 +221,14 @@ class _Sequence(tuple[object, ...]):
         return isinstance(other, _Sequence) and tuple.__eq__(self, other)
 
     __hash__ = tuple.__hash__
+
+
+def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
+    """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
+    if policy not in NAN_POLICIES:
+        raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
+    if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
+        raise ValueError(f"{argument} holds NaN and nan_policy='raise'")
 
 
 def clear_cache() -> None:
