@@ -2,15 +2,18 @@
 
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
+from pyconv.explanation import Explanation, explain
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
 from pyconv.versions import show_versions
 
 __all__ = [
+    "Explanation",
     "Plan",
     "__version__",
     "convolve",
     "correlate",
+    "explain",
     "get_workers",
     "plan",
     "set_workers",

@@ -5,14 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pyconv import threads
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run, UnfitDataError
-from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
+from pyconv.dtypes import (
+    check_overflow,
+    exact_accumulator,
+    is_integer,
+    result_interval,
+    supported,
+)
 from pyconv.machine import MACHINE
-from pyconv.problem import Problem, make_problem
-from pyconv.results import allocator
+from pyconv.problem import Problem, integer, make_problem
+from pyconv.results import allocator, plain_array
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise")
@@ -221,6 +228,19 @@ class _Sequence(tuple[object, ...]):
         return isinstance(other, _Sequence) and tuple.__eq__(self, other)
 
     __hash__ = tuple.__hash__
+
+
+def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.ndarray:
+    """Return ``x``, or for a shape an array of it that takes no memory."""
+    if not isinstance(x, tuple):
+        if x_dtype is not None:
+            raise TypeError(f"x_dtype={x_dtype!r} is for a shape; x is an array, with its own")
+        return plain_array(x, "x")  # type: ignore[arg-type]
+    shape = tuple(integer(n, "x") for n in x)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
+    one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
+    return np.broadcast_to(one, shape)
 
 
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:

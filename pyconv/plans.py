@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.dtypes import ACCUMULATORS, is_integer, supported
-from pyconv.planning import Prepared, check_nan, choose, prepare
-from pyconv.problem import Problem, integer
+from pyconv.dtypes import ACCUMULATORS, is_integer
+from pyconv.explanation import Explanation, explanation_of
+from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
+from pyconv.problem import Problem
 from pyconv.results import check_out, plain_array, writable_in_place
 
 Array = npt.NDArray[Any]
@@ -69,8 +70,7 @@ class Plan:
             compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
             choose(problem.summed_in(compute), prepared.method)
         else:
-            stub = np.broadcast_to(np.zeros((), problem.x_dtype), problem.x_shape)
-            self._settled = prepared.plan(stub, self._w)
+            self._settled = prepared.plan(self._zeros(), self._w)
 
     @property
     def algorithm(self) -> str | None:
@@ -144,6 +144,21 @@ class Plan:
         if y is not out:
             out[...] = y
         return out
+
+    def explain(self) -> Explanation:
+        """Say which algorithm runs, which do not, and why.
+
+        Returns
+        -------
+        Explanation
+            As `pyconv.explain` gives it. Where the values of the data decide in which dtype they
+            are summed, it is that of zeros.
+        """
+        return explanation_of(self._prepared, self._zeros(), self._w)
+
+    def _zeros(self) -> np.ndarray:
+        """Return an array that the plan takes and that takes no memory."""
+        return np.broadcast_to(np.zeros((), self._x_dtype), self._x_shape)
 
     def _taken(self, value: npt.ArrayLike) -> np.ndarray:
         """Return ``value`` as an array of the plan's shape and dtype, in any byte order."""
@@ -253,16 +268,3 @@ def plan(
     )  # fmt: skip
     weights = plain_array(w, "w")
     return Plan(prepare(array_like(x, x_dtype, weights), weights, options), weights, nan_policy)
-
-
-def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.ndarray:
-    """Return ``x``, or for a shape an array of it that takes no memory."""
-    if not isinstance(x, tuple):
-        if x_dtype is not None:
-            raise TypeError(f"x_dtype={x_dtype!r} is for a shape; x is an array, with its own")
-        return plain_array(x, "x")  # type: ignore[arg-type]
-    shape = tuple(integer(n, "x") for n in x)
-    if min(shape, default=0) < 0:
-        raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
-    one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
-    return np.broadcast_to(one, shape)

@@ -1,6 +1,7 @@
-"""plan: the same bits as the call, for any number of arrays and threads."""
+"""plan: the same bits as the call, for any number of arrays and threads; explain: why what runs."""
 
 import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from test_properties import valid_calls
 
 import pyconv
+from pyconv import planning
 from pyconv.algorithms import ALGORITHMS
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES, OVERFLOWS
@@ -230,3 +232,72 @@ def test_nan_policy():
     with pytest.raises(ValueError, match="x holds NaN"):
         made([1, 2, np.nan, 4, 5])
     assert made(np.ones(5)).tolist() == [3] * 4
+
+
+# ---- explain -----------------------------------------------------------------------------------
+
+EXPLAINED = {
+    "small": ((32, 32), (3, 3), "float32", {}),
+    "large": ((400, 400), (31, 31), "float32", {"mode": "same"}),
+    "plain": ((400, 400), (31, 31), "float32", {"rtol": 0}),
+    "tight": ((400, 400), (31, 31), "float32", {"max_memory": 300_000}),
+    "complex": ((60, 70), (5, 3), "complex64", {"flip": True}),
+    "bytes": ((60, 70), (5, 3), "uint8", {}),
+    "long integers": ((300,), (5,), "int64", {"boundary": "wrap", "mode": "full"}),
+    "huge span": ((10,), (2,), "float64", {"mode": "full", "dilation": 2**24 + 1, "stride": 10**6}),
+    "empty": ((0, 30), (3,), "float32", {}),
+}
+
+
+@pytest.mark.parametrize("case", EXPLAINED)
+@pytest.mark.parametrize("method", ["auto", *(a.name for a in ALGORITHMS)])
+def test_explanation_agrees_with_what_runs(rng, case, method):
+    """Every algorithm has a row: the chosen one, the reason of each that cannot, the least cost."""
+    x_shape, w_shape, dtype, keywords = EXPLAINED[case]
+    x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
+    keywords = {"method": method, **keywords}
+    try:
+        run = planning.plan_for(x, w, **keywords)
+    except (ValueError, MemoryError) as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            pyconv.explain(x, w, **keywords)
+        return
+    why = pyconv.explain(x, w, **keywords)
+    assert [row.algorithm for row in why.candidates] == [a.name for a in ALGORITHMS]
+    assert [row.algorithm for row in why.candidates if row.chosen] == [why.algorithm]
+    assert why.algorithm == run.algorithm.name
+    assert why.sums == run.problem.compute
+    assert why.flops == 2 * run.problem.products
+    if method == "auto":
+        able = [row for row in why.candidates if row.rejected is None]
+        assert min(able, key=lambda row: row.seconds).algorithm == why.algorithm
+        assert all(row.workspace <= run.problem.max_memory for row in able)
+    for row, algorithm in zip(why.candidates, ALGORITHMS, strict=True):
+        assert row.chosen <= (row.rejected is None)
+        assert row.rejected is not None or method in ("auto", row.algorithm)
+        reason = algorithm.rejects(run.problem)
+        assert reason is None or row.rejected == reason
+        assert row.rejected is None or row.rejected in str(why)
+        assert row.algorithm in str(why)
+    assert [line.split()[1] for line in str(why).splitlines() if "->  " in line] == [why.algorithm]
+    assert repr(why) == str(why)
+
+
+def test_explanation_looks_at_integers():
+    """Their values decide the sums; a shape stands for zeros."""
+    w = np.array([1, 1])
+    assert pyconv.explain(np.arange(9), w).sums == np.float32
+    assert pyconv.explain(np.array([2**40, 0, 0]), w).sums == np.float64
+    assert pyconv.explain((9,), w).sums == np.float32
+    with pytest.raises(OverflowError):
+        pyconv.explain(np.array([2**62, 2**62]), w * 2)
+
+
+@pytest.mark.parametrize("case", EXPLAINED)
+def test_plans_explain_themselves(rng, case):
+    """As the call would be explained."""
+    x_shape, w_shape, dtype, keywords = EXPLAINED[case]
+    w = noise(rng, w_shape, dtype)
+    made = pyconv.plan(x_shape, w, **keywords)
+    assert str(made.explain()) == str(pyconv.explain(x_shape, w, **keywords))
+    assert made.algorithm in (None, made.explain().algorithm)
