@@ -1,4 +1,4 @@
-"""python -m benchmarks speed: print the speed table."""
+"""python -m benchmarks: the speed table, and the regret of the automatic choice."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 #: Read by OpenMP and the BLAS libraries when they are loaded.
 THREAD_LIMITS = (
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
+    from benchmarks import regret
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
@@ -40,18 +42,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speed.add_argument("--allocate", action="store_true",
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
-    speed.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    chosen = commands.add_parser(
+        "regret",
+        help="the automatic choice beside every algorithm that is forced",
+        description="Time the algorithm that is chosen beside the others, over a grid of sizes and "
+        "kernels, on one thread.",
+    )
+    chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
+    for each in (speed, chosen):
+        each.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args(arguments)
 
+    if given.command == "regret":
+        _write(given.json, regret.report(given.quick, QUICK if given.quick else FULL))
+        return 0
     profile = Profile(given.quick, QUICK if given.quick else FULL, given.method, given.allocate)
     try:
         measured = report(tuple(c for c in CLASSES if c.name in (given.only or names)), profile)
     except WrongResultError as error:
         print(f"wrong result: {error}", file=sys.stderr)
         return 1
-    if given.json:
-        given.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
+    _write(given.json, measured)
     return 0
+
+
+def _write(file: Path | None, measured: dict[str, Any]) -> None:
+    """Write the figures, if a file was named."""
+    if file is not None:
+        file.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
