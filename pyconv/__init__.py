@@ -5,6 +5,7 @@ from pyconv.correlation import convolve, correlate
 from pyconv.explanation import Explanation, explain
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
+from pyconv.tuning import tune
 from pyconv.versions import show_versions
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "plan",
     "set_workers",
     "show_versions",
+    "tune",
 ]

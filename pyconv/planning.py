@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
+from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run, UnfitDataError
 from pyconv.dtypes import (
@@ -20,6 +21,7 @@ from pyconv.dtypes import (
 from pyconv.machine import MACHINE
 from pyconv.problem import Problem, integer, make_problem
 from pyconv.results import allocator, plain_array
+from pyconv.wisdom import Wisdom
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise")
@@ -86,6 +88,15 @@ def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
     """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
 
 
+#: What timing has found, which goes before predictions.
+WISDOM = Wisdom()
+
+
+def description(problem: Problem) -> str:
+    """Return the words by which wisdom knows a problem; the loops that run it are part of it."""
+    return f"{loader.native.ISA} {problem}"
+
+
 def choose(problem: Problem, method: str) -> Algorithm:
     """Return the algorithm of least cost among those that can solve ``problem``.
 
@@ -99,6 +110,9 @@ def choose(problem: Problem, method: str) -> Algorithm:
     if method == "auto":
         able = [a for a in ALGORITHMS if a.rejects(problem) is None]
         able.sort(key=lambda a: a.cost(problem, MACHINE))
+        if WISDOM.known():
+            fastest = WISDOM.get(description(problem))
+            able.sort(key=lambda a: a.name != fastest)
     else:
         able = [a for a in ALGORITHMS if a.name == method]
         reason = able[0].rejects(problem)
