@@ -1,4 +1,4 @@
-"""python -m benchmarks speed, python -m benchmarks layers: print a speed table."""
+"""python -m benchmarks: speed tables, and the regret of the automatic choice."""
 
 import argparse
 import json
@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
+    from benchmarks import regret
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
@@ -37,8 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
+    chosen = commands.add_parser(
+        "regret",
+        help="the automatic choice beside every algorithm that is forced",
+        description="Time the algorithm that is chosen beside the others, over a grid of sizes and "
+        "kernels, on one thread.",
+    )
+    chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
+    chosen.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args(arguments)
 
+    if given.command == "regret":
+        _write(given.json, regret.report(given.quick, QUICK if given.quick else FULL))
+        return 0
     profile = Profile(given.quick, QUICK if given.quick else FULL, given.method, given.allocate)
     only = given.only or [each.name for each in given.classes]
     try:
@@ -46,8 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WrongResultError as error:
         print(f"wrong result: {error}", file=sys.stderr)
         return 1
-    if given.json:
-        given.json.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
+    _write(given.json, measured)
     return 0
 
 
@@ -73,6 +84,12 @@ def _add(
     command.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     command.set_defaults(classes=classes, peers=peers, allocate=False)
     return command
+
+
+def _write(file: Path | None, measured: dict[str, Any]) -> None:
+    """Write the figures, if a file was named."""
+    if file is not None:
+        file.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Comparison:
     def report(self, profile: Profile) -> dict[str, Any]:
         """Check, time and print the rows, then the goals; return what was measured."""
         print(f"\n### {self.title}\n")
-        table = _Table("case", f"{self.ours} ms", "GF/s", "others: ms (÷ ours)")
+        table = Table("case", f"{self.ours} ms", "GF/s", "others: ms (÷ ours)")
         measured = []
         for row in self.rows(profile):
             for name, call in row.contenders.items():
@@ -142,7 +142,7 @@ class Measurement:
     def report(self, profile: Profile) -> dict[str, Any]:
         """Print the figures and whether all are within the limit; return them."""
         print(f"\n### {self.title}\n")
-        table = _Table("case", self.unit)
+        table = Table("case", self.unit)
         measured, largest = [], 0.0
         for case, figures in self.figures(profile):
             words = [f"{n} {'–' if v is None else f'{v:.1f}'}" for n, v in figures.items()]
@@ -156,7 +156,7 @@ class Measurement:
 
 
 @dataclass(slots=True)
-class _Table:
+class Table:
     """A Markdown table that prints each row as soon as it is known."""
 
     columns: tuple[str, ...] = field(init=False)

@@ -3,6 +3,7 @@
 import timeit
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -164,6 +165,12 @@ def workspaces(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]
             yield case.label, figures
 
 
+def _best_microseconds(call: Callable[[], object], profile: Profile) -> float:
+    repeats = OVERHEAD_REPEATS // (5 if profile.quick else 1)
+    best = min(timeit.repeat(call, timer=clock, number=OVERHEAD_CALLS, repeat=repeats))
+    return best / OVERHEAD_CALLS * 1e6
+
+
 def overheads(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]]:
     """Yield the microseconds of a call whose arithmetic takes almost none."""
     x, w = Case((32, 32), (3, 3)).data()
@@ -176,10 +183,19 @@ def overheads(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]]
             x, w, "same", "mirror", out=same
         ),
     }
-    repeats = OVERHEAD_REPEATS // (5 if profile.quick else 1)
     for label, call in calls.items():
-        best = min(timeit.repeat(call, timer=clock, number=OVERHEAD_CALLS, repeat=repeats))
-        yield f"`{label}`", {"a call": best / OVERHEAD_CALLS * 1e6}
+        yield f"`{label}`", {"a call": _best_microseconds(call, profile)}
+
+
+def plan_overheads(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]]:
+    """Yield the same of plans."""
+    x, w = Case((32, 32), (3, 3)).data()
+    valid, same = np.empty((30, 30), np.float32), np.empty((32, 32), np.float32)
+    for words, y in (((), valid), (("same", "mirror"), same)):
+        plan = pyconv.plan(x, w, *words)
+        label = ", ".join(["x, w", *(f'"{word}"' for word in words)])
+        for given, call in (("x", partial(plan, x)), ("x, out=y", partial(plan, x, y))):
+            yield f"`plan({label})({given})`", {"a call": _best_microseconds(call, profile)}
 
 
 CLASSES: tuple[Comparison | Measurement, ...] = (
@@ -250,5 +266,6 @@ CLASSES: tuple[Comparison | Measurement, ...] = (
         (Goal((TORCH,), mean=2.0, each=1.0),),
     ),
     Measurement("workspace", "Workspace of direct on one thread", "KiB", 1024.0, workspaces),
-    Measurement("overhead", "Call overhead, 32×32 with 3×3, float32", "µs", 10.0, overheads),
+    Measurement("overhead", "Call overhead, 32×32 with 3×3, float32", "µs", 5.0, overheads),
+    Measurement("plan-overhead", "Overhead of a plan, the same", "µs", 2.0, plan_overheads),
 )

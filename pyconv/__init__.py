@@ -2,7 +2,22 @@
 
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
+from pyconv.explanation import Explanation, explain
+from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
+from pyconv.tuning import tune
 from pyconv.versions import show_versions
 
-__all__ = ["__version__", "convolve", "correlate", "get_workers", "set_workers", "show_versions"]
+__all__ = [
+    "Explanation",
+    "Plan",
+    "__version__",
+    "convolve",
+    "correlate",
+    "explain",
+    "get_workers",
+    "plan",
+    "set_workers",
+    "show_versions",
+    "tune",
+]

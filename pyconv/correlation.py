@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv import threads
-from pyconv.planning import NAN_POLICIES, prepare
-from pyconv.results import check_out, empty, writable_in_place
+from pyconv.planning import check_nan, prepare
+from pyconv.results import check_out, plain_array, writable_in_place
 
 
 def correlate(
@@ -213,48 +212,18 @@ def _run(
     out: np.ndarray | None,
     workers: int | None,
 ) -> np.ndarray:
-    x, w = _array(x, "x"), _array(w, "w")
+    x, w = plain_array(x, "x"), plain_array(w, "w")
     prepared = prepare(x, w, options)
     problem = prepared.problem
     if out is not None:
         check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
     if nan_policy != "propagate":
-        _check_nan(nan_policy, x, w)
+        check_nan(nan_policy, "x", x)
+        check_nan(nan_policy, "w", w)
     plan = prepared.settled or prepared.plan(x, w)
-    count = threads.resolve(workers, plan.useful_threads)
-    if count > plan.most_threads:
-        count = plan.most_threads
-    if out is None or not writable_in_place(out, x, w):
-        y = empty(problem.y_shape, problem.dtype)
-    else:
-        y = out
-    if count > 1 and y.size:
-        with threads.running():
-            plan.run(x, w, y, count)
-    elif y.size:
-        plan.run(x, w, y, 1)
-    if out is None or out is y:
-        return y
-    out[...] = y
+    if out is None:
+        return plan.solve(x, w, None, workers)
+    y = plan.solve(x, w, out if writable_in_place(out, x, w) else None, workers)
+    if y is not out:
+        out[...] = y
     return out
-
-
-def _array(value: npt.ArrayLike, argument: str) -> np.ndarray:
-    if type(value) is np.ndarray:
-        return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{argument} is a masked array, whose mask would be ignored; "
-            f"pass {argument}.filled(value)"
-        )
-    return np.asarray(value)
-
-
-def _check_nan(nan_policy: object, x: np.ndarray, w: np.ndarray) -> None:
-    if nan_policy not in NAN_POLICIES:
-        raise ValueError(
-            f"nan_policy={nan_policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}"
-        )
-    for argument, array in (("x", x), ("w", w)):
-        if array.dtype.kind in "fc" and np.isnan(array).any():
-            raise ValueError(f"{argument} holds NaN and nan_policy='raise'")

@@ -4,13 +4,23 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from pyconv import threads
+from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.algorithms.base import Run, UnfitDataError
-from pyconv.dtypes import check_overflow, exact_accumulator, is_integer, result_interval
+from pyconv.dtypes import (
+    check_overflow,
+    exact_accumulator,
+    is_integer,
+    result_interval,
+    supported,
+)
 from pyconv.machine import MACHINE
-from pyconv.problem import Problem, make_problem
-from pyconv.threads import ForkedLock
+from pyconv.problem import Problem, integer, make_problem
+from pyconv.results import allocator, plain_array
+from pyconv.wisdom import Wisdom
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise")
@@ -19,12 +29,21 @@ NAN_POLICIES = ("propagate", "raise")
 class Plan:
     """A problem bound to an algorithm. It holds no workspace: threads may share it."""
 
-    __slots__ = ("algorithm", "most_threads", "plain", "problem", "run", "useful_threads")
+    __slots__ = (
+        "algorithm",
+        "fresh",
+        "most_threads",
+        "plain",
+        "problem",
+        "run",
+        "useful_threads",
+    )
 
     def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
         self.problem = problem
         self.algorithm = algorithm
         self.run: Run = _nothing if 0 in problem.y_shape else algorithm.bind(problem)
+        self.fresh = allocator(problem.y_shape, problem.dtype)
         self.useful_threads = algorithm.threads(problem)
         #: What the memory that is granted is enough for.
         self.most_threads = 1
@@ -49,9 +68,32 @@ class Plan:
 
         return run_fit_data
 
+    def solve(
+        self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        count = threads.resolve(workers, self.useful_threads)
+        if y is None:
+            y = self.fresh()
+        if count == 1:
+            self.run(x, w, y, 1)
+            return y
+        with threads.running():
+            self.run(x, w, y, min(count, self.most_threads))
+        return y
+
 
 def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
     """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
+
+
+#: What timing has found, which goes before predictions.
+WISDOM = Wisdom()
+
+
+def description(problem: Problem) -> str:
+    """Return the words by which wisdom knows a problem; the loops that run it are part of it."""
+    return f"{loader.native.ISA} {problem}"
 
 
 def choose(problem: Problem, method: str) -> Algorithm:
@@ -67,6 +109,9 @@ def choose(problem: Problem, method: str) -> Algorithm:
     if method == "auto":
         able = [a for a in ALGORITHMS if a.rejects(problem) is None]
         able.sort(key=lambda a: a.cost(problem, MACHINE))
+        if WISDOM.known():
+            fastest = WISDOM.get(description(problem))
+            able.sort(key=lambda a: a.name != fastest)
     else:
         able = [a for a in ALGORITHMS if a.name == method]
         reason = able[0].rejects(problem)
@@ -136,7 +181,7 @@ OPTIONS: dict[str, object] = {
 #: Problems that were seen before, by everything that decides them, the oldest first.
 _prepared: dict[object, Prepared] = {}
 _MOST_PREPARED = 256
-_lock = ForkedLock()
+_lock = threads.ForkedLock()
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> Plan:
@@ -196,6 +241,27 @@ class _Sequence(tuple[object, ...]):
         return isinstance(other, _Sequence) and tuple.__eq__(self, other)
 
     __hash__ = tuple.__hash__
+
+
+def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.ndarray:
+    """Return ``x``, or for a shape an array of it that takes no memory."""
+    if not isinstance(x, tuple):
+        if x_dtype is not None:
+            raise TypeError(f"x_dtype={x_dtype!r} is for a shape; x is an array, with its own")
+        return plain_array(x, "x")  # type: ignore[arg-type]
+    shape = tuple(integer(n, "x") for n in x)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
+    one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
+    return np.broadcast_to(one, shape)
+
+
+def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
+    """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
+    if policy not in NAN_POLICIES:
+        raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
+    if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
+        raise ValueError(f"{argument} holds NaN and nan_policy='raise'")
 
 
 def clear_cache() -> None:

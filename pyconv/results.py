@@ -1,12 +1,31 @@
-"""Arrays that receive results: the caller's ``out``, or a fresh one."""
+"""Arrays of a caller: what is read as an array, and what receives a result."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
+
+
+def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
+    """Return ``value`` as an array; a mask, which would be ignored, is refused."""
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{argument} is a masked array, whose mask would be ignored; "
+            f"pass {argument}.filled(value)"
+        )
+    return np.asarray(value)
 
 
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = "") -> None:
     """Raise TypeError or ValueError if ``out`` cannot receive a result."""
+    if type(out) is np.ndarray and out.dtype == dtype and out.shape == shape:
+        flags = out.flags
+        if flags.c_contiguous and flags.writeable:
+            return  # nothing below applies, and it takes a microsecond
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
@@ -23,12 +42,13 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = 
 
 def writable_in_place(out: np.ndarray, *sources: np.ndarray) -> bool:
     """Return whether a loop that reads ``sources`` may write its result straight into ``out``."""
-    return (
-        out.flags.c_contiguous
-        and out.flags.aligned
-        and out.dtype.isnative
-        and not any(np.may_share_memory(out, source) for source in sources)
-    )
+    flags = out.flags
+    if not (flags.c_contiguous and flags.aligned and out.dtype.isnative):
+        return False
+    for source in sources:  # noqa: SIM110  (any() would take as long as the rest of the call)
+        if np.may_share_memory(out, source):
+            return False
+    return True
 
 
 #: Results from here on begin at a cache line, so that no vector store is split between two.
@@ -43,3 +63,9 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     raw = np.empty(size + 64, np.uint8)
     first = -raw.ctypes.data % 64
     return raw[first : first + size].view(dtype).reshape(shape)
+
+
+def allocator(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
+    """Return `empty` for arrays of one kind, which decides once whether they are large."""
+    large = math.prod(shape) * dtype.itemsize >= _ALIGNED_FROM
+    return partial(empty if large else np.empty, shape, dtype)

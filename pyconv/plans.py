@@ -1,0 +1,270 @@
+"""plan: a call without its samples, bound to its weights once and applied to many arrays."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv.dtypes import ACCUMULATORS, is_integer
+from pyconv.explanation import Explanation, explanation_of
+from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
+from pyconv.problem import Problem
+from pyconv.results import check_out, plain_array, writable_in_place
+
+Array = npt.NDArray[Any]
+
+
+class Plan:
+    """A correlation or convolution bound to its weights; `plan` makes it.
+
+    Called with an array, it returns exactly what `correlate` or `convolve` would. It never
+    changes and has no workspace of its own: threads may share it.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The validated call, as `pyconv.planning` keeps it.
+    w : ndarray
+        The weights, which are copied.
+    nan_policy : {'propagate', 'raise'}
+        What happens to NaN.
+
+    Attributes
+    ----------
+    algorithm : str or None
+        The name of the algorithm that runs; None where the values of the data decide: where sums
+        of integers wider than 16 bits have to be exact.
+    x_shape, w_shape, y_shape : tuple of int
+        Shapes of the arrays, of the weights and of the results.
+    x_dtype, dtype : dtype
+        Dtypes of the arrays and of the results.
+
+    See Also
+    --------
+    plan : make one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> smooth = pyconv.plan((5,), np.array([1.0, 2.0, 1.0]))
+    >>> smooth.algorithm, smooth.y_shape, smooth.dtype
+    ('direct', (3,), dtype('float64'))
+    >>> smooth([0, 0, 4, 0, 0])
+    array([4., 8., 4.])
+    """
+
+    __slots__ = ("_checks_nan", "_prepared", "_settled", "_w", "_x_dtype", "_x_shape")
+
+    def __init__(self, prepared: Prepared, w: np.ndarray, nan_policy: str) -> None:
+        check_nan(nan_policy, "w", w)
+        self._checks_nan = nan_policy == "raise"
+        self._prepared = prepared
+        self._w = w.copy(order="K")
+        self._w.flags.writeable = False
+        problem = prepared.problem
+        self._x_shape, self._x_dtype = problem.x_shape, problem.x_dtype
+        #: Bound here, so that a call that cannot be answered fails here.
+        self._settled = None
+        if _data_decide(problem):
+            compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
+            choose(problem.summed_in(compute), prepared.method)
+        else:
+            self._settled = prepared.plan(self._zeros(), self._w)
+
+    @property
+    def algorithm(self) -> str | None:
+        """The name of the algorithm that runs, None where the data decide."""
+        return None if self._settled is None else self._settled.algorithm.name
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """The shape of the arrays that the plan takes."""
+        return self._x_shape
+
+    @property
+    def x_dtype(self) -> np.dtype:
+        """The dtype of the arrays that the plan takes."""
+        return self._x_dtype
+
+    @property
+    def w_shape(self) -> tuple[int, ...]:
+        """The shape of the weights."""
+        return self._prepared.problem.w_shape
+
+    @property
+    def y_shape(self) -> tuple[int, ...]:
+        """The shape of the results."""
+        return self._prepared.problem.y_shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the results."""
+        return self._prepared.problem.dtype
+
+    def __call__(
+        self, x: npt.ArrayLike, out: Array | None = None, workers: int | None = None
+    ) -> Array:
+        """Return the result for one array.
+
+        Parameters
+        ----------
+        x : array_like
+            Source array of the shape and dtype that the plan is for, in any memory layout. What
+            is no array yet is converted to that dtype where `numpy.can_cast` allows it.
+        out : ndarray, optional
+            Array that receives the result; it may overlap `x`.
+        workers : int, optional
+            Threads to use at most, as for `correlate`.
+
+        Returns
+        -------
+        ndarray
+            The result; `out` if that was given.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the shape or dtype of `x` is not that of the plan, or `out` does not fit.
+        OverflowError
+            Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+        """
+        if type(x) is not np.ndarray or x.shape != self._x_shape or x.dtype != self._x_dtype:
+            x = self._taken(x)
+        if out is not None:
+            problem = self._prepared.problem
+            check_out(out, problem.y_shape, problem.dtype)
+        if self._checks_nan:
+            check_nan("raise", "x", x)
+        settled = self._settled or self._prepared.plan(x, self._w)
+        if out is None:
+            return settled.solve(x, self._w, None, workers)
+        # No caller has an array that could share the weights' memory.
+        y = settled.solve(x, self._w, out if writable_in_place(out, x) else None, workers)
+        if y is not out:
+            out[...] = y
+        return out
+
+    def explain(self) -> Explanation:
+        """Say which algorithm runs, which do not, and why.
+
+        Returns
+        -------
+        Explanation
+            As `pyconv.explain` gives it. Where the values of the data decide in which dtype they
+            are summed, it is that of zeros.
+        """
+        return explanation_of(self._prepared, self._zeros(), self._w)
+
+    def _zeros(self) -> np.ndarray:
+        """Return an array that the plan takes and that takes no memory."""
+        return np.broadcast_to(np.zeros((), self._x_dtype), self._x_shape)
+
+    def _taken(self, value: npt.ArrayLike) -> np.ndarray:
+        """Return ``value`` as an array of the plan's shape and dtype, in any byte order."""
+        x = plain_array(value, "x")
+        if x.shape != self._x_shape:
+            raise ValueError(f"x has shape {x.shape}, but the plan is for {self._x_shape}")
+        if x.dtype.newbyteorder("=") == self._x_dtype:
+            return x
+        if not isinstance(value, np.ndarray) and np.can_cast(x.dtype, self._x_dtype):
+            return x.astype(self._x_dtype)
+        raise TypeError(f"x has dtype {x.dtype}, but the plan is for {self._x_dtype}")
+
+    def __repr__(self) -> str:
+        """Name what runs and what it takes."""
+        return (
+            f"<pyconv.Plan {self.algorithm or 'integers'}: "
+            f"x {self._x_shape} {self._x_dtype}, w {self.w_shape} -> {self.y_shape} {self.dtype}>"
+        )
+
+
+def _data_decide(problem: Problem) -> bool:
+    """Return whether the values of ``x`` decide in which dtype a problem is summed, or if at all.
+
+    Integers of 8 and 16 bits are bounded by the limits of their dtype, whatever their values.
+    """
+    if problem.compute is None:
+        return problem.x_dtype.itemsize > 2
+    return is_integer(problem.dtype) and problem.overflow == "raise"
+
+
+def plan(
+    x: npt.ArrayLike | tuple[int, ...],
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    flip: bool = False,
+    x_dtype: npt.DTypeLike | None = None,
+    fill_value: complex = 0,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    nan_policy: str = "propagate",
+    method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
+) -> Plan:
+    """Bind a correlation or a convolution to its weights, to be applied to many arrays.
+
+    Everything that does not depend on the samples is done here, once: arguments are validated,
+    the algorithm is chosen and bound, the weights are copied. Errors are raised here, not by the
+    calls of the plan.
+
+    Parameters
+    ----------
+    x : tuple of int or array_like
+        The shape of the arrays; or such an array, of which only shape and dtype count.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions; a copy of it is kept.
+    mode, boundary
+        As for `correlate`.
+    flip : bool, optional
+        False plans `correlate`, True `convolve`: the kernel is flipped and not conjugated.
+    x_dtype : dtype, optional
+        The dtype of the arrays, where `x` is a shape. By default that of `w`.
+    fill_value, axes, stride, dilation, dtype, overflow
+        As for `correlate`.
+    nan_policy, method, rtol, max_memory
+        As for `correlate`.
+
+    Returns
+    -------
+    Plan
+        ``plan(x, out=None, workers=None)`` is the result, the same bits as those of the call.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `correlate`.
+    OverflowError
+        As for `correlate`, where the dtype of `x` bounds the results; for integers wider than 16
+        bits, and for floats that become integers, the calls of the plan raise it.
+
+    See Also
+    --------
+    explain : what would run, and why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> edges = pyconv.plan((4, 4), [[1, 0, -1]], "same", "nearest", x_dtype="uint8")
+    >>> picture = np.repeat(np.array([[9, 9, 1, 1]], "uint8"), 4, axis=0)
+    >>> edges(picture)[0]
+    array([0, 8, 8, 0])
+
+    Of a convolution:
+
+    >>> pyconv.plan((3,), np.array([0.0, 1.0, 2.0]), "full", flip=True)([1, 2, 3])
+    array([0., 1., 4., 7., 6.])
+    """
+    options = (
+        bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
+    weights = plain_array(w, "w")
+    return Plan(prepare(array_like(x, x_dtype, weights), weights, options), weights, nan_policy)

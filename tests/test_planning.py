@@ -1,0 +1,303 @@
+"""plan: the same bits as the call, for any number of arrays and threads; explain: why what runs."""
+
+import itertools
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from arrays import LAYOUTS, bits, noise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_properties import valid_calls
+
+import pyconv
+from pyconv import planning
+from pyconv.algorithms import ALGORITHMS
+from pyconv.boundaries import BOUNDARIES
+from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv.problem import EXTENTS
+
+
+def called(x, w, *args, flip=False, **keywords):
+    """Return what the call returns."""
+    return (pyconv.convolve if flip else pyconv.correlate)(x, w, *args, **keywords)
+
+
+def outcome(function, *args, **keywords):
+    """Return the bits of a result, or the type and text of what was raised instead."""
+    try:
+        return bits(function(*args, **keywords))
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        return type(error), str(error)
+
+
+# ---- plan = call -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["auto", *(a.name for a in ALGORITHMS)])
+@pytest.mark.parametrize("flip", [False, True])
+def test_plan_equals_call(rng, method, flip):
+    """Bit for bit, over the tables of extents and boundaries, from an array and from a shape."""
+    for mode, boundary in itertools.product([*EXTENTS, [(2, 1), (-1, 3)]], BOUNDARIES):
+        keywords = {"fill_value": 2.5, "method": method, "stride": (1, 2)}
+        x, w = noise(rng, (3, 20, 21), "float32"), noise(rng, (4, 3), "float32")
+        expected = bits(called(x, w, mode, boundary, flip=flip, **keywords))
+        for source in (x, x.shape):
+            made = pyconv.plan(source, w, mode, boundary, flip=flip, **keywords)
+            assert bits(made(x)) == expected
+            assert bits(made(x, workers=3)) == expected
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+@pytest.mark.parametrize("dtype", [None, "uint8", "int64", "float32"])
+def test_every_pair_of_dtypes(rng, dtype, overflow):
+    """The result or the error is that of the call, raised by the plan or by its call."""
+    for x_dtype, w_dtype in itertools.product(DTYPES, repeat=2):
+        x, w = noise(rng, (40,), x_dtype), noise(rng, (5,), w_dtype)
+        keywords = {"dtype": dtype, "overflow": overflow}
+        expected = outcome(called, x, w, **keywords)
+        shape = {"x_dtype": x_dtype, **keywords}
+        assert outcome(lambda: pyconv.plan(x, w, **keywords)(x)) == expected  # noqa: B023
+        assert outcome(lambda: pyconv.plan(x.shape, w, **shape)(x)) == expected  # noqa: B023
+
+
+@given(valid_calls(), st.booleans())
+@settings(max_examples=200)
+def test_any_call(call, flip):
+    """Whatever the keywords."""
+    x, w, keywords = call
+    expected = outcome(called, x, w, flip=flip, **keywords)
+    assert outcome(lambda: pyconv.plan(x, w, flip=flip, **keywords)(x)) == expected
+
+
+def test_integers_whose_sums_depend_on_the_values(rng):
+    """Small values, then values that need wider sums, then none that would do."""
+    w = np.array([1, 2**20, -3])
+    made = pyconv.plan((50,), w, x_dtype="int64")
+    assert made.algorithm is None
+    for largest in (3, 2**20, 2**40, 2**42 - 1):
+        x = rng.integers(-largest, largest, 50)
+        assert bits(made(x)) == bits(pyconv.correlate(x, w))
+        assert made(x).tolist() == [
+            sum(int(a) * int(b) for a, b in zip(x[i : i + 3], w, strict=True)) for i in range(48)
+        ]
+    with pytest.raises(OverflowError, match="outside int64"):
+        made(np.full(50, 2**62))
+    assert bits(made(np.arange(50))) == bits(pyconv.correlate(np.arange(50), w))
+
+
+def test_narrow_integers_are_settled(rng):
+    """The limits of the dtype bound the sums: the overflow is known before any data."""
+    w = np.ones((3, 3), np.uint8)
+    assert pyconv.plan((9, 9), w).algorithm is not None
+    with pytest.raises(OverflowError, match="outside uint8"):
+        pyconv.plan((9, 9), w, dtype="uint8")
+    x = rng.integers(0, 256, (9, 9), np.uint8)
+    wrapped = pyconv.plan((9, 9), w, dtype="uint8", overflow="wrap")
+    assert bits(wrapped(x)) == bits(pyconv.correlate(x, w, dtype="uint8", overflow="wrap"))
+
+
+def test_data_that_would_spoil_a_transform(rng):
+    """A plan for transforms still answers locally for a NaN, and transforms again without."""
+    x, w = noise(rng, (150, 160), "float32"), noise(rng, (31, 31), "float32")
+    made = pyconv.plan(x, w)
+    assert made.algorithm == "fft"
+    spoilt = x.copy()
+    spoilt[70, 80] = np.nan
+    assert np.isnan(made(spoilt)).sum() == w.size
+    assert bits(made(x)) == bits(pyconv.correlate(x, w))
+
+
+# ---- what a plan keeps -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_weights_are_copied(rng, layout):
+    """Changing them afterwards changes nothing, whatever their memory layout."""
+    x, w = noise(rng, (20, 21), "float32"), LAYOUTS[layout](noise(rng, (3, 4), "float32"))
+    expected = bits(pyconv.correlate(x, w))
+    writeable = w.flags.writeable
+    made = pyconv.plan(x, w)
+    assert w.flags.writeable == writeable
+    if writeable:
+        w[...] = 0
+    assert bits(made(x)) == expected
+    assert bits(made(LAYOUTS[layout](x))) == expected
+
+
+@pytest.mark.parametrize("shape", [((200,), (5,)), ((150, 160), (31, 31)), ((90, 80), (3, 3))])
+def test_threads_share_a_plan(rng, shape):
+    """Many at the same time, each with its own data."""
+    arrays = [noise(rng, shape[0], "float32") for _ in range(8)]
+    w = noise(rng, shape[1], "float32")
+    made = pyconv.plan(shape[0], w)
+    expected = [bits(pyconv.correlate(x, w)) for x in arrays]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            assert [bits(y) for y in pool.map(made, arrays)] == expected
+
+
+def test_integers_share_a_plan(rng):
+    """Threads whose values ask for different sums."""
+    arrays = [rng.integers(-(2**e), 2**e, 300) for e in (2, 20, 30, 50)] * 4
+    w = np.array([3, -5, 7])
+    made = pyconv.plan(arrays[0], w)
+    expected = [bits(pyconv.correlate(x, w)) for x in arrays]
+    with ThreadPoolExecutor(8) as pool:
+        assert [bits(y) for y in pool.map(made, arrays)] == expected
+
+
+def test_out(rng):
+    """It is filled and returned; it may be the array itself."""
+    x, w = noise(rng, (30, 31), "float64"), noise(rng, (3, 3), "float64")
+    made = pyconv.plan(x, w, "same", "mirror")
+    expected = bits(made(x))
+    for out in (np.empty((30, 31)), np.empty((31, 30)).T, np.empty((30, 31), ">f8")):
+        assert made(x, out=out) is out
+        assert bits(out) == expected
+    assert made(x, x) is x
+    assert bits(x) == expected
+
+
+def test_attributes():
+    """Names, shapes and dtypes, in words too."""
+    made = pyconv.plan((9, 8, 7), np.ones((2, 3), "f4"), "full", x_dtype=">f8", axes=(2, 0))
+    assert (made.x_shape, made.w_shape, made.y_shape) == ((9, 8, 7), (2, 3), (11, 8, 8))
+    assert (made.x_dtype, made.dtype) == (np.float64, np.float64)
+    assert made.algorithm in [a.name for a in ALGORITHMS]
+    assert made.algorithm in repr(made)
+    with pytest.raises(AttributeError):
+        made.y_shape = ()
+
+
+def test_lists_are_converted_where_that_is_safe():
+    """An array of another dtype is a mistake; a list has none that was chosen."""
+    made = pyconv.plan((3,), [1.0, 1.0])
+    assert made([1, 2, 3]).tolist() == [3, 5]
+    with pytest.raises(TypeError, match="x has dtype int64, but the plan is for float64"):
+        made(np.array([1, 2, 3]))
+    with pytest.raises(TypeError, match="x has dtype complex128"):
+        made([1j, 2, 3])
+
+
+# ---- errors come first -------------------------------------------------------------------------
+
+WRONG = {
+    "mode": ({"mode": "sme"}, ValueError, "mode='sme' is unknown"),
+    "boundary": ({"boundary": "reflect"}, ValueError, "reflect"),
+    "method": ({"method": "fast"}, ValueError, "method='fast' is unknown"),
+    "rejected": ({"method": "fft", "rtol": 0}, ValueError, "cannot solve this problem"),
+    "memory": ({"max_memory": 1}, MemoryError, "least that would do"),
+    "policy": ({"nan_policy": "omit"}, ValueError, "nan_policy='omit' is unknown"),
+    "dtype": ({"dtype": "O"}, TypeError, "dtype"),
+    "x_dtype": ({"x_dtype": "U3"}, TypeError, "x_dtype has dtype <U3"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_errors_are_raised_by_plan(case):
+    """Not by its calls."""
+    keywords, error, words = WRONG[case]
+    with pytest.raises(error, match=words):
+        pyconv.plan((30, 30), np.ones((3, 3)), **keywords)
+
+
+def test_integers_that_no_values_could_make_right():
+    """A forced algorithm that no sums would suit is refused at once."""
+    with pytest.raises(ValueError, match="integer results are exact"):
+        pyconv.plan((30,), [1, 2], x_dtype="int64", method="fft")
+
+
+def test_shapes_that_are_refused():
+    """The message names the argument and what is allowed."""
+    w = np.ones(2)
+    with pytest.raises(ValueError, match="non-negative integers"):
+        pyconv.plan((3, -1), w)
+    with pytest.raises(TypeError, match="x=2.5: integers are allowed"):
+        pyconv.plan((3, 2.5), w)
+    with pytest.raises(TypeError, match="x_dtype='f4' is for a shape"):
+        pyconv.plan(np.ones(5), w, x_dtype="f4")
+    with pytest.raises(ValueError, match="x has shape"):
+        pyconv.plan((3,), w)(np.ones(4))
+    with pytest.raises(TypeError, match="masked"):
+        pyconv.plan((3,), w)(np.ma.ones(3))
+
+
+def test_nan_policy():
+    """Weights are looked at once, arrays at every call."""
+    with pytest.raises(ValueError, match="w holds NaN"):
+        pyconv.plan((5,), [1, np.nan], nan_policy="raise")
+    made = pyconv.plan((5,), [1.0, 2.0], nan_policy="raise")
+    with pytest.raises(ValueError, match="x holds NaN"):
+        made([1, 2, np.nan, 4, 5])
+    assert made(np.ones(5)).tolist() == [3] * 4
+
+
+# ---- explain -----------------------------------------------------------------------------------
+
+EXPLAINED = {
+    "small": ((32, 32), (3, 3), "float32", {}),
+    "large": ((400, 400), (31, 31), "float32", {"mode": "same"}),
+    "plain": ((400, 400), (31, 31), "float32", {"rtol": 0}),
+    "tight": ((400, 400), (31, 31), "float32", {"max_memory": 300_000}),
+    "complex": ((60, 70), (5, 3), "complex64", {"flip": True}),
+    "bytes": ((60, 70), (5, 3), "uint8", {}),
+    "long integers": ((300,), (5,), "int64", {"boundary": "wrap", "mode": "full"}),
+    "huge span": ((10,), (2,), "float64", {"mode": "full", "dilation": 2**24 + 1, "stride": 10**6}),
+    "empty": ((0, 30), (3,), "float32", {}),
+}
+
+
+@pytest.mark.parametrize("case", EXPLAINED)
+@pytest.mark.parametrize("method", ["auto", *(a.name for a in ALGORITHMS)])
+def test_explanation_agrees_with_what_runs(rng, case, method):
+    """Every algorithm has a row: the chosen one, the reason of each that cannot, the least cost."""
+    x_shape, w_shape, dtype, keywords = EXPLAINED[case]
+    x, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
+    keywords = {"method": method, **keywords}
+    try:
+        run = planning.plan_for(x, w, **keywords)
+    except (ValueError, MemoryError) as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            pyconv.explain(x, w, **keywords)
+        return
+    why = pyconv.explain(x, w, **keywords)
+    assert [row.algorithm for row in why.candidates] == [a.name for a in ALGORITHMS]
+    assert [row.algorithm for row in why.candidates if row.chosen] == [why.algorithm]
+    assert why.algorithm == run.algorithm.name
+    assert why.sums == run.problem.compute
+    assert why.flops == 2 * run.problem.products
+    if method == "auto":
+        able = [row for row in why.candidates if row.rejected is None]
+        assert min(able, key=lambda row: row.seconds).algorithm == why.algorithm
+        assert all(row.workspace <= run.problem.max_memory for row in able)
+    for row, algorithm in zip(why.candidates, ALGORITHMS, strict=True):
+        assert row.chosen <= (row.rejected is None)
+        assert row.rejected is not None or method in ("auto", row.algorithm)
+        reason = algorithm.rejects(run.problem)
+        assert reason is None or row.rejected == reason
+        assert row.rejected is None or row.rejected in str(why)
+        assert row.algorithm in str(why)
+    assert [line.split()[1] for line in str(why).splitlines() if "->  " in line] == [why.algorithm]
+    assert repr(why) == str(why)
+
+
+def test_explanation_looks_at_integers():
+    """Their values decide the sums; a shape stands for zeros."""
+    w = np.array([1, 1])
+    assert pyconv.explain(np.arange(9), w).sums == np.float32
+    assert pyconv.explain(np.array([2**40, 0, 0]), w).sums == np.float64
+    assert pyconv.explain((9,), w).sums == np.float32
+    with pytest.raises(OverflowError):
+        pyconv.explain(np.array([2**62, 2**62]), w * 2)
+
+
+@pytest.mark.parametrize("case", EXPLAINED)
+def test_plans_explain_themselves(rng, case):
+    """As the call would be explained."""
+    x_shape, w_shape, dtype, keywords = EXPLAINED[case]
+    w = noise(rng, w_shape, dtype)
+    made = pyconv.plan(x_shape, w, **keywords)
+    assert str(made.explain()) == str(pyconv.explain(x_shape, w, **keywords))
+    assert made.algorithm in (None, made.explain().algorithm)

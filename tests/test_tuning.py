@@ -1,0 +1,208 @@
+"""tune: what it finds is taken from then on; its file survives whatever happens to files."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from arrays import noise
+
+import pyconv
+from pyconv import planning, tuning, wisdom
+from pyconv.algorithms import ALGORITHMS
+
+SHAPE, W = (40, 41), np.ones((5, 5), "float32")
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    """Begin without wisdom, and leave none."""
+    monkeypatch.delenv(wisdom.VARIABLE, raising=False)
+    planning.WISDOM.forget()
+    planning.clear_cache()
+    yield
+    planning.WISDOM.forget()
+    planning.clear_cache()
+
+
+@pytest.fixture
+def use_file(monkeypatch):
+    """Return a function that starts again with a file of wisdom."""
+
+    def use(path):
+        monkeypatch.setenv(wisdom.VARIABLE, str(path))
+        planning.WISDOM.forget()
+        planning.clear_cache()
+
+    return use
+
+
+def found(monkeypatch, name):
+    """Make tune find one algorithm fastest."""
+    monkeypatch.setattr(tuning, "_times", lambda *_: {name: 1.0})
+
+
+def test_near_algorithms_are_timed():
+    """The fastest comes first and is what later calls run."""
+    times = pyconv.tune(SHAPE, W)
+    assert list(times.values()) == sorted(times.values())
+    assert "direct" in times
+    assert "reference" not in times
+    assert pyconv.plan(SHAPE, W).algorithm == next(iter(times))
+
+
+@pytest.mark.parametrize("name", [a.name for a in ALGORITHMS])
+def test_what_was_found_is_taken(monkeypatch, rng, name):
+    """By calls, plans and explanations of that problem, and no other."""
+    usual = pyconv.plan(SHAPE, W).algorithm
+    found(monkeypatch, name)
+    pyconv.tune(SHAPE, W, mode="same")
+    x = noise(rng, SHAPE, "float32")
+    assert pyconv.plan(SHAPE, W, "same").algorithm == name
+    assert pyconv.explain(x, W, "same").algorithm == name
+    assert planning.plan_for(x, W, mode="same").algorithm.name == name
+    for other in ({}, {"mode": "full"}, {"mode": "same", "flip": True}):
+        assert pyconv.plan(SHAPE, W, **other).algorithm == usual
+    assert pyconv.plan(SHAPE, W, "same", method="direct").algorithm == "direct"
+
+
+def test_what_cannot_run_is_not_taken():
+    """A name that a later version does not know, or that the problem rejects."""
+    problem = planning.plan_for(np.ones(SHAPE, "uint8"), W.astype("uint8")).problem
+    for name in ("fft", "unheard of"):
+        planning.WISDOM.remember(planning.description(problem), name)
+        planning.clear_cache()
+        assert pyconv.plan(SHAPE, W.astype("uint8")).algorithm == "direct"
+
+
+def test_file(monkeypatch, tmp_path, use_file):
+    """It is written where it is asked for, and read where the variable says."""
+    path = tmp_path / "wisdom.json"
+    found(monkeypatch, "im2col")
+    pyconv.tune(SHAPE, W, path)
+    pyconv.tune(SHAPE, W, path, mode="same")
+    assert [p.name for p in tmp_path.iterdir()] == ["wisdom.json"]
+    planning.WISDOM.forget()
+    planning.clear_cache()
+    assert pyconv.plan(SHAPE, W).algorithm == "direct"
+    use_file(path)
+    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+    assert pyconv.plan(SHAPE, W, "same").algorithm == "im2col"
+    assert pyconv.plan(SHAPE, W, "full").algorithm == "direct"
+
+
+def test_nothing_is_written_unasked(monkeypatch, tmp_path):
+    """Neither here nor at home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    pyconv.tune(SHAPE, W)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_truncation(monkeypatch, tmp_path, use_file):
+    """A file that ends anywhere is ignored with a warning, and begun again by the next finding."""
+    path = tmp_path / "wisdom.json"
+    found(monkeypatch, "im2col")
+    pyconv.tune(SHAPE, W, path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 2, 7):
+        path.write_bytes(whole[:length])
+        use_file(path)
+        with pytest.warns(UserWarning, match="damaged"):
+            assert pyconv.plan(SHAPE, W).algorithm == "direct"
+    with pytest.warns(UserWarning, match="damaged"):
+        pyconv.tune(SHAPE, W, path)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", "null", '{"format": "another", "entries": {}}', "\0", '{"format": 1}'],
+)
+def test_other_files(tmp_path, use_file, text):
+    """Whatever it is, calls work."""
+    path = tmp_path / "wisdom.json"
+    path.write_text(text)
+    use_file(path)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+    path.write_bytes(b"\xff\xfe")
+    use_file(path)
+    with pytest.warns(UserWarning, match="damaged"):
+        pyconv.plan(SHAPE, W)
+    path.write_text(json.dumps({"format": wisdom._FORMAT, "entries": {"a": 3}}))
+    use_file(path)
+    with pytest.warns(UserWarning, match="damaged"):
+        pyconv.plan(SHAPE, W)
+
+
+def test_missing_file(tmp_path, use_file):
+    """The first process that is told of it has not written it yet."""
+    use_file(tmp_path / "none.json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+
+
+def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    """A warning; the finding holds in this process."""
+    found(monkeypatch, "im2col")
+    for path in (tmp_path / "none" / "wisdom.json", tmp_path):
+        with pytest.warns(UserWarning, match="cannot be"):
+            pyconv.tune(SHAPE, W, path)
+        assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+    assert not list(tmp_path.iterdir())
+
+
+def test_read_only_folder(tmp_path, monkeypatch):
+    """Refused by the system, even where the tests may write everything."""
+
+    def refuse(*args, **keywords):
+        raise PermissionError(13, "read-only")
+
+    found(monkeypatch, "im2col")
+    monkeypatch.setattr(wisdom.tempfile, "mkstemp", refuse)
+    with pytest.warns(UserWarning, match="cannot be written .*read-only"):
+        pyconv.tune(SHAPE, W, tmp_path / "wisdom.json")
+    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+
+
+def test_writers_and_readers_at_once(tmp_path):
+    """Processes that add to one file at the same time: it is whole at every moment."""
+    path = tmp_path / "wisdom.json"
+    code = (
+        "import sys; from pathlib import Path; from pyconv import wisdom\n"
+        "for i in range(60): wisdom.add(Path(sys.argv[1]), f'{sys.argv[2]} {i}', 'direct' * 50)"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", code, path, str(i)])
+        for i in range(3)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        while any(writer.poll() is None for writer in writers):
+            wisdom.read(path)
+        assert [writer.wait() for writer in writers] == [0, 0, 0]
+        assert len(wisdom.read(path)) >= 60
+    assert os.listdir(tmp_path) == ["wisdom.json"]  # noqa: PTH208
+
+
+def test_threads_find_at_once():
+    """None of their findings is lost in memory."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: planning.WISDOM.remember(f"{i}", "direct"), range(200)))
+    assert all(planning.WISDOM.get(f"{i}") == "direct" for i in range(200))
+
+
+def test_errors():
+    """As those of the call; a name that is no argument is refused."""
+    with pytest.raises(ValueError, match="mode='sme' is unknown"):
+        pyconv.tune(SHAPE, W, mode="sme")
+    for name in ("method", "out", "workers", "nonsense"):
+        with pytest.raises(TypeError, match=f"no argument {name}"):
+            pyconv.tune(SHAPE, W, **{name: None})
+    assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
