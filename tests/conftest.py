@@ -17,7 +17,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-#: Plain sums of products, whose results on whole numbers are exact; test_fft.py has the other.
+#: Algorithms whose results on whole numbers are exact; test_fft.py has the other.
 PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name != "fft"]
 #: Compiled algorithms in every variant, the others once.
 ENGINES = [
