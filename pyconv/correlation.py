@@ -86,8 +86,8 @@ def correlate(
         bound that is proven for each algorithm, and 0 allows plain sums of products only. By
         default a kernel may also be taken apart into passes along rows and columns, within the
         bound that a plain sum has, and a Fourier transform may be taken: its error is expected
-        to stay within 64 units of rounding of that scale. It never is for integer results, and data with NaN or
-        infinity are summed plainly.
+        to stay within 64 units of rounding of that scale. Integer results are exact always, and
+        data with NaN or infinity are summed plainly.
     max_memory : int, optional
         Bytes of workspace that the call may take at most, besides `x`, `w` and the result. The
         default is 256 MiB.

@@ -1,6 +1,9 @@
 """separable: exact for whole kernels, within a plain sum's bound for others, or refused."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import oracles
@@ -9,6 +12,7 @@ from arrays import LAYOUTS, assert_exact, axis_orders, bits, noise, small
 
 import pyconv
 from pyconv import planning
+from pyconv._native import loader
 from pyconv.boundaries import BOUNDARIES
 from pyconv.problem import EXTENTS
 
@@ -343,3 +347,42 @@ def test_max_memory(rng):
     assert plan(x, w, max_memory=3 * need).most_threads == 3
     with pytest.raises(MemoryError, match=f"least that would do is {need} bytes"):
         separable(x, w, max_memory=need - 1)
+
+
+def test_empty_batches():
+    """Nothing to filter, in front of the axes, between them and behind."""
+    w = np.ones((3, 3), "float32")
+    for axes, shape, expected in [
+        ((1, 2), (0, 5, 6), (0, 3, 4)),
+        ((0, 1), (5, 6, 0), (3, 4, 0)),
+        ((0, 2), (5, 0, 6), (3, 0, 4)),
+    ]:
+        assert separable(np.zeros(shape, "float32"), w, axes=axes).shape == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of Linux")
+@pytest.mark.parametrize("name", loader.runnable())
+def test_no_access_outside(name):
+    """Arrays flush against pages without access; in a process of its own, which that would kill."""
+    code = """
+import itertools, numpy as np, pyconv
+from guard_pages import beside_guard, guarded
+for dtype, at_end, rows, cols in itertools.product(
+    ("float32", "uint8", "complex64"), (True, False), (3, 8, 12, 70), (4, 17, 34, 200, 801)
+):
+    x, w = np.ones((rows, cols), dtype), np.ones((3, 4), "uint8" if dtype == "uint8" else "float32")
+    for mode, workers in (("valid", 1), ("same", 2)):
+        y = pyconv.correlate(x, w, mode, "wrap", method="reference")
+        out = beside_guard(y.shape, y.dtype, at_end)
+        pyconv.correlate(guarded(x, at_end), guarded(w, at_end), mode, "wrap", out=out,
+                         method="separable", workers=workers)
+        np.testing.assert_array_equal(out, y)
+"""
+    result = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        env=os.environ | {"PYCONV_ISA": name, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
