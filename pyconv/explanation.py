@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pyconv.algorithms import ALGORITHMS, Algorithm
 from pyconv.machine import MACHINE
-from pyconv.planning import Prepared, array_like, prepare
+from pyconv.planning import Prepared, array_like, fitted, prepare
 from pyconv.problem import Problem
 from pyconv.results import plain_array
 
@@ -35,6 +35,8 @@ class Explanation:
 
     Parameters
     ----------
+    w : ndarray
+        The weights.
     problem : Problem
         The call without its data, the dtype of its sums settled.
     method : str
@@ -75,11 +77,11 @@ class Explanation:
 
     __slots__ = ("_method", "_problem", "algorithm", "candidates", "flops", "nbytes", "sums")
 
-    def __init__(self, problem: Problem, method: str, chosen: str) -> None:
+    def __init__(self, problem: Problem, w: np.ndarray, method: str, chosen: str) -> None:
         self._problem = problem
         self._method = method
         self.algorithm = chosen
-        self.candidates = tuple(_candidate(a, problem, method, chosen) for a in ALGORITHMS)
+        self.candidates = tuple(_candidate(a, problem, w, method, chosen) for a in ALGORITHMS)
         self.flops = 2 * problem.products
         self.nbytes = sum(
             math.prod(shape) * dtype.itemsize
@@ -131,10 +133,13 @@ class Explanation:
         return str(self)
 
 
-def _candidate(algorithm: Algorithm, problem: Problem, method: str, chosen: str) -> Candidate:
-    rejected = algorithm.rejects(problem)
-    if rejected is not None:
-        return Candidate(algorithm.name, rejected, False, None, None, None)
+def _candidate(
+    algorithm: Algorithm, problem: Problem, w: np.ndarray, method: str, chosen: str
+) -> Candidate:
+    able = fitted(algorithm, problem, w)
+    if isinstance(able, str):
+        return Candidate(algorithm.name, able, False, None, None, None)
+    algorithm, rejected = able, None
     workspace = algorithm.workspace(problem) if math.prod(problem.y_shape) else 0
     if workspace > problem.max_memory:
         rejected = f"it needs {workspace} bytes, more than max_memory={problem.max_memory}"
@@ -162,7 +167,7 @@ def _scaled(value: float) -> str:
 def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanation:
     """Return what would run for this data."""
     plan = prepared.plan(x, w)
-    return Explanation(plan.problem, prepared.method, plan.algorithm.name)
+    return Explanation(plan.problem, w, prepared.method, plan.algorithm.name)
 
 
 def explain(
@@ -224,7 +229,7 @@ def explain(
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> print(pyconv.explain((512, 512), np.ones((31, 31), "float32")))
+    >>> print(pyconv.explain((512, 512), np.random.default_rng(0).random((31, 31), "float32")))
     x (512, 512) float32, w (31, 31) float32 -> (482, 482) float32, summed in float32
     by definition 447 Mflop; arrays 1.98 MB; max_memory 268 MB; rtol None; method 'auto'
     <BLANKLINE>

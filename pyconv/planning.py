@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pyconv import threads
 from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, Algorithm
-from pyconv.algorithms.base import Run, UnfitDataError
+from pyconv.algorithms.base import Run, UnfitDataError, WeighingAlgorithm
 from pyconv.dtypes import (
     check_overflow,
     exact_accumulator,
@@ -96,8 +96,20 @@ def description(problem: Problem) -> str:
     return f"{loader.native.ISA} {problem}"
 
 
-def choose(problem: Problem, method: str) -> Algorithm:
+def fitted(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
+    """Return the algorithm, fitted to ``w`` if it has to be, or why it cannot."""
+    reason = algorithm.rejects(problem)
+    if reason is not None:
+        return reason
+    if not isinstance(algorithm, WeighingAlgorithm):
+        return algorithm
+    return "it depends on the weights" if w is None else algorithm.fit(problem, w)
+
+
+def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algorithm:
     """Return the algorithm of least cost among those that can solve ``problem``.
+
+    Without ``w`` it is one that takes any weights.
 
     Raises
     ------
@@ -107,16 +119,16 @@ def choose(problem: Problem, method: str) -> Algorithm:
         If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
     """
     if method == "auto":
-        able = [a for a in ALGORITHMS if a.rejects(problem) is None]
+        able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
         able.sort(key=lambda a: a.cost(problem, MACHINE))
         if WISDOM.known():
             fastest = WISDOM.get(description(problem))
             able.sort(key=lambda a: a.name != fastest)
     else:
-        able = [a for a in ALGORITHMS if a.name == method]
-        reason = able[0].rejects(problem)
-        if reason is not None:
-            raise ValueError(f"method={method!r} cannot solve this problem: {reason}")
+        forced = fitted(next(a for a in ALGORITHMS if a.name == method), problem, w)
+        if isinstance(forced, str):
+            raise ValueError(f"method={method!r} cannot solve this problem: {forced}")
+        able = [forced]
     for algorithm in able:
         if 0 in problem.y_shape or algorithm.workspace(problem) <= problem.max_memory:
             return algorithm
@@ -127,15 +139,41 @@ def choose(problem: Problem, method: str) -> Algorithm:
     )
 
 
-class Prepared:
-    """A problem and its plans, one for each dtype of the sums that its data has asked for."""
+def weights_decide(problem: Problem, method: str) -> bool:
+    """Return whether some weights may be fit for an algorithm that beats all others."""
+    weighing = [
+        a
+        for a in ALGORITHMS
+        if isinstance(a, WeighingAlgorithm)
+        and method in ("auto", a.name)
+        and a.rejects(problem) is None
+    ]
+    if method != "auto" or not weighing:
+        return bool(weighing)
+    least = min(
+        a.cost(problem, MACHINE)
+        for a in ALGORITHMS
+        if a.rejects(problem) is None and a not in weighing
+    )
+    return any(a.cost(problem, MACHINE) < least for a in weighing)
 
-    __slots__ = ("method", "plans", "problem", "settled")
+
+class Prepared:
+    """A problem and its plans.
+
+    There is one for each dtype of the sums that its data has asked for; where `weights_decide`,
+    one for each of the last weights.
+    """
+
+    __slots__ = ("method", "plans", "problem", "settled", "weighed", "weighs")
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
         self.method = method
         self.plans: dict[np.dtype, Plan] = {}
+        #: Whether the weights decide, for each dtype of the sums; the plans for such weights.
+        self.weighs: dict[np.dtype, bool] = {}
+        self.weighed: dict[tuple[np.dtype, bytes], Plan] = {}
         #: The plan, once known, of a problem whose plan does not depend on the data.
         self.settled: Plan | None = None
 
@@ -148,16 +186,36 @@ class Prepared:
             interval = result_interval(x, w, fill)
             if compute is not None:
                 check_overflow(interval, problem.dtype, problem.overflow)
-                return self._bound(compute)
-            return self._bound(exact_accumulator(interval, problem.dtype, problem.overflow))
-        self.settled = self._bound(compute)
-        return self.settled
+                return self._bound(compute, w)
+            return self._bound(exact_accumulator(interval, problem.dtype, problem.overflow), w)
+        plan = self._bound(compute, w)
+        if not self.weighs[compute]:
+            self.settled = plan
+        return plan
 
-    def _bound(self, compute: np.dtype) -> Plan:
+    def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
+        weighs = self.weighs.get(compute)
+        if weighs is None:
+            weighs = weights_decide(self.problem.summed_in(compute), self.method)
+            self.weighs[compute] = weighs
+        if weighs:
+            return self._weighed(compute, w)
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
             plan = self.plans[compute] = Plan(problem, choose(problem, self.method))
+        return plan
+
+    def _weighed(self, compute: np.dtype, w: np.ndarray) -> Plan:
+        key = (compute, w.tobytes())
+        plan = self.weighed.get(key)
+        if plan is None:
+            problem = self.problem.summed_in(compute)
+            plan = Plan(problem, choose(problem, self.method, w))
+            with _lock:
+                while len(self.weighed) >= _MOST_WEIGHED:
+                    del self.weighed[next(iter(self.weighed))]
+                self.weighed[key] = plan
         return plan
 
 
@@ -181,6 +239,8 @@ OPTIONS: dict[str, object] = {
 #: Problems that were seen before, by everything that decides them, the oldest first.
 _prepared: dict[object, Prepared] = {}
 _MOST_PREPARED = 256
+#: Weights of one problem whose plans are kept.
+_MOST_WEIGHED = 8
 _lock = threads.ForkedLock()
 
 

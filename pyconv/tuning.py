@@ -19,6 +19,7 @@ from pyconv.planning import (
     choose,
     clear_cache,
     description,
+    fitted,
     plan_for,
 )
 from pyconv.problem import Problem
@@ -106,11 +107,11 @@ def _times(problem: Problem, x: np.ndarray, w: np.ndarray) -> dict[str, float]:
     """Return the least seconds of each algorithm near the best, sampled in turn."""
     if 0 in problem.y_shape:
         return {}
-    able = [a for a in ALGORITHMS if a.rejects(problem) is None]
+    able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
     able = [a for a in able if a.workspace(problem) <= problem.max_memory]
     most = NEAR * min(a.cost(problem, MACHINE) for a in able)
     near = [a.name for a in able if a.cost(problem, MACHINE) <= most]
-    plans = {name: Plan(problem, choose(problem, name)) for name in near}
+    plans = {name: Plan(problem, choose(problem, name, w)) for name in near}
     best = dict.fromkeys(plans, math.inf)
     spent = dict.fromkeys(plans, 0.0)
     for plan in plans.values():

@@ -17,8 +17,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-#: Plain sums of products, whose results on whole numbers are exact; test_fft.py has the other.
-PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name != "fft"]
+#: Plain sums of products, of any weights, exact on whole numbers; test_fft.py and
+#: test_separable.py have the others.
+PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name not in ("fft", "separable")]
 #: Compiled algorithms in every variant, the others once.
 ENGINES = [
     (algorithm.name, isa)

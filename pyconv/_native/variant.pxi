@@ -3,6 +3,7 @@
 include "common.pxi"
 include "packing.pxi"
 include "direct.pxi"
+include "separable.pxi"
 include "im2col.pxi"
 include "layers.pxi"
 include "depthwise.pxi"

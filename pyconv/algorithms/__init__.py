@@ -9,9 +9,16 @@ from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.layer_im2col import LayerIm2col
 from pyconv.algorithms.layer_reference import LayerReference
 from pyconv.algorithms.reference import Reference
+from pyconv.algorithms.separable import Separable
 from pyconv.algorithms.winograd import Winograd
 
-ALGORITHMS: tuple[Algorithm, ...] = (Direct(), Fft(), Im2col(), Reference())
+ALGORITHMS: tuple[Algorithm, ...] = (
+    Direct(),
+    Fft(),
+    Separable(),
+    Im2col(),
+    Reference(),
+)
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),

@@ -1,7 +1,7 @@
 """The contract of an algorithm: can it, what does it cost, how exact is it, run it."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -50,6 +50,21 @@ class Algorithm(Protocol):
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that solves ``problem``."""
+        ...
+
+
+@runtime_checkable
+class WeighingAlgorithm(Algorithm, Protocol):
+    """An algorithm that only some weights are fit for.
+
+    Before it has seen them, it rejects by shapes alone, and its cost is the least it may be.
+    """
+
+    def fit(self, problem: Problem, w: np.ndarray) -> Algorithm | str:
+        """Return the algorithm for these weights, or why it cannot solve ``problem`` with them.
+
+        What is returned keeps no reference to ``w``.
+        """
         ...
 
 

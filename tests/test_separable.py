@@ -1,0 +1,388 @@
+"""separable: exact for whole kernels, within a plain sum's bound for others, or refused."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import oracles
+import pytest
+from arrays import LAYOUTS, assert_exact, axis_orders, bits, noise, small
+
+import pyconv
+from pyconv import planning
+from pyconv._native import loader
+from pyconv.boundaries import BOUNDARIES
+from pyconv.problem import EXTENTS
+
+REAL = ["float32", "float64"]
+
+
+def separable(x, w, *args, flip=False, **keywords):
+    """Call with two passes forced."""
+    call = pyconv.convolve if flip else pyconv.correlate
+    return call(x, w, *args, method="separable", **keywords)
+
+
+def plan(x, w, **options):
+    """Return what a call would run."""
+    return planning.plan_for(x, w, **options)
+
+
+def smooth(shape, dtype):
+    """Return a kernel of rank one in exact arithmetic, rounded entry by entry."""
+    sides = [np.exp(-0.5 * (np.linspace(-2, 2.5, n)) ** 2) for n in shape]
+    return np.outer(*(s / s.sum() for s in sides)).astype(dtype)
+
+
+def whole(rng, shape, dtype):
+    """Return a kernel of rank one of small whole numbers, the last of a factor never zero."""
+    sides = [np.append(small(rng, n - 1, "int64"), 2) for n in shape]
+    product = np.outer(*sides)
+    return (np.abs(product) if np.dtype(dtype).kind == "u" else product).astype(dtype)
+
+
+def rank_two(shape, dtype):
+    """Return the sum of a wide and a narrow bell."""
+    a, b = (np.linspace(-1, 1, n) for n in shape)
+    wide = np.outer(np.exp(-(a**2)), np.exp(-(b**2)))
+    return (wide - 0.5 * np.outer(np.exp(-9 * a**2), np.exp(-9 * b**2))).astype(dtype)
+
+
+def assert_within_bound(y, x, w, *args, **keywords):
+    """Assert max|y − exact| ≤ (n + 2) · ε · max|x| · Σ|w|."""
+    exact, _ = oracles.correlate(x, w, *args, **keywords)
+    assert y.shape == exact.shape
+    largest = max(np.abs(oracles.wide(x)).max(), abs(keywords.get("fill_value", 0)))
+    bound = (w.size + 2) * np.finfo(y.dtype).eps * largest * np.abs(oracles.wide(w)).sum()
+    assert np.abs(y - exact).max(initial=0) <= bound
+
+
+# ---- agreement with the definition -------------------------------------------------------------
+
+SHAPES = [
+    ((40, 50), (3, 3)),
+    ((33, 31), (5, 9)),
+    ((80, 300), (17, 4)),
+    ((150, 20), (4, 19)),
+    ((2, 41, 43), (5, 6)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", *REAL])
+@pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
+def test_whole_kernels_are_exact(isa, rng, x_shape, w_shape, dtype):
+    """Every boundary and extent, without any rounding."""
+    x, w = small(rng, x_shape, dtype), whole(rng, w_shape, dtype)
+    for mode, boundary in itertools.product([*EXTENTS, [(4, 3), (-1, 2)]], BOUNDARIES):
+        keywords = {"mode": mode, "boundary": boundary, "fill_value": 3}
+        total, _ = oracles.correlate(x, w, **keywords)
+        y = separable(x, w, **keywords)
+        assert_exact(y, total, y.dtype)
+
+
+@pytest.mark.parametrize("dtype", [*REAL, "complex64", "complex128"])
+@pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
+def test_every_boundary_and_extent(isa, rng, x_shape, w_shape, dtype):
+    """Rounded kernels stay within the bound of a plain sum."""
+    real = np.dtype(dtype).type(0).real.dtype
+    x, w = noise(rng, x_shape, dtype), smooth(w_shape, real)
+    for mode, boundary in itertools.product([*EXTENTS, [(4, 3), (-1, 2)]], BOUNDARIES):
+        y = separable(x, w, mode, boundary, fill_value=2.5)
+        assert_within_bound(y, x, w, mode, boundary, fill_value=2.5)
+
+
+@pytest.mark.parametrize("dilation", [1, 2, (1, 5), (4, 1), (3, 16)])
+def test_dilation(isa, rng, dilation):
+    """Spread-out weights along either axis."""
+    for dtype in ("int32", "float32", "float64"):
+        x, w = small(rng, (90, 210), dtype), whole(rng, (5, 9), dtype)
+        for mode in EXTENTS:
+            keywords = {"mode": mode, "boundary": "wrap", "dilation": dilation}
+            total, _ = oracles.correlate(x, w, **keywords)
+            y = separable(x, w, **keywords)
+            assert_exact(y, total, y.dtype)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_sizes_around_tiles_and_strips(isa, rng, dtype):
+    """One sample less than a tile, a panel or a step down a strip, as many, and one more."""
+    lanes = isa.vector_bytes() // np.dtype(dtype).itemsize
+    w = whole(rng, (5, 4), dtype)
+    columns = {n + d for n in (1, lanes, 2 * lanes, 12 * lanes, 768) for d in (0, 1, 2)}
+    for rows, cols in itertools.product((1, 7, 8, 9), columns):
+        x = small(rng, (rows + 4, cols + 3), dtype)
+        assert_exact(separable(x, w), oracles.correlate(x, w)[0], x.dtype)
+    for rows in (63, 64, 65, 127, 128, 129, 193):
+        x = small(rng, (rows + 4, 40), dtype)
+        assert_exact(separable(x, w), oracles.correlate(x, w)[0], x.dtype)
+
+
+def test_tall_and_wide_kernels(isa, rng):
+    """Taller than what is added to a strip at a time, and wider than a panel."""
+    for shape in ((301, 3), (3, 901), (150, 151)):
+        x = small(rng, (350, 1000), "float64")
+        w = np.outer(*(np.arange(n) % 3 for n in shape)).astype("float64")
+        rows = pyconv.correlate(x, w[1:2], method="direct")
+        expected = pyconv.correlate(rows, w[:, 1:2], method="direct")
+        np.testing.assert_array_equal(separable(x, w), expected)
+
+
+@pytest.mark.parametrize("axes", axis_orders(3, 2))
+def test_axes_and_flip(isa, rng, axes):
+    """Kernel axes in any order, batch axes anywhere, both directions."""
+    for dtype in ("int32", "float32", "complex64"):
+        x = small(rng, (14, 17, 19), dtype)
+        w = whole(rng, (5, 4), "int32" if dtype == "int32" else "float32")
+        for flip in (False, True):
+            keywords = {"mode": "same", "boundary": "constant", "fill_value": 2, "axes": axes}
+            total, _ = oracles.correlate(x, w, flip=flip, **keywords)
+            y = separable(x, w, flip=flip, **keywords)
+            assert_exact(y, total, y.dtype)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(isa, rng, layout):
+    """Any memory layout gives the bits of a contiguous copy."""
+    for dtype in ("float32", "float64", "complex64", "float16"):
+        real = "float64" if dtype == "float64" else "float32"
+        x, w = noise(rng, (70, 250), dtype), smooth((9, 7), real)
+        y = separable(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
+        assert bits(y) == bits(separable(x, w, "same", "mirror"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int32", "bool"])
+def test_integer_samples(isa, rng, dtype):
+    """With real weights the result is real; with whole ones it is exact, in any result dtype."""
+    x, w = small(rng, (60, 70), dtype), smooth((7, 5), "float64")
+    assert_within_bound(separable(x, w, "same"), x, w, "same")
+    sobel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], "int16")
+    total, _ = oracles.correlate(x, sobel, "same", "nearest")
+    for result, overflow in itertools.product(("int16", "uint8"), ("wrap", "saturate")):
+        y = separable(x, sobel, "same", "nearest", dtype=result, overflow=overflow)
+        expected = pyconv.correlate(
+            x, sobel, "same", "nearest", dtype=result, overflow=overflow, method="reference"
+        )
+        assert_exact(y, expected, result)
+    assert_exact(separable(x, sobel, "same", "nearest"), total, np.int64)
+
+
+def test_sums_that_need_64_bits(isa, rng):
+    """Integers beyond 2⁵³, and sums that wrap."""
+    x = rng.integers(-(2**62), 2**62, (40, 41))
+    w = np.outer([1, -2, 1], [3, 5, 7])
+    total, _ = oracles.correlate(x, w)
+    wrapped = np.array(total & (2**64 - 1)).astype(np.uint64).astype(np.int64)
+    assert_exact(separable(x, w, overflow="wrap"), wrapped, np.int64)
+    x >>= 10
+    assert_exact(separable(x, w), oracles.correlate(x, w)[0], np.int64)
+
+
+def test_same_bits_for_every_number_of_workers(isa, rng):
+    """Slabs and panels are cut otherwise, outputs are not summed otherwise."""
+    for shape, axes in (((700, 900), (0, 1)), ((3, 90, 100), (1, 2)), ((90, 100, 6), (0, 1))):
+        x, w = noise(rng, shape, "float32"), smooth((9, 11), "float32")
+        expected = bits(separable(x, w, "same", "mirror", axes=axes, workers=1))
+        for workers in (2, 3, 7, None):
+            y = separable(x, w, "same", "mirror", axes=axes, workers=workers)
+            assert bits(y) == expected
+
+
+def test_large_results_are_streamed_to_their_ends(rng):
+    """Beyond the cache, aligned or not."""
+    x, w = noise(rng, (1500, 1504), "float32"), smooth((11, 9), "float32")
+    expected = separable(x, w, "same", "wrap")
+    np.testing.assert_allclose(
+        expected, pyconv.correlate(x, w, "same", "wrap", method="direct"), atol=1e-5
+    )
+    for offset in (0, 1, 16):
+        room = np.full(x.size + 40, np.nan, np.float32)
+        out = room[offset : offset + x.size].reshape(x.shape)
+        separable(x, w, "same", "wrap", out=out)
+        assert bits(out) == bits(expected)
+        assert np.isnan(room[:offset]).all()
+        assert np.isnan(room[offset + x.size :]).all()
+
+
+# ---- rank and error ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_kernels_of_rank_two(isa, rng, dtype):
+    """Two strips, the sums of both columns in one."""
+    x, w = noise(rng, (120, 800), dtype), rank_two((21, 17), dtype)
+    algorithm = plan(x, w, method="separable").algorithm
+    assert len(algorithm.factors.down) == 2
+    assert_within_bound(separable(x, w, "same", "mirror"), x, w, "same", "mirror")
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_error_is_within_the_bound_that_is_claimed(rng, dtype):
+    """The weights' own rounding included, for alternating samples of one size too."""
+    for w in (smooth((9, 9), dtype), rank_two((25, 25), dtype), smooth((31, 5), dtype) * 1e6):
+        for x in (noise(rng, (60, 70), dtype), np.sign(noise(rng, (60, 70), dtype)) * 1000):
+            y = separable(x, w)
+            claimed = plan(x, w, method="separable").algorithm.factors.error
+            exact, _ = oracles.correlate(x, w)
+            scale = np.abs(x).max().astype("f8") * np.abs(w.astype("f8")).sum()
+            assert np.abs(y - exact).max() <= claimed * scale
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_nearly_separable_kernels_are_refused(rng, dtype):
+    """Weights that are off by more than the bound, by default; a grant lets it pass."""
+    x, w = noise(rng, (90, 90), dtype), smooth((9, 9), dtype)
+    separable(x, w)
+    eps = np.finfo(dtype).eps
+    w *= 1 + 300 * eps * np.sign(noise(rng, w.shape, dtype))
+    with pytest.raises(ValueError, match="cannot solve this problem: .*granted"):
+        separable(x, w)
+    y = separable(x, w, rtol=1000 * eps)
+    exact, _ = oracles.correlate(x, w)
+    assert np.abs(y - exact).max() <= 1000 * eps * np.abs(x).max() * np.abs(w).sum()
+    with pytest.raises(ValueError, match="cannot solve this problem: .*granted"):
+        separable(x, w, rtol=10 * eps)
+
+
+def test_kernels_that_are_refused(rng):
+    """Each with its reason."""
+    x = noise(rng, (50, 50), "float32")
+    for w, keywords, reason in [
+        (noise(rng, 5, "float32"), {}, "two dimensions"),
+        (noise(rng, (2, 2), "float32"), {}, "as many products"),
+        (noise(rng, (9, 9), "float32"), {}, "granted"),
+        (smooth((5, 5), "complex64"), {}, "complex"),
+        (smooth((5, 5), "float32"), {"stride": 2}, "stride"),
+        (smooth((5, 5), "float32"), {"rtol": 0}, "rtol=0"),
+        (smooth((5, 5), "float32"), {"dtype": "int16", "overflow": "wrap"}, "rounded"),
+        (smooth((5, 5), "float32") * np.float32(np.nan), {}, "finite"),
+    ]:
+        with pytest.raises(ValueError, match=f"cannot solve this problem: .*{reason}"):
+            separable(x, w, **keywords)
+    with pytest.raises(ValueError, match="no low rank"):
+        separable(small(rng, (50, 50), "int32"), np.eye(5, dtype="int32"))
+
+
+def test_zero_kernel(isa):
+    """Nothing to factor, nothing to lose."""
+    x = np.ones((9, 9), "float32")
+    for dtype in ("float32", "int32"):
+        w = np.zeros((3, 4), dtype)
+        y = pyconv.correlate(x, w, method="separable")
+        assert not y.any()
+
+
+# ---- the choice --------------------------------------------------------------------------------
+
+
+def test_weights_decide(rng):
+    """One problem, two kernels: each gets its own algorithm, again and again."""
+    x = noise(rng, (500, 500), "float32")
+    low, full = smooth((15, 15), "float32"), noise(rng, (15, 15), "float32")
+    for _ in range(2):
+        assert plan(x, low).algorithm.name == "separable"
+        assert plan(x, full).algorithm.name in ("direct", "fft")
+    assert plan(x, low) is plan(x, low.copy())
+    assert_within_bound(pyconv.correlate(x, low), x, low)
+    assert_within_bound(pyconv.correlate(x, full), x, full)
+
+
+def test_weights_of_small_problems_are_not_looked_at(rng):
+    """The plan does not depend on the data, and says so."""
+    x, w = noise(rng, (32, 32), "float32"), smooth((3, 3), "float32")
+    plan(x, w)
+    options = tuple(planning.OPTIONS.values())
+    assert planning.prepare(x, w, options).settled is plan(x, w)
+
+
+def test_plans_for_weights_are_bounded(rng):
+    """A thousand kernels leave a handful of plans."""
+    x = noise(rng, (400, 400), "float32")
+    for i in range(20):
+        plan(x, smooth((9, 9), "float32") * np.float32(1 + i))
+    prepared = planning.prepare(x, smooth((9, 9), "float32"), tuple(planning.OPTIONS.values()))
+    assert 0 < len(prepared.weighed) <= 8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["auto", "separable"])
+@pytest.mark.parametrize("dtype", [*REAL, "complex64"])
+def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
+    """The answer is that of the plain sum, on any threads."""
+    real = "float64" if dtype == "float64" else "float32"
+    x, w = noise(rng, (300, 310), dtype), smooth((11, 11), real)
+    assert plan(x, w).algorithm.name == "separable"
+    if method == "separable":
+        w = rank_two((11, 11), real)
+    for where in ((0, 0), (150, 160), (299, 309)):
+        spoilt = x.copy()
+        spoilt[where] = value
+        plain = pyconv.correlate(spoilt, w, "same", rtol=0)
+        for workers in (1, 3):
+            y = pyconv.correlate(spoilt, w, "same", method=method, workers=workers)
+            np.testing.assert_array_equal(np.isfinite(y), np.isfinite(plain))
+            assert 0 < (~np.isfinite(y)).sum() <= w.size
+    y = pyconv.correlate(x, w, "same", fill_value=value, method=method)
+    np.testing.assert_array_equal(np.isfinite(y[:5]), False)
+    assert np.isfinite(y[5:-5, 5:-5]).all()
+
+
+def test_samples_near_the_largest_float(isa, rng):
+    """Filtered rows that overflow where the result does not are summed plainly."""
+    big = np.finfo("float32").max / 4
+    x = np.where(np.arange(60) % 2, -big, big).astype("float32") * np.ones((50, 1), "float32")
+    w = np.outer([1, -1, 0], [4, 4, 4]).astype("float32")
+    np.testing.assert_array_equal(separable(x, w), pyconv.correlate(x, w, method="direct"))
+
+
+def test_max_memory(rng):
+    """Too little for the strips: another algorithm by default, an error where it is forced."""
+    x, w = noise(rng, (600, 600), "float32"), smooth((15, 15), "float32")
+    chosen = plan(x, w)
+    need = chosen.algorithm.workspace(chosen.problem)
+    assert chosen.algorithm.name == "separable"
+    assert plan(x, w, max_memory=need).algorithm.name == "separable"
+    assert plan(x, w, max_memory=need - 1).algorithm.name != "separable"
+    assert plan(x, w, max_memory=3 * need).most_threads == 3
+    with pytest.raises(MemoryError, match=f"least that would do is {need} bytes"):
+        separable(x, w, max_memory=need - 1)
+
+
+def test_empty_batches():
+    """Nothing to filter, in front of the axes, between them and behind."""
+    w = np.ones((3, 3), "float32")
+    for axes, shape, expected in [
+        ((1, 2), (0, 5, 6), (0, 3, 4)),
+        ((0, 1), (5, 6, 0), (3, 4, 0)),
+        ((0, 2), (5, 0, 6), (3, 0, 4)),
+    ]:
+        assert separable(np.zeros(shape, "float32"), w, axes=axes).shape == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of Linux")
+@pytest.mark.parametrize("name", loader.runnable())
+def test_no_access_outside(name):
+    """Arrays flush against pages without access; in a process of its own, which that would kill."""
+    code = """
+import itertools, numpy as np, pyconv
+from guard_pages import beside_guard, guarded
+for dtype, at_end, rows, cols in itertools.product(
+    ("float32", "uint8", "complex64"), (True, False), (3, 8, 12, 70), (4, 17, 34, 200, 801)
+):
+    x, w = np.ones((rows, cols), dtype), np.ones((3, 4), "uint8" if dtype == "uint8" else "float32")
+    for mode, workers in (("valid", 1), ("same", 2)):
+        y = pyconv.correlate(x, w, mode, "wrap", method="reference")
+        out = beside_guard(y.shape, y.dtype, at_end)
+        pyconv.correlate(guarded(x, at_end), guarded(w, at_end), mode, "wrap", out=out,
+                         method="separable", workers=workers)
+        np.testing.assert_array_equal(out, y)
+"""
+    result = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        env=os.environ | {"PYCONV_ISA": name, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
