@@ -13,6 +13,7 @@ from scipy import ndimage
 
 import pyconv
 from pyconv.__main__ import main
+from pyconv.algorithms import ALGORITHMS
 from pyconv.commands import demo, demo_cases, demo_data, named_kernels, pictures
 from pyconv.commands.named_kernels import KERNELS
 from pyconv.versions import versions
@@ -585,8 +586,9 @@ def test_the_demo(tmp_path):
     table = lines[lines.index(demo.HEADER) + 2 :]
     table = table[: table.index("")]
     assert len(table) >= 12
+    names = "|".join(algorithm.name for algorithm in ALGORITHMS)
     for line in table:
-        assert re.search(r" (direct|fft|im2col|reference) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
+        assert re.search(rf" ({names}) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
 
 
 def test_best_time_is_that_of_one_call():
