@@ -26,7 +26,6 @@ cdef struct Depthwise:
     Source x
     Py_ssize_t n_batch, outs, multiplier
     Py_ssize_t n_taps, n_segments
-    const Py_ssize_t* segment_table     # rows of columns, rows, step, z tap, phases and places
     const void* weights                 # of each channel, in the order of the tile
     const void* bias
     bint zeros                          # what lies outside is zero
@@ -70,9 +69,8 @@ cdef inline void copy_line(const Depthwise* s, const real_t* row, Py_ssize_t fir
     """Copy neighbouring samples, those from before to until_end from inside."""
     if before < until_end:
         copy_row(out + before, row + first + before, until_end - before)
-    if not s.zeros:
-        copy_outside(s, row, first, 0, before, out)
-        copy_outside(s, row, first, most(before, until_end), count, out)
+    copy_outside(s, row, first, 0, before, out)
+    copy_outside(s, row, first, most(before, until_end), count, out)
 
 
 cdef inline void copy_pairs(const Depthwise* s, const real_t* row, Py_ssize_t first,
