@@ -127,7 +127,7 @@ def gaussian_rows(
     """Return the factors of a Gaussian, one for each axis."""
     sigmas = _positive(sigma, ndim, "sigma")
     orders = _at_least(0, order, ndim, "order")
-    (cut,) = _positive(truncate, 1, "truncate")
+    cut = _positive_number(truncate, "truncate")
     if radius is None:
         taps = max(2 * min(cut * s + 0.5, MAX_WEIGHTS) + 1 for s in sigmas)
         check_weights(taps, 1, f"sigma={sigma!r}")
@@ -274,7 +274,7 @@ def ball(radius: float, *, dtype: npt.DTypeLike = np.float64) -> Array:
 
 
 def _round(radius: float, ndim: int, dtype: npt.DTypeLike) -> Array:
-    (r,) = _positive(radius, 1, "radius")
+    r = _positive_number(radius, "radius")
     check_weights(2 * min(r, MAX_WEIGHTS) + 1, ndim, f"radius={radius!r}")
     grid = _grid([int(r)] * ndim)
     inside = functools.reduce(np.add, [u**2 for u in grid]) <= r**2
@@ -324,7 +324,7 @@ def motion(length: float, orientation: float = 0.0, *, dtype: npt.DTypeLike = np
            [0.  , 0.47, 0.  ],
            [0.  , 0.  , 0.26]])
     """
-    (half,) = (0.5 * v for v in _positive(length, 1, "length"))
+    half = 0.5 * _positive_number(length, "length")
     angle = _number(orientation, "orientation")
     check_weights(2 * min(half, MAX_WEIGHTS) + 1, 2, f"length={length!r}")
     along = np.array([math.sin(angle), math.cos(angle)])
@@ -929,9 +929,9 @@ def gabor(
     theta, psi = _number(orientation, "orientation"), _number(phase, "phase")
     if n == 1 and theta != 0:
         raise ValueError(f"orientation={orientation!r}: 0 is allowed where ndim=1")
-    (width,) = _positive(OCTAVE * wave if sigma is None else sigma, 1, "sigma")
-    (gamma,) = _positive(aspect, 1, "aspect")
-    (cut,) = _positive(truncate, 1, "truncate")
+    width = _positive_number(OCTAVE * wave if sigma is None else sigma, "sigma")
+    gamma = _positive_number(aspect, "aspect")
+    cut = _positive_number(truncate, "truncate")
     if radius is None:
         cos, sin = math.cos(theta), math.sin(theta)
         ends = (math.hypot(width * sin, width / gamma * cos),
@@ -1038,6 +1038,13 @@ def _number(value: object, argument: str) -> float:
     if isinstance(value, np.complexfloating) or not math.isfinite(value):
         raise ValueError(f"{argument}={value!r}: a finite number is allowed")
     return float(value)
+
+
+def _positive_number(value: object, argument: str) -> float:
+    number = _number(value, argument)
+    if not number > 0:
+        raise ValueError(f"{argument}={value!r}: a positive number is allowed")
+    return number
 
 
 def _positive(value: object, n: int, argument: str) -> tuple[float, ...]:
