@@ -1219,9 +1219,10 @@ class _Call:
     def position(self, axis: object) -> int:
         """Return the kernel axis that acts on an axis of ``x``."""
         number = integer(axis, "axis")
-        if (number % self.x.ndim if -self.x.ndim <= number else number) not in self.axes:
+        counted = number + self.x.ndim if number < 0 else number
+        if counted not in self.axes:
             raise ValueError(f"axis={axis!r}: one of axes={self.axes} is allowed")
-        return self.axes.index(number % self.x.ndim)
+        return self.axes.index(counted)
 
     def into(self, y: Array) -> "_Call":
         """Return the call whose result is written to ``y``."""
