@@ -190,12 +190,31 @@ def test_means_stay_in_the_range_of_the_samples(rng, name):
             x = np.full(SHAPES[n], limit, dtype)
             y = call(name, x, dtype=dtype, **axes_of(n))
             np.testing.assert_array_equal(y, x, strict=True)
+    x = np.full(SHAPES[n], 255, np.uint8)
+    for size in (1.5, 2.0, 3.7) if name == "gaussian" else (2, 3, 4):
+        y = getattr(filters, name)(x, size, dtype=np.uint8, **axes_of(n))
+        np.testing.assert_array_equal(y, x, strict=True)
     x = rng.integers(0, 256, SHAPES[n]).astype(np.uint8)
     rounded = np.rint(call(name, x, **axes_of(n)))
     assert np.abs(call(name, x, dtype=np.uint8, **axes_of(n)) - rounded).max() <= 1
     for keywords in ({"dtype": np.int8}, {"boundary": "constant", "fill_value": 256.0}):
         with pytest.raises(OverflowError, match="overflow="):
             call(name, x, **({"dtype": np.uint8} | keywords), **axes_of(n))
+
+
+def test_derivatives_of_means_are_no_means(image):
+    with pytest.raises(OverflowError, match="overflow="):
+        filters.gaussian(image, 1, 1, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "box"])
+def test_an_error_that_is_granted_is_held_against_one_kernel(rng, name):
+    """rtol=0 allows plain sums only, which passes along the axes are not."""
+    x = rng.standard_normal(SHAPES[3])
+    w = CASES[name][1](3)
+    plain = pyconv.correlate(x, w, "same", "symmetric", rtol=0)
+    np.testing.assert_array_equal(call(name, x, rtol=0, **axes_of(3)), plain)
+    assert not np.array_equal(call(name, x, **axes_of(3)), plain)
 
 
 # ---- axes -------------------------------------------------------------------------------------
@@ -333,8 +352,10 @@ def test_magnitude_is_the_root_of_the_squares(rng, operator, dtype):
         y = filters.gradient_magnitude(x, operator, **sigma, **where)
         expected = {"u1": "f4", "i4": "f8"}.get(dtype, dtype)
         assert y.dtype == expected
-        eps = np.finfo(expected).eps
-        np.testing.assert_allclose(y, exact, rtol=4 * eps, atol=100 * eps * exact.max())
+        # Half precision is rounded once, from single.
+        eps, sums = np.finfo(expected).eps, np.finfo(np.promote_types(expected, "f4")).eps
+        rtol = 0.51 * eps if expected == "f2" else 4 * eps
+        np.testing.assert_allclose(y, exact, rtol=rtol, atol=100 * sums * exact.max())
         for out in (np.empty_like(y), x.astype(expected), np.empty(y.shape[::-1], expected).T):
             source = out if np.array_equal(out, x) and out.dtype == x.dtype else x
             assert filters.gradient_magnitude(source, operator, out=out, **sigma, **where) is out
