@@ -1,12 +1,15 @@
 """Draw the pictures of the documentation (``python docs/pictures.py``).
 
 Each is a result of the library on a photograph that scikit-image carries (a cat, Chelsea, by
-Stéfan van der Walt, CC0). Needs the ``demo`` extra.
+Stéfan van der Walt, CC0) or an electrocardiogram of PyWavelets. Needs the ``demo`` extra.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pywt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
@@ -61,6 +64,54 @@ def boundaries() -> Image.Image:
     return side_by_side(panels)
 
 
+def missing() -> Image.Image:
+    """Return a photograph and a heartbeat with gaps, smoothed with NaN and without."""
+    photo = data.chelsea()[60:200, 110:330].astype(np.float32)
+    rng = np.random.default_rng(5)
+    rows, columns = np.ogrid[: photo.shape[0], : photo.shape[1]]
+    for row, column, radius in zip(
+        rng.integers(0, 140, 25), rng.integers(0, 220, 25), rng.integers(2, 9, 25), strict=True
+    ):
+        photo[(rows - row) ** 2 + (columns - column) ** 2 < radius**2] = np.nan
+    kernel, image = gaussian(2.5), {"mode": "same", "boundary": "mirror", "axes": (0, 1)}
+    panels = {
+        "with holes": photo,
+        "NaN propagate": pyconv.correlate(photo, kernel, **image),
+        "NaN left out": pyconv.correlate(photo, kernel, nan_policy="omit", **image),
+    }
+    top = side_by_side({k: np.where(np.isnan(p), ACCENT, p) for k, p in panels.items()})
+
+    beat = pywt.data.ecg().astype(float)[120:520]
+    for start, length in ((40, 6), (90, 9), (171, 7), (240, 14), (318, 5), (360, 10)):
+        beat[start : start + length] = np.nan
+    kernel = gaussian(4)[12] / gaussian(4)[12].sum()
+    figure = Figure((top.width / 100, 2.4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(beat, "0.75", label="electrocardiogram with gaps")
+    left_out = pyconv.correlate(beat, kernel, "same", "mirror", nan_policy="omit")
+    axes.plot(left_out, color="tab:blue", label="smoothed, NaN left out")
+    plain = pyconv.correlate(beat, kernel, "same", "mirror")
+    axes.plot(plain, color="tab:orange", lw=2, label="smoothed, NaN propagate")
+    axes.legend(frameon=False, fontsize=8, loc="upper center")
+    axes.set_xlabel("sample", fontsize=8)
+    return above(top, drawn(figure))
+
+
+def drawn(figure: Figure) -> Image.Image:
+    """Return a figure as a picture."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def above(top: Image.Image, bottom: Image.Image) -> Image.Image:
+    """Return one picture above another."""
+    sheet = Image.new("RGB", (max(top.width, bottom.width), top.height + bottom.height), PAPER)
+    sheet.paste(top, (0, 0))
+    sheet.paste(bottom, (0, top.height))
+    return sheet
+
+
 def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
     """Return the panels in one row, each under its name."""
     font = ImageFont.load_default(size=15)
@@ -76,7 +127,7 @@ def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
 
 def main() -> None:
     """Write the pictures, in 128 colours to keep them small."""
-    for draw in (filters, boundaries):
+    for draw in (filters, boundaries, missing):
         path = STATIC / f"{draw.__name__}.png"
         draw().quantize(128).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size} bytes")

@@ -3,6 +3,7 @@
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
 from pyconv.explanation import Explanation, explain
+from pyconv.missing import coverage
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
 from pyconv.tuning import tune
@@ -14,6 +15,7 @@ __all__ = [
     "__version__",
     "convolve",
     "correlate",
+    "coverage",
     "explain",
     "get_workers",
     "plan",
