@@ -11,10 +11,12 @@ import pywt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
+from scipy.sparse.linalg import lsqr
 from skimage import data
 
 import pyconv
 from pyconv.boundaries import BOUNDARIES
+from pyconv.operators import linear_operator
 
 STATIC = Path(__file__).parent / "_static"
 INK, PAPER, ACCENT = (40, 40, 40), (255, 255, 255), (255, 90, 30)
@@ -97,6 +99,19 @@ def missing() -> Image.Image:
     return above(top, drawn(figure))
 
 
+def operators() -> Image.Image:
+    """Return a photograph, what a moving camera makes of it, and what lsqr finds."""
+    photo = data.chelsea()[60:220, 110:330].mean(axis=2)
+    path = np.zeros((9, 19))
+    path[np.linspace(0, 8, 19).round().astype(int), np.arange(19)] = 1 / 19
+    blur = linear_operator(photo.shape, path, "same", "nearest")
+    seen = (blur @ photo.ravel()).reshape(photo.shape)
+    seen += np.random.default_rng(1).normal(size=seen.shape)
+    found = lsqr(blur, seen.ravel(), damp=0.02, iter_lim=200)[0].reshape(photo.shape)
+    panels = {"photograph": photo, "moved while exposed, noise": seen, "by lsqr": found}
+    return side_by_side({k: np.repeat(p[..., np.newaxis], 3, axis=2) for k, p in panels.items()})
+
+
 def drawn(figure: Figure) -> Image.Image:
     """Return a figure as a picture."""
     canvas = FigureCanvasAgg(figure)
@@ -127,7 +142,7 @@ def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
 
 def main() -> None:
     """Write the pictures, in 128 colours to keep them small."""
-    for draw in (filters, boundaries, missing):
+    for draw in (filters, boundaries, missing, operators):
         path = STATIC / f"{draw.__name__}.png"
         draw().quantize(128).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size} bytes")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
+from pyconv import operators
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -177,7 +178,7 @@ def test_every_dtype_is_computed():
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (pyconv, functional, grad)
+    for module in (pyconv, functional, grad, operators)
     for name in module.__all__
     if callable(getattr(module, name))
 }
