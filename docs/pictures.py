@@ -1,7 +1,8 @@
 """Draw the pictures of the documentation (``python docs/pictures.py``).
 
 Each is a result of the library on a photograph that scikit-image carries (a cat, Chelsea, by
-Stéfan van der Walt, CC0) or an electrocardiogram of PyWavelets. Needs the ``demo`` extra.
+Stéfan van der Walt, CC0; coins of Pompeii, Brooklyn Museum) or an electrocardiogram of PyWavelets.
+Needs the ``demo`` extra.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import pywt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import maximum_filter
 from scipy.sparse.linalg import lsqr
 from skimage import data
 
@@ -112,6 +114,23 @@ def operators() -> Image.Image:
     return side_by_side({k: np.repeat(p[..., np.newaxis], 3, axis=2) for k, p in panels.items()})
 
 
+def matching() -> Image.Image:
+    """Return a photograph of coins, how much each window is like one of them, and the finds."""
+    coins = data.coins()
+    coin = coins[120:168, 148:198]
+    like = pyconv.match_template(coins, coin, "same", "symmetric")
+    found = Image.fromarray(np.repeat(coins[..., np.newaxis], 3, axis=2))
+    draw = ImageDraw.Draw(found)
+    tops = (like == maximum_filter(like, 21)) & (like > 0.55)
+    height, width = coin.shape
+    for row, column in np.argwhere(tops):
+        top, left = row - height // 2, column - width // 2
+        draw.rectangle((left, top, left + width, top + height), outline=ACCENT, width=2)
+    grey = {"coins": coins, "match_template": 127 + 127 * like}
+    panels = {k: np.repeat(p[..., np.newaxis], 3, axis=2) for k, p in grey.items()}
+    return side_by_side(panels | {"above 0.55": np.asarray(found)})
+
+
 def drawn(figure: Figure) -> Image.Image:
     """Return a figure as a picture."""
     canvas = FigureCanvasAgg(figure)
@@ -142,7 +161,7 @@ def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
 
 def main() -> None:
     """Write the pictures, in 128 colours to keep them small."""
-    for draw in (filters, boundaries, missing, operators):
+    for draw in (filters, boundaries, missing, operators, matching):
         path = STATIC / f"{draw.__name__}.png"
         draw().quantize(128).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size} bytes")

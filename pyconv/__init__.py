@@ -3,6 +3,7 @@
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
 from pyconv.explanation import Explanation, explain
+from pyconv.matching import match_template, xcorr
 from pyconv.missing import coverage
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
@@ -18,8 +19,10 @@ __all__ = [
     "coverage",
     "explain",
     "get_workers",
+    "match_template",
     "plan",
     "set_workers",
     "show_versions",
     "tune",
+    "xcorr",
 ]
