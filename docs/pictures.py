@@ -117,7 +117,7 @@ def operators() -> Image.Image:
 def matching() -> Image.Image:
     """Return a photograph of coins, how much each window is like one of them, and the finds."""
     coins = data.coins()
-    coin = coins[120:168, 148:198]
+    coin = coins[100:147, 129:178]
     like = pyconv.match_template(coins, coin, "same", "symmetric")
     found = Image.fromarray(np.repeat(coins[..., np.newaxis], 3, axis=2))
     draw = ImageDraw.Draw(found)

@@ -379,8 +379,9 @@ def xcorr(
     normalize : {None, 'biased', 'unbiased', 'coeff'}, optional
         ``biased`` divides by the length of the longer signal, ``unbiased`` by the number of samples
         that overlap at each lag, ``coeff`` (also ``normalized``) by
-        :math:`\sqrt{\sum |a|^2 \sum |b|^2}`, so that, but for rounding, no magnitude is above 1 and a signal has 1
-        with itself at lag 0; with a signal of zeros it is 0. None of them takes a mean off.
+        :math:`\sqrt{\sum |a|^2 \sum |b|^2}`, so that, but for rounding, no magnitude
+        is above 1 and a signal has 1 with itself at lag 0; with a signal of zeros it is 0. None of
+        them takes a mean off.
     axis : int, optional
         The axis of time, by default the last.
     workers : int, optional
