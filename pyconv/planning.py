@@ -27,7 +27,7 @@ from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
-NAN_POLICIES = ("propagate", "raise")
+NAN_POLICIES = ("propagate", "raise", "omit")
 
 
 class Plan:

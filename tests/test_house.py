@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels
+from pyconv import arithmetic, filters, kernels, operators
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -180,7 +180,7 @@ def test_every_dtype_is_computed():
 
 #: Modules of names only, and modules that define what they show.
 NAMES = (pyconv, functional, grad)
-PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels)
+PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, operators)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES

@@ -189,7 +189,7 @@ WRONG = {
     "method": ({"method": "fast"}, ValueError, "method='fast' is unknown"),
     "rejected": ({"method": "fft", "rtol": 0}, ValueError, "cannot solve this problem"),
     "memory": ({"max_memory": 1}, MemoryError, "least that would do"),
-    "policy": ({"nan_policy": "omit"}, ValueError, "nan_policy='omit' is unknown"),
+    "policy": ({"nan_policy": "skip"}, ValueError, "nan_policy='skip' is unknown"),
     "dtype": ({"dtype": "O"}, TypeError, "dtype"),
     "x_dtype": ({"x_dtype": "U3"}, TypeError, "x_dtype has dtype <U3"),
 }
