@@ -215,7 +215,7 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
         if i == 0 and in_place:
             # Up to where a cache line begins no store goes past the cache.
             head = n if not b.streaming else least(
-                n, <Py_ssize_t>(-<uintptr_t>out % 64) // b.item)
+                n, <Py_ssize_t>(-<uintptr_t>out % LINE_BYTES) // b.item)
             widen(sums, width * step, x if wider & 1 else NULL, <sum_t*>out, head, False)
             widen(sums + head, width * step, x + head if wider & 1 else NULL,
                   <sum_t*>out + head, n - head, True)
@@ -231,7 +231,8 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
         sums = s
     if b.stored:
         n = cols * b.x.group
-        head = n if not b.streaming else least(n, <Py_ssize_t>(-<uintptr_t>out % 64) // b.item)
+        head = n if not b.streaming else least(
+            n, <Py_ssize_t>(-<uintptr_t>out % LINE_BYTES) // b.item)
         write_row(sums, <sum_t*>out, head, False)
         write_row(sums + head, <sum_t*>out + head, n - head, True)
     else:
