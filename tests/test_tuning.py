@@ -206,3 +206,14 @@ def test_errors():
         with pytest.raises(TypeError, match=f"no argument {name}"):
             pyconv.tune(SHAPE, W, **{name: None})
     assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
+
+
+@pytest.mark.parametrize("name", ["separable", "box"])
+def test_what_was_found_for_some_weights_is_taken_for_those(monkeypatch, name):
+    """Even where no weights would be looked at without it; other weights are as usual."""
+    usual = pyconv.plan(SHAPE, W).algorithm
+    assert usual not in ("separable", "box")
+    found(monkeypatch, name)
+    pyconv.tune(SHAPE, W)
+    assert pyconv.plan(SHAPE, W).algorithm == name
+    assert pyconv.plan(SHAPE, np.eye(5, dtype="float32")).algorithm == usual
