@@ -36,17 +36,17 @@ def assert_is_exact(x, w, *args, **keywords):
 SHAPES = [
     ((300,), (2,)),
     ((90,), (31,)),
-    ((40, 50), (3, 3)),
+    ((20, 50), (3, 3)),
     ((33, 31), (5, 9)),
     ((20, 23), (1, 6)),
     ((23, 20), (6, 1)),
-    ((2, 41, 43), (8, 7)),
-    ((9, 11, 13), (3, 2, 5)),
-    ((5, 12, 70), (4, 1, 3)),
+    ((2, 21, 23), (8, 7)),
+    ((6, 7, 11), (3, 2, 5)),
+    ((5, 6, 40), (4, 1, 3)),
 ]
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", *REAL, "complex64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", *REAL, "complex64"])
 @pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
 def test_every_boundary_and_extent(isa, rng, x_shape, w_shape, dtype):
     """One sample more than a window, and one less, whatever lies outside."""
@@ -56,8 +56,8 @@ def test_every_boundary_and_extent(isa, rng, x_shape, w_shape, dtype):
         assert_is_exact(x, w, mode, boundary, fill_value=3)
 
 
-@pytest.mark.parametrize("dilation", [1, 2, 5])
-@pytest.mark.parametrize("stride", [1, 2, 3, 7])
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 7])
 def test_stride_and_dilation(isa, rng, stride, dilation):
     """Rows of other classes share no sums, and rows that a stride skips are not written."""
     for dtype, (x_shape, w_shape) in itertools.product(
