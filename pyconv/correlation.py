@@ -92,7 +92,7 @@ def correlate(
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
-    method : {'auto', 'direct', 'fft', 'separable', 'im2col', 'reference'}, optional
+    method : {'auto', 'direct', 'fft', 'separable', 'box', 'im2col', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
     rtol : float, optional
         Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the

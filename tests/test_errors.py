@@ -224,7 +224,7 @@ def test_reference_takes_what_others_reject():
 
 def test_empty_batches():
     """A batch axis of length zero gives an empty result of the right shape."""
-    for method in ("auto", *(a.name for a in ALGORITHMS if a.name != "separable")):
+    for method in ("auto", *(a.name for a in ALGORITHMS if a.name not in ("separable", "box"))):
         for shape in [(0, 3), (0, 500), (3, 0, 500), (0, 2, 3)]:
             y = pyconv.correlate(np.zeros(shape), np.ones(2), method=method)
             assert y.shape == (*shape[:-1], shape[-1] - 1)
@@ -236,7 +236,10 @@ def test_empty_batches():
         ((0, 2), (5, 0, 6), (4, 0, 5)),
     ]:
         for dtype in ("float32", "uint8", "complex64"):
-            for method in ("auto", *(a.name for a in ALGORITHMS if a.name != "separable")):
+            for method in (
+                "auto",
+                *(a.name for a in ALGORITHMS if a.name not in ("separable", "box")),
+            ):
                 if (method, dtype) == ("fft", "uint8"):
                     continue  # no transform of integers
                 y = pyconv.correlate(
