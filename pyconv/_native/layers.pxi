@@ -53,6 +53,12 @@ cdef extern from "matrix.h":
                                  Py_ssize_t cols, double* out, Py_ssize_t out_row,
                                  const double* bias) noexcept nogil
 
+cdef extern from "phases.h":
+    void split_rows_float(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
+                          float* even, float* odd, Py_ssize_t out_row) noexcept nogil
+    void split_rows_double(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
+                           double* even, double* odd, Py_ssize_t out_row) noexcept nogil
+
 # Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, bytes of the
 # panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320
@@ -95,6 +101,7 @@ cdef struct Layer:
     Py_ssize_t shares                   # of the output channels, each a unit of its own
     # Strides of the caller's array, in bytes.
     Py_ssize_t x_batch, x_channel, x_z, x_y
+    Py_ssize_t sums_row                 # distance of the pixels of sums of channels
     bint in_place                       # panels are filled from the caller's array as it is
     # Weights: packed tile by tile, or the caller's rows of terms.
     bint packed
@@ -132,6 +139,13 @@ cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, P
         transpose_float(x, x_row, rows, cols, out, out_row)
     else:
         transpose_double(x, x_row, rows, cols, out, out_row)
+
+
+cdef inline Py_ssize_t apart(const Layer* s, Py_ssize_t outs) noexcept nogil:
+    """Return a distance for rows of ``outs`` sums: whole vectors, in different cache sets."""
+    cdef Py_ssize_t whole = ceil_div(outs, s.lanes) * s.lanes
+    # The width of a vector says how wide a sum is: 1024 bytes are 16 vectors of 64.
+    return whole + s.lanes if whole % (s.lanes * (1024 // STENCIL_VECTOR_BYTES)) == 0 else whole
 
 
 cdef inline Py_ssize_t part(Py_ssize_t n, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
@@ -178,12 +192,52 @@ cdef inline bint is_read(const SpatialAxis* a, Py_ssize_t i) noexcept nogil:
     return False
 
 
+cdef inline Py_ssize_t phase_count(const Layer* s, const PixelBlock* b,
+                                   Py_ssize_t f) noexcept nogil:
+    """Return how many samples of a column phase the results of a box read."""
+    return (b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // s.x.axis.stride
+            + phase_reach(&s.x.axis, f))
+
+
+cdef inline void copy_column(const Layer* s, const PixelBlock* b, const char* row,
+                             Py_ssize_t coordinate, Py_ssize_t channels,
+                             real_t* out) noexcept nogil:
+    """Copy one sample, which may lie outside, of each channel's row."""
+    cdef Py_ssize_t c, index = source_index(&s.x.axis, coordinate)
+    for c in range(channels):
+        out[c * b.channel] = (<const real_t*>(row + c * s.x_channel))[index] if index >= 0 else 0
+
+
+cdef void copy_pairs_of_box(const Layer* s, const PixelBlock* b, const char* row,
+                            Py_ssize_t origin, Py_ssize_t channels, real_t* out) noexcept nogil:
+    """Copy the two column phases of a stride of 2 at once, of a row of each channel."""
+    cdef Py_ssize_t even = phase_count(s, b, 0), odd = phase_count(s, b, 1), i
+    cdef Py_ssize_t n = least(even, odd)
+    cdef Py_ssize_t start = least(n, ceil_div(most(0, -origin), 2))
+    cdef Py_ssize_t stop = most(start, least(n, (s.x.axis.size - origin) // 2))
+    cdef const char* x = row + (origin + 2 * start) * <Py_ssize_t>sizeof(real_t)
+    if start < stop:
+        if real_t is float:
+            split_rows_float(x, s.x_channel, channels, stop - start, out + start,
+                             out + b.cols + start, b.channel)
+        else:
+            split_rows_double(x, s.x_channel, channels, stop - start, out + start,
+                              out + b.cols + start, b.channel)
+    for i in range(even):
+        if i < start or i >= stop:
+            copy_column(s, b, row, origin + 2 * i, channels, out + i)
+    for i in range(odd):
+        if i < start or i >= stop:
+            copy_column(s, b, row, origin + 2 * i + 1, channels, out + b.cols + i)
+
+
 cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_t channels,
                    real_t* copy) noexcept nogil:
     """Copy the samples of a box with their border, columns apart by phase."""
     cdef Py_ssize_t iz, iy, c, f, plane, line, first, count, before, until_end
     cdef Py_ssize_t step = s.x.axis.stride
     cdef Py_ssize_t origin = b.x0 * step - s.x.axis.low
+    cdef bint pairs = s.x.same and step == 2 and least(s.x.axis.phases, s.x.axis.taps) == 2
     cdef const char* row
     cdef real_t* out
     for iz in range(b.planes):
@@ -194,10 +248,13 @@ cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_
             if not is_read(&s.y, iy):
                 continue
             line = source_index(&s.y, b.y0 * s.y.stride - s.y.low + iy)
+            if pairs and plane >= 0 and line >= 0:
+                copy_pairs_of_box(s, b, x + plane * s.x_z + line * s.x_y, origin, channels,
+                                  copy + iz * b.plane + iy * b.pitch)
+                continue
             for f in range(least(s.x.axis.phases, s.x.axis.taps)):
                 first = origin + f * s.x.axis.dilation % step
-                count = (b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // step
-                         + phase_reach(&s.x.axis, f))
+                count = phase_count(s, b, f)
                 before = pixels_before(&s.x, first, step, count)
                 until_end = pixels_until_end(&s.x, first, step, count)
                 out = copy + iz * b.plane + iy * b.pitch + f * b.cols
@@ -371,8 +428,8 @@ cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* 
                 first = part(in_panel, n_tiles, t)
                 rows = part(in_panel, n_tiles, t + 1) - first
                 multiply(rows, cols // s.lanes, terms, panel + first, s.width, 1,
-                         w + k * terms, cols, sums + (done + first) * whole + k, whole, add,
-                         NULL)
+                         w + k * terms, cols, sums + (done + first) * s.sums_row + k,
+                         s.sums_row, add, NULL)
             panel += terms * s.width
             done += s.width
         k += s.k_panel
@@ -397,7 +454,7 @@ cdef void rows_by_channels(const Layer* s, const PixelBlock* b, const Work* work
                 multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes, channels,
                               b.channel, s.taps, work.offsets, copy + run.source + first,
                               w + k * channels * s.taps, cols,
-                              sums + (run.at + first) * whole + k, whole, add)
+                              sums + (run.at + first) * s.sums_row + k, s.sums_row, add)
         k += s.k_panel
 
 
@@ -451,13 +508,14 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
                                k_to, y, add, NULL if add else bias, <real_t*>work.tile)
         add = 1
     if s.by_pixel and bias == NULL:
-        transpose(sums + k_from, whole, b.pixels, k_to - k_from, y + k_from * s.pixels, s.pixels)
+        transpose(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,
+                  s.pixels)
     elif s.by_pixel:
         if real_t is float:
-            transpose_biased_float(sums + k_from, whole, b.pixels, k_to - k_from,
+            transpose_biased_float(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
                                    y + k_from * s.pixels, s.pixels, bias + k_from)
         else:
-            transpose_biased_double(sums + k_from, whole, b.pixels, k_to - k_from,
+            transpose_biased_double(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
                                     y + k_from * s.pixels, s.pixels, bias + k_from)
 
 
@@ -473,6 +531,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
         s.outs, part(ceil_div(s.outs, panel), s.shares, share + 1) * panel
     )
     cdef Py_ssize_t whole = ceil_div(k_to - k_from, s.lanes) * s.lanes
+    cdef Py_ssize_t row = apart(s, k_to - k_from)
     cdef Py_ssize_t c = chunk * s.chunk
     cdef Py_ssize_t channels = least(s.chunk, s.channels - c)
     cdef Py_ssize_t terms = channels * s.taps
@@ -484,7 +543,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
     cdef PixelBlock b
     if k_to <= k_from:
         return
-    memset(sums, 0, terms * whole * <Py_ssize_t>sizeof(real_t))
+    memset(sums, 0, terms * row * <Py_ssize_t>sizeof(real_t))
     x += (group * s.channels + c) * s.x_channel
     for batch in range(s.n_batch):
         for block in range(s.n_units):
@@ -501,9 +560,9 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
                     q = part(terms, n_tiles, t)
                     multiply(part(terms, n_tiles, t + 1) - q, cols // s.lanes, b.pixels,
                              <real_t*>work.panels + q * s.width, 1, s.width, turned, cols,
-                             sums + q * whole + k - k_from, whole, 1, NULL)
+                             sums + q * row + k - k_from, row, 1, NULL)
                 k += panel
-    transpose(sums, whole, terms, k_to - k_from,
+    transpose(sums, row, terms, k_to - k_from,
               dw + (group * s.outs + k_from) * s.channels * s.taps + c * s.taps,
               s.channels * s.taps)
 
@@ -547,6 +606,7 @@ cdef class LayerLoop:
         s.n_chunks = ceil_div(channels, most(1, CHUNK_TERMS // s.taps))
         s.chunk = ceil_div(channels, s.n_chunks)
         s.n_chunks = ceil_div(channels, s.chunk)
+        s.sums_row = apart(s, outs)
         self.choose_form(s)
         s.shares = 1
         s.packed = True
@@ -647,10 +707,10 @@ cdef class LayerLoop:
         if s.unpacked and not gradient:
             sizes[1] = 0
         if gradient:
-            sizes[2] = terms * whole * self.item
+            sizes[2] = terms * (whole + s.lanes) * self.item
             sizes[3] = s.unit * s.lanes * MATRIX_VECTORS * self.item
         else:
-            sizes[2] = s.unit * whole * self.item if s.by_pixel else 0
+            sizes[2] = s.unit * s.sums_row * self.item if s.by_pixel else 0
             sizes[3] = MATRIX_ROWS * s.width * self.item
         sizes[4] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
         sizes[5] = s.most_segments * <Py_ssize_t>sizeof(Segment)
