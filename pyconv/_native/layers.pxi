@@ -5,7 +5,8 @@
 # reads, with their border, then writes X of that chunk as panels of MATRIX columns, which stay in
 # the cache while every output channel is summed from them. Channels are rows of the register tile
 # and pixels its columns; or, where few pixels would leave lanes empty, the other way round. Where
-# many terms pay for turning the results round, pixels are rows that the tile reads from the copy.
+# rows of results fill vectors, the tile reads columns of pixels from the copy, and nothing is
+# written out; where many terms pay for turning the results round, rows of pixels.
 #
 # The gradient for the weights is the same product with the pixels summed: dwᵀ = X · dyᵀ.
 
@@ -29,6 +30,16 @@ cdef extern from "matrix.h":
                                       const Py_ssize_t* offsets, const double* a, const double* b,
                                       Py_ssize_t b_row, double* c, Py_ssize_t c_row,
                                       int add) noexcept nogil
+    ctypedef void (*pixels_tile_float)(Py_ssize_t channels, Py_ssize_t b_channel, Py_ssize_t taps,
+                                     const Py_ssize_t* offsets, const float* a, Py_ssize_t a_row,
+                                     Py_ssize_t a_col, const float* b, float* c, Py_ssize_t c_row,
+                                     int add, const float* start) noexcept nogil
+    const pixels_tile_float pixels_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
+    ctypedef void (*pixels_tile_double)(Py_ssize_t channels, Py_ssize_t b_channel, Py_ssize_t taps,
+                                     const Py_ssize_t* offsets, const double* a, Py_ssize_t a_row,
+                                     Py_ssize_t a_col, const double* b, double* c, Py_ssize_t c_row,
+                                     int add, const double* start) noexcept nogil
+    const pixels_tile_double pixels_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_float taps_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_double taps_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const matrix_tile_float matrix_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
@@ -63,8 +74,11 @@ cdef extern from "phases.h":
 # panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320
 cdef Py_ssize_t PANELS_BYTES = 320 << 10
+# More weights than these would cost more in fresh pages than in packing them panel by panel.
+cdef Py_ssize_t PACKED_BYTES = 256 << 10
 cdef double FILLING = 6
-cdef double TURNING = 30
+cdef double TURNING = 12
+cdef double UNALIGNED = 0.97
 # Pixels of a unit whose rows are read from the copy.
 cdef Py_ssize_t ROWS_PIXELS = 448
 
@@ -94,7 +108,7 @@ cdef struct Layer:
     Py_ssize_t n_batch, groups, channels, outs, taps, pixels
     Py_ssize_t lanes, width             # columns of a panel
     bint by_pixel                       # pixels are the rows of the tile
-    bint unpacked                       # and are read from the copy, not from panels
+    bint unpacked                       # pixels are read from the copy, not from panels
     Py_ssize_t k_panel                  # output channels of a panel of weights, if so
     Py_ssize_t chunk, n_chunks          # channels
     Py_ssize_t unit, n_units            # pixels of a unit; units of an image and group
@@ -103,8 +117,10 @@ cdef struct Layer:
     Py_ssize_t x_batch, x_channel, x_z, x_y
     Py_ssize_t sums_row                 # distance of the pixels of sums of channels
     bint in_place                       # panels are filled from the caller's array as it is
-    # Weights: packed tile by tile, or the caller's rows of terms.
+    # Weights: packed tile by tile, or the caller's, which tiles of channels read as they are, and
+    # of which the others pack a panel before they use it.
     bint packed
+    WeightStrides weights
     # The largest copy of any block, the most segments of a panel.
     Py_ssize_t copy_size, most_segments
 
@@ -133,12 +149,29 @@ cdef inline void multiply_taps(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t c
                                                  c, c_row, add)
 
 
+cdef inline void multiply_pixels(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t channels,
+                                 Py_ssize_t b_channel, Py_ssize_t taps,
+                                 const Py_ssize_t* offsets, const real_t* a, Py_ssize_t a_row,
+                                 Py_ssize_t a_col, const real_t* b, real_t* c, Py_ssize_t c_row,
+                                 int add, const real_t* start) noexcept nogil:
+    if real_t is float:
+        pixels_tiles_float[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
+                                                  a_col, b, c, c_row, add, start)
+    else:
+        pixels_tiles_double[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
+                                                   a_col, b, c, c_row, add, start)
+
+
 cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
                            real_t* out, Py_ssize_t out_row) noexcept nogil:
     if real_t is float:
         transpose_float(x, x_row, rows, cols, out, out_row)
     else:
         transpose_double(x, x_row, rows, cols, out, out_row)
+
+
+cdef inline double most_of(double a, double b) noexcept nogil:
+    return a if a > b else b
 
 
 cdef inline Py_ssize_t apart(const Layer* s, Py_ssize_t outs) noexcept nogil:
@@ -315,7 +348,7 @@ cdef void fill_panel_in_place(const char* x, Py_ssize_t x_channel, Py_ssize_t ch
     """Write the rows of X from the caller's array, of which nothing else may be read."""
     cdef Py_ssize_t c
     for c in range(channels):
-        memcpy(panel, x + c * x_channel, pixels * <Py_ssize_t>sizeof(real_t))
+        copy_row(panel, <const real_t*>(x + c * x_channel), pixels)
         panel += width
 
 
@@ -327,6 +360,7 @@ cdef struct Work:
     void* panels
     void* sums                          # results of a unit whose tiles' rows are pixels
     void* tile
+    void* weights                       # a panel, if they are not packed
     Py_ssize_t* offsets
     Segment* segments
     matrix_move* moves
@@ -410,16 +444,84 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
             done += s.width
 
 
-cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* panels,
-                             const real_t* w, Py_ssize_t terms, Py_ssize_t k_from,
-                             Py_ssize_t k_to, real_t* sums, int add) noexcept nogil:
-    """Add a chunk to ``sums``, rows of pixels: pixels are the rows of the tile."""
+cdef void channels_by_rows(const Layer* s, const PixelBlock* b, const Work* work,
+                           const real_t* w, Py_ssize_t channels, Py_ssize_t k_from,
+                           Py_ssize_t k_to, real_t* y, int add,
+                           const real_t* bias) noexcept nogil:
+    """`channels_by_pixels` with the pixels of rows of results read from the copy."""
+    cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>MATRIX_ROWS)
+    cdef Py_ssize_t row = s.channels * s.taps
+    cdef Py_ssize_t n = list_segments(s, b, b.first, b.pixels, work.segments)
+    cdef Py_ssize_t t, k, i, g, rows, vectors, groups, first, cols
+    cdef const Segment* run
+    cdef const real_t* weights
+    cdef const real_t* x
+    cdef const real_t* start = NULL
+    cdef real_t* tile = <real_t*>work.tile
+    cdef real_t* out
+    for t in range(n_tiles):
+        k = part(s.outs, n_tiles, t)
+        rows = part(s.outs, n_tiles, t + 1) - k
+        if k < k_from or k >= k_to:
+            continue
+        weights = w + (k * channels * s.taps if s.packed else k * row)
+        if bias != NULL:
+            start = bias + k
+        for i in range(n):
+            run = &work.segments[i]
+            groups = ceil_div(ceil_div(run.n, s.lanes), <Py_ssize_t>MATRIX_VECTORS)
+            for g in range(groups):
+                first = part(ceil_div(run.n, s.lanes), groups, g)
+                vectors = part(ceil_div(run.n, s.lanes), groups, g + 1) - first
+                cols = least(vectors * s.lanes, run.n - first * s.lanes)
+                x = <const real_t*>work.copy + run.source + first * s.lanes
+                out = y + k * s.pixels + run.at + first * s.lanes
+                if cols == vectors * s.lanes:
+                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
+                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
+                                    out, s.pixels, add, start)
+                else:
+                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
+                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
+                                    tile, s.width, 0, start)
+                    add_tile(tile, s.width, rows, cols, out, s.pixels, add)
+
+
+cdef struct WeightChunk:
+    # Some channels of the weights of a group.
+    Py_ssize_t group, first, channels
+
+
+cdef const real_t* panel_of_weights(const Layer* s, const Work* work, const real_t* w,
+                                    const WeightChunk* chunk, Py_ssize_t k,
+                                    Py_ssize_t cols) noexcept nogil:
+    """Return the weights of output channels from k on: a row of ``cols`` for each term."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
+    cdef Py_ssize_t terms = chunk.channels * s.taps, rows = least(cols, s.outs - k)
+    cdef real_t* panel = <real_t*>work.weights
+    if s.packed:
+        return w + (chunk.group * s.channels + chunk.first) * s.taps * whole + k * terms
+    if rows < cols:
+        memset(panel, 0, cols * terms * <Py_ssize_t>sizeof(real_t))
+    w += (chunk.group * s.outs + k) * s.weights.out + chunk.first * s.weights.channel
+    pack_weight_tile(s, &s.weights, w, chunk.channels, rows, panel, cols)
+    return panel
+
+
+cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const Work* work,
+                             const real_t* w, const WeightChunk* chunk, Py_ssize_t k_from,
+                             Py_ssize_t k_to, int add) noexcept nogil:
+    """Add a chunk to the sums, rows of pixels: pixels are the rows of the tile."""
+    cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
+    cdef Py_ssize_t terms = chunk.channels * s.taps
     cdef Py_ssize_t k = k_from, done, in_panel, n_tiles, t, first, rows, cols
+    cdef real_t* sums = <real_t*>work.sums
     cdef const real_t* panel
+    cdef const real_t* weights
     while k < k_to:
         cols = least(s.k_panel, whole - k)
-        panel = panels
+        weights = panel_of_weights(s, work, w, chunk, k, cols)
+        panel = <const real_t*>work.panels
         done = 0
         while done < b.pixels:
             in_panel = least(s.width, b.pixels - done)
@@ -428,7 +530,7 @@ cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* 
                 first = part(in_panel, n_tiles, t)
                 rows = part(in_panel, n_tiles, t + 1) - first
                 multiply(rows, cols // s.lanes, terms, panel + first, s.width, 1,
-                         w + k * terms, cols, sums + (done + first) * s.sums_row + k,
+                         weights, cols, sums + (done + first) * s.sums_row + k,
                          s.sums_row, add, NULL)
             panel += terms * s.width
             done += s.width
@@ -436,24 +538,27 @@ cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* 
 
 
 cdef void rows_by_channels(const Layer* s, const PixelBlock* b, const Work* work, const real_t* w,
-                           Py_ssize_t channels, Py_ssize_t k_from, Py_ssize_t k_to,
-                           real_t* sums, int add) noexcept nogil:
-    """Add a chunk to ``sums``, rows of pixels, which are read from the copy."""
+                           const WeightChunk* chunk, Py_ssize_t k_from, Py_ssize_t k_to,
+                           int add) noexcept nogil:
+    """Add a chunk to the sums, rows of pixels, which are read from the copy."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t n = list_segments(s, b, b.first, b.pixels, work.segments)
     cdef Py_ssize_t k = k_from, i, n_tiles, t, first, cols
     cdef const Segment* run
     cdef const real_t* copy = <const real_t*>work.copy
+    cdef real_t* sums = <real_t*>work.sums
+    cdef const real_t* weights
     while k < k_to:
         cols = least(s.k_panel, whole - k)
+        weights = panel_of_weights(s, work, w, chunk, k, cols)
         for i in range(n):
             run = &work.segments[i]
             n_tiles = ceil_div(run.n, <Py_ssize_t>MATRIX_ROWS)
             for t in range(n_tiles):
                 first = part(run.n, n_tiles, t)
-                multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes, channels,
-                              b.channel, s.taps, work.offsets, copy + run.source + first,
-                              w + k * channels * s.taps, cols,
+                multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes,
+                              chunk.channels, b.channel, s.taps, work.offsets,
+                              copy + run.source + first, weights, cols,
                               sums + (run.at + first) * s.sums_row + k, s.sums_row, add)
         k += s.k_panel
 
@@ -474,36 +579,38 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
     cdef Py_ssize_t block = unit // s.shares % s.n_units
     cdef Py_ssize_t group = unit // (s.shares * s.n_units) % s.groups
     cdef Py_ssize_t batch = unit // (s.shares * s.n_units * s.groups)
-    cdef Py_ssize_t terms = s.channels * s.taps
-    cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t k_from = share_begin(s, share), k_to = share_begin(s, share + 1)
-    cdef Py_ssize_t chunk, c, channels
+    cdef Py_ssize_t number, channels
     cdef const real_t* w_chunk
     cdef real_t* sums = <real_t*>work.sums
     cdef int add = 0
     cdef PixelBlock b
+    cdef WeightChunk chunk
+    chunk.group = group
     x += batch * s.x_batch + group * s.channels * s.x_channel
     y += (batch * s.groups + group) * s.outs * s.pixels + block * s.unit
     set_block(s, block * s.unit, least(s.unit, s.pixels - block * s.unit), &b)
     if bias != NULL:
         bias += group * s.outs
-    for chunk in range(s.n_chunks):
-        c = chunk * s.chunk
-        channels = least(s.chunk, s.channels - c)
+    for number in range(s.n_chunks):
+        chunk.first = number * s.chunk
+        channels = chunk.channels = least(s.chunk, s.channels - chunk.first)
         if s.unpacked:
-            copy_box(s, &b, x + c * s.x_channel, channels, <real_t*>work.copy)
+            copy_box(s, &b, x + chunk.first * s.x_channel, channels, <real_t*>work.copy)
             list_offsets(s, &b, work.offsets)
-            w_chunk = w + group * whole * terms + c * s.taps * whole
-            rows_by_channels(s, &b, work, w_chunk, channels, k_from, k_to, sums, add)
-            add = 1
-            continue
-        fill_panels(s, &b, x + c * s.x_channel, channels, work, s.width, <real_t*>work.panels)
-        if s.by_pixel:
-            w_chunk = w + group * whole * terms + c * s.taps * whole
-            pixels_by_channels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
-                               k_to, sums, add)
         else:
-            w_chunk = w + group * s.outs * terms + c * s.taps * (s.outs if s.packed else 1)
+            fill_panels(s, &b, x + chunk.first * s.x_channel, channels, work, s.width,
+                        <real_t*>work.panels)
+        w_chunk = w + (group * s.outs * s.channels
+                       + chunk.first * (s.outs if s.packed else 1)) * s.taps
+        if s.by_pixel and s.unpacked:
+            rows_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
+        elif s.by_pixel:
+            pixels_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
+        elif s.unpacked:
+            channels_by_rows(s, &b, work, w_chunk, channels, k_from, k_to, y, add,
+                             NULL if add else bias)
+        else:
             channels_by_pixels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
                                k_to, y, add, NULL if add else bias, <real_t*>work.tile)
         add = 1
@@ -631,10 +738,13 @@ cdef class LayerLoop:
         cdef double by_channel = lanes_of_pixels * filled
         cdef double by_pixel = lanes_of_channels * filled * turned
         cdef double by_row = lanes_of_channels * turned * in_flight / (4 * tiles)
+        # Samples in rows of the copy are not aligned.
+        cdef double by_column = UNALIGNED * s.x.axis.out / (
+            ceil_div(s.x.axis.out, s.lanes) * s.lanes)
         if plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z):
-            by_row = 0  # panels are copies of rows
-        s.unpacked = by_row > by_channel and by_row >= by_pixel
-        s.by_pixel = s.unpacked or by_pixel > by_channel
+            by_row = by_column = 0  # panels are copies of rows
+        s.by_pixel = most_of(by_row, by_pixel) > most_of(by_column, by_channel)
+        s.unpacked = by_row >= by_pixel if s.by_pixel else by_column >= by_channel
         s.k_panel = ceil_div(vectors, ceil_div(vectors, MATRIX_VECTORS)) * s.lanes
 
     cdef void cut(self, Layer* s, Py_ssize_t width, Py_ssize_t unit) noexcept:
@@ -712,10 +822,11 @@ cdef class LayerLoop:
         else:
             sizes[2] = s.unit * s.sums_row * self.item if s.by_pixel else 0
             sizes[3] = MATRIX_ROWS * s.width * self.item
-        sizes[4] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
-        sizes[5] = s.most_segments * <Py_ssize_t>sizeof(Segment)
-        sizes[6] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
-        for i in range(7):
+        sizes[4] = 0 if gradient or s.packed or not s.by_pixel else s.k_panel * terms * self.item
+        sizes[5] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
+        sizes[6] = s.most_segments * <Py_ssize_t>sizeof(Segment)
+        sizes[7] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
+        for i in range(8):
             sizes[i] = (sizes[i] + 127) // 64 * 64
             total += sizes[i]
         return total
@@ -723,7 +834,8 @@ cdef class LayerLoop:
     def workspace(self, bint gradient=False):
         """Return the bytes of workspace that one thread takes."""
         cdef Layer s = self.s
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
+        s.packed = False
         if gradient:
             self.lay_out_gradient(&s, 1)
         else:
@@ -731,19 +843,27 @@ cdef class LayerLoop:
         return self.share_of_work(&s, sizes, gradient)
 
     def reads_plain_weights(self):
-        """Return whether `run` takes weights that were not packed."""
-        return not self.s.by_pixel
+        """Return whether `run` takes weights that were not packed: few are better packed once."""
+        cdef Py_ssize_t weights = self.s.outs * self.s.channels * self.s.taps * self.item
+        return not self.s.by_pixel or weights > PACKED_BYTES
+
+    def packs_as_it_goes(self):
+        """Return whether weights that were not packed may have any strides."""
+        return self.s.by_pixel
+
+    cdef void set_weight_strides(self, WeightStrides* strides, cnp.ndarray w) noexcept:
+        strides.out = w.strides[0] // self.item
+        strides.channel = w.strides[1] // self.item
+        strides.z = w.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
+        strides.y = w.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
+        strides.x = w.strides[self.axis_of[2]] // self.item
 
     def pack(self, cnp.ndarray w):
         """Return the weights, (K, C, taps…) of any strides, in the order of the tiles."""
         cdef Layer s = self.s
         cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
         cdef WeightStrides strides
-        strides.out = w.strides[0] // self.item
-        strides.channel = w.strides[1] // self.item
-        strides.z = w.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
-        strides.y = w.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
-        strides.x = w.strides[self.axis_of[2]] // self.item
+        self.set_weight_strides(&strides, w)
         cdef cnp.ndarray packed = np.zeros(
             s.groups * (whole if s.by_pixel else s.outs) * s.channels * s.taps, self.dtype
         )
@@ -776,7 +896,7 @@ cdef class LayerLoop:
         last of them may reach beyond the last pixel.
         """
         cdef Layer s = self.s
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t width = columns.shape[1]
         cdef Py_ssize_t pixels = least(width, s.pixels - first)
         cdef double zero = 0
@@ -803,7 +923,7 @@ cdef class LayerLoop:
         put_block(block)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` contiguous or packed."""
+        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is packed or as it may be."""
         cdef Layer s = self.s
         cdef const void* start = NULL
         cdef double products = <double>s.outs * s.channels * s.taps
@@ -811,6 +931,8 @@ cdef class LayerLoop:
             start = cnp.PyArray_DATA(bias)
         self.set_source(&s, x)
         s.packed = packed
+        if not packed:
+            self.set_weight_strides(&s.weights, w)
         self.lay_out(&s, threads)
         self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products * s.unit,
                        cnp.PyArray_BYTES(x), cnp.PyArray_DATA(w), start, cnp.PyArray_DATA(y),
@@ -828,7 +950,7 @@ cdef class LayerLoop:
     cdef int run_units(self, Layer* s, Py_ssize_t units, double products, const char* x,
                        const void* w, const void* bias, void* y, bint gradient,
                        int threads) except -1:
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
         cdef Py_ssize_t done = 0, step
         cdef double zero = 0
@@ -922,9 +1044,10 @@ cdef void share_out(Work* work, char* block, const Py_ssize_t* sizes) noexcept n
     work.panels = block + sizes[0]
     work.sums = <char*>work.panels + sizes[1]
     work.tile = <char*>work.sums + sizes[2]
-    work.offsets = <Py_ssize_t*>(<char*>work.tile + sizes[3])
-    work.segments = <Segment*>(<char*>work.offsets + sizes[4])
-    work.moves = <matrix_move*>(<char*>work.segments + sizes[5])
+    work.weights = <char*>work.tile + sizes[3]
+    work.offsets = <Py_ssize_t*>(<char*>work.weights + sizes[4])
+    work.segments = <Segment*>(<char*>work.offsets + sizes[5])
+    work.moves = <matrix_move*>(<char*>work.segments + sizes[6])
 
 
 cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,

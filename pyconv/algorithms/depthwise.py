@@ -1,4 +1,4 @@
-"""depthwise: layers whose groups have one input channel, by the register tiles of `direct`."""
+"""depthwise: layers whose groups have one input channel, a plane of a channel at a time."""
 
 import math
 from typing import Any
@@ -41,7 +41,7 @@ class Depthwise:
         return None
 
     def cost(self, problem: LayerProblem, machine: Machine) -> float:
-        """Return the time to copy the samples, to multiply and to write."""
+        """Return the time to read the samples, to multiply and to write."""
         planes = math.prod(
             problem.y_shape[:-2] if len(problem.spatial) > 1 else problem.y_shape[:2]
         )
@@ -53,7 +53,7 @@ class Depthwise:
         return layer_summation_bound(problem)
 
     def workspace(self, problem: LayerProblem) -> int:
-        """Return the bytes of one thread's copy."""
+        """Return the bytes of one thread's copy, or of its table of rows."""
         return int(_loop(problem).workspace())
 
     def threads(self, problem: LayerProblem) -> int:
