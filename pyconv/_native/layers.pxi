@@ -79,6 +79,9 @@ cdef Py_ssize_t PACKED_BYTES = 256 << 10
 cdef double FILLING = 6
 cdef double TURNING = 12
 cdef double UNALIGNED = 0.97
+# Terms of a chunk and pixels of a block of the gradient for the weights.
+cdef Py_ssize_t GRADIENT_TERMS = 144
+cdef Py_ssize_t MOST_PIXELS = 448
 # Pixels of a unit whose rows are read from the copy.
 cdef Py_ssize_t ROWS_PIXELS = 448
 
@@ -797,9 +800,16 @@ cdef class LayerLoop:
             s.shares = ceil_div(threads, images * s.n_units)
 
     cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
-        """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold."""
-        cdef Py_ssize_t width = PANELS_BYTES // (s.chunk * s.taps * self.item)
-        width = least(least(most(width, 64), 144), ceil_div(s.pixels, s.lanes) * s.lanes)
+        """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold.
+
+        Every block of pixels is added to the sums of a chunk: large blocks, small chunks.
+        """
+        cdef Py_ssize_t width
+        s.n_chunks = ceil_div(s.channels, most(1, GRADIENT_TERMS // s.taps))
+        s.chunk = ceil_div(s.channels, s.n_chunks)
+        s.n_chunks = ceil_div(s.channels, s.chunk)
+        width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MOST_PIXELS)
+        width = ceil_div(s.pixels, ceil_div(s.pixels, width))
         width = ceil_div(width, s.lanes) * s.lanes
         self.cut(s, width, width)
         if threads > 1 and s.groups * s.n_chunks < threads:
@@ -941,9 +951,10 @@ cdef class LayerLoop:
     def run_gradient(self, cnp.ndarray x, cnp.ndarray dy, cnp.ndarray dw, int threads):
         """Compute the gradient for the weights: ``dy`` and ``dw`` are contiguous."""
         cdef Layer s = self.s
-        cdef double products = <double>s.n_batch * s.pixels * s.outs * s.chunk * s.taps
+        cdef double products = <double>s.n_batch * s.pixels * s.outs * s.taps
         self.set_source(&s, x)
         self.lay_out_gradient(&s, threads)
+        products *= s.chunk
         self.run_units(&s, s.groups * s.n_chunks * s.shares, products, cnp.PyArray_BYTES(x),
                        cnp.PyArray_DATA(dy), NULL, cnp.PyArray_DATA(dw), True, threads)
 
