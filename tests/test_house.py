@@ -41,7 +41,7 @@ LEAVES = {
     "pyconv.threads": set(),
     "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
-    "pyconv.results": set(),
+    "pyconv.results": {"pyconv._native.layout"},
     "pyconv.wisdom": {"pyconv.threads"},
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
