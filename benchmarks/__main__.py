@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import regret
+    from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
@@ -37,6 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speed.add_argument("--allocate", action="store_true",
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
+    _add(
+        commands,
+        "dropins",
+        "SciPy's functions beside ours",
+        DROPIN_CLASSES,
+        DROPIN_PEERS,
+        METHODS[:1],
+    )
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     chosen = commands.add_parser(
         "regret",

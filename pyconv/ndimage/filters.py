@@ -22,8 +22,8 @@ from pyconv.ndimage.arguments import (
     turned,
 )
 from pyconv.ndimage.smoothing import Pass, one_by_one, order_matters, smooth
-from pyconv.ndimage.sums import Window, weighted_sums
-from pyconv.ndimage.truncated import cut
+from pyconv.ndimage.sums import Window, cut_sums, weighted_sums
+from pyconv.ndimage.truncated import box_terms
 
 
 def correlate(
@@ -501,12 +501,8 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
     if y.dtype.kind in "fc" or not boxes or x.size == 0:
         smooth(x, boxes, fill, y)
         return
-    total = np.empty(y.shape)
     for box in boxes:
-        ones = np.ones(len(box.weights), np.int64)
-        weighted_sums(x, ones, box.window(fill), total, line=True)
-        np.divide(total, len(ones), out=total)
-        y[...] = cut(total, y.dtype)
+        cut_sums(x, box.weights.shape, box_terms(len(box.weights)), box.window(fill), y)
         x = y
 
 

@@ -17,7 +17,7 @@ from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.correlation import convolve, correlate
 from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
-from pyconv.ndimage.truncated import kernel_terms, line_terms, truncated_sums
+from pyconv.ndimage.truncated import Terms, kernel_terms, line_terms, truncated_sums
 from pyconv.problem import MAX_SPATIAL
 
 Array = npt.NDArray[Any]
@@ -86,12 +86,15 @@ def weighted_sums(
         _exact_sums(x, whole, window, output, flip)
     elif output.dtype.kind in "biu":
         weights = np.flip(w) if flip else w
-        terms = line_terms(weights.astype(np.float64)) if line else kernel_terms(weights)
-        truncated_sums(
-            x, terms, 1, window.axes, window.pads, window.boundaries, window.fill.real, output
-        )
+        cut_sums(x, w.shape, line_terms(weights) if line else kernel_terms(weights), window, output)
     else:
         _float_sums(x, w, window, output, flip, skips=not line)
+
+
+def cut_sums(x: Array, shape: Sequence[int], terms: Terms, window: Window, output: Array) -> None:
+    """Write sums of doubles that become integers."""
+    fill = window.fill.real
+    truncated_sums(x, shape, terms, window.axes, window.pads, window.boundaries, fill, output)
 
 
 def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:

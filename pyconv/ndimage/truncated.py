@@ -5,127 +5,122 @@ between 254 and 255. So products are rounded before they are added, in the order
 `scipy.ndimage`, and the results are its own to the bit.
 """
 
+import functools
 import itertools
+import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.boundaries import BOUNDARIES, FILL
+from pyconv import threads
+from pyconv._native import loader
+from pyconv.algorithms.casting import axis_rows
+from pyconv.algorithms.direct import Direct, form_of
+from pyconv.problem import Problem, make_problem
 
 Array = npt.NDArray[Any]
 
-#: Outputs summed at a time: three buffers of doubles that stay in the cache.
-CHUNK = 1 << 14
+
+class Terms(NamedTuple):
+    """Products in the order in which they are added: x[a] · w, then (x[a] ± x[b]) · w.
+
+    Samples are named by the tap that reads them, one number for each axis of the kernel.
+    """
+
+    singles: tuple[tuple[int, ...], ...]
+    pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    #: Whether pairs are subtracted.
+    difference: bool
+    #: Of the singles, then of the pairs.
+    weights: tuple[float, ...]
+    divisor: int = 1
 
 
-class Term(NamedTuple):
-    """One product: (x[first] + sign · x[second]) · weight, in taps from the low end."""
-
-    first: tuple[int, ...]
-    second: tuple[int, ...] | None
-    sign: int
-    weight: float
-
-
-def line_terms(w: Array) -> list[Term]:
+def line_terms(w: Array) -> Terms:
     """Return the products of a kernel along one axis, as SciPy adds them.
 
     An odd kernel that is its own mirror image, or the negative of it, is folded: the sample in
     the middle first, then pairs from the ends inwards. Other kernels begin with the last weight.
     """
     taps, middle = len(w), len(w) // 2
-    values = w.tolist()
-    sign = 0
-    if taps % 2:
-        left, right = w[:middle], w[:middle:-1]
-        eps = np.finfo(np.float64).eps  # what SciPy calls equal
-        if np.all(np.abs(left - right) <= eps):
-            sign = 1
-        elif np.all(np.abs(left + right) <= eps):
-            sign = -1
-    if sign == 0:
-        return [Term((u,), None, 0, values[u]) for u in (taps - 1, *range(taps - 1))]
-    pairs = [Term((u,), (taps - 1 - u,), sign, values[u]) for u in range(middle)]
-    return [Term((middle,), None, 0, values[middle]), *pairs]
+    left, right = w[:middle], w[: -middle - 1 : -1]
+    eps = np.finfo(np.float64).eps  # what SciPy calls equal
+    even = bool(np.all(np.abs(left - right) <= eps))
+    if taps % 2 and (even or np.all(np.abs(left + right) <= eps)):
+        pairs = tuple(((u,), (taps - 1 - u,)) for u in range(middle))
+        return Terms(((middle,),), pairs, not even, (w[middle].item(), *left.tolist()))
+    order = (taps - 1, *range(taps - 1))
+    return Terms(tuple((u,) for u in order), (), False, tuple(w[list(order)].tolist()))
 
 
-def kernel_terms(w: Array) -> list[Term]:
+def kernel_terms(w: Array) -> Terms:
     """Return the products of a kernel of any dimension, row by row; zeros are left out."""
-    taps = itertools.product(*map(range, w.shape))
-    return [Term(u, None, 0, v) for u, v in zip(taps, w.ravel().tolist(), strict=True) if v != 0]
+    every = itertools.product(*map(range, w.shape))
+    kept = [(u, v) for u, v in zip(every, w.ravel().tolist(), strict=True) if v != 0]
+    return Terms(tuple(u for u, _ in kept), (), False, tuple(v for _, v in kept))
 
 
-def box_terms(taps: int) -> list[Term]:
-    """Return the samples of a running mean, to be divided by their number."""
-    return [Term((u,), None, 0, 1.0) for u in range(taps)]
+def box_terms(taps: int) -> Terms:
+    """Return the samples of a mean."""
+    return Terms(tuple((u,) for u in range(taps)), (), False, (1.0,) * taps, taps)
 
 
 def truncated_sums(
     x: Array,
-    terms: Sequence[Term],
-    divisor: int,
+    shape: Sequence[int],
+    terms: Terms,
     axes: Sequence[int],
     pads: Sequence[tuple[int, int]],
     boundaries: Sequence[str],
     fill: float,
     output: Array,
 ) -> None:
-    """Write the sums of ``terms``, divided and cut towards zero, to ``output``."""
-    padded = x.astype(np.float64)
-    for axis, (low, high), rule in zip(axes, pads, boundaries, strict=True):
-        padded = _padded(padded, axis, low, high, rule, fill)
-    rows = max(1, CHUNK * x.shape[0] // x.size)
-    for at in range(0, x.shape[0], rows):
-        to = min(at + rows, x.shape[0])
+    """Write the sums for a kernel of this shape, divided and cut towards zero, to ``output``.
 
-        def samples(tap: tuple[int, ...], at: int = at, to: int = to) -> Array:
-            window = [slice(0, n) for n in x.shape]
-            window[0] = slice(at, to)
-            for axis, u in zip(axes, tap, strict=True):
-                window[axis] = slice(window[axis].start + u, window[axis].stop + u)
-            return padded[tuple(window)]
-
-        total = np.zeros((to - at, *x.shape[1:]))
-        product = np.empty_like(total)
-        for number, term in enumerate(terms):
-            if term.second is None:
-                factor = samples(term.first)
-            else:
-                fold = np.add if term.sign > 0 else np.subtract
-                factor = fold(samples(term.first), samples(term.second), out=product)
-            np.multiply(factor, term.weight, out=total if number == 0 else product)
-            if number:
-                np.add(total, product, out=total)
-        if divisor != 1:
-            np.divide(total, divisor, out=total)
-        output[at:to] = cut(total, output.dtype)
-
-
-def _padded(x: Array, axis: int, low: int, high: int, rule: str, fill: float) -> Array:
-    """Return ``x`` with what is read outside one axis."""
-    size = x.shape[axis]
-    index = BOUNDARIES[rule].index(np.arange(-low, size + high), size)
-    padded = np.take(x, index, axis=axis)
-    outside: list[Any] = [slice(None)] * x.ndim
-    outside[axis] = index == FILL
-    padded[tuple(outside)] = fill
-    return padded
-
-
-def cut(sums: Array, dtype: np.dtype) -> Array:
-    """Return ``sums`` without their fractions, wrapped into an integer dtype.
-
-    What no 64-bit integer holds becomes 0; of a bool, everything but 0 is True.
+    They wrap; what no signed 64-bit integer holds becomes 0, and of a bool all but 0 is True.
     """
-    whole = np.trunc(sums)
-    if dtype.kind == "b":
-        return whole != 0
-    least, beyond = (0.0, 2.0**64) if dtype == np.uint64 else (-(2.0**63), 2.0**63)
-    fits = (whole >= least) & (whole < beyond)
-    if dtype == np.uint64 and not fits.all():
-        negative = cut(np.where(whole < 0, whole, 0.0), np.dtype(np.int64))
-        return np.where(fits, whole, 0.0).astype(dtype) + negative.astype(dtype)
-    wide = np.where(fits, whole, 0.0).astype(dtype if dtype == np.uint64 else np.int64)
-    return wide.astype(dtype)
+    problem = make_problem(
+        x.shape, x.dtype, tuple(shape), np.dtype(np.float64), mode=pads,
+        boundary=tuple(boundaries), axes=tuple(axes), rtol=0,
+    )  # fmt: skip
+    loop, folded = _loop(loader.native, problem, terms)
+    x = np.asarray(x, x.dtype.newbyteorder("="))
+    if folded or not x.flags.aligned:
+        x = np.array(x, order="C", copy=not (x.flags.c_contiguous and x.flags.aligned))
+    y = output
+    direct = y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative
+    if not direct or np.may_share_memory(x, y):
+        y = np.empty(output.shape, output.dtype.newbyteorder("="))
+    loop.run(x, y, fill, threads.resolve(None, Direct().threads(problem)))
+    if y is not output:
+        output[...] = y
+
+
+@functools.lru_cache(maxsize=64)
+def _loop(native: ModuleType, problem: Problem, terms: Terms) -> tuple[Any, bool]:
+    """Return the compiled loop, and whether it takes trailing axes as one."""
+    form = form_of(problem)
+
+    def taps(places: Sequence[tuple[int, ...]]) -> Array:
+        """Return taps along z, y and x, a row for each place."""
+        return np.array(
+            [[0 if i < 0 else place[i] for i in form.w_axes] for place in places], np.intp
+        ).reshape(-1, 3)
+
+    loop = native.TruncatedLoop(
+        axis_rows(form.axes),
+        form.batch,
+        math.prod(problem.x_shape[a] for a in form.batch),
+        form.group,
+        taps(terms.singles),
+        taps([first for first, _ in terms.pairs]),
+        taps([second for _, second in terms.pairs]),
+        np.array(terms.weights, np.float64),
+        terms.divisor,
+        terms.difference,
+    )
+    last = max(a.axis for a in problem.spatial)
+    return loop, math.prod(problem.x_shape[last + 1 :]) > 1

@@ -1,0 +1,98 @@
+/* Rows of sums in double, cut towards zero:  y[i] = trunc((Σ_k (x[a_k + i] ± x[b_k + i]) w_k) / n).
+
+   Every product is rounded before it is added, in the order of the terms: where a sum is a whole
+   number but for its last bits, that decides the result. So nothing here may be fused into one
+   operation, though the compiler is told that it may: products pass through ROUNDED. */
+#pragma once
+#include "rows.h"
+#include "stencil.h"
+
+typedef struct {
+    ptrdiff_t n_singles, n_pairs;
+    const ptrdiff_t *singles, *firsts, *seconds; /* offsets of samples */
+    const double *weights;                       /* of the singles, then of the pairs */
+    double divisor;
+    int difference; /* of pairs, not their sum */
+    int truth;      /* 1 for what is not cut to 0 */
+} truncated_terms;
+
+/* What a 64-bit integer holds; NaN and everything else becomes 0. */
+#define TRUNCATED_LIMIT 9223372036854775808.0
+
+#if STENCIL_HAS_VECTORS
+#define TRUNCATED_VECTORS 4
+#define TRUNCATED_LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(double)))
+typedef int64_t truncated_mask __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
+#if defined(__AVX512F__)
+#define ROUNDED(vector) __asm__("" : "+v"(vector))
+#elif defined(__x86_64__)
+#define ROUNDED(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__)
+#define ROUNDED(vector) __asm__("" : "+w"(vector))
+#else
+#define ROUNDED(vector) __asm__("" : "+m"(vector))
+#endif
+#define TRUNCATED_STEP (TRUNCATED_VECTORS * TRUNCATED_LANES)
+
+STENCIL_INLINE void truncated_add(vec_double *sums, const double *a, const double *b,
+                                  double weight, int folded) {
+    const vec_double w = splat_double(weight);
+    for (int i = 0; i < TRUNCATED_VECTORS; i++) {
+        vec_double x = load_double(a + i * TRUNCATED_LANES);
+        if (folded > 0) x = x + load_double(b + i * TRUNCATED_LANES);
+        if (folded < 0) x = x - load_double(b + i * TRUNCATED_LANES);
+        x = x * w;
+        ROUNDED(x);
+        sums[i] = sums[i] + x;
+    }
+}
+
+STENCIL_INLINE vec_double truncated_whole(vec_double sum, const truncated_terms *t) {
+    if (t->divisor != 1) sum = sum / splat_double(t->divisor);
+    const vec_double limit = splat_double(TRUNCATED_LIMIT);
+    if (t->truth) {
+        const truncated_mask whole = (sum >= splat_double(1)) | (sum <= splat_double(-1));
+        return (vec_double)(whole & (truncated_mask)splat_double(1));
+    }
+    return (vec_double)(((sum < limit) & (sum >= -limit)) & (truncated_mask)sum);
+}
+
+/* Reads and writes whole steps of samples: rows have room for them. */
+static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n, double *y) {
+    for (ptrdiff_t j = 0; j < n; j += TRUNCATED_STEP) {
+        const double *w = t->weights;
+        vec_double sums[TRUNCATED_VECTORS];
+        for (int i = 0; i < TRUNCATED_VECTORS; i++) sums[i] = splat_double(0);
+        for (ptrdiff_t k = 0; k < t->n_singles; k++)
+            truncated_add(sums, x + t->singles[k] + j, NULL, *w++, 0);
+        if (t->difference)
+            for (ptrdiff_t k = 0; k < t->n_pairs; k++)
+                truncated_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, -1);
+        else
+            for (ptrdiff_t k = 0; k < t->n_pairs; k++)
+                truncated_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, 1);
+        for (int i = 0; i < TRUNCATED_VECTORS; i++)
+            store_double(y + j + i * TRUNCATED_LANES, truncated_whole(sums[i], t));
+    }
+}
+#else
+#define TRUNCATED_STEP ((ptrdiff_t)1)
+static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n, double *y) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const double *w = t->weights;
+        double sum = 0;
+        for (ptrdiff_t k = 0; k < t->n_singles; k++) {
+            const volatile double product = x[t->singles[k] + j] * *w++;
+            sum += product;
+        }
+        for (ptrdiff_t k = 0; k < t->n_pairs; k++) {
+            const double a = x[t->firsts[k] + j], b = x[t->seconds[k] + j];
+            const volatile double product = (t->difference ? a - b : a + b) * *w++;
+            sum += product;
+        }
+        sum /= t->divisor;
+        if (t->truth) y[j] = sum >= 1 || sum <= -1;
+        else y[j] = sum < TRUNCATED_LIMIT && sum >= -TRUNCATED_LIMIT ? sum : 0;
+    }
+}
+#endif
