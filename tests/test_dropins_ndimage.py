@@ -355,6 +355,26 @@ def test_grey_areas_are_those_of_scipy(value):
         both("correlate", x, np.full((5, 5), 1 / 25))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_bytes_are_decided_in_double_where_floats_are_not_enough(isa, dtype, rng):
+    """Noise, of which some sums lie next to whole numbers, and steps of two values."""
+    noise = rng.integers(0, 256, (300, 301)).astype(np.uint8).view(dtype.replace("bool", "u1"))
+    steps = np.where(rng.random((300, 301)) < 0.5, 20, 100).astype(noise.dtype)
+    for x, sigma in itertools.product((noise, steps), (0.6, 1, 2, 3)):
+        x = x % 2 == 0 if dtype == "bool" else x
+        w = gaussian.kernel_1d(sigma, 0, 6)
+        pads = [(6, 6)]
+        y = np.empty(x.shape, np.int16)
+        terms = line_terms(w)
+        truncated_sums(x, w.shape, terms, (1,), pads, ["symmetric"], 0.0, y)
+        double = np.empty(x.shape, np.int16)
+        scipy.ndimage.correlate1d(x, w, 1, double)
+        np.testing.assert_array_equal(y, double)
+        if dtype != "bool":
+            both("gaussian_filter", x, sigma)
+            both("gaussian_filter", x, sigma, order=1)
+
+
 # ---- floats, and what is fused ----------------------------------------------------------------
 
 

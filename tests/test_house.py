@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
+from pyconv import ndimage, signal
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -177,7 +178,7 @@ def test_every_dtype_is_computed():
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (pyconv, functional, grad)
+    for module in (pyconv, functional, grad, ndimage, signal)
     for name in module.__all__
     if callable(getattr(module, name))
 }
@@ -201,7 +202,9 @@ def test_public_docstring_is_complete(name):
         assert re.search(SECTION.format("Returns"), text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("module", [pyconv, functional, grad], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [pyconv, functional, grad, ndimage, signal], ids=lambda m: m.__name__
+)
 def test_public_names_are_those_of_the_package(module):
     """__all__ is sorted, complete and says nothing that is not there."""
     assert sorted(module.__all__) == module.__all__
@@ -278,6 +281,17 @@ def test_pages_list_the_layers():
     assert listed == {f"functional.{name}" for name in functional.__all__} | {
         f"grad.{name}" for name in grad.__all__
     }
+
+
+@pytest.mark.parametrize("module", [ndimage, signal], ids=lambda m: m.__name__)
+def test_page_lists_what_takes_the_place_of_scipy(module):
+    """Every public name is on the page of its module."""
+    page = ROOT.parent / "docs" / "dropins.rst"
+    if not page.exists():
+        pytest.skip("an installed package has no pages")
+    _, _, text = page.read_text().partition(f".. currentmodule:: {module.__name__}\n")
+    listed = re.findall(r"^   (\w+)$", text.partition(".. currentmodule::")[0], re.MULTILINE)
+    assert sorted(listed) == module.__all__
 
 
 def test_package_is_typed():
