@@ -426,6 +426,9 @@ def test_nan_stays_where_it_is_read(rng):
             assert np.isfinite(y[~near]).all()
             if name != "uniform_filter":  # whose running sum is spoilt to the end of the line
                 both(name, x.astype(dtype), *args)
+    cross = [[0, 1, 0], [2, 0, -1], [0, 0.5, 0]]
+    expected = ndimage.correlate(x, cross)
+    np.testing.assert_array_equal(ndimage.correlate(x, cross, output=x), expected)
     big = np.ones((150, 150), np.float32)
     big[75, 75] = np.nan
     assert np.isnan(ndimage.gaussian_filter(big, 9, radius=20)).sum() == 41 * 41
