@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import regret
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
+    from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
@@ -38,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speed.add_argument("--allocate", action="store_true",
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
+    _add(
+        commands,
+        "dropins",
+        "SciPy's functions beside ours",
+        DROPIN_CLASSES,
+        DROPIN_PEERS,
+        METHODS[:1],
+    )
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     _add(commands, "filters", "filters beside OpenCV and ndimage", FILTER_CLASSES, FILTER_PEERS)
     chosen = commands.add_parser(

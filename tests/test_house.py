@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, operators
+from pyconv import arithmetic, filters, kernels, ndimage, operators, signal
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -179,7 +179,7 @@ def test_every_dtype_is_computed():
 # ---- documentation ----------------------------------------------------------------------------
 
 #: Modules of names only, and modules that define what they show.
-NAMES = (pyconv, functional, grad)
+NAMES = (pyconv, functional, grad, ndimage, signal)
 PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, operators)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -297,6 +297,17 @@ def test_pages_list_every_name(page, modules):
         for name in module.__all__
         if callable(getattr(module, name))
     }
+
+
+@pytest.mark.parametrize("module", [ndimage, signal], ids=lambda m: m.__name__)
+def test_page_lists_what_takes_the_place_of_scipy(module):
+    """Every public name is on the page of its module."""
+    page = ROOT.parent / "docs" / "dropins.rst"
+    if not page.exists():
+        pytest.skip("an installed package has no pages")
+    _, _, text = page.read_text().partition(f".. currentmodule:: {module.__name__}\n")
+    listed = re.findall(r"^   (\w+)$", text.partition(".. currentmodule::")[0], re.MULTILINE)
+    assert sorted(listed) == module.__all__
 
 
 def test_package_is_typed():
