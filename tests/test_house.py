@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic
+from pyconv import arithmetic, nn
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -49,7 +49,13 @@ LEAVES = {
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
 FLOORS = ("_native", "algorithms", "planning", "nn", "public")
 #: What callers of `pyconv.nn` import; the other modules of the folder are behind it.
-NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"}
+NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"} | {
+    f"pyconv.nn.{name}"  # layers and what trains them, which call the functions as users do
+    for name in (
+        "containers", "convolution_layers", "criteria", "dense_layers", "fitting", "models",
+        "pooling_layers",
+    )
+}  # fmt: skip
 #: One file for each algorithm; the other files of the folder are what they share.
 ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
 
@@ -178,8 +184,8 @@ def test_every_dtype_is_computed():
 # ---- documentation ----------------------------------------------------------------------------
 
 #: Modules of names only, and modules that define what they show.
-NAMES = (pyconv, functional, grad)
-PUBLIC_MODULES = (*NAMES, arithmetic)
+NAMES = (pyconv, functional, grad, nn)
+PUBLIC_MODULES = (*NAMES, arithmetic, nn.init, nn.models)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES
@@ -209,7 +215,7 @@ def test_public_docstring_is_complete(name):
 @pytest.mark.parametrize("module", PUBLIC_MODULES, ids=lambda m: m.__name__)
 def test_public_names_are_those_of_the_package(module):
     """__all__ is sorted, complete and says nothing that is not there."""
-    assert sorted(module.__all__) == module.__all__
+    assert sorted(module.__all__, key=lambda n: (not n.isupper(), n)) == module.__all__
     public = {
         name
         for name, value in vars(module).items()
@@ -217,7 +223,8 @@ def test_public_names_are_those_of_the_package(module):
         and not inspect.ismodule(value)
         and (module in NAMES or getattr(value, "__module__", None) == module.__name__)
     }
-    assert public == set(module.__all__) - {"__version__"}
+    modules = {name for name in module.__all__ if inspect.ismodule(getattr(module, name))}
+    assert public == set(module.__all__) - modules - {"__version__"}
 
 
 def test_layers_are_imported_only_by_who_asks():
@@ -277,14 +284,20 @@ def test_there_are_examples():
 
 
 def test_pages_list_the_layers():
-    """Every public name of nn is on its page."""
-    page = ROOT.parent / "docs" / "nn.rst"
-    if not page.exists():
+    """Every public name of nn is on one of its pages."""
+    pages = [ROOT.parent / "docs" / name for name in ("nn.rst", "training.rst")]
+    if not pages[0].exists():
         pytest.skip("an installed package has no pages")
-    listed = set(re.findall(r"^   ((?:functional|grad)\.\w+)$", page.read_text(), re.MULTILINE))
-    assert listed == {f"functional.{name}" for name in functional.__all__} | {
-        f"grad.{name}" for name in grad.__all__
+    listed = set()
+    for page in pages:
+        listed |= set(re.findall(r"^   ((?:\w+\.)?\w+)$", page.read_text(), re.MULTILINE))
+    names = {
+        f"{module.__name__}.{name}".removeprefix("pyconv.nn.")
+        for module in (functional, grad, nn, nn.init, nn.models)
+        for name in module.__all__
+        if not inspect.ismodule(getattr(module, name))
     }
+    assert listed == names
 
 
 def test_package_is_typed():
