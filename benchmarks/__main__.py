@@ -23,11 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import regret
     from benchmarks.layer_classes import LAYER_CLASSES
-    from benchmarks.layer_peers import LAYER_PEERS
+    from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
+    from benchmarks.training import TRAINING_CLASSES
     from pyconv.layer_planning import LAYER_METHODS
     from pyconv.planning import METHODS
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
+    _add(commands, "training", "whole models beside torch", TRAINING_CLASSES, (TORCH,), ("auto",))
     chosen = commands.add_parser(
         "regret",
         help="the automatic choice beside every algorithm that is forced",
