@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import regret
+    from benchmarks import lenet, regret
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
@@ -48,8 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
     chosen.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    learned = commands.add_parser(
+        "lenet",
+        help="LeNet-5 trained on real digits, and kernels learned from pictures",
+        description="Train LeNet-5 and single kernels on one thread; print accuracy and time. "
+        "Needs scikit-learn and scikit-image.",
+    )
+    learned.add_argument("--quick", action="store_true", help="one seed")
+    learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     given = parser.parse_args(arguments)
 
+    if given.command == "lenet":
+        _write(given.json, lenet.report(given.quick))
+        return 0
     if given.command == "regret":
         _write(given.json, regret.report(given.quick, QUICK if given.quick else FULL))
         return 0

@@ -20,13 +20,26 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/*.inc"]
+exclude_patterns = ["_build", "gallery", "generated/*.inc", "generated/gallery/*.py"]
 default_role = "autolink"
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say them better
 numpydoc_show_class_members = False
 myst_heading_anchors = 2
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "generated/gallery",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "image_scrapers": ("matplotlib",),
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "pyconv"

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, nn
+from pyconv import arithmetic, filters, kernels, nn, viz
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -186,7 +186,7 @@ def test_every_dtype_is_computed():
 
 #: Modules of names only, and modules that define what they show.
 NAMES = (pyconv, functional, grad, nn)
-PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models)
+PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models, viz)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES
@@ -227,7 +227,7 @@ def test_public_names_are_those_of_the_package(module):
     assert public == named if module in NAMES else public >= named
 
 
-@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic"])
+@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic", "viz"])
 def test_modules_are_imported_only_by_who_asks(module):
     """`import pyconv` stays light."""
     code = f"import sys, pyconv; print(any(n.startswith('pyconv.{module}') for n in sys.modules))"
@@ -235,6 +235,15 @@ def test_modules_are_imported_only_by_who_asks(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
     assert result.stdout.strip() == "False"
+
+
+def test_extras_are_imported_only_when_they_are_used():
+    """Layers and pictures are imported without what draws pictures and bars."""
+    code = "import sys, pyconv.nn, pyconv.viz; print({'matplotlib', 'tqdm'} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert result.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", grad.__all__)
@@ -289,6 +298,7 @@ def test_there_are_examples():
     [
         ("nn", {"functional.": functional, "grad.": grad}),
         ("training", {"": nn, "init.": nn.init, "models.": nn.models}),
+        ("viz", {"viz.": viz}),
         ("kernels", {"kernels.": kernels}),
         ("filters", {"filters.": filters}),
     ],

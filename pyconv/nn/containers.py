@@ -119,6 +119,12 @@ class Sequential(_Container):
             input_shape = layer.output_shape(input_shape)
         return input_shape
 
+    def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the first sample, perhaps of the padding, that the result at a position reads."""
+        for layer in reversed(self._layers):
+            position = layer.first_seen(position)
+        return position
+
     def describe(
         self, name: str, shape: tuple[int, ...], windows: summaries.Windows, itemsize: int
     ) -> summaries.Described:
@@ -198,6 +204,10 @@ class Residual(_Container):
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the result for an input of this shape."""
         return self.body.output_shape(input_shape)
+
+    def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the first sample, perhaps of the padding, that the body reads."""
+        return self.body.first_seen(position)
 
     def describe(
         self, name: str, shape: tuple[int, ...], windows: summaries.Windows, itemsize: int

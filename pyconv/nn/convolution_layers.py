@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import arithmetic
+from pyconv.layer_problem import paddings, positive
 from pyconv.nn import functional, grad, init
 from pyconv.nn.arguments import SPATIAL_NAMES
 from pyconv.nn.layer import Array, Layer, numbers
@@ -135,6 +136,15 @@ class _Windows(Layer):
         """Return kernel, stride and dilation; a transpose has no stride that counts input."""
         words = {w: self.keywords[w] for w in ("stride", "dilation")}
         return None if self.transposed else {"kernel": self.kernel_size, **words}
+
+    def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the first sample, perhaps of the padding, that the result at a position reads."""
+        if self.transposed:
+            raise ValueError(f"{self.options()}: a transpose has no windows in its input")
+        strides, dilations = (positive(self.keywords[w], self.n, w) for w in ("stride", "dilation"))
+        spans = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, dilations, strict=True)]
+        pads = paddings(self.keywords["padding"], spans, strides)
+        return tuple(p * s - low for p, s, (low, _) in zip(position, strides, pads, strict=True))
 
     def options(self) -> str:
         """Return the arguments that made the layer."""

@@ -88,6 +88,10 @@ class Layer:
         """Return kernel, stride and dilation of what a result reads; None for all of the input."""
         return {"kernel": 1}
 
+    def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the first sample, perhaps of the padding, that the result at a position reads."""
+        return position
+
     def summary(self, input_shape: tuple[int, ...]) -> summaries.Summary:
         """Tabulate the layers for inputs of one shape, without computing anything.
 

@@ -72,6 +72,12 @@ class _Pool(Layer):
             "dilation": self.keywords.get("dilation", 1),
         }
 
+    def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the first sample, perhaps of the padding, that the result at a position reads."""
+        strides = integers(self.stride, self.n, "stride")
+        lows = integers(self.padding, self.n, "padding")
+        return tuple(p * s - low for p, s, low in zip(position, strides, lows, strict=True))
+
     def options(self) -> str:
         """Return the arguments that made the layer."""
         return ", ".join(f"{n}={v!r}" for n, v in self.keywords.items() if v != DEFAULTS.get(n))
