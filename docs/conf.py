@@ -1,12 +1,18 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
 
 import argparse
+import os
 from pathlib import Path
+
+# The gallery's small models are computed as fast, and as predictably, by one thread.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pyconv
 from pyconv.__main__ import parser
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES, natural_dtype
+
+pyconv.set_workers(1)
 
 project = "pyconv"
 author = "The pyconv developers"

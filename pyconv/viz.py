@@ -88,7 +88,8 @@ def show_kernels(
 def _write_numbers(ax: Any, panel: Array, limit: float) -> None:
     for (i, j), value in np.ndenumerate(panel):
         colour = "white" if abs(value) > 0.6 * limit else "black"
-        ax.text(j, i, f"{value:.2g}", ha="center", va="center", fontsize=8, color=colour)
+        number = f"{value:.2g}" if abs(value) > 1e-3 * limit else "0"
+        ax.text(j, i, number, ha="center", va="center", fontsize=8, color=colour)
 
 
 def show_feature_maps(
