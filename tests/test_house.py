@@ -44,7 +44,7 @@ LEAVES = {
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
     "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},
     "pyconv.kernels": {"pyconv.problem"},
-    "pyconv.results": set(),
+    "pyconv.results": {"pyconv._native.layout"},
     "pyconv.wisdom": {"pyconv.threads"},
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.

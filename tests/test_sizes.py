@@ -154,3 +154,18 @@ def test_rows_in_the_same_cache_sets(rng, taps, start):
         corner = pyconv.correlate(x[:9, :70].copy(), w, method="direct")
         y = pyconv.correlate(x, w, method="direct")
         assert bits(y[: corner.shape[0], : corner.shape[1]]) == bits(corner)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("w_shape", [(3, 3), (2, 5)])
+def test_large_results_begin_anywhere_in_a_cache_line(isa, rng, dtype, w_shape):
+    """Stores past the cache: to whole lines, to all outputs, and to nothing else."""
+    x, w = small(rng, (1100, 1936), dtype), small(rng, w_shape, "float32")
+    expected = pyconv.correlate(x.astype(np.int64), w.astype(np.int64), "same", "mirror")
+    for offset in (0, 1, 4, 15):
+        room = np.full(x.size + 40, np.nan, np.float32)
+        out = room[offset : offset + x.size].reshape(x.shape)
+        pyconv.correlate(x, w, "same", "mirror", out=out, method="direct")
+        np.testing.assert_array_equal(out, expected)
+        assert np.isnan(room[:offset]).all()
+        assert np.isnan(room[offset + x.size :]).all()

@@ -10,6 +10,7 @@
 
 cdef enum:
     STENCIL_TILE_LIMIT = 512        # the largest tile of any variant, in samples
+    LINE_BYTES = 64                 # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
 
@@ -147,11 +148,12 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
 
     ``ahead`` is where the next rows of the caller's array lie, or NULL.
     """
-    cdef Py_ssize_t first = s.tile_cols, i, n, at
+    cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
     cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
     cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
-    cdef bint streaming, swapping
-    if s.streaming and whole and cols > first:  # step back to where a cache line begins
+    cdef bint streaming = s.streaming and whole and cols > first
+    cdef bint swapping
+    if streaming:  # the tiles after the first begin at a cache line
         first -= past_line(s, out, first)
     n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
     # A processor that tells addresses apart by their low 12 bits takes what a tile reads for
@@ -161,17 +163,22 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
         2 * s.tile_cols * <Py_ssize_t>sizeof(sum_t))
     for i in range(n):
         at = tile_in_turn(i, n) if swapping else i
+        count = first
         if at > 0:
             at = first + (at - 1) * s.tile_cols
-        at = least(at, most(0, cols - s.tile_cols))
+            count = s.tile_cols
+        skip = most(0, at - most(0, cols - s.tile_cols))
+        at -= skip
         if ahead != NULL:
             prefetch_rows(s, ahead + at * s.x.sample_stride)
-        if whole:
-            streaming = s.streaming and past_line(s, out, at) == 0
+        # A line that is in the cache already would be thrown out by a store past it: there tiles
+        # do not write what their neighbours do.
+        if whole and (skip == 0 and count == s.tile_cols or not streaming):
             run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, streaming)
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
-            emit_tile(s, tile, rows, least(s.tile_cols, cols - at), out + at * s.out_item)
+            emit_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+                      out + (at + skip) * s.out_item)
 
 
 cdef inline Py_ssize_t tile_in_turn(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -182,7 +189,7 @@ cdef inline Py_ssize_t tile_in_turn(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
 cdef inline Py_ssize_t past_line(const Stencil* s, const char* out,
                                  Py_ssize_t sample) noexcept nogil:
     """Return how many samples of the result lie between a cache line's begin and ``sample``."""
-    return (<uintptr_t>(out + sample * s.out_item) % 64) // s.out_item
+    return (<uintptr_t>(out + sample * s.out_item) % LINE_BYTES) // s.out_item
 
 
 cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
@@ -373,7 +380,9 @@ cdef void run_unit(const Stencil* s, const Block* b, const char* x, char* out,
         n_parts = split_columns(&strips, b, out, parts)
     whole.col_from = b.col_from
     whole.col_to = b.col_to
-    whole.at = 0
+    # Loads that cross cache lines take twice as long: tiles that store whole lines load as many
+    # as they can.
+    whole.at = past_line(s, out, b.col_from * s.x.group) if s.streaming else 0
     whole.packed = True
     if n_parts == 0:
         run_block(s, b, &whole, 1, x, out, work)
@@ -479,7 +488,7 @@ cdef Py_ssize_t PANEL_COLS = 2048
 cdef Py_ssize_t TALL = 8
 # A larger x is prefetched (Zen 4, an image of 2048² bytes, 3×3: 1.35 ms instead of 1.75, while
 # 1 MiB loses 4 %); a larger result is written past the cache, for which each row of its tiles
-# must begin at a cache line.
+# must begin at a cache line and hold one.
 cdef Py_ssize_t CACHE_BYTES = 2 << 20
 cdef Py_ssize_t STREAM_BYTES = 8 << 20
 # Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
@@ -604,7 +613,8 @@ cdef class DirectLoop:
         s.n_panels = ceil_div(s.x.axis.out, cols)
         s.phase_rows = most(rows, s.tile_rows) + ceil_div(s.y.taps, s.y.phases) - 1
         s.phase_cols = most(cols * s.x.group, s.tile_cols) + reach * s.x.group
-        set_pitch(s, ceil_div(s.phase_cols * phases, s.lanes) * s.lanes)
+        # Rows may begin anywhere in a cache line.
+        set_pitch(s, ceil_div(s.phase_cols * phases + LINE_BYTES // s.item, s.lanes) * s.lanes)
 
     cdef void lay_out(self, Stencil* s, int threads) noexcept:
         """Cut the work: buffers within BUFFER_BYTES, signals in time, units for each thread."""
@@ -744,7 +754,8 @@ cdef class DirectLoop:
         )
         s.emit = row_emits[self.sums_code][clip][code]
         s.streaming = (s.stored and s.y.taps < TALL and cnp.PyArray_NBYTES(y) > STREAM_BYTES
-                       and (s.line or s.y.comb * s.out_y % 64 == 0))
+                       and s.tile_cols * s.item >= LINE_BYTES
+                       and (s.line or s.y.comb * s.out_y % LINE_BYTES == 0))
         return 0
 
     cdef char* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
