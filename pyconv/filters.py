@@ -16,7 +16,14 @@ import numpy.typing as npt
 
 from pyconv import kernels
 from pyconv.correlation import correlate
-from pyconv.dtypes import LIMITS, is_integer, supported
+from pyconv.dtypes import (
+    LIMITS,
+    check_overflow,
+    is_integer,
+    narrow,
+    result_interval,
+    supported,
+)
 from pyconv.kernels import EVERY, KERNELS, Number
 from pyconv.problem import boundary_names, integer, spatial_axes
 from pyconv.results import check_out, empty, plain_array, writable_in_place
@@ -47,8 +54,8 @@ Array = npt.NDArray[Any]
 Axes = int | Sequence[int] | None
 Boundary = str | tuple[str, ...]
 
-#: Samples of a block whose squares are summed while they are in the cache.
-BLOCK = 2**14
+#: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
+BLOCK = 2**15
 
 OPERATORS = ("gaussian", *(name for name, row in KERNELS.items() if row.direction))
 
@@ -97,7 +104,8 @@ def gaussian(
     dtype : dtype, optional
         Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
         whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-        whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64.
+        whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
+        integer dtype is rounded half to even from such a result.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
     out : ndarray, optional
@@ -1241,20 +1249,28 @@ class _Call:
         """
         if self.n < 3 or self.options.rtol is not None:
             return self.once(kernels.outer(rows), mean)
-        boundaries = boundary_names(self.options.boundary, self.n, self.options.fill_value)
-        y, fill_value = self.x, self.options.fill_value
-        for i in (2, 1, 0):
-            options = self.options._replace(dtype=None, out=None) if i else self._settled(mean)
-            options = options._replace(boundary=boundaries[i], fill_value=fill_value)
-            w = self._weights(rows[i])
-            y = _correlated(y, w, self.axes[i], options)
-            # What lies outside along the next axis has been filtered along this one.
-            fill_value = fill_value * w.sum().item()
-        return y
+        rows = [self._weights(row) for row in rows]
+        return self._result(partial(self._passes, rows), partial(kernels.outer, rows), mean)
 
     def once(self, w: Array, mean: bool = False) -> Array:
-        """Return the result of one kernel."""
-        return _correlated(self.x, self._weights(w), self.axes, self._settled(mean))
+        """Return the result of one kernel; that of a ``mean`` lies among the samples."""
+        w = self._weights(w)
+        return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
+
+    def _passes(self, rows: Sequence[Array], options: Options) -> Array:
+        boundaries = boundary_names(options.boundary, self.n, options.fill_value)
+        y, fill_value = self.x, options.fill_value
+        for i in (2, 1, 0):
+            last = options if i == 0 else options._replace(dtype=None, out=None)
+            y = _correlated(
+                y,
+                rows[i],
+                self.axes[i],
+                last._replace(boundary=boundaries[i], fill_value=fill_value),
+            )
+            # What lies outside along the next axis has been filtered along this one.
+            fill_value = fill_value * rows[i].sum().item()
+        return y
 
     def _weights(self, w: Array) -> Array:
         """Return ``w`` in the dtype in which products are summed: integers stay exact."""
@@ -1267,23 +1283,45 @@ class _Call:
     def _real_part(dtype: Any) -> np.dtype:
         return np.dtype(np.float32) if dtype is None or is_integer(dtype) else dtype
 
-    def _settled(self, mean: bool) -> Options:
-        """Return the options of the call that makes the result."""
-        dtype: Any = self.options.dtype
+    def _result(
+        self, run: Callable[[Options], Array], kernel: Callable[[], Array], mean: bool
+    ) -> Array:
+        """Return the result of ``run`` in the dtype that is asked for.
+
+        Integer results of fractional weights are rounded from floating-point sums: those
+        that the engine rounds by itself have to be plain ones.
+        """
+        options = self.options
+        dtype: Any = options.dtype
         if dtype is None and self.x.dtype == np.float16:
-            return self.options._replace(dtype=self.x.dtype)
-        if dtype is None or not (mean and is_integer(dtype) and self._holds_samples(dtype)):
-            return self.options
-        # Only rounding could lead a mean of samples out of their range.
-        overflow = "saturate" if self.options.overflow == "raise" else self.options.overflow
-        return self.options._replace(overflow=overflow)
+            return run(options._replace(dtype=self.x.dtype))
+        if dtype is None or not is_integer(dtype) or self.x.dtype.kind == "c":
+            return run(options)
+        if mean and options.overflow == "raise" and self._holds_samples(dtype):
+            options = options._replace(overflow="saturate")  # only rounding could lead out
+        if options.rtol is not None or (is_integer(self.x.dtype) and is_integer(kernel().dtype)):
+            return run(options)
+        if options.overflow == "raise":
+            check_overflow(result_interval(self.x, kernel(), self._fill()), dtype, "raise")
+        rounded = self.destination(self.x.shape, dtype)
+        y = run(options._replace(dtype=None, out=None)).reshape(-1)
+        policy = "saturate" if options.overflow == "raise" else options.overflow
+        for start in range(0, y.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            rounded.reshape(-1)[block] = narrow(y[block], dtype, policy)
+        return self.returned(rounded)
+
+    def _fill(self) -> float | None:
+        """Return the number that is read outside, if one is."""
+        fill: Any = self.options.fill_value
+        names = boundary_names(self.options.boundary, self.n, fill)
+        return fill if "constant" in names and isinstance(fill, int | float) else None
 
     def _holds_samples(self, dtype: np.dtype) -> bool:
         """Return whether an integer dtype has a value for everything that is read."""
         low, high = LIMITS[dtype]
-        fill: Any = self.options.fill_value
-        inside = isinstance(fill, int | float | np.number) and bool(low <= fill <= high)
-        return inside and np.can_cast(self.x.dtype, dtype)
+        fill = self._fill()
+        return np.can_cast(self.x.dtype, dtype) and (fill is None or bool(low <= fill <= high))
 
     # ---- several kernels
 

@@ -181,6 +181,37 @@ def test_whole_kernels_obey_the_overflow_policy(name):
     assert name in ("scharr", "prewitt") or np.array_equal(narrow, exact)
 
 
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(WHOLE)))
+def test_fractional_weights_are_rounded_under_the_policy(rng, name):
+    """The same as narrowing a floating-point result, into any array."""
+    n = KERNELS[name].ndims[-1]
+    x = rng.integers(0, 256, SHAPES[n]).astype(np.uint8)
+    exact = np.rint(call(name, x, **axes_of(n)))
+    for overflow, expected in (
+        ("saturate", np.clip(exact, 0, 255)),
+        ("wrap", exact.astype(np.int64)),
+    ):
+        keywords = {"dtype": np.uint8, "overflow": overflow} | axes_of(n)
+        y = call(name, x, **keywords)
+        np.testing.assert_array_equal(y, expected.astype(np.uint8), strict=True)
+        for out in (np.empty_like(x), x.copy(), np.empty(x.shape[::-1], np.uint8).T):
+            source = out if np.array_equal(out, x) else x
+            assert call(name, source, out=out, **keywords) is out
+            np.testing.assert_array_equal(out, y)
+    np.testing.assert_array_equal(call(name, x, dtype=np.int32, **axes_of(n)), exact)
+    with pytest.raises(TypeError, match="^out has dtype int8"):
+        call(name, x, out=x.view(np.int8), **keywords)
+    if KERNELS[name].total == 0 or name == "unsharp":
+        with pytest.raises(OverflowError, match="overflow="):
+            call(name, x, dtype=np.uint8, **axes_of(n))
+    spoiled = x.astype(np.float32)
+    spoiled[(2,) * n] = np.nan
+    with pytest.raises(OverflowError, match="NaN or infinite"):
+        call(name, spoiled, dtype=np.int16, **axes_of(n))
+    clipped = call(name, spoiled, dtype=np.int16, overflow="saturate", **axes_of(n))
+    assert clipped[(2,) * n] == 0
+
+
 @pytest.mark.parametrize("name", ["ball", "box", "disk", "gaussian", "motion"])
 def test_means_stay_in_the_range_of_the_samples(rng, name):
     """Rounding leads no mean out of the dtype of its samples, and asks for no policy."""
@@ -196,7 +227,9 @@ def test_means_stay_in_the_range_of_the_samples(rng, name):
         np.testing.assert_array_equal(y, x, strict=True)
     x = rng.integers(0, 256, SHAPES[n]).astype(np.uint8)
     rounded = np.rint(call(name, x, **axes_of(n)))
-    assert np.abs(call(name, x, dtype=np.uint8, **axes_of(n)) - rounded).max() <= 1
+    np.testing.assert_array_equal(call(name, x, dtype=np.uint8, **axes_of(n)), rounded)
+    plain = call(name, x, dtype=np.uint8, rtol=0, **axes_of(n))
+    assert np.abs(plain - rounded).max() <= 1
     for keywords in ({"dtype": np.int8}, {"boundary": "constant", "fill_value": 256.0}):
         with pytest.raises(OverflowError, match="overflow="):
             call(name, x, **({"dtype": np.uint8} | keywords), **axes_of(n))
