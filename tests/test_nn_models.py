@@ -120,6 +120,18 @@ def test_evaluation_gives_the_same(rng, name):
             assert y.dtype == expected.dtype
 
 
+def test_evaluation_packs_for_every_shape_and_dtype(rng):
+    """One after another without train() between them, as an image of another size comes along."""
+    layer = nn.Conv2d(2, 3, 3, rng=0)
+    given = [rng.standard_normal(shape) for shape in ((4, 2, 9, 8), (1, 2, 9, 8), (2, 9, 8))]
+    expected = [F.conv2d(x.astype(np.float32), layer.weight) for x in given]
+    layer.eval()
+    for i in (0, 1, 0, 2, 1):
+        np.testing.assert_allclose(layer(given[i]), expected[i], rtol=1e-5, atol=1e-5)
+    layer.astype(F64)
+    np.testing.assert_allclose(layer(given[1]), F.conv2d(given[1], layer.weight), rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradients_add_up(rng, name):
     """Two calls of backward give the sum, and the input's gradient only where it is asked for."""

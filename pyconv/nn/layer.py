@@ -128,7 +128,8 @@ class Layer:
             return self.forward(input)
         except (ValueError, TypeError) as error:
             where = f"layer {name}, " if name else "layer "
-            raise type(error)(f"{where}{self._call()}: {error}") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{where}{self._call()}: {error}") from error
 
     def keep(self, *values: Any) -> None:
         """Keep what `backward` needs, while training."""
