@@ -77,7 +77,7 @@ def measure(case: Case, effort: Effort) -> Regret:
 
 def report(quick: bool, effort: Effort) -> dict[str, Any]:
     """Print each row, then how many are near the best, and the worst; return them as plain data."""
-    header = machine()
+    header = machine(())
     print("## Regret of the automatic choice\n")
     print("Time of the algorithm that is chosen ÷ the least of those forced; one thread.\n")
     for name, value in header.items():

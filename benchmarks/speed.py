@@ -7,17 +7,16 @@ in layer_classes.py.
 
 import math
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.peers import Peer
 from benchmarks.timing import Effort, interleaved_minima
+from pyconv.machine import cpu_name
 from pyconv.versions import versions
 
 #: What a shared machine changes from run to run: a goal missed by less is not called missed.
@@ -183,14 +182,6 @@ def _verdict(share: float) -> str:
 
 def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
     """Return the date, the versions and the machine that the figures belong to."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                cpu = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
     found = {
         p.distribution: p.version() or "not installed: left out of the rows"
         for p in peers
@@ -199,7 +190,7 @@ def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": date.today().isoformat(),
-        "CPU": cpu,
+        "CPU": cpu_name(),
         **versions(),
         **found,
         "load average before": load,

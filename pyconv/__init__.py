@@ -3,6 +3,7 @@
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
 from pyconv.explanation import Explanation, explain
+from pyconv.measuring import tune_machine
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
 from pyconv.tuning import tune
@@ -20,4 +21,5 @@ __all__ = [
     "set_workers",
     "show_versions",
     "tune",
+    "tune_machine",
 ]

@@ -1,5 +1,9 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
+import contextlib
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +21,7 @@ from pyconv.dtypes import (
     result_interval,
     supported,
 )
-from pyconv.machine import MACHINE
+from pyconv.machine import MACHINE, cpu_name
 from pyconv.problem import Problem, integer, make_problem
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
@@ -87,8 +91,24 @@ def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
     """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
 
 
+def machine_key() -> str:
+    """Return the words by which wisdom knows this machine and the loops in use."""
+    return f"{loader.native.ISA} on {cpu_name()}"
+
+
+def _take_rates(entries: Mapping[str, str]) -> None:
+    """Predict by the rates among the entries, if they are of this machine."""
+    rates: Any = {}
+    with contextlib.suppress(ValueError):
+        rates = json.loads(entries.get(machine_key(), "{}"))
+    sound = isinstance(rates, dict) and all(
+        isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
+    )
+    MACHINE.take(rates if sound else {})
+
+
 #: What timing has found, which goes before predictions.
-WISDOM = Wisdom()
+WISDOM = Wisdom(_take_rates)
 
 
 def description(problem: Problem) -> str:
@@ -260,6 +280,7 @@ def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepar
 
 
 def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    WISDOM.known()  # the rates that costs are made of may be among it
     try:
         exact = tuple(_exact(option) for option in options)
         key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))
