@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn import functional, grad
+from pyconv.nn import functional, grad, losses
 from pyconv.results import plain_array
 
 Array = npt.NDArray[Any]
@@ -135,12 +135,13 @@ class CrossEntropyLoss(Criterion):
         )
 
     def loss(self, x: Array, target: Array) -> Any:
-        """Return the loss."""
-        return functional.cross_entropy(x, target, **self.keywords)
+        """Return the loss, and keep the shares, which the gradient is made of."""
+        loss, self._gradient = losses.cross_entropy_and_gradient(x, target, **self.keywords)
+        return loss
 
     def gradient(self, x: Array, target: Array) -> Array:
         """Return the gradient of the loss."""
-        return grad.cross_entropy_input(x, target, **self.keywords)
+        return self._gradient()
 
 
 class MSELoss(Criterion):

@@ -3,6 +3,8 @@
 Cross entropy is −Σ_c q_c · log softmax(x)_c with the weights q of a target; the other (x − t)².
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,11 +81,53 @@ def cross_entropy(
     x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
     with np.errstate(all="ignore"):
         losses = wanted.losses(log_shares(x.copy(), axis))
+    return _reduced(losses, wanted, reduction, np.asarray(input).dtype)
+
+
+def cross_entropy_and_gradient(
+    x: Array,
+    target: Array,
+    weight: npt.ArrayLike | None,
+    *,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> tuple[Any, Callable[[], Array]]:
+    """Return `cross_entropy`, as mean or sum, and what returns its gradient of the same shares."""
+    sums, axis, wanted = _checked(x, target, weight, ignore_index, reduction, label_smoothing)
+    with np.errstate(all="ignore"):
+        logarithms = log_shares(sums.copy(), axis)
+        loss = _reduced(wanted.losses(logarithms), wanted, reduction, x.dtype)
+    return loss, partial(_gradient, logarithms, axis, wanted, reduction, x.dtype)
+
+
+def _reduced(
+    losses: Array, wanted: "_Classes | _Probabilities", reduction: str, dtype: np.dtype
+) -> Any:
+    with np.errstate(all="ignore"):
+        if reduction != "none":
+            losses = np.asarray(losses.sum())
         if reduction == "mean":
-            losses = losses.sum() / wanted.total
-        elif reduction == "sum":
-            losses = losses.sum()
-    return arguments.narrowed(np.asarray(losses), np.asarray(input).dtype)[()]
+            losses = losses / wanted.total
+    return arguments.narrowed(np.asarray(losses), dtype)[()]
+
+
+def _gradient(
+    logarithms: Array,
+    axis: int,
+    wanted: "_Classes | _Probabilities",
+    reduction: str,
+    dtype: np.dtype,
+    dy: Any = 1,
+) -> Array:
+    """Return the gradient for x, of the logarithms of its shares."""
+    with np.errstate(all="ignore"):
+        scale = np.asarray(dy, logarithms.dtype)
+        if reduction == "mean":
+            scale = scale / wanted.total
+        shape = logarithms.shape[:axis] + logarithms.shape[axis + 1 :]
+        scale = np.expand_dims(np.broadcast_to(scale, shape), axis)
+        return arguments.narrowed(wanted.gradient(np.exp(logarithms), scale), dtype)
 
 
 def cross_entropy_input(
@@ -134,12 +178,9 @@ def cross_entropy_input(
     arguments.check_shape(
         dy, expected if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
     )
-    with np.errstate(all="ignore"):
-        if reduction == "mean":
-            dy = dy / wanted.total
-        scale = np.expand_dims(np.broadcast_to(dy, expected), axis)
-        dx = wanted.gradient(np.exp(log_shares(x.copy(), axis)), scale)
-    return arguments.narrowed(dx, np.asarray(input).dtype)
+    return _gradient(
+        log_shares(x.copy(), axis), axis, wanted, reduction, np.asarray(input).dtype, dy
+    )
 
 
 def mse_loss(input: npt.ArrayLike, target: npt.ArrayLike, *, reduction: str = "mean") -> Any:
