@@ -37,9 +37,10 @@ COPY_RATE = 34e9
 def tune_machine(path: str | os.PathLike[str] | None = None) -> dict[str, float]:
     """Measure this machine, and predict times of algorithms by what was measured from now on.
 
-    It takes a few tens of milliseconds, on a quiet machine. What is measured holds for this process; and for others
-    that read the file at `path`, as they do when the environment variable ``PYCONV_WISDOM`` names
-    it: the file says on which processor, and for which instruction set, and serves no other.
+    It takes a few tens of milliseconds, and should have the machine to itself. What is measured
+    holds for this process; and for others that read the file at `path`, as they do when the
+    environment variable ``PYCONV_WISDOM`` names it: the file says on which processor, and for
+    which instruction set, and serves no other.
     Without, pyconv predicts by rates that are the same everywhere, so that a call runs the same
     algorithm, and returns the same bits, in every process.
 

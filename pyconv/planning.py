@@ -27,7 +27,7 @@ from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
-NAN_POLICIES = ("propagate", "raise")
+NAN_POLICIES = ("propagate", "raise", "omit")
 
 
 class Plan:
@@ -160,7 +160,10 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
 
 
 def weights_decide(problem: Problem, method: str) -> bool:
-    """Return whether some weights may be fit for an algorithm that beats all others."""
+    """Return whether some weights may be fit for an algorithm that beats all others.
+
+    By its predicted time, or because `tune` has found so for this problem.
+    """
     weighing = [
         a
         for a in ALGORITHMS
@@ -170,6 +173,8 @@ def weights_decide(problem: Problem, method: str) -> bool:
     ]
     if method != "auto" or not weighing:
         return bool(weighing)
+    if WISDOM.known() and WISDOM.get(description(problem)) in {a.name for a in weighing}:
+        return True
     least = min(
         a.cost(problem, MACHINE)
         for a in ALGORITHMS

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, nn, viz
+from pyconv import arithmetic, filters, kernels, nn, operators, viz
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -186,7 +186,7 @@ def test_every_dtype_is_computed():
 
 #: Modules of names only, and modules that define what they show.
 NAMES = (pyconv, functional, grad, nn)
-PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models, viz)
+PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models, operators, viz)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES

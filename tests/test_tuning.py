@@ -57,7 +57,7 @@ def test_near_algorithms_are_timed():
     assert pyconv.plan(SHAPE, W).algorithm == next(iter(times))
 
 
-@pytest.mark.parametrize("name", [a.name for a in ALGORITHMS if a.name != "separable"])
+@pytest.mark.parametrize("name", [a.name for a in ALGORITHMS if a.name not in ("separable", "box")])
 def test_what_was_found_is_taken(monkeypatch, rng, name):
     """By calls, plans and explanations of that problem, and no other."""
     usual = pyconv.plan(SHAPE, W).algorithm
@@ -208,6 +208,17 @@ def test_errors():
         with pytest.raises(TypeError, match=f"no argument {name}"):
             pyconv.tune(SHAPE, W, **{name: None})
     assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
+
+
+@pytest.mark.parametrize("name", ["separable", "box"])
+def test_what_was_found_for_some_weights_is_taken_for_those(monkeypatch, name):
+    """Even where no weights would be looked at without it; other weights are as usual."""
+    usual = pyconv.plan(SHAPE, W).algorithm
+    assert usual not in ("separable", "box")
+    found(monkeypatch, name)
+    pyconv.tune(SHAPE, W)
+    assert pyconv.plan(SHAPE, W).algorithm == name
+    assert pyconv.plan(SHAPE, np.eye(5, dtype="float32")).algorithm == usual
 
 
 # ---- the machine -------------------------------------------------------------------------------
