@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import lenet, regret
-    from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
+    from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
