@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import regret
+    from benchmarks import instructions, regret
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
     chosen.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    instructions.add_parser(commands)
     given = parser.parse_args(arguments)
 
+    if "run" in given:
+        return given.run(given)
     if given.command == "regret":
         _write(given.json, regret.report(given.quick, QUICK if given.quick else FULL))
         return 0

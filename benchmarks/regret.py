@@ -12,7 +12,8 @@ import numpy as np
 
 import pyconv
 from benchmarks.cases import Case
-from benchmarks.speed import Table, machine
+from benchmarks.speed import machine
+from benchmarks.table import Table
 from benchmarks.timing import Effort, interleaved_minima
 
 #: What the choice may cost: for nearly all rows, for this share of them, and for every row.
@@ -77,7 +78,7 @@ def measure(case: Case, effort: Effort) -> Regret:
 
 def report(quick: bool, effort: Effort) -> dict[str, Any]:
     """Print each row, then how many are near the best, and the worst; return them as plain data."""
-    header = machine()
+    header = machine(())
     print("## Regret of the automatic choice\n")
     print("Time of the algorithm that is chosen ÷ the least of those forced; one thread.\n")
     for name, value in header.items():

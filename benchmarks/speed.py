@@ -9,7 +9,7 @@ import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import Peer
+from benchmarks.table import Table
 from benchmarks.timing import Effort, interleaved_minima
 from pyconv.versions import versions
 
@@ -153,22 +154,6 @@ class Measurement:
         print(f"\n- largest {largest:.1f} {self.unit}, goal ≤ {self.limit:g}: {verdict}")
         goals = [{"largest": largest, "verdict": verdict}]
         return {"name": self.name, "rows": measured, "goals": goals}
-
-
-@dataclass(slots=True)
-class Table:
-    """A Markdown table that prints each row as soon as it is known."""
-
-    columns: tuple[str, ...] = field(init=False)
-
-    def __init__(self, *columns: str) -> None:
-        self.columns = columns
-        self.row(*columns)
-        self.row(*("---" for _ in columns))
-
-    def row(self, *cells: str) -> None:
-        """Print one row."""
-        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def _ms(seconds: float) -> str:
