@@ -8,23 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-#: Read by OpenMP and the BLAS libraries when they are loaded.
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+from benchmarks import threads
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import instructions, regret
+    from benchmarks import dashboard, instructions, regret
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
+    from benchmarks.report import command as peers_report
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
@@ -46,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
     chosen.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    dashboard.add_parser(commands)
     instructions.add_parser(commands)
+    peers_report.add_parser(commands)
     given = parser.parse_args(arguments)
 
     if "run" in given:

@@ -18,6 +18,7 @@ import scipy.ndimage
 import scipy.signal
 
 import pyconv
+from benchmarks.threads import COUNT
 
 #: Our boundary names → the modes of scipy.ndimage.
 NDIMAGE_MODES = {
@@ -105,6 +106,13 @@ class Case:
         """The multiplications that the definition takes."""
         return math.prod(self.y_shape) * math.prod(self.w_shape)
 
+    @property
+    def size(self) -> int:
+        """The bytes of the arrays."""
+        arrays = (self.x_shape, self.x_dtype), (self.w_shape, self.w_dtype)
+        read = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in arrays)
+        return read + math.prod(self.y_shape) * self.result_dtype.itemsize
+
     def bind(
         self,
         x: np.ndarray,
@@ -112,9 +120,9 @@ class Case:
         out: np.ndarray | None = None,
         method: str = "auto",
     ) -> Callable[[], np.ndarray]:
-        """Return our call on one thread, ready to be timed."""
+        """Return our call, ready to be timed."""
         options = self.options
-        return lambda: pyconv.correlate(x, w, **options, out=out, method=method, workers=1)
+        return lambda: pyconv.correlate(x, w, **options, out=out, method=method, workers=COUNT)
 
     def exact(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """Return the answer in a wide dtype, by the oracle of the tests."""
@@ -157,8 +165,12 @@ def error(y: np.ndarray, exact: np.ndarray, x: np.ndarray, w: np.ndarray) -> flo
     if y.shape != exact.shape:
         return math.inf
     difference = np.abs(y - exact).max()
-    scale = float(np.abs(x.astype(np.float64)).max() * np.abs(w.astype(np.float64)).sum())
+    scale = float(np.abs(_wide(x)).max() * np.abs(_wide(w)).sum())
     return float(difference) / scale if difference == difference else math.inf
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    return a.astype(np.result_type(a, np.float64))
 
 
 def tolerance(case: Case) -> float:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import correlation
 from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, Bind, installed
 from pyconv.algorithms import ALGORITHMS
@@ -70,9 +69,3 @@ def test_correlate(benchmark: Any, group: str, case: Case, name: str, bind: Bind
     assert error(call(), _exact(case), x, w) <= bound
     benchmark.group = group
     benchmark(call)
-
-
-def test_asv_times_every_algorithm() -> None:
-    """The methods that asv spells out are those of the table, but for the slow definition."""
-    table = {a.name for a in ALGORITHMS} - {"reference"}
-    assert table <= set(correlation.METHODS)

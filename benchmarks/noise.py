@@ -1,0 +1,81 @@
+"""Whether a row of times can be trusted: spread, waiting, drift of the clock rate.
+
+A minimum is only worth printing if another run would find it again. Four things speak against it:
+the minima of two halves of the turns differ, the process had to wait for its CPU, the machine's
+load, or a loop that never changes took longer than it does at its best.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks import threads
+from benchmarks.timing import Minima, clock
+
+#: The most by which the minima of the halves may differ, the reference loop may be slower than
+#: its least, and the part of a row's time that may pass without a CPU.
+SPREAD = 0.15
+DRIFT = 0.10
+WAITING = 0.20
+_REFERENCE = range(20_000)
+
+
+def reference() -> float:
+    """Return the least seconds of a loop of scalar additions: it shows the clock rate alone."""
+    best = math.inf
+    for _ in range(15):
+        start = clock()
+        sum(_REFERENCE)
+        best = min(best, clock() - start)
+    return best
+
+
+@dataclass(slots=True)
+class Watch:
+    """What disturbs a machine from row to row."""
+
+    least: float = math.inf
+
+    def around(self, measure: Callable[[], dict[str, Minima]]) -> tuple[dict[str, Minima], str]:
+        """Return what ``measure`` does, and why it cannot be trusted, or an empty string."""
+        before, wall, busy = reference(), time.perf_counter(), time.process_time()
+        measured = measure()
+        waited = 1 - (time.process_time() - busy) / (time.perf_counter() - wall)
+        after = reference()
+        self.least = min(self.least, before, after)
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        return measured, reason(
+            measured,
+            drift=max(before, after) / self.least - 1,
+            waited=waited if threads.COUNT == 1 else 0.0,
+            spare=(os.cpu_count() or 1) + 0.5 - load,
+        )
+
+
+def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: float) -> str:
+    """Return why a row cannot be trusted, or an empty string.
+
+    Parameters
+    ----------
+    measured : mapping
+        The minima of each contender.
+    drift : float
+        By how much the reference loop was slower than at its best.
+    waited : float
+        The part of the time in which the process had no CPU.
+    spare : float
+        CPUs less the load.
+    """
+    for name, minima in measured.items():
+        spread = abs(minima.even - minima.odd) / minima.least
+        if spread > SPREAD:
+            return f"two halves of {name} differ by {spread:.0%}"
+    if drift > DRIFT:
+        return f"the clock rate drifted by {drift:.0%}"
+    if waited > WAITING:
+        return f"{waited:.0%} of the time was spent waiting for a CPU"
+    if spare < 0:
+        return f"the load exceeds the CPUs by {-spare:.1f}"
+    return ""
