@@ -118,6 +118,6 @@ def built_isas() -> list[str]:
 
 
 setup(
-    ext_modules=[extension(name) for name in ("cpu", "blas", *built_isas())],
+    ext_modules=[extension(name) for name in ("cpu", "blas", "layout", *built_isas())],
     cmdclass={"build_ext": BuildExt},
 )

@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import dashboard, instructions, regret
+    from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS
     from benchmarks.peers import PEERS
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
+    _add(commands, "filters", "filters beside OpenCV and ndimage", FILTER_CLASSES, FILTER_PEERS)
     chosen = commands.add_parser(
         "regret",
         help="the automatic choice beside every algorithm that is forced",
@@ -68,7 +70,7 @@ def _add(
     about: str,
     classes: Sequence[Any],
     peers: Sequence[Any],
-    methods: tuple[str, ...],
+    methods: tuple[str, ...] | None = None,
 ) -> argparse.ArgumentParser:
     """Add the command that prints a table of ``classes``; return its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
@@ -80,9 +82,10 @@ def _add(
     command.add_argument("--quick", action="store_true", help="fewer repeats, and fewer sizes")
     command.add_argument("--only", metavar="CLASS", action="append", choices=names,
                          help=f"one class, may be given again: {', '.join(names)}")  # fmt: skip
-    command.add_argument("--method", choices=methods, default="auto", help="force our algorithm")
+    if methods is not None:
+        command.add_argument("--method", choices=methods, help="force our algorithm")
     command.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
-    command.set_defaults(classes=classes, peers=peers, allocate=False)
+    command.set_defaults(classes=classes, peers=peers, allocate=False, method="auto")
     return command
 
 

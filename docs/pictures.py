@@ -1,7 +1,7 @@
 """Draw the pictures of the documentation (``python docs/pictures.py``).
 
-Each is a result of the library on a photograph that scikit-image carries (a cat, Chelsea, by
-Stéfan van der Walt, CC0). Needs the ``demo`` extra.
+Each is a result of the library on a photograph that scikit-image carries: a cat (Chelsea, by
+Stéfan van der Walt, CC0), coins, a photographer, bricks. Needs the ``demo`` extra.
 """
 
 from pathlib import Path
@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 import pyconv
+import pyconv.filters
+import pyconv.kernels
 from pyconv.boundaries import BOUNDARIES
 
 STATIC = Path(__file__).parent / "_static"
@@ -61,6 +63,136 @@ def boundaries() -> Image.Image:
     return side_by_side(panels)
 
 
+def kernels() -> Image.Image:
+    """Return kernels as images: red weights are positive, blue ones negative."""
+    k = pyconv.kernels
+    rows = [
+        {
+            "gaussian": k.gaussian(3, radius=10),
+            "order=(0, 1)": k.gaussian(3, (0, 1), radius=10),
+            "order=(0, 2)": k.gaussian(3, (0, 2), radius=10),
+            "log": k.log(3, radius=10),
+            "dog": k.dog(2, 4, truncate=2.5),
+            "sharpen": k.sharpen(),
+        },
+        {
+            "disk": k.disk(9.5),
+            "motion": k.motion(19, 0.5),
+            "gabor": k.gabor(8, 0.5, radius=10),
+            "phase=-pi/2": k.gabor(8, 0.5, phase=-np.pi / 2, radius=10),
+            "sobel": k.sobel(),
+            "laplace": k.laplace(),
+        },
+    ]
+    return stacked(*(side_by_side({n: in_red_and_blue(w) for n, w in row.items()}) for row in rows))
+
+
+def in_red_and_blue(w: np.ndarray, size: int = 105) -> np.ndarray:
+    """Return weights as squares of colour, white where they are zero."""
+    share = np.clip(w / np.abs(w).max(), -1, 1)[..., np.newaxis]
+    ends = np.where(share > 0, (200, 30, 30), (30, 60, 200))
+    colours = Image.fromarray((255 + np.abs(share) * (ends - 255.0)).astype(np.uint8))
+    scale = size // max(w.shape)
+    drawn = colours.resize([n * scale for n in w.shape[::-1]], Image.Resampling.NEAREST)
+    square = Image.new("RGB", (size, size), (235, 235, 235))
+    square.paste(drawn, tuple((size - n) // 2 for n in drawn.size))
+    return np.asarray(square)
+
+
+def smoothing() -> Image.Image:
+    """Return a photograph under each of the means."""
+    photo = data.chelsea()[60:240, 130:310]
+    colour = {"axes": (0, 1), "dtype": np.uint8}
+    f = pyconv.filters
+    return side_by_side(
+        {
+            "photograph": photo,
+            "gaussian, sigma 3": f.gaussian(photo, 3, **colour),
+            "box, 11 x 11": f.box(photo, 11, **colour),
+            "disk, r = 6": f.disk(photo, 6, **colour),
+            "motion, 20": f.motion(photo, 20, 0.4, **colour),
+        }
+    )
+
+
+def derivatives() -> Image.Image:
+    """Return coins, their derivatives (grey is zero) and the lengths of their gradients."""
+    coins = data.coins()[20:200, 20:200]
+    f = pyconv.filters
+    return side_by_side(
+        {
+            "coins": grey(coins),
+            "sobel, axis=1": grey(128 + f.sobel(coins, 1) / 4),
+            "sobel, axis=0": grey(128 + f.sobel(coins, 0) / 4),
+            "gradient_magnitude": grey(f.gradient_magnitude(coins) / 2),
+            "of gaussian, sigma 2": grey(8 * f.gradient_magnitude(coins, "gaussian", sigma=2)),
+        }
+    )
+
+
+def second_derivatives() -> Image.Image:
+    """Return coins and what answers to lines, edges and blobs in them (grey is zero)."""
+    coins = data.coins()[20:200, 20:200]
+    f = pyconv.filters
+    return side_by_side(
+        {
+            "coins": grey(coins),
+            "laplace": grey(128 + 2 * f.laplace(coins)),
+            "edge": grey(128 + f.edge(coins)),
+            "log, sigma 3": grey(128 + 30 * f.log(coins, 3)),
+            "dog, sigma 12": grey(128 + 3 * f.dog(coins.astype(float), 12)),
+        }
+    )
+
+
+def sharpening() -> Image.Image:
+    """Return a photographer, sharpened."""
+    man = data.camera()[60:240, 150:330]
+    eight_bits = {"dtype": np.uint8, "overflow": "saturate"}
+    f = pyconv.filters
+    return side_by_side(
+        {
+            "photograph": grey(man),
+            "sharpen": grey(f.sharpen(man, **eight_bits)),
+            "unsharp, sigma 2": grey(f.unsharp(man, 2, 2, **eight_bits)),
+            "unsharp, sigma 8": grey(f.unsharp(man, 8, 2, **eight_bits)),
+            "emboss": grey(f.emboss(man, **eight_bits)),
+        }
+    )
+
+
+def gabors() -> Image.Image:
+    """Return bricks, what one Gabor filter answers, and the energy in three directions."""
+    bricks = data.brick()[100:280, 100:280]
+    f = pyconv.filters
+    across, _, along, _ = f.gabor_bank(bricks, 16, 4, energy=True)[0]
+    return side_by_side(
+        {
+            "bricks": grey(bricks),
+            "gabor, across": grey(128 + 8 * f.gabor(bricks, 16, 0)),
+            "energy, across": grey(8 * across),
+            "gabor, upright": grey(128 + 8 * f.gabor(bricks, 16, np.pi / 2)),
+            "energy, upright": grey(8 * along),
+        }
+    )
+
+
+def grey(panel: np.ndarray) -> np.ndarray:
+    """Return one channel as three."""
+    return np.repeat(panel[..., np.newaxis], 3, axis=2)
+
+
+def stacked(*sheets: Image.Image) -> Image.Image:
+    """Return the sheets, one below the other."""
+    height = sum(sheet.height for sheet in sheets)
+    page = Image.new("RGB", (max(sheet.width for sheet in sheets), height), PAPER)
+    top = 0
+    for sheet in sheets:
+        page.paste(sheet, (0, top))
+        top += sheet.height
+    return page
+
+
 def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
     """Return the panels in one row, each under its name."""
     font = ImageFont.load_default(size=15)
@@ -76,7 +208,16 @@ def side_by_side(panels: dict[str, np.ndarray]) -> Image.Image:
 
 def main() -> None:
     """Write the pictures, in 128 colours to keep them small."""
-    for draw in (filters, boundaries):
+    for draw in (
+        filters,
+        boundaries,
+        kernels,
+        smoothing,
+        derivatives,
+        second_derivatives,
+        sharpening,
+        gabors,
+    ):
         path = STATIC / f"{draw.__name__}.png"
         draw().quantize(128).save(path, optimize=True)
         print(f"{path}: {path.stat().st_size} bytes")

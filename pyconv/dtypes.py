@@ -200,7 +200,9 @@ def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
 def _clip(y: np.ndarray, low: int, high: int) -> np.ndarray:
     """Clip ``y`` to [low, high], comparing as exact numbers; NaN becomes zero."""
     if y.dtype.kind == "f":
-        y = np.nan_to_num(y, nan=0.0, posinf=np.inf, neginf=-np.inf)
+        unknown = np.isnan(y)
+        if unknown.any():
+            y = np.where(unknown, y.dtype.type(0), y)
         # The nearest float of 2^63 - 1 is 2^63, which does not fit: stop one float below.
         top = y.dtype.type(high)
         if int(top) > high:

@@ -169,12 +169,12 @@ def make_problem(
         raise ValueError(f"w has {n} dimensions (shape {w_shape}); allowed are 1, 2 and 3")
     if 0 in w_shape:
         raise ValueError(f"w is empty (shape {w_shape}); each axis needs at least one weight")
-    where = _axes(axes, n, x_shape)
+    where = spatial_axes(axes, n, x_shape)
     if overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
     strides = _positive(stride, n, "stride")
     dilations = _positive(dilation, n, "dilation")
-    boundaries = _boundaries(boundary, n, fill_value)
+    boundaries = boundary_names(boundary, n, fill_value)
     spans = [(k - 1) * d + 1 for k, d in zip(w_shape, dilations, strict=True)]
     pads = _pads(mode, spans)
     spatial = tuple(
@@ -297,7 +297,8 @@ def _positive(value: object, n: int, argument: str) -> tuple[int, ...]:
     return numbers
 
 
-def _axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+def spatial_axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of ``x`` that the ``n`` kernel axes act on, counted from the front."""
     ndim = len(x_shape)
     if ndim < n:
         raise ValueError(
@@ -318,7 +319,8 @@ def _axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:
     return where
 
 
-def _boundaries(boundary: object, n: int, fill_value: object) -> tuple[str, ...]:
+def boundary_names(boundary: object, n: int, fill_value: object) -> tuple[str, ...]:
+    """Return our name of the boundary of each of ``n`` kernel axes."""
     if isinstance(boundary, str) or not isinstance(boundary, Iterable):
         return (boundary_name(boundary, fill_value),) * n
     words = tuple(boundary)

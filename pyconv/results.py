@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+
 
 def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
     """Return ``value`` as an array; a mask, which would be ignored, is refused."""
@@ -22,10 +24,13 @@ def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
 
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = "") -> None:
     """Raise TypeError or ValueError if ``out`` cannot receive a result."""
-    if type(out) is np.ndarray and out.dtype == dtype and out.shape == shape:
-        flags = out.flags
-        if flags.c_contiguous and flags.writeable:
-            return  # nothing below applies, and it takes a microsecond
+    if (
+        type(out) is np.ndarray
+        and out.dtype == dtype
+        and out.shape == shape
+        and layout.writable(out)
+    ):
+        return  # nothing below applies, and it takes a microsecond
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
@@ -42,11 +47,10 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = 
 
 def writable_in_place(out: np.ndarray, *sources: np.ndarray) -> bool:
     """Return whether a loop that reads ``sources`` may write its result straight into ``out``."""
-    flags = out.flags
-    if not (flags.c_contiguous and flags.aligned and out.dtype.isnative):
+    if not layout.writable(out):
         return False
-    for source in sources:  # noqa: SIM110  (any() would take as long as the rest of the call)
-        if np.may_share_memory(out, source):
+    for source in sources:  # noqa: SIM110  (all() would take as long as the rest of the call)
+        if not layout.apart(out, source):
             return False
     return True
 

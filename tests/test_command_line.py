@@ -15,7 +15,7 @@ import pyconv
 from pyconv.__main__ import main
 from pyconv.algorithms import ALGORITHMS
 from pyconv.commands import demo, demo_cases, demo_data, named_kernels, pictures
-from pyconv.commands.named_kernels import KERNELS
+from pyconv.commands.named_kernels import FILTERS
 from pyconv.versions import versions
 
 COMMAND = [sys.executable, "-m", "pyconv"]
@@ -108,7 +108,7 @@ def test_help_shows_examples(command, arguments):
 
 def test_help_of_filter_lists_every_kernel(command):
     _, out, _ = command("filter", "--help")
-    for name in KERNELS:
+    for name in FILTERS:
         assert re.search(rf"^  {name} +\S", out, re.MULTILINE), name
 
 
@@ -211,11 +211,20 @@ def test_named_kernels_are_those_of_ndimage(command, tmp_path, rng, name, ndim):
     np.testing.assert_allclose(np.load(target), NDIMAGE[name](x), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", FILTERS)
 def test_named_kernels_keep_or_remove_a_constant(name):
-    for w in named_kernels.named_kernels(name, 2):
-        total = 1 if name in ("box", "emboss", "gaussian", "sharpen") else 0
-        assert w.sum() == pytest.approx(total)
+    kernel = FILTERS[name].kernel
+    for w in named_kernels.named_kernels(name, max(2, kernel.ndims[0])):
+        total = 1 if kernel.make.__name__ in MEANS else 0
+        assert w.sum() == pytest.approx(total, abs=1e-12)
+
+
+MEANS = ("ball", "box", "disk", "emboss", "gaussian", "motion", "sharpen", "unsharp")
+
+
+def test_names_are_those_that_have_always_been_known():
+    names = "box edge emboss gaussian laplace prewitt prewitt-x prewitt-y scharr scharr-x scharr-y"
+    assert set(f"{names} sharpen sobel sobel-x sobel-y".split()) <= set(FILTERS)
 
 
 # ---- filter: pictures ----------------------------------------------------------------------
@@ -395,7 +404,7 @@ def test_an_unknown_kernel(fails, array):
     code, line = fails("filter", path, "--kernel", "zobel", "-o", path)
     assert code == 2
     assert "'zobel'" in line
-    assert all(name in line for name in KERNELS)
+    assert all(name in line for name in FILTERS)
 
 
 @pytest.mark.parametrize(
@@ -411,6 +420,12 @@ def test_an_unknown_kernel(fails, array):
         ("--kernel emboss --axes 0", 2, "emboss"),
         ("--kernel sobel-y --axes 0", 2, "sobel-y"),
         ("--kernel sobel --axes 0", 2, "two axes"),
+        ("--kernel disk --axes 0,1,2", 2, "disk acts on two axes, not on 3"),
+        ("--kernel ball", 2, "ball acts on three axes, not on 2"),
+        ("--kernel disk --radius 0", 2, "radius=0.0"),
+        ("--kernel motion --length -1", 2, "length=-1.0"),
+        ("--kernel gabor --wavelength 1", 2, "wavelength=1.0"),
+        ("--kernel gabor --axes 0 --orientation 90", 2, "orientation="),
         ("--kernel box --axes 0,1,2,3", 2, "4 axes"),
         ("--kernel box --axes 0,5", 1, "axes="),
         ("--kernel box --axes a", 2, "'a'"),

@@ -7,6 +7,7 @@ import pytest
 from arrays import LAYOUTS, bits, noise, small
 
 import pyconv
+from pyconv._native import layout as native_layout
 from pyconv.dtypes import DTYPES
 
 CALLS = {
@@ -172,3 +173,35 @@ def test_broadcast_axes(engine, rng, axes):
         w = noise(rng, (2,), "float32")
         expected = engine(x.copy(), w, axes=axes, mode="same")
         assert bits(engine(x, w, axes=axes, mode="same")) == bits(expected)
+
+
+# ---- what loops may assume ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "complex128"])
+@pytest.mark.parametrize("lay", LAYOUTS.values(), ids=LAYOUTS)
+def test_loops_are_told_what_arrays_are(lay, dtype):
+    """Aligned and native; contiguous and writeable besides."""
+    for shape in ((3, 5), (1, 1), (0, 3)):
+        a = lay(np.ones(shape, dtype))
+        aligned = a.flags.aligned and a.dtype.isnative
+        assert native_layout.readable(a) == aligned
+        writable = aligned and a.flags.c_contiguous and a.flags.writeable
+        assert native_layout.writable(a) == writable
+    assert not native_layout.readable(np.ones(3, "float16"))
+
+
+def test_arrays_apart():
+    """As NumPy sees it, for views of one piece of memory that touch, overlap and interleave."""
+    room = np.zeros(60, np.int16)
+    views = [
+        room[a:b:step].reshape(shape)
+        for a, b, step, shape in [
+            (0, 20, 1, (4, 5)), (20, 40, 1, (2, 10)), (19, 21, 1, (2,)), (40, 60, 1, (20,)),
+            (0, 60, 2, (30,)), (1, 60, 2, (5, 6)), (59, 39, -1, (4, 5)), (39, 19, -2, (10,)),
+            (20, 20, 1, (0,)), (30, 31, 1, ()),
+        ]
+    ]  # fmt: skip
+    views += [np.broadcast_to(room[19:20], (7,)), np.zeros(4), room[20:40].reshape(4, 5).T]
+    for a, b in itertools.product(views, repeat=2):
+        assert native_layout.apart(a, b) == (not np.may_share_memory(a, b))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import threads
+from benchmarks.filter_classes import FILTER_CLASSES
 from benchmarks.layer_classes import LAYER_CLASSES
 from benchmarks.limits import measure
 from benchmarks.speed import Comparison, Profile

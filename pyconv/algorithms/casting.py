@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 from pyconv.algorithms.base import Run
 from pyconv.dtypes import narrow
 from pyconv.layer_problem import LayerProblem
@@ -92,7 +92,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
 
 def _addressable(x: np.ndarray) -> np.ndarray:
     """Return ``x`` aligned, in native byte order and in a dtype that the loops read."""
-    if x.flags.aligned and x.dtype.isnative and x.dtype != np.float16:
+    if layout.readable(x):
         return x
     native = x.dtype.newbyteorder("=")
     return x.astype(np.float32 if native == np.float16 else native, order="C")

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 import pyconv
-from pyconv import planning
+from pyconv import kernels, planning
 from pyconv.commands.demo_data import Recording
-from pyconv.commands.named_kernels import magnitude, named_kernels
+from pyconv.commands.named_kernels import magnitude
 
 Array = npt.NDArray[Any]
 
@@ -117,41 +117,17 @@ SCIPY: dict[str, Callable[[Case, Array, np.dtype], Array]] = {
 }
 
 
-def _gabor(size: int, wavelength: float, angle: float) -> Array:
-    """Return a Gabor kernel without mean: stripes under a Gaussian."""
-    v, u = np.mgrid[:size, :size] - size // 2
-    along = u * np.cos(angle) + v * np.sin(angle)
-    envelope = np.exp(-0.5 * (u**2 + v**2) / (size / 6) ** 2)
-    w = envelope * np.cos(2 * np.pi * along / wavelength)
-    w -= envelope * (w.sum() / envelope.sum())
-    unit: Array = (w / np.abs(w).sum()).astype(np.float32)
-    return unit
-
-
-def _disk(size: int) -> Array:
-    """Return the blur of a lens out of focus."""
-    v, u = np.mgrid[:size, :size] - size // 2
-    w: Array = (u**2 + v**2 <= (size / 2) ** 2).astype(np.float32)
-    w /= w.sum()
-    return w
-
-
-def _kernels(name: str, ndim: int, dtype: npt.DTypeLike, **parameters: Any) -> tuple[Array, ...]:
-    return tuple(w.astype(dtype) for w in named_kernels(name, ndim, **parameters))
-
-
 def ecg_cases(recording: Recording) -> Iterator[Case]:
     """Yield what is done to the heartbeats."""
     counts = recording.array
     label, x = f"ECG {counts.size}", counts.astype(np.float64)
     beat = x[recording.marks["beat"]]
     beat = beat - beat.mean()
-    yield Case(label, "smooth: Gaussian, 17", x, _kernels("gaussian", 1, x.dtype, sigma=2), (0,))
-    slope = np.gradient(named_kernels("gaussian", 1, sigma=2)[0])
-    yield Case(label, "slope: Gaussian', 17", x, (-slope,), (0,))
-    yield Case(label, "baseline: mean of 251", x, _kernels("box", 1, x.dtype, size=251), (0,))
+    yield Case(label, "smooth: Gaussian, 17", x, (kernels.gaussian(2, ndim=1),), (0,))
+    yield Case(label, "slope: Gaussian', 17", x, (kernels.gaussian(2, 1, ndim=1),), (0,))
+    yield Case(label, "baseline: mean of 251", x, (kernels.box(251, ndim=1),), (0,))
     yield Case(label, f"matched beat, {beat.size}", x, (beat / np.abs(beat).sum(),), (0,))
-    yield Case(label, "second difference, 3", counts, named_kernels("laplace", 1), (0,))
+    yield Case(label, "second difference, 3", counts, (kernels.laplace(1),), (0,))
 
 
 def photograph_cases(recording: Recording) -> Iterator[Case]:
@@ -162,26 +138,26 @@ def photograph_cases(recording: Recording) -> Iterator[Case]:
     f32 = np.float32
     label = f"photo {colours.shape[0]}x{colours.shape[1]}"
     rgb = f"{label}x3"
-    yield Case(rgb, "Gaussian, 13x13", light, _kernels("gaussian", 2, f32, sigma=1.5), (0, 1))
-    yield Case(label, "Sobel magnitude, 3x3", grey, _kernels("sobel", 2, f32), (0, 1))
-    yield Case(label, "Gabor, 25x25", grey, (_gabor(25, 8, np.pi / 4),), (0, 1))
-    yield Case(rgb, "lens blur, 21x21", light, (_disk(21),), (0, 1))
-    yield Case(
-        label, "mean, 9x9", grey.astype(np.float64), _kernels("box", 2, float, size=9), (0, 1)
-    )
-    yield Case(rgb, "Laplace, 3x3", colours, named_kernels("laplace", 2), (0, 1), "mirror")
+    gaussian = kernels.gaussian(1.5, dtype=f32)
+    yield Case(rgb, "Gaussian, 13x13", light, (gaussian,), (0, 1))
+    yield Case(label, "Sobel magnitude, 3x3", grey, _derivatives(2), (0, 1))
+    gabor = kernels.gabor(8, np.pi / 4, sigma=4, radius=12, dtype=f32)
+    yield Case(label, "Gabor, 25x25", grey, (gabor,), (0, 1))
+    yield Case(rgb, "lens blur, 21x21", light, (kernels.disk(10.5, dtype=f32),), (0, 1))
+    yield Case(label, "mean, 9x9", grey.astype(np.float64), (kernels.box(9),), (0, 1))
+    yield Case(rgb, "Laplace, 3x3", colours, (kernels.laplace(),), (0, 1), "mirror")
     saturate = {"dtype": np.uint8, "overflow": "saturate"}
     yield Case(
         rgb,
         "sharpen, 3x3, saturated",
         colours,
-        named_kernels("sharpen", 2),
+        (kernels.sharpen(),),
         (0, 1),
         "mirror",
         saturate,
     )
-    small = _kernels("gaussian", 2, f32, sigma=2)
-    yield Case(rgb, "shrink 4x: 17x17, stride 4", light, small, (0, 1), "mirror", {"stride": 4})
+    small = kernels.gaussian(2, dtype=f32)
+    yield Case(rgb, "shrink 4x: 17x17, stride 4", light, (small,), (0, 1), "mirror", {"stride": 4})
 
 
 def volume_cases(recording: Recording) -> Iterator[Case]:
@@ -189,15 +165,13 @@ def volume_cases(recording: Recording) -> Iterator[Case]:
     counts = recording.array
     x = (counts / counts.max()).astype(np.float32)
     label, axes = "MRI " + "x".join(map(str, counts.shape)), (0, 1, 2)
-    f32 = np.float32
-    yield Case(label, "Gaussian, 9x9x9", x, _kernels("gaussian", 3, f32, sigma=1), axes, "nearest")
-    yield Case(label, "Sobel magnitude, 3x3x3", x, _kernels("sobel", 3, f32), axes, "nearest")
-    yield Case(
-        label,
-        "mean, 5x5x5",
-        x.astype(np.float64),
-        _kernels("box", 3, float, size=5),
-        axes,
-        "nearest",
-    )
-    yield Case(label, "Laplace, 3x3x3", counts, named_kernels("laplace", 3), axes, "nearest")
+    gaussian = kernels.gaussian(1, ndim=3, dtype=np.float32)
+    yield Case(label, "Gaussian, 9x9x9", x, (gaussian,), axes, "nearest")
+    yield Case(label, "Sobel magnitude, 3x3x3", x, _derivatives(3), axes, "nearest")
+    box = kernels.box(5, ndim=3)
+    yield Case(label, "mean, 5x5x5", x.astype(np.float64), (box,), axes, "nearest")
+    yield Case(label, "Laplace, 3x3x3", counts, (kernels.laplace(3),), axes, "nearest")
+
+
+def _derivatives(ndim: int) -> tuple[Array, ...]:
+    return tuple(kernels.sobel(axis, ndim, dtype=np.float32) for axis in range(ndim))

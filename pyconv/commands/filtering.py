@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyconv
 from pyconv.boundaries import BOUNDARIES, boundary_name
 from pyconv.commands import USAGE, CommandError, pictures
-from pyconv.commands.named_kernels import KERNELS, magnitude, named_kernels
+from pyconv.commands.named_kernels import FILTERS, PARAMETERS, magnitude, named_kernels
 from pyconv.dtypes import OVERFLOWS, Interval, check_overflow, is_integer, narrow, supported
 from pyconv.planning import METHODS
 from pyconv.problem import EXTENTS
@@ -32,7 +32,7 @@ Kernels:
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``filter`` to the command line."""
-    rows = (f"  {name:<12}{kernel.summary}" for name, kernel in KERNELS.items())
+    rows = (f"  {name:<12}{kernel.summary}" for name, kernel in FILTERS.items())
     parser = commands.add_parser(
         "filter",
         help="filter a picture or a .npy array",
@@ -49,10 +49,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--kernel", type=_kernel, metavar="NAME", help="a kernel of the list below")
     which.add_argument("--kernel-file", type=Path, metavar="W.npy", help="the weights, as an array")
-    parser.add_argument(
-        "--sigma", type=float, default=1.0, help="width of gaussian in samples (default: 1)"
-    )
-    parser.add_argument("--size", type=int, default=3, help="width of box in samples (default: 3)")
+    for word, parameter in PARAMETERS.items():
+        parser.add_argument(
+            f"--{word}",
+            type=parameter.type,
+            default=parameter.default,
+            help=f"{parameter.help} (default: {parameter.default:g})",
+        )
     parser.add_argument(
         "--convolve", action="store_true", help="flip the kernel, as pyconv.convolve does"
     )
@@ -97,8 +100,8 @@ def _add_call_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _kernel(word: str) -> str:
-    if word not in KERNELS:
-        raise argparse.ArgumentTypeError(f"unknown kernel {word!r}; known are {', '.join(KERNELS)}")
+    if word not in FILTERS:
+        raise argparse.ArgumentTypeError(f"unknown kernel {word!r}; known are {', '.join(FILTERS)}")
     return word
 
 
@@ -180,7 +183,8 @@ def _kernels(
     if len(axes) > 3:
         raise CommandError(f"--axes names {len(axes)} axes; allowed are 1, 2 and 3", USAGE)
     try:
-        kernels = named_kernels(arguments.kernel, len(axes), arguments.sigma, arguments.size)
+        parameters = {word: getattr(arguments, word) for word in PARAMETERS}
+        kernels = named_kernels(arguments.kernel, len(axes), **parameters)
     except ValueError as error:
         raise CommandError(error, USAGE) from error
     # 64-bit weights must not widen the narrower floating-point arrays.

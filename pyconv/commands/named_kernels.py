@@ -1,144 +1,99 @@
-"""KERNELS: the kernels that the command line knows by name, in one, two or three dimensions."""
+"""FILTERS: what the command line calls the kernels of `pyconv.kernels`, in one to three dimensions.
+
+A kernel is called by its name in KERNELS. Of derivatives, one for each axis, the name means the
+magnitude of the gradient; ``-x`` and ``-y`` behind it mean one along the last axis, and along
+the last but one.
+"""
 
 import functools
 import math
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.kernels import KERNELS, Named
+
 Array = npt.NDArray[Any]
 
-#: A named kernel of more weights than this is a slip of the keyboard, not a filter.
-MAX_WEIGHTS = 2**24
+
+class Parameter(NamedTuple):
+    """An option of the command line that is an argument of kernels."""
+
+    type: type
+    default: float
+    help: str
 
 
-class NamedKernel(NamedTuple):
-    """One row: a kernel, or one derivative for each axis whose magnitude is wanted."""
-
-    #: (dimensions, sigma, size) → the kernels; several give the root of the sum of squares.
-    make: Callable[[int, float, int], tuple[Array, ...]]
-    #: One line for ``--help``.
-    summary: str
-
-
-def _outer(rows: Sequence[npt.ArrayLike]) -> Array:
-    return functools.reduce(np.multiply.outer, map(np.asarray, rows))
-
-
-def _impulse(ndim: int) -> Array:
-    return _outer([[0, 1, 0]] * ndim)
-
-
-def _gaussian_row(sigma: float) -> Array:
-    radius = int(4 * sigma + 0.5)
-    row: Array = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    row /= row.sum()
-    return row
-
-
-def _gaussian(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    if not (math.isfinite(sigma) and sigma > 0):
-        raise ValueError(f"sigma={sigma}: a positive number is allowed")
-    _check_weights(2 * min(4 * sigma + 0.5, MAX_WEIGHTS) + 1, ndim, f"sigma={sigma}")
-    return (_outer([_gaussian_row(sigma)] * ndim),)
-
-
-def _box(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    if size < 1:
-        raise ValueError(f"size={size}: integers of at least 1 are allowed")
-    _check_weights(size, ndim, f"size={size}")
-    return (np.full((size,) * ndim, 1 / size**ndim),)
-
-
-def _check_weights(taps: float, ndim: int, argument: str) -> None:
-    if taps**ndim > MAX_WEIGHTS:
-        raise ValueError(
-            f"{argument} needs a kernel of about {taps:.0f} weights along each of {ndim} axes; "
-            f"at most {MAX_WEIGHTS} in all are allowed"
-        )
-
-
-def _laplace(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    second = [
-        _outer([[1, -2, 1] if i == axis else [0, 1, 0] for i in range(ndim)])
-        for axis in range(ndim)
-    ]
-    return (functools.reduce(operator.add, second),)
-
-
-def _edge(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    return (3**ndim * _impulse(ndim) - 1,)
-
-
-def _sharpen(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    (laplace,) = _laplace(ndim, sigma, size)
-    return (_impulse(ndim) - laplace,)
-
-
-def _emboss(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-    _need_two(ndim, "emboss")
-    return (np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]),)
-
-
-def _need_two(ndim: int, name: str) -> None:
-    if ndim < 2:
-        raise ValueError(f"{name} acts on two axes or more, not on {ndim}")
-
-
-def _derivative(smooth: Sequence[int], axis: int, ndim: int) -> Array:
-    """Return the central difference along ``axis``, smoothed along the others."""
-    return _outer([[-1, 0, 1] if i == axis else smooth for i in range(ndim)])
-
-
-def _gradient_rows(name: str, smooth: Sequence[int], weights: str) -> dict[str, NamedKernel]:
-    """Return the magnitude and the derivatives along x (the last axis) and y of one operator."""
-
-    def magnitude(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-        _need_two(ndim, name)
-        return tuple(_derivative(smooth, axis, ndim) for axis in range(ndim))
-
-    def along_x(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-        return (_derivative(smooth, ndim - 1, ndim),)
-
-    def along_y(ndim: int, sigma: float, size: int) -> tuple[Array, ...]:
-        _need_two(ndim, f"{name}-y")
-        return (_derivative(smooth, ndim - 2, ndim),)
-
-    return {
-        name: NamedKernel(magnitude, f"magnitude of the gradient, smoothed by {weights}"),
-        f"{name}-x": NamedKernel(along_x, f"{name} derivative along the last axis"),
-        f"{name}-y": NamedKernel(along_y, f"{name} derivative along the last axis but one"),
-    }
-
-
-KERNELS: dict[str, NamedKernel] = {
-    "box": NamedKernel(_box, "mean of --size samples along each axis"),
-    "edge": NamedKernel(_edge, "every sample against all its neighbours"),
-    "emboss": NamedKernel(_emboss, "relief lit from the upper left (two axes)"),
-    "gaussian": NamedKernel(_gaussian, "Gaussian of --sigma samples, cut off at 4 sigma"),
-    "laplace": NamedKernel(_laplace, "sum of the second differences"),
-    **_gradient_rows("prewitt", [1, 1, 1], "1 1 1"),
-    **_gradient_rows("scharr", [3, 10, 3], "3 10 3"),
-    "sharpen": NamedKernel(_sharpen, "the picture minus its Laplacian"),
-    **_gradient_rows("sobel", [1, 2, 1], "1 2 1"),
+PARAMETERS: dict[str, Parameter] = {
+    "sigma": Parameter(float, 1.0, "width of Gaussians in samples"),
+    "size": Parameter(int, 3, "width of box in samples"),
+    "radius": Parameter(float, 3.0, "radius of disk and ball in samples"),
+    "length": Parameter(float, 9.0, "length of motion in samples"),
+    "wavelength": Parameter(float, 8.0, "distance of the crests of gabor in samples"),
+    "orientation": Parameter(float, 0.0, "direction of motion and gabor in degrees, 0 along rows"),
 }
 
 
-def named_kernels(name: str, ndim: int, sigma: float = 1.0, size: int = 3) -> tuple[Array, ...]:
+AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
+
+
+class Filter(NamedTuple):
+    """A name of the command line: a kernel, or one of its derivatives, or all of them."""
+
+    kernel: Named
+    #: The one axis, counted from the last, if the name means one derivative.
+    axis: int | None
+    summary: str
+
+
+def _filters(name: str, kernel: Named) -> dict[str, Filter]:
+    """Return the names that a row of KERNELS has here."""
+    if kernel.direction is None:
+        return {name: Filter(kernel, None, kernel.summary)}
+    filters = {name: Filter(kernel, None, f"magnitude of the gradient: {kernel.summary}")}
+    if kernel.direction == "axis":
+        filters[f"{name}-x"] = Filter(kernel, -1, f"{name} derivative along the last axis")
+        filters[f"{name}-y"] = Filter(kernel, -2, f"{name} derivative along the last axis but one")
+    return filters
+
+
+FILTERS: dict[str, Filter] = {
+    name: each for row in KERNELS.items() for name, each in _filters(*row).items()
+}
+
+
+def named_kernels(name: str, ndim: int, **parameters: float) -> tuple[Array, ...]:
     """Return the kernels that ``name`` means in ``ndim`` dimensions.
+
+    Several are derivatives whose magnitude is wanted. ``parameters`` are some of PARAMETERS.
 
     Raises
     ------
     ValueError
         If the kernel does not exist in that many dimensions or with those parameters.
     """
-    kernels = KERNELS[name].make(ndim, sigma, size)
-    if kernels[0].ndim != ndim:
-        raise ValueError(f"{name} acts on {kernels[0].ndim} axes, not on {ndim}")
-    return kernels
+    kernel, axis, _ = FILTERS[name]
+    least = 2 if kernel.direction is not None and axis != -1 else kernel.ndims[0]
+    allowed = [n for n in kernel.ndims if n >= least]
+    if ndim not in allowed:
+        raise ValueError(f"{name} acts on {' or '.join(AXES[n] for n in allowed)}, not on {ndim}")
+    call: dict[str, Any] = _arguments(kernel, parameters)
+    if len(kernel.ndims) > 1:
+        call["ndim"] = ndim
+    if axis is not None:
+        return (kernel.make(axis=axis, **call),)
+    return tuple(kernel.make(**direction, **call) for direction in kernel.directions(ndim))
+
+
+def _arguments(kernel: Named, parameters: Mapping[str, float]) -> dict[str, Any]:
+    """Return the parameters that a kernel has, as its function takes them."""
+    defaults = {word: parameter.default for word, parameter in PARAMETERS.items()}
+    given = {word: (defaults | dict(parameters))[word] for word in kernel.parameters}
+    if "orientation" in given:
+        given["orientation"] = math.radians(given["orientation"])
+    return given
 
 
 def magnitude(parts: Sequence[Array]) -> Array:

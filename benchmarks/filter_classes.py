@@ -1,0 +1,155 @@
+"""FILTER_CLASSES: the filters of `pyconv.filters` beside OpenCV's and scipy.ndimage's.
+
+Every contender fills a result that it is given, reads the samples mirrored at the edge, and ends
+its Gaussian at four standard deviations.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.ndimage
+
+from benchmarks.peers import PEERS, Peer
+from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
+from pyconv import filters
+
+OURS, OPENCV, NDIMAGE = "pyconv", "OpenCV", "ndimage"
+SIZE = 2048
+BOX = 31
+FILTER_PEERS: tuple[Peer[Any], ...] = tuple(p for p in PEERS if p.name == OPENCV)
+
+#: Writes a filtered image: (x, y).
+Fill = Callable[[np.ndarray, np.ndarray], object]
+
+
+class Filtered(NamedTuple):
+    """One filter, as each contender spells it."""
+
+    label: str
+    #: Products of an output by definition, as two passes where the kernel is a product.
+    products: int
+    ours: Fill
+    ndimage: Fill
+    #: Of the module, OpenCV's depth of the result, x and y.
+    opencv: Callable[[Any, int, np.ndarray, np.ndarray], object]
+    #: What an image of 8 bits becomes.
+    narrow: str = "uint8"
+
+
+def _gaussian(sigma: float) -> Filtered:
+    taps = 2 * int(4 * sigma + 0.5) + 1
+    return Filtered(
+        f"Gaussian, σ = {sigma:g}",
+        2 * taps,
+        lambda x, y: filters.gaussian(x, sigma, dtype=y.dtype, out=y, workers=COUNT),
+        lambda x, y: scipy.ndimage.gaussian_filter(x, sigma, output=y),
+        lambda cv2, _, x, y: cv2.GaussianBlur(
+            x, (taps, taps), sigma, dst=y, borderType=cv2.BORDER_REFLECT
+        ),
+    )
+
+
+FILTERS: tuple[Filtered, ...] = (
+    *map(_gaussian, (1, 2, 5, 10, 20)),
+    Filtered(
+        "Sobel, 3×3",
+        9,
+        lambda x, y: filters.sobel(x, dtype=y.dtype, out=y, workers=COUNT),
+        lambda x, y: scipy.ndimage.sobel(x, output=y),
+        lambda cv2, depth, x, y: cv2.Sobel(
+            x, depth, 1, 0, dst=y, ksize=3, borderType=cv2.BORDER_REFLECT
+        ),
+        "int16",
+    ),
+    Filtered(
+        "Laplace, 3×3",
+        9,
+        lambda x, y: filters.laplace(x, dtype=y.dtype, out=y, workers=COUNT),
+        lambda x, y: scipy.ndimage.laplace(x, output=y),
+        lambda cv2, depth, x, y: cv2.Laplacian(
+            x, depth, dst=y, ksize=1, borderType=cv2.BORDER_REFLECT
+        ),
+        "int16",
+    ),
+    Filtered(
+        f"mean, {BOX}×{BOX}",
+        2 * BOX,
+        lambda x, y: filters.box(x, BOX, dtype=y.dtype, out=y, workers=COUNT),
+        lambda x, y: scipy.ndimage.uniform_filter(x, BOX, output=y),
+        lambda cv2, _, x, y: cv2.blur(x, (BOX, BOX), dst=y, borderType=cv2.BORDER_REFLECT),
+    ),
+)
+
+
+def filter_rows(dtype: str) -> Callable[[Profile], Iterator[Row]]:
+    """Return the rows of images of one dtype."""
+
+    def rows(profile: Profile) -> Iterator[Row]:
+        x = np.random.default_rng(1).random((SIZE, SIZE), np.float32)
+        x = (x * 255.99).astype(np.uint8) if dtype == "uint8" else x
+        for each in FILTERS[::3] if profile.quick else FILTERS:
+            result = np.dtype(each.narrow if dtype == "uint8" else dtype)
+            yield Row(
+                f"{each.label} → {result}",
+                x.size * each.products,
+                _contenders(each, x, result),
+                _checker(each, x),
+                size=x.nbytes + x.size * result.itemsize,
+            )
+
+    return rows
+
+
+def _contenders(
+    each: Filtered, x: np.ndarray, result: np.dtype
+) -> Mapping[str, Callable[[], np.ndarray]]:
+    fills: dict[str, Fill] = {OURS: each.ours, NDIMAGE: each.ndimage}
+    if importlib.util.find_spec("cv2") is not None:
+        cv2: Any = importlib.import_module("cv2")
+        cv2.setNumThreads(COUNT)
+        depths = {"float32": cv2.CV_32F, "int16": cv2.CV_16S, "uint8": cv2.CV_8U}
+        fills[OPENCV] = partial(each.opencv, cv2, depths[str(result)])
+    return {
+        name: partial(_filled, fill, x, np.zeros(x.shape, result)) for name, fill in fills.items()
+    }
+
+
+def _filled(fill: Fill, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    fill(x, y)
+    return y
+
+
+def _checker(each: Filtered, x: np.ndarray) -> Callable[[str, np.ndarray], None]:
+    """Return the check against ndimage in float64.
+
+    Results of 8 bits may differ by two: ndimage cuts off fractions after each pass, and OpenCV
+    rounds its weights to 8 bits.
+    """
+    expected = np.empty(x.shape)
+    each.ndimage(x.astype(np.float64), expected)
+
+    def check(name: str, y: np.ndarray) -> None:
+        allowed = {"uint8": 2, "int16": 0}.get(str(y.dtype), 1e-5)
+        found = float(np.abs(y - expected).max())
+        if not found <= allowed:
+            raise WrongResultError(f"{each.label}: {name} differs by {found:.3g}, not {allowed}")
+
+    return check
+
+
+def _beside(dtype: str, opencv: float, ndimage: float) -> Comparison:
+    goals = Goal((OPENCV,), mean=opencv, each=1.0), Goal((NDIMAGE,), mean=ndimage)
+    title = f"Filters of {dtype} images, {SIZE}²"
+    return Comparison(dtype, title, OURS, filter_rows(dtype), goals)
+
+
+#: The goals are those of separable kernels and of narrow integers.
+FILTER_CLASSES: tuple[Comparison, ...] = (
+    _beside("float32", 1.5, 20.0),
+    _beside("uint8", 1.0, 20.0),
+)

@@ -1,0 +1,42 @@
+# Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
+# Python takes as long as a small correlation.
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+
+def readable(cnp.ndarray x not None):
+    """Return whether the samples are aligned, in native byte order and of no half precision."""
+    return cnp.PyArray_ISBEHAVED_RO(x) and cnp.PyArray_TYPE(x) != cnp.NPY_FLOAT16
+
+
+def writable(cnp.ndarray y not None):
+    """Return whether the array is contiguous, aligned, writeable and in native byte order."""
+    return cnp.PyArray_ISCARRAY(y)
+
+
+def apart(cnp.ndarray a not None, cnp.ndarray b not None):
+    """Return whether no array has bytes between the first and the last of the other."""
+    cdef Py_ssize_t low[2]
+    cdef Py_ssize_t high[2]
+    bounds(a, &low[0], &high[0])
+    bounds(b, &low[1], &high[1])
+    return high[0] <= low[1] or high[1] <= low[0]
+
+
+cdef void bounds(cnp.ndarray a, Py_ssize_t* low, Py_ssize_t* high) noexcept:
+    """Find the address of the first byte of an array and the one after its last."""
+    cdef Py_ssize_t reach
+    cdef int i
+    low[0] = <Py_ssize_t>cnp.PyArray_DATA(a)
+    high[0] = low[0] + cnp.PyArray_ITEMSIZE(a)
+    for i in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, i) == 0:
+            high[0] = low[0]
+            return
+        reach = (cnp.PyArray_DIM(a, i) - 1) * cnp.PyArray_STRIDE(a, i)
+        if reach < 0:
+            low[0] += reach
+        else:
+            high[0] += reach
