@@ -21,10 +21,12 @@ from benchmarks.timing import FULL, QUICK
 
 #: Every class that has peers; what is only ours beside ours is in `python -m benchmarks speed`.
 GROUPS: dict[str, Comparison] = {
-    group.name if group not in LAYER_CLASSES else f"layers-{group.name}": group
-    for group in (*CLASSES, *LAYER_CLASSES)
-    if (isinstance(group, Comparison) and group.name != "float64") or group in LAYER_CLASSES
+    group.name: group
+    for group in CLASSES
+    if isinstance(group, Comparison) and group.name != "float64"
 }
+GROUPS |= {f"filters-{group.name}": group for group in FILTER_CLASSES}
+GROUPS |= {f"layers-{group.name}": group for group in LAYER_CLASSES}
 
 
 def run_all(counts: Sequence[int], only: Sequence[str], quick: bool) -> list[dict[str, Any]]:
