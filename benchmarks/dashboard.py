@@ -37,8 +37,6 @@ def run(given: Any) -> int:
         ["git", "rev-list", "--first-parent", "HEAD"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
-    # One run for all: asv looks for benchmarks in the first commit, the newest, and old ones lack
-    # what the modules of this package import.
     chosen = "\n".join(spread(history, given.commits))
     steps = [
         ["machine", "--yes"],

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import threads
 from benchmarks.timing import Minima, clock
@@ -32,6 +33,18 @@ def reference() -> float:
     return best
 
 
+def spare_cpus() -> int:
+    """Return the CPUs less the threads that run or want to, this one among them.
+
+    A load average would still remember what ended a minute ago.
+    """
+    try:
+        running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+    except OSError:
+        running = 1
+    return (os.cpu_count() or 1) - running
+
+
 @dataclass(slots=True)
 class Watch:
     """What disturbs a machine from row to row."""
@@ -40,21 +53,21 @@ class Watch:
 
     def around(self, measure: Callable[[], dict[str, Minima]]) -> tuple[dict[str, Minima], str]:
         """Return what ``measure`` does, and why it cannot be trusted, or an empty string."""
+        spare = spare_cpus()
         before, wall, busy = reference(), time.perf_counter(), time.process_time()
         measured = measure()
         waited = 1 - (time.process_time() - busy) / (time.perf_counter() - wall)
         after = reference()
         self.least = min(self.least, before, after)
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         return measured, reason(
             measured,
             drift=max(before, after) / self.least - 1,
             waited=waited if threads.COUNT == 1 else 0.0,
-            spare=(os.cpu_count() or 1) + 0.5 - load,
+            spare=max(spare, spare_cpus()),
         )
 
 
-def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: float) -> str:
+def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: int) -> str:
     """Return why a row cannot be trusted, or an empty string.
 
     Parameters
@@ -65,8 +78,8 @@ def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: f
         By how much the reference loop was slower than at its best.
     waited : float
         The part of the time in which the process had no CPU.
-    spare : float
-        CPUs less the load.
+    spare : int
+        CPUs less the threads that wanted to run.
     """
     for name, minima in measured.items():
         spread = abs(minima.even - minima.odd) / minima.least
@@ -77,5 +90,5 @@ def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: f
     if waited > WAITING:
         return f"{waited:.0%} of the time was spent waiting for a CPU"
     if spare < 0:
-        return f"the load exceeds the CPUs by {-spare:.1f}"
+        return f"{-spare} more threads wanted to run than there are CPUs"
     return ""

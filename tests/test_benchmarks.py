@@ -18,11 +18,12 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("an installed package has no benchmarks", allow_module_level=True)
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
-from benchmarks import callgrind, correlation, dashboard, instructions, noise, tables, tracked
+from benchmarks import callgrind, dashboard, instructions, noise, tables, tracked
 from benchmarks.cases import Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.report import pages, summary
 from benchmarks.report.command import compare, joined
+from benchmarks.suite import correlation
 from benchmarks.timing import Effort, Minima, interleaved_halves
 
 # ---- tables -----------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_peers_solve_the_same_problem(shape, boundary):
 
 # ---- noise ------------------------------------------------------------------------------------
 
-QUIET = {"drift": 0.01, "waited": 0.02, "spare": 1.0}
+QUIET = {"drift": 0.01, "waited": 0.02, "spare": 1}
 
 
 def test_a_quiet_row_is_trusted():
@@ -156,7 +157,7 @@ def test_a_quiet_row_is_trusted():
         (Minima(1.0, math.inf), {}, "halves"),
         (Minima(1.0, 1.0), {"drift": 0.3}, "drifted"),
         (Minima(1.0, 1.0), {"waited": 0.5}, "waiting"),
-        (Minima(1.0, 1.0), {"spare": -2.0}, "load"),
+        (Minima(1.0, 1.0), {"spare": -2}, "2 more threads"),
     ],
 )
 def test_a_disturbed_row_says_why(minima, disturbed, word):
