@@ -15,10 +15,12 @@ from pathlib import Path
 from benchmarks import threads
 from benchmarks.timing import Minima, clock
 
-#: The most by which the minima of the halves may differ, the reference loop may be slower than
-#: its least, and the part of a row's time that may pass without a CPU.
+#: The most by which the minima of the halves may differ, by which the reference loop may differ
+#: before and after a row and be slower than its least in all rows, and the part of the time that may
+#: pass without a CPU. Contenders of a row share a slow clock; they do not share a drift.
 SPREAD = 0.15
 DRIFT = 0.10
+SLOWDOWN = 0.25
 WAITING = 0.20
 _REFERENCE = range(20_000)
 
@@ -61,13 +63,16 @@ class Watch:
         self.least = min(self.least, before, after)
         return measured, reason(
             measured,
-            drift=max(before, after) / self.least - 1,
+            drift=max(before, after) / min(before, after) - 1,
+            slowdown=min(before, after) / self.least - 1,
             waited=waited if threads.COUNT == 1 else 0.0,
             spare=max(spare, spare_cpus()),
         )
 
 
-def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: int) -> str:
+def reason(
+    measured: Mapping[str, Minima], drift: float, slowdown: float, waited: float, spare: int
+) -> str:
     """Return why a row cannot be trusted, or an empty string.
 
     Parameters
@@ -75,7 +80,9 @@ def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: i
     measured : mapping
         The minima of each contender.
     drift : float
-        By how much the reference loop was slower than at its best.
+        By how much the reference loop differed before and after the row.
+    slowdown : float
+        By how much it was slower than at its best in all rows.
     waited : float
         The part of the time in which the process had no CPU.
     spare : int
@@ -87,6 +94,8 @@ def reason(measured: Mapping[str, Minima], drift: float, waited: float, spare: i
             return f"two halves of {name} differ by {spread:.0%}"
     if drift > DRIFT:
         return f"the clock rate drifted by {drift:.0%}"
+    if slowdown > SLOWDOWN:
+        return f"the clock was {slowdown:.0%} slower than at its best"
     if waited > WAITING:
         return f"{waited:.0%} of the time was spent waiting for a CPU"
     if spare < 0:

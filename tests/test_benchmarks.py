@@ -142,7 +142,7 @@ def test_peers_solve_the_same_problem(shape, boundary):
 
 # ---- noise ------------------------------------------------------------------------------------
 
-QUIET = {"drift": 0.01, "waited": 0.02, "spare": 1}
+QUIET = {"drift": 0.01, "slowdown": 0.1, "waited": 0.02, "spare": 1}
 
 
 def test_a_quiet_row_is_trusted():
@@ -156,12 +156,13 @@ def test_a_quiet_row_is_trusted():
         (Minima(1.0, 1.3), {}, "halves of pyconv"),
         (Minima(1.0, math.inf), {}, "halves"),
         (Minima(1.0, 1.0), {"drift": 0.3}, "drifted"),
+        (Minima(1.0, 1.0), {"slowdown": 0.5}, "slower than at its best"),
         (Minima(1.0, 1.0), {"waited": 0.5}, "waiting"),
         (Minima(1.0, 1.0), {"spare": -2}, "2 more threads"),
     ],
 )
 def test_a_disturbed_row_says_why(minima, disturbed, word):
-    """Each of the four signs is enough."""
+    """Each of the signs is enough."""
     assert word in noise.reason({"pyconv": minima}, **QUIET | disturbed)
 
 

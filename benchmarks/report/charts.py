@@ -65,7 +65,8 @@ def overview(classes: list[Class], file: Path) -> bool:
         [m.greatest - m.value for m in means.values()],
     ]
     colours = ["#4c78a8" if m.least >= 1 else "#e4a056" for m in means.values()]
-    axes.barh(list(means), values, color=colours, xerr=spans, ecolor="#777777", capsize=3)
+    lengths = [value - 1 for value in values]  # from 1×: what is as fast has no bar
+    axes.barh(list(means), lengths, left=1, color=colours, xerr=spans, ecolor="#777777", capsize=3)
     for row, mean in enumerate(means.values()):
         axes.text(mean.greatest * 1.08, row, f"{mean.value:.1f}×", va="center", fontsize=9)
     axes.invert_yaxis()
@@ -91,16 +92,18 @@ def bars(group: Class, file: Path) -> bool:
             if name in row["seconds"]:
                 r = ratio(row, name, group["ours"])
                 at.append(number - _BAR / 2 + (place + 0.5) * thickness)
-                values.append(r.value)
+                values.append(r.value - 1)
                 spans[0].append(r.value - r.low)
                 spans[1].append(r.high - r.value)
                 longest = max(longest, r.high)
         colour = COLOURS.get(name, _OTHER)
-        axes.barh(at, values, thickness, label=name, color=colour, xerr=spans, ecolor="#555555")
+        axes.barh(
+            at, values, thickness, left=1, label=name, color=colour, xerr=spans, ecolor="#555555"
+        )
     axes.set_yticks(range(len(rows)), [row["case"] for row in rows], fontsize=9)
     axes.invert_yaxis()
     _ratio_axis(axes, longest)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=4)
     axes.set_title(group["title"], fontsize=10)
     _save(figure, file)
     return True
@@ -130,7 +133,7 @@ def roofline(run: dict[str, Any], file: Path) -> bool:
     axes.set_yscale("log")
     axes.set_xlabel("operations of the definition ÷ bytes of the arrays")
     axes.set_ylabel("GF/s of the definition")
-    axes.legend(fontsize=8, ncols=2, loc="lower right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=6)
     axes.grid(which="major", color="#dddddd")
     axes.set_title("Points above the roof multiply less than the definition, or stay in the cache",
                    fontsize=10)  # fmt: skip

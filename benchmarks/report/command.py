@@ -2,8 +2,6 @@
 
 import json
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +50,7 @@ def run(given: Any) -> int:
             header.pop(name, None)
         report = {
             "machine": header | {"CPUs": str(os.cpu_count())},
-            "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+            "command": measuring(given),
             "quick": given.quick,
             "runs": run_all(counts, given.only or list(GROUPS), given.quick),
         }
@@ -61,6 +59,15 @@ def run(given: Any) -> int:
     for page in pages.write(report, given.output):
         print(page)
     return compare(json.loads(given.compare.read_text()), report) if given.compare else 0
+
+
+def measuring(given: Any) -> str:
+    """Return the command as a reader would repeat it: what is measured, not where it is written."""
+    words = ["python", "-m", "benchmarks", "peers"]
+    words += ["--quick"] if given.quick else []
+    for name, values in (("--threads", given.threads), ("--only", given.only)):
+        words += [word for value in values or () for word in (name, str(value))]
+    return " ".join(words)
 
 
 def joined(reports: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1em 0 }
 th, td { border-bottom: 1px solid #ddd; padding: .25em .7em; text-align: right }
-th:first-child, td:first-child { text-align: left }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left }
 code { background: #f4f4f4; padding: .1em .3em }
 svg { height: auto; max-width: 100% }
 """
