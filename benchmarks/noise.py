@@ -16,8 +16,8 @@ from benchmarks import threads
 from benchmarks.timing import Minima, clock
 
 #: The most by which the minima of the halves may differ, by which the reference loop may differ
-#: before and after a row and be slower than its least in all rows, and the part of the time that may
-#: pass without a CPU. Contenders of a row share a slow clock; they do not share a drift.
+#: before and after a row and be slower than its least in all rows, and the part of the time that
+#: may pass without a CPU. Contenders of a row share a slow clock; they do not share a drift.
 SPREAD = 0.15
 DRIFT = 0.10
 SLOWDOWN = 0.25
