@@ -8,25 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-#: Read by OpenMP and the BLAS libraries when they are loaded.
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+from benchmarks import threads
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import lenet, regret
+    from benchmarks import dashboard, instructions, lenet, regret
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
+    from benchmarks.report import command as peers_report
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
@@ -67,8 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     learned.add_argument("--quick", action="store_true", help="one seed")
     learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    dashboard.add_parser(commands)
+    instructions.add_parser(commands)
+    peers_report.add_parser(commands)
     given = parser.parse_args(arguments)
 
+    if "run" in given:
+        return given.run(given)
     if given.command == "lenet":
         _write(given.json, lenet.report(given.quick))
         return 0

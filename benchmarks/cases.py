@@ -1,7 +1,7 @@
 """Case: one problem to time, with its data and its exact answer; CASES: those of every tool.
 
-Nothing here, nor in any module of this package at import, needs more than pyconv, NumPy and
-SciPy: asv imports them all in an environment that has nothing else.
+At import it needs nothing but NumPy, SciPy and a `pyconv.correlate` of any age: the suite of asv
+uses it.
 """
 
 import functools
@@ -19,6 +19,7 @@ import scipy.ndimage
 import scipy.signal
 
 import pyconv
+from benchmarks.threads import COUNT
 
 #: Our boundary names → the modes of scipy.ndimage.
 NDIMAGE_MODES = {
@@ -114,6 +115,13 @@ class Case:
         """The multiplications that the definition takes."""
         return math.prod(self.y_shape) * math.prod(self.w_shape)
 
+    @property
+    def size(self) -> int:
+        """The bytes of the arrays."""
+        arrays = (self.x_shape, self.x_dtype), (self.w_shape, self.w_dtype)
+        read = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in arrays)
+        return read + math.prod(self.y_shape) * self.result_dtype.itemsize
+
     def bind(
         self,
         x: np.ndarray,
@@ -121,9 +129,9 @@ class Case:
         out: np.ndarray | None = None,
         method: str = "auto",
     ) -> Callable[[], np.ndarray]:
-        """Return our call on one thread, ready to be timed."""
+        """Return our call, ready to be timed."""
         options = self.options
-        return lambda: pyconv.correlate(x, w, **options, out=out, method=method, workers=1)
+        return lambda: pyconv.correlate(x, w, **options, out=out, method=method, workers=COUNT)
 
     def exact(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """Return the answer in a wide dtype, by the oracle of the tests."""
@@ -173,8 +181,12 @@ def error(y: np.ndarray, exact: np.ndarray, x: np.ndarray, w: np.ndarray) -> flo
     if y.shape != exact.shape:
         return math.inf
     difference = np.abs(y - exact).max()
-    scale = float(np.abs(x.astype(np.float64)).max() * np.abs(w.astype(np.float64)).sum())
+    scale = float(np.abs(_wide(x)).max() * np.abs(_wide(w)).sum())
     return float(difference) / scale if difference == difference else math.inf
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    return a.astype(np.result_type(a, np.float64))
 
 
 def tolerance(case: Case) -> float:

@@ -15,6 +15,7 @@ import scipy.ndimage
 
 from benchmarks.peers import PEERS, Peer
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 from pyconv import filters
 
 OURS, OPENCV, NDIMAGE = "pyconv", "OpenCV", "ndimage"
@@ -45,7 +46,7 @@ def _gaussian(sigma: float) -> Filtered:
     return Filtered(
         f"Gaussian, σ = {sigma:g}",
         2 * taps,
-        lambda x, y: filters.gaussian(x, sigma, dtype=y.dtype, out=y, workers=1),
+        lambda x, y: filters.gaussian(x, sigma, dtype=y.dtype, out=y, workers=COUNT),
         lambda x, y: scipy.ndimage.gaussian_filter(x, sigma, output=y),
         lambda cv2, _, x, y: cv2.GaussianBlur(
             x, (taps, taps), sigma, dst=y, borderType=cv2.BORDER_REFLECT
@@ -58,7 +59,7 @@ FILTERS: tuple[Filtered, ...] = (
     Filtered(
         "Sobel, 3×3",
         9,
-        lambda x, y: filters.sobel(x, dtype=y.dtype, out=y, workers=1),
+        lambda x, y: filters.sobel(x, dtype=y.dtype, out=y, workers=COUNT),
         lambda x, y: scipy.ndimage.sobel(x, output=y),
         lambda cv2, depth, x, y: cv2.Sobel(
             x, depth, 1, 0, dst=y, ksize=3, borderType=cv2.BORDER_REFLECT
@@ -68,7 +69,7 @@ FILTERS: tuple[Filtered, ...] = (
     Filtered(
         "Laplace, 3×3",
         9,
-        lambda x, y: filters.laplace(x, dtype=y.dtype, out=y, workers=1),
+        lambda x, y: filters.laplace(x, dtype=y.dtype, out=y, workers=COUNT),
         lambda x, y: scipy.ndimage.laplace(x, output=y),
         lambda cv2, depth, x, y: cv2.Laplacian(
             x, depth, dst=y, ksize=1, borderType=cv2.BORDER_REFLECT
@@ -78,7 +79,7 @@ FILTERS: tuple[Filtered, ...] = (
     Filtered(
         f"mean, {BOX}×{BOX}",
         2 * BOX,
-        lambda x, y: filters.box(x, BOX, dtype=y.dtype, out=y, workers=1),
+        lambda x, y: filters.box(x, BOX, dtype=y.dtype, out=y, workers=COUNT),
         lambda x, y: scipy.ndimage.uniform_filter(x, BOX, output=y),
         lambda cv2, _, x, y: cv2.blur(x, (BOX, BOX), dst=y, borderType=cv2.BORDER_REFLECT),
     ),
@@ -98,6 +99,7 @@ def filter_rows(dtype: str) -> Callable[[Profile], Iterator[Row]]:
                 x.size * each.products,
                 _contenders(each, x, result),
                 _checker(each, x),
+                size=x.nbytes + x.size * result.itemsize,
             )
 
     return rows
@@ -109,7 +111,7 @@ def _contenders(
     fills: dict[str, Fill] = {OURS: each.ours, NDIMAGE: each.ndimage}
     if importlib.util.find_spec("cv2") is not None:
         cv2: Any = importlib.import_module("cv2")
-        cv2.setNumThreads(1)
+        cv2.setNumThreads(COUNT)
         depths = {"float32": cv2.CV_32F, "int16": cv2.CV_16S, "uint8": cv2.CV_8U}
         fills[OPENCV] = partial(each.opencv, cv2, depths[str(result)])
     return {

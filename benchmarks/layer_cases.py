@@ -71,6 +71,12 @@ class Layer:
         """The multiplications of the definition, and of each gradient."""
         return math.prod(self.y_shape) * math.prod(self.w_shape[1:])
 
+    @property
+    def bytes(self) -> int:
+        """The bytes of the arrays."""
+        shapes = self.x_shape, self.w_shape, self.y_shape
+        return sum(map(math.prod, shapes)) * np.dtype(self.dtype).itemsize
+
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x, w and the bias: normal, the same every time."""
         rng = np.random.default_rng(2024)

@@ -9,6 +9,7 @@ from benchmarks.layer_cases import LAYERS, Layer
 from benchmarks.layer_peers import LAYER_PEERS, TORCH, LayerBind, torch_gradients
 from benchmarks.peers import Call, Peer, installed
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 from pyconv.nn import functional, grad
 
 OURS = "pyconv"
@@ -35,7 +36,7 @@ def layer_rows(
                 continue
             contenders = ours | {p.name: p.bind(layer, x, w, b) for p in installed(peers)}
             check = _checker(layer.label, layer.exact, x, w, b)
-            yield Row(layer.label, layer.products, contenders, check, algorithm)
+            yield Row(layer.label, layer.products, contenders, check, algorithm, layer.bytes)
 
     return rows
 
@@ -49,8 +50,8 @@ def _ours(
     plan = functional.plan_conv(layer.x_shape, w, b, *options, method=method)
     packed, plain = (np.full(layer.y_shape, np.nan, layer.dtype) for _ in range(2))
     return plan.algorithm, {
-        PACKED: partial(plan, x, out=packed, workers=1),
-        PLAIN: partial(conv, x, w, b, *options, out=plain, method=method, workers=1),
+        PACKED: partial(plan, x, out=packed, workers=COUNT),
+        PLAIN: partial(conv, x, w, b, *options, out=plain, method=method, workers=COUNT),
     }
 
 
@@ -62,8 +63,8 @@ def gradient_rows(profile: Profile) -> Iterator[Row]:
         name, options = f"conv{layer.ndim}d", (layer.stride, layer.padding, 1, layer.groups)
         by_input, by_weight = (getattr(grad, f"{name}_{a}") for a in ("input", "weight"))
         ours: tuple[Call, Call] = (
-            partial(by_input, layer.x_shape, w, dy, *options, workers=1),
-            partial(by_weight, x, layer.w_shape, dy, *options, workers=1),
+            partial(by_input, layer.x_shape, w, dy, *options, workers=COUNT),
+            partial(by_weight, x, layer.w_shape, dy, *options, workers=COUNT),
         )
         theirs = torch_gradients(layer, x, w, dy) if TORCH.version() else (None, None)
         checks = (
@@ -74,7 +75,8 @@ def gradient_rows(profile: Profile) -> Iterator[Row]:
             ("input", "weights"), ours, theirs, checks, strict=True
         ):
             contenders = {OURS: mine} | ({TORCH.name: peer} if peer else {})
-            yield Row(f"{layer.label}, {argument}", layer.products, contenders, check)
+            label = f"{layer.label}, {argument}"
+            yield Row(label, layer.products, contenders, check, size=layer.bytes)
 
 
 def _checker(

@@ -1,4 +1,4 @@
-"""LAYER_PEERS: what users would call for a layer, bound to one on one thread; torch's gradients.
+"""LAYER_PEERS: what users would call for a layer, bound to one; torch's gradients.
 
 A peer that keeps weights in an order of its own has them in it before it is timed. torch's calls
 take them as they are.
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import threads
 from benchmarks.layer_cases import Layer
 from benchmarks.onnx_layer import onnx_model
 from benchmarks.peers import Call, Peer
@@ -20,7 +21,7 @@ LayerBind = Callable[[Layer, np.ndarray, np.ndarray, np.ndarray], Call]
 
 def _torch() -> Any:
     torch: Any = importlib.import_module("torch")
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads.COUNT)
     return torch
 
 
@@ -66,7 +67,7 @@ def torch_gradients(
 def _onnxruntime(layer: Layer, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> Call:
     ort: Any = importlib.import_module("onnxruntime")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads.COUNT, 1
     session = ort.InferenceSession(
         onnx_model(layer, w, b), options, providers=["CPUExecutionProvider"]
     )
@@ -94,7 +95,7 @@ def _openvino(layer: Layer, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> Call
     y = convolve(source, ops.constant(weights), stride, padding, padding, dilation)
     y = ops.add(y, ops.constant(b.reshape(1, -1, *(1,) * layer.ndim)))
     settings = {
-        "INFERENCE_NUM_THREADS": 1,
+        "INFERENCE_NUM_THREADS": threads.COUNT,
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16, where the CPU has it
     }

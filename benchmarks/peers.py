@@ -1,4 +1,6 @@
-"""PEERS: what users would call instead of pyconv, each bound to a case on one thread.
+"""PEERS: what users would call instead of pyconv, each bound to a case.
+
+All compute on `threads.COUNT` threads.
 
 To add a peer, write its bind function and add one line to PEERS.
 """
@@ -14,11 +16,14 @@ import numpy as np
 import scipy.ndimage
 import scipy.signal
 
+from benchmarks import threads
 from benchmarks.cases import NDIMAGE_MODES, Case
 
 Call = Callable[[], np.ndarray]
 #: Weights from which on anyone would take Fourier transforms.
 LEAST_TRANSFORMED = 200
+#: Products from which on nobody would wait for a loop that is not tuned.
+MOST_PLAIN = 3e8
 #: Returns the call that solves a case, into ``out`` where the peer can, or None if the peer
 #: has no such problem.
 Bind = Callable[[Case, np.ndarray, np.ndarray, np.ndarray | None], Call | None]
@@ -108,8 +113,63 @@ def _opencv(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) ->
     depth, border = depths.get(str(case.result_dtype)), borders.get(case.boundary)
     if depth is None or border is None:
         return None
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(threads.COUNT)
     return lambda: cv2.filter2D(x, depth, w, dst=out, borderType=border)
+
+
+def _torch(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    modes = {"mirror": "reflect", "nearest": "replicate", "wrap": "circular"}
+    mode = modes.get(case.boundary)
+    same = case.dense and case.x_dtype == case.w_dtype and x.ndim == w.ndim
+    if not same or (mode is None and case.boundary != "constant"):
+        return None
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads.COUNT)
+    functional = torch.nn.functional
+    conv = getattr(functional, f"conv{w.ndim}d")
+    image, kernel = (torch.from_numpy(a)[None, None] for a in (x, w))
+    sides = [k // 2 for k in w.shape]
+    if mode is None:
+        return lambda: conv(image, kernel, padding=sides)[0, 0].numpy()
+    pads = [side for side in reversed(sides) for _ in range(2)]
+    return lambda: conv(functional.pad(image, pads, mode), kernel)[0, 0].numpy()
+
+
+def _astropy(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    boundary = {"constant": "fill", "nearest": "extend", "wrap": "wrap"}.get(case.boundary)
+    if not case.dense or x.ndim != w.ndim or boundary is None or case.products > MOST_PLAIN:
+        return None
+    convolution: Any = importlib.import_module("astropy.convolution")
+    options = {"normalize_kernel": False, "nan_treatment": "fill", "boundary": boundary}
+    flipped = np.flip(w)
+    return lambda: convolution.convolve(x, flipped, **options)
+
+
+def _skimage(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    floats = case.dense and case.x_dtype == case.w_dtype and x.ndim == w.ndim
+    if not floats or w.ndim == 1 or case.products > MOST_PLAIN:
+        return None
+    filters: Any = importlib.import_module("skimage.filters")
+    mode = NDIMAGE_MODES[case.boundary]
+    return lambda: filters.correlate_sparse(x, w, mode)
+
+
+def _numba(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
+    if not case.dense or x.ndim != w.ndim or case.products > MOST_PLAIN:
+        return None
+    loop = importlib.import_module("benchmarks.numba_loop").loop(parallel=threads.COUNT > 1)
+    y = np.empty(case.y_shape, case.result_dtype) if out is None else out
+    one = (1,) * (3 - w.ndim)
+    pads = [(k // 2, k // 2) for k in w.shape]
+    rule = {"nearest": "edge", "mirror": "reflect"}.get(case.boundary, case.boundary)
+    weights = w.reshape(one + w.shape)
+
+    def run() -> np.ndarray:
+        padded: np.ndarray = np.pad(x, pads, rule)  # type: ignore[call-overload]
+        loop(padded.reshape(one + padded.shape), weights, y.reshape(one + y.shape))
+        return y
+
+    return run
 
 
 PEERS: tuple[Peer[Bind], ...] = (
@@ -119,6 +179,10 @@ PEERS: tuple[Peer[Bind], ...] = (
     Peer("signal.oaconvolve", "scipy.signal", "scipy", _oaconvolve),
     Peer("ndimage.correlate1d", "scipy.ndimage", "scipy", _ndimage1d),
     Peer("ndimage.correlate", "scipy.ndimage", "scipy", _ndimage),
+    Peer("torch", "torch", "torch", _torch),
+    Peer("astropy", "astropy.convolution", "astropy", _astropy),
+    Peer("scikit-image", "skimage.filters", "scikit-image", _skimage),
+    Peer("numba", "numba", "numba", _numba),
 )
 
 #: Peers' sums may go through a Fourier transform, whose error is not that of a plain sum.

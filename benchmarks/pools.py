@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed import Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 from pyconv.nn import functional, grad
 
 OURS = "pyconv"
@@ -38,13 +39,13 @@ def pool_rows(profile: Profile) -> Iterator[Row]:
 def _ours(x: np.ndarray, k: int, s: int, p: int) -> Calls:
     y, indices = functional.max_pool2d(x, k, s, p, return_indices=True)
     return {
-        "max": lambda: functional.max_pool2d(x, k, s, p, workers=1),
+        "max": lambda: functional.max_pool2d(x, k, s, p, workers=COUNT),
         "max with indices": lambda: functional.max_pool2d(
-            x, k, s, p, return_indices=True, workers=1
+            x, k, s, p, return_indices=True, workers=COUNT
         )[0],
-        "average": lambda: functional.avg_pool2d(x, k, s, p, workers=1),
-        "gradient of max": lambda: grad.max_pool2d_input(x.shape, indices, y, workers=1),
-        "gradient of average": lambda: grad.avg_pool2d_input(x.shape, y, k, s, p, workers=1),
+        "average": lambda: functional.avg_pool2d(x, k, s, p, workers=COUNT),
+        "gradient of max": lambda: grad.max_pool2d_input(x.shape, indices, y, workers=COUNT),
+        "gradient of average": lambda: grad.avg_pool2d_input(x.shape, y, k, s, p, workers=COUNT),
     }
 
 
@@ -53,7 +54,7 @@ def _torch(x: np.ndarray, k: int, s: int, p: int) -> Calls | None:
     if importlib.util.find_spec("torch") is None:
         return None
     torch: Any = importlib.import_module("torch")
-    torch.set_num_threads(1)
+    torch.set_num_threads(COUNT)
     pools, aten = torch.nn.functional, torch.ops.aten
     given = torch.from_numpy(x)
     y, indices = pools.max_pool2d(given, k, s, p, return_indices=True)

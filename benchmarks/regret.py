@@ -12,7 +12,8 @@ import numpy as np
 
 import pyconv
 from benchmarks.cases import Case
-from benchmarks.speed import Table, machine
+from benchmarks.speed import machine
+from benchmarks.table import Table
 from benchmarks.timing import Effort, interleaved_minima
 
 #: What the choice may cost: for nearly all rows, for this share of them, and for every row.

@@ -1,4 +1,4 @@
-"""A speed table: pyconv beside its peers in one run, on one thread, against the goals.
+"""A speed table: pyconv beside its peers in one run, on as many threads, against the goals.
 
 A class of a table yields rows; a row holds contenders that solve the same problem. Results are
 checked before anything is timed. The classes themselves are in speed_classes.py, those of layers
@@ -8,14 +8,18 @@ in layer_classes.py.
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmarks.noise import Watch
 from benchmarks.peers import Peer
-from benchmarks.timing import Effort, interleaved_minima
+from benchmarks.table import Table
+from benchmarks.threads import COUNT
+from benchmarks.timing import Effort, interleaved_halves
 from pyconv.machine import cpu_name
 from pyconv.versions import versions
 
@@ -56,6 +60,8 @@ class Row:
     check: Callable[[str, np.ndarray], None]
     #: The algorithm of ours, where the class tells.
     algorithm: str = ""
+    #: The bytes that have to be read and written, where the class tells.
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +86,45 @@ class Comparison:
     rows: Callable[[Profile], Iterator[Row]]
     goals: tuple[Goal, ...]
 
+    def measure(self, profile: Profile) -> Iterator[dict[str, Any]]:
+        """Check and time the rows; yield each as plain data.
+
+        A row says in ``noise`` why it is not to be trusted; ``halves`` are the minima of the even
+        and of the odd turns.
+        """
+        watch = Watch()
+        for row in self.rows(profile):
+            for name, call in row.contenders.items():
+                row.check(name, call())
+            halves, noise = watch.around(
+                partial(interleaved_halves, row.contenders, profile.effort)
+            )
+            seconds = {name: minima.least for name, minima in halves.items()}
+            yield {
+                "case": row.label,
+                "algorithm": row.algorithm,
+                "products": row.products,
+                "bytes": row.size,
+                "gflops": 2e-9 * row.products / seconds[self.ours],
+                "seconds": seconds,
+                "halves": {name: [minima.even, minima.odd] for name, minima in halves.items()},
+                "noise": noise,
+            }
+
     def report(self, profile: Profile) -> dict[str, Any]:
         """Check, time and print the rows, then the goals; return what was measured."""
         print(f"\n### {self.title}\n")
         table = Table("case", f"{self.ours} ms", "GF/s", "others: ms (÷ ours)")
         measured = []
-        for row in self.rows(profile):
-            for name, call in row.contenders.items():
-                row.check(name, call())
-            times = interleaved_minima(row.contenders, profile.effort)
+        for row in self.measure(profile):
+            measured.append(row)
+            times = row["seconds"]
             ours = times[self.ours]
             others = [f"{n} {_ms(t)} ({t / ours:.2f})" for n, t in times.items() if n != self.ours]
-            rate = 2e-9 * row.products / ours
-            how = f" ({row.algorithm})" if row.algorithm else ""
-            table.row(row.label, _ms(ours) + how, f"{rate:.1f}", ", ".join(others))
-            figures = {"case": row.label, "gflops": rate, "seconds": times}
-            measured.append(figures | ({"algorithm": row.algorithm} if how else {}))
+            how = f" ({row['algorithm']})" if row["algorithm"] else ""
+            noisy = [f"noisy: {row['noise']}"] if row["noise"] else []
+            words = ", ".join(others + noisy)
+            table.row(row["case"], _ms(ours) + how, f"{row['gflops']:.1f}", words)
         print()
         goals = [self._judge(goal, measured) for goal in self.goals]
         return {"name": self.name, "rows": measured, "goals": goals}
@@ -154,22 +183,6 @@ class Measurement:
         return {"name": self.name, "rows": measured, "goals": goals}
 
 
-@dataclass(slots=True)
-class Table:
-    """A Markdown table that prints each row as soon as it is known."""
-
-    columns: tuple[str, ...] = field(init=False)
-
-    def __init__(self, *columns: str) -> None:
-        self.columns = columns
-        self.row(*columns)
-        self.row(*("---" for _ in columns))
-
-    def row(self, *cells: str) -> None:
-        """Print one row."""
-        print("| " + " | ".join(cells) + " |", flush=True)
-
-
 def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:.0f}"
 
@@ -193,6 +206,7 @@ def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
         "CPU": cpu_name(),
         **versions(),
         **found,
+        "threads of each contender": str(COUNT),
         "load average before": load,
     }
 
@@ -203,7 +217,7 @@ def report(
     """Print the table of ``classes``, with the versions of ``peers``; return it as plain data."""
     header = machine(peers)
     print("## pyconv beside its peers\n")
-    print("One thread for all; minima of interleaved repeats; results checked before timing.\n")
+    print("Minima of interleaved repeats; results checked before timing.\n")
     for name, value in header.items():
         print(f"- {name}: {value}")
     measured = [each.report(profile) for each in classes]

@@ -101,7 +101,7 @@ def beside_peers(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], 
                 if call is not None:
                     contenders[peer.name] = call
             check = checker(case, x, w, case.exact_by_ndimage(x, w))
-            yield Row(case.label, case.products, contenders, check)
+            yield Row(case.label, case.products, contenders, check, size=case.size)
 
     return rows
 
@@ -120,7 +120,7 @@ def transformed(cases: Callable[[Profile], list[Case]]) -> Callable[[Profile], I
                     if call is not None:
                         contenders[peer.name] = call
             check = checker(case, x, w, case.exact_by_transform(x, w))
-            yield Row(case.label, case.products, contenders, check)
+            yield Row(case.label, case.products, contenders, check, size=case.size)
 
     return rows
 
@@ -136,7 +136,7 @@ def float64_rows(profile: Profile) -> Iterator[Row]:
             f"{OURS} float32": single.bind(x, w, _result(single), profile.method),
         }
         check = checker(single, x, w, single.exact_by_ndimage(x, w))
-        yield Row(single.label, single.products, contenders, check)
+        yield Row(single.label, single.products, contenders, check, size=double.size)
 
 
 def uint8_rows(profile: Profile) -> Iterator[Row]:
@@ -154,7 +154,7 @@ def uint8_rows(profile: Profile) -> Iterator[Row]:
             if call is not None:
                 contenders[peer.name] = call
         check = checker(case, x, w, case.exact_by_ndimage(x, w))
-        yield Row(single.label, single.products, contenders, check)
+        yield Row(single.label, single.products, contenders, check, size=case.size)
 
 
 def workspaces(profile: Profile) -> Iterator[tuple[str, dict[str, float | None]]]:

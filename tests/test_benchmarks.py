@@ -1,0 +1,257 @@
+"""The tools that follow performance: tables, counts, noise, comparisons; no timing is judged."""
+# ruff: noqa: E402 - what is imported is found beside the tests
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv.boundaries import BOUNDARIES
+from pyconv.dtypes import DTYPES
+
+ROOT = Path(__file__).parents[1]
+if not (ROOT / "benchmarks").is_dir():
+    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+sys.path.append(str(ROOT))  # last: the package that is tested may be another one
+
+from benchmarks import callgrind, dashboard, instructions, noise, tables, tracked
+from benchmarks.cases import Case, error, tolerance
+from benchmarks.peers import PEER_EPSILONS, PEERS, installed
+from benchmarks.report import pages, summary
+from benchmarks.report.command import compare, joined
+from benchmarks.suite import correlation
+from benchmarks.timing import Effort, Minima, interleaved_halves
+
+# ---- tables -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "table"),
+    [
+        (tables.ALGORITHM_NAMES, [a.name for a in ALGORITHMS]),
+        (tables.LAYER_ALGORITHM_NAMES, [a.name for a in LAYER_ALGORITHMS]),
+        (tables.WEIGHT_GRADIENT_NAMES, [a.name for a in WEIGHT_GRADIENT_ALGORITHMS]),
+        (tables.BOUNDARY_NAMES, list(BOUNDARIES)),
+        (tables.DTYPE_NAMES, list(map(str, DTYPES))),
+    ],
+)
+def test_asv_iterates_the_tables(names, table):
+    """What is read from the source is what the library holds, in the same order."""
+    assert list(names) == table
+
+
+def test_every_compiled_algorithm_is_counted():
+    """An algorithm that is added to a table is counted; BLAS chooses its loops by the CPU."""
+    for kind, algorithms in (
+        (instructions.Filter, ALGORITHMS),
+        (instructions.Forward, LAYER_ALGORITHMS),
+    ):
+        counted = {c.method for c in instructions.CALLS.values() if isinstance(c, kind)}
+        assert {a.name for a in algorithms} - {"im2col", "reference"} <= counted
+
+
+# ---- counting ---------------------------------------------------------------------------------
+
+DUMP = """# callgrind format
+creator: callgrind-3.19.0
+part: {part}
+desc: I1 cache:
+desc: Trigger: {trigger}
+events: Ir
+fn=(1) f
+16 {total}
+totals: {total}
+"""
+
+
+def test_dumps_are_parsed_without_what_an_empty_call_takes():
+    """Only dumps that were asked for by name count."""
+    dumps = [
+        ("Client Request: (empty)", 300),
+        ("Client Request: 2-D 3×3 direct", 1200),
+        ("Program termination", 9),
+    ]
+    texts = (DUMP.format(part=i, trigger=t, total=n) for i, (t, n) in enumerate(dumps))
+    assert callgrind.parse(texts) == {"2-D 3×3 direct": 900 / callgrind.REPEATS}
+
+
+def test_regressions_are_growth_beyond_the_tolerance():
+    """Light calls, which are mostly Python's, are granted more; new ones nothing."""
+    before = {"heavy": 1_000_000.0, "slower": 1_000_000.0, "light": 10_000.0, "gone": 5.0}
+    after = {"heavy": 1_015_000.0, "slower": 1_025_000.0, "light": 10_400.0, "new": 7.0}
+    assert instructions.regressions(before, after) == ["slower"]
+    assert instructions.regressions(after, before) == []
+
+
+def test_stored_counts_are_of_calls_that_exist():
+    """A call that is renamed is counted again."""
+    stored = json.loads(instructions.BASELINE.read_text())
+    assert stored["counts"].keys() == instructions.CALLS.keys()
+    assert stored["environment"].keys() == instructions.environment().keys()
+
+
+# ---- checked before it is timed ---------------------------------------------------------------
+
+
+def checked(found):
+    return tracked.Checked(lambda: None, 1, 1, found, 1.0, 0.5)
+
+
+def test_the_suite_has_no_figure_of_a_wrong_result():
+    """It ends; what a commit lacks is left out."""
+
+    def bind(name):
+        if name == "absent":
+            raise ValueError(name)
+        return checked(math.nan if name == "wrong" else 1.0)
+
+    known = tracked.figures([("right",), ("absent",)], bind, rates=False)
+    assert known.keys() == {("right",)}
+    assert known[("right",)].error == 2.0
+    with pytest.raises(AssertionError, match="wrong"):
+        tracked.figures([("wrong",)], bind, rates=False)
+    with pytest.raises(NotImplementedError):
+        tracked.Suite().require(known, "absent")
+
+
+@pytest.mark.parametrize("dtype", tables.DTYPE_NAMES)
+def test_every_dtype_is_bound_and_right(dtype):
+    """The data of the suite are exact in every dtype."""
+    found = correlation._bind_small("2-D", "mirror", dtype, "auto")
+    assert found.error <= found.granted
+
+
+@pytest.mark.filterwarnings("default")  # the peers' own
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("shape", [(40,), (20, 23), (9, 10, 11)])
+def test_peers_solve_the_same_problem(shape, boundary):
+    """Every one that is installed agrees with the definition."""
+    case = Case(shape, (5, 3, 3)[: len(shape)], boundary=boundary)
+    x, w = case.data()
+    exact = case.exact(x, w)
+    granted = max(tolerance(case), PEER_EPSILONS * float(np.finfo(np.float32).eps))
+    for peer in installed(PEERS):
+        if peer.name != "numba":  # takes seconds to compile
+            call = peer.bind(case, x, w, None)
+            assert call is None or error(call(), exact, x, w) <= granted, peer.name
+
+
+# ---- noise ------------------------------------------------------------------------------------
+
+QUIET = {"drift": 0.01, "slowdown": 0.1, "waited": 0.02, "spare": 1}
+
+
+def test_a_quiet_row_is_trusted():
+    """No reason is an empty string."""
+    assert noise.reason({"pyconv": Minima(1.0, 1.1)}, **QUIET) == ""
+
+
+@pytest.mark.parametrize(
+    ("minima", "disturbed", "word"),
+    [
+        (Minima(1.0, 1.3), {}, "halves of pyconv"),
+        (Minima(1.0, math.inf), {}, "halves"),
+        (Minima(1.0, 1.0), {"drift": 0.3}, "drifted"),
+        (Minima(1.0, 1.0), {"slowdown": 0.5}, "slower than at its best"),
+        (Minima(1.0, 1.0), {"waited": 0.5}, "waiting"),
+        (Minima(1.0, 1.0), {"spare": -2}, "2 more threads"),
+    ],
+)
+def test_a_disturbed_row_says_why(minima, disturbed, word):
+    """Each of the signs is enough."""
+    assert word in noise.reason({"pyconv": minima}, **QUIET | disturbed)
+
+
+def test_turns_are_taken_in_turn_and_fall_into_halves():
+    """Every contender has both halves, however long it takes."""
+    halves = interleaved_halves({"a": lambda: None, "b": lambda: None}, Effort(0.0, 4))
+    for minima in halves.values():
+        assert math.isfinite(minima.even)
+        assert math.isfinite(minima.odd)
+        assert minima.least == min(minima.even, minima.odd)
+
+
+# ---- reports ----------------------------------------------------------------------------------
+
+
+def report(ours, noise="", threads=1, torch=3e-3):
+    """Return a report of one row, plain data."""
+    seconds = {"pyconv": ours, "torch": torch, "OpenCV": 2e-3}
+    row = {
+        "case": "512x512 k=7",
+        "algorithm": "direct",
+        "products": 10**7,
+        "bytes": 10**6,
+        "gflops": 20.0,
+        "seconds": seconds,
+        "halves": {name: [s, s * 1.1] for name, s in seconds.items()},
+        "noise": noise,
+    }
+    group = {"name": "2-D", "title": "2-D <images>", "ours": "pyconv", "rows": [row]}
+    limits = {"flops": 1e11, "bandwidth": 1e10}
+    run = {"threads": threads, "limits": limits, "classes": [group]}
+    return {"machine": {"CPU": "one"}, "command": "python -m benchmarks peers", "runs": [run]}
+
+
+def test_means_take_trusted_rows_only():
+    """The best peer comes first."""
+    (run,) = report(1e-3)["runs"]
+    means = summary.by_peer(run["classes"][0])
+    assert list(means) == ["the best", "torch", "OpenCV"]
+    assert means["the best"].value == pytest.approx(2.0)
+    (run,) = report(1e-3, noise="load")["runs"]
+    assert summary.by_peer(run["classes"][0]) == {}
+
+
+def test_ratios_have_the_spread_of_their_halves():
+    """From the least of theirs over the greatest of ours to the reverse."""
+    (run,) = report(1e-3)["runs"]
+    found = summary.ratio(run["classes"][0]["rows"][0], "torch", "pyconv")
+    assert found == pytest.approx((3.0, 3 / 1.1, 3.3))
+
+
+@pytest.mark.parametrize(("now", "status"), [(1e-3, 0), (1.05e-3, 0), (1.3e-3, 1)])
+def test_reports_are_compared_by_ratio(now, status, capsys):
+    """A row that lost more than a tenth against the best peer has regressed."""
+    assert compare(report(1e-3), report(now)) == status
+    assert ("REGRESSED" in capsys.readouterr().out) == bool(status)
+
+
+def test_a_noisy_row_is_not_compared():
+    """Nor one of another number of threads."""
+    assert not list(summary.changes(report(1e-3), report(9.0, noise="load")))
+    assert not list(summary.changes(report(1e-3), report(9.0, threads=2)))
+
+
+def test_reports_of_single_classes_are_put_together():
+    """Runs of the same number of threads are one."""
+    whole = joined([report(1e-3), report(1e-3), report(1e-3, threads=2)])
+    assert [(r["threads"], len(r["classes"])) for r in whole["runs"]] == [(1, 2), (2, 1)]
+
+
+@pytest.mark.filterwarnings("default")  # matplotlib's own
+def test_pages_say_instead_of_a_number_that_it_was_noisy(tmp_path):
+    """Both pages hold every row, escaped, and their charts exist."""
+    pytest.importorskip("matplotlib")
+    for each in (report(1e-3), report(1e-3, noise="two halves differ")):
+        markdown, html = (file.read_text() for file in pages.write(each, tmp_path))
+        noisy = each["runs"][0]["classes"][0]["rows"][0]["noise"]
+        assert ("too noisy to trust: two halves differ" in markdown) == bool(noisy)
+        assert ("torch 3.00 (2.73 to 3.30)" in markdown) != bool(noisy)
+        assert "2-D &lt;images&gt;" in html
+        assert ("<svg" in html) != bool(noisy)
+        for line in markdown.splitlines():
+            if line.startswith("!["):
+                assert (tmp_path / line.rpartition("(")[2].rstrip(")")).exists()
+
+
+def test_history_is_spread_evenly_with_both_ends():
+    """However many commits there are."""
+    history = list("abcdefghijk")
+    assert dashboard.spread(history, 3) == ["a", "f", "k"]
+    assert dashboard.spread(history, 99) == history
+    assert dashboard.spread(history, 1) == ["a"]
