@@ -15,15 +15,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import dashboard, instructions, regret
+    from benchmarks import dashboard, instructions, lenet, regret
+    from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
-    from benchmarks.layer_peers import LAYER_PEERS
+    from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
     from benchmarks.report import command as peers_report
     from benchmarks.speed import Profile, WrongResultError, report
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
+    from benchmarks.training import TRAINING_CLASSES
     from pyconv.layer_planning import LAYER_METHODS
     from pyconv.planning import METHODS
 
@@ -33,7 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speed.add_argument("--allocate", action="store_true",
                        help="every call makes its result; by default each contender fills one "
                        "that it is given, where all of them can")  # fmt: skip
+    _add(
+        commands,
+        "dropins",
+        "SciPy's functions beside ours",
+        DROPIN_CLASSES,
+        DROPIN_PEERS,
+        METHODS[:1],
+    )
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
+    _add(commands, "training", "whole models beside torch", TRAINING_CLASSES, (TORCH,))
     _add(commands, "filters", "filters beside OpenCV and ndimage", FILTER_CLASSES, FILTER_PEERS)
     chosen = commands.add_parser(
         "regret",
@@ -43,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen.add_argument("--quick", action="store_true", help="fewer sizes and repeats")
     chosen.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    learned = commands.add_parser(
+        "lenet",
+        help="LeNet-5 trained on real digits, and kernels learned from pictures",
+        description="Train LeNet-5 and single kernels on one thread; print accuracy and time. "
+        "Needs scikit-learn and scikit-image.",
+    )
+    learned.add_argument("--quick", action="store_true", help="one seed")
+    learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     dashboard.add_parser(commands)
     instructions.add_parser(commands)
     peers_report.add_parser(commands)
@@ -50,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     if "run" in given:
         return given.run(given)
+    if given.command == "lenet":
+        _write(given.json, lenet.report(given.quick))
+        return 0
     if given.command == "regret":
         _write(given.json, regret.report(given.quick, QUICK if given.quick else FULL))
         return 0

@@ -4,6 +4,7 @@ At import it needs nothing but NumPy, SciPy and a `pyconv.correlate` of any age:
 uses it.
 """
 
+import functools
 import importlib.util
 import math
 from collections.abc import Callable
@@ -42,6 +43,7 @@ class Case:
     dilation: int = 1
     x_dtype: str = "float32"
     w_dtype: str = "float32"
+    kernel: Literal["random", "box", "gaussian"] = "random"
 
     @property
     def label(self) -> str:
@@ -49,6 +51,8 @@ class Case:
         words = ["x".join(map(str, self.x_shape)), f"k={'x'.join(map(str, self.w_shape))}"]
         if len(set(self.w_shape)) == 1:
             words[1] = f"k={self.w_shape[0]}"
+        if self.kernel != "random":
+            words.append(self.kernel)
         if self.mode != "same":
             words.append(self.mode)
         if self.stride > 1:
@@ -99,7 +103,12 @@ class Case:
             a -= 0.5
             return a
 
-        return draw(self.x_shape, self.x_dtype), draw(self.w_shape, self.w_dtype)
+        x, w = draw(self.x_shape, self.x_dtype), draw(self.w_shape, self.w_dtype)
+        if self.kernel == "box":
+            w = np.full(self.w_shape, 1 / math.prod(self.w_shape), self.w_dtype)
+        elif self.kernel == "gaussian":
+            w = gaussian(self.w_shape).astype(self.w_dtype)
+        return x, w
 
     @property
     def products(self) -> int:
@@ -146,6 +155,13 @@ class Case:
             raise ValueError(f"{self.label}: scipy.signal extends by zeros, without stride")
         wide = np.flip(w).astype(np.float64)
         return scipy.signal.oaconvolve(x.astype(np.float64), wide, "same")
+
+
+def gaussian(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a bell that ends at four standard deviations, as SciPy's do; its sum is 1."""
+    sides = [np.exp(-0.5 * np.linspace(-4, 4, k) ** 2) for k in shape]
+    bell = functools.reduce(np.multiply.outer, [side / side.sum() for side in sides])
+    return np.asarray(bell)
 
 
 @cache
@@ -196,6 +212,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "2-D": (
         *(_cube(512, k, 2) for k in (3, 7, 15)),
         _cube(2048, 3, 2),
+        _cube(512, 15, 2, kernel="gaussian"),
+        _cube(512, 15, 2, kernel="box"),
         _cube(512, 7, 2, mode="valid", stride=2),
         _cube(512, 7, 2, mode="valid", dilation=3),
         _cube(512, 7, 2, x_dtype="float64", w_dtype="float64"),

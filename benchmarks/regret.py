@@ -6,7 +6,7 @@ algorithm that is predicted to take far longer than the chosen one is not timed.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,22 @@ QUICK_GRID: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     2: ((32, 256), (3, 7, 9, 11, 15, 31)),
     3: ((16, 48), (3, 5, 7, 9, 15)),
 }
+#: Sizes of each axis, and of kernels whose weights decide: boxes, and Gaussians of σ = (k − 1)/8.
+Kernel = Literal["box", "gaussian"]
+WEIGHED: tuple[tuple[Kernel, int, tuple[int, ...], tuple[int, ...]], ...] = (
+    ("box", 1, (30_000, 10**6), (5, 31, 301)),
+    ("box", 2, (128, 512, 2048), (3, 5, 9, 31)),
+    ("box", 3, (48, 128), (3, 5, 9)),
+    ("gaussian", 2, (128, 512, 2048), (9, 17, 41, 81)),
+    ("gaussian", 3, (48, 128), (9, 17)),
+)
+QUICK_WEIGHED: tuple[tuple[Kernel, int, tuple[int, ...], tuple[int, ...]], ...] = (
+    ("box", 1, (30_000,), (31, 301)),
+    ("box", 2, (256,), (5, 31)),
+    ("box", 3, (48,), (3, 7)),
+    ("gaussian", 2, (256,), (9, 17, 41, 81)),
+    ("gaussian", 3, (48,), (9, 17)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,10 @@ def cases(quick: bool) -> Iterator[Case]:
             for k in taps:
                 if k <= size:
                     yield Case((size,) * ndim, (k,) * ndim, boundary="constant")
+    for kernel, ndim, sizes, taps in QUICK_WEIGHED if quick else WEIGHED:
+        for size in sizes:
+            for k in taps:
+                yield Case((size,) * ndim, (k,) * ndim, boundary="constant", kernel=kernel)
 
 
 def measure(case: Case, effort: Effort) -> Regret:

@@ -7,12 +7,10 @@ in layer_classes.py.
 
 import math
 import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from benchmarks.peers import Peer
 from benchmarks.table import Table
 from benchmarks.threads import COUNT
 from benchmarks.timing import Effort, interleaved_halves
+from pyconv.machine import cpu_name
 from pyconv.versions import versions
 
 #: What a shared machine changes from run to run: a goal missed by less is not called missed.
@@ -196,14 +195,6 @@ def _verdict(share: float) -> str:
 
 def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
     """Return the date, the versions and the machine that the figures belong to."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                cpu = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
     found = {
         p.distribution: p.version() or "not installed: left out of the rows"
         for p in peers
@@ -212,7 +203,7 @@ def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": date.today().isoformat(),
-        "CPU": cpu,
+        "CPU": cpu_name(),
         **versions(),
         **found,
         "threads of each contender": str(COUNT),

@@ -9,6 +9,14 @@ import numpy as np
 
 import pyconv
 from benchmarks.cases import Case, error, tolerance
+from benchmarks.missing_and_matching import (
+    ASTROPY,
+    OPENCV,
+    SKIMAGE,
+    TWICE,
+    omission_rows,
+    template_rows,
+)
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.pools import TORCH, pool_rows
 from benchmarks.resident import growth_in_fresh_process
@@ -264,6 +272,20 @@ CLASSES: tuple[Comparison | Measurement, ...] = (
         OURS,
         pool_rows,
         (Goal((TORCH,), mean=2.0, each=1.0),),
+    ),
+    Comparison(
+        "missing",
+        "2-D float32 with a tenth missing, NaN left out",
+        OURS,
+        omission_rows,
+        (Goal((TWICE,), mean=0.5), Goal((ASTROPY,))),
+    ),
+    Comparison(
+        "templates",
+        "Coefficients of a template, float32",
+        OURS,
+        template_rows,
+        (Goal((SKIMAGE,), each=1.0), Goal((OPENCV,), each=1.0)),
     ),
     Measurement("workspace", "Workspace of direct on one thread", "KiB", 1024.0, workspaces),
     Measurement("overhead", "Call overhead, 32×32 with 3×3, float32", "µs", 5.0, overheads),

@@ -1,12 +1,18 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
 
 import argparse
+import os
 from pathlib import Path
+
+# The gallery's small models are computed as fast, and as predictably, by one thread.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pyconv
 from pyconv.__main__ import parser
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES, natural_dtype
+
+pyconv.set_workers(1)
 
 project = "pyconv"
 author = "The pyconv developers"
@@ -20,13 +26,26 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/*.inc"]
+exclude_patterns = ["_build", "gallery", "generated/*.inc", "generated/gallery/*.py"]
 default_role = "autolink"
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say them better
 numpydoc_show_class_members = False
 myst_heading_anchors = 2
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "generated/gallery",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "image_scrapers": ("matplotlib",),
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "pyconv"

@@ -3,6 +3,9 @@
 from pyconv._version import __version__
 from pyconv.correlation import convolve, correlate
 from pyconv.explanation import Explanation, explain
+from pyconv.matching import match_template, xcorr
+from pyconv.measuring import tune_machine
+from pyconv.missing import coverage
 from pyconv.plans import Plan, plan
 from pyconv.threads import get_workers, set_workers
 from pyconv.tuning import tune
@@ -14,10 +17,14 @@ __all__ = [
     "__version__",
     "convolve",
     "correlate",
+    "coverage",
     "explain",
     "get_workers",
+    "match_template",
     "plan",
     "set_workers",
     "show_versions",
     "tune",
+    "tune_machine",
+    "xcorr",
 ]

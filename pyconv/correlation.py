@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.missing import leaves_out, omit
 from pyconv.planning import check_nan, prepare
 from pyconv.results import check_out, plain_array, writable_in_place
 
@@ -22,6 +23,7 @@ def correlate(
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
     rtol: float | None = None,
@@ -72,13 +74,25 @@ def correlate(
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.
-    nan_policy : {'propagate', 'raise'}, optional
+    nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` follows IEEE: a NaN reaches exactly the outputs whose window holds it.
-        ``raise`` refuses data with NaN.
+        ``raise`` refuses data with NaN. ``omit`` leaves NaN out, as `mask` does, and divides by
+        the part of the weights that was seen; with a `fill_value` that is NaN, what is outside is
+        left out too. See :doc:`/missing`.
+    mask : array_like of bool, optional
+        True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
+        masked array brings its own. With :math:`m` = 0 for samples that are left out and 1 for
+        others, the result is
+
+        .. math:: y[i] = \sum_u \overline{w[u]} \cdot
+                  \frac{\sum_u m \, x[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
+                       {\sum_u m[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
+
+        and NaN where nothing was seen. Of integers it is float64 unless `dtype` says otherwise.
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
-    method : {'auto', 'direct', 'fft', 'separable', 'im2col', 'reference'}, optional
+    method : {'auto', 'direct', 'fft', 'separable', 'box', 'im2col', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
     rtol : float, optional
         Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
@@ -102,7 +116,8 @@ def correlate(
     Raises
     ------
     ValueError
-        For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed.
+        For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed;
+        where samples may be left out, for weights that sum to about zero.
     TypeError
         For dtypes and argument types that are not allowed.
     OverflowError
@@ -114,6 +129,7 @@ def correlate(
     See Also
     --------
     convolve : the same with a flipped kernel.
+    coverage : how much of the weights was seen.
 
     Examples
     --------
@@ -133,12 +149,17 @@ def correlate(
 
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
+
+    A mean over what is there:
+
+    >>> pyconv.correlate([1.0, np.nan, 3.0, 5.0], np.full(3, 1 / 3), nan_policy="omit")
+    array([2., 4.])
     """
     options = (
         False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
-    return _run(x, w, options, nan_policy, out, workers)
+    return _run(x, w, options, nan_policy, mask, out, workers)
 
 
 def convolve(
@@ -154,6 +175,7 @@ def convolve(
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
     method: str = "auto",
     rtol: float | None = None,
@@ -175,7 +197,7 @@ def convolve(
         Kernel of 1, 2 or 3 dimensions.
     mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
-    nan_policy, out, method, rtol, max_memory, workers
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `correlate`.
 
     Returns
@@ -202,7 +224,7 @@ def convolve(
         True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
-    return _run(x, w, options, nan_policy, out, workers)
+    return _run(x, w, options, nan_policy, mask, out, workers)
 
 
 def _run(
@@ -210,9 +232,12 @@ def _run(
     w: npt.ArrayLike,
     options: tuple[object, ...],
     nan_policy: object,
+    mask: npt.ArrayLike | None,
     out: np.ndarray | None,
     workers: int | None,
 ) -> np.ndarray:
+    if leaves_out(x, nan_policy, mask):
+        return omit(x, w, options, nan_policy, mask, out, workers)
     x, w = plain_array(x, "x"), plain_array(w, "w")
     prepared = prepare(x, w, options)
     problem = prepared.problem

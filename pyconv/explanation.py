@@ -68,7 +68,8 @@ class Explanation:
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> why = pyconv.explain((512, 512), np.ones((31, 31), "float32"), rtol=0)
+    >>> w = np.arange(31 * 31, dtype="float32").reshape(31, 31)
+    >>> why = pyconv.explain((512, 512), w % 7, rtol=0)
     >>> why.algorithm
     'direct'
     >>> [row.rejected for row in why.candidates if row.algorithm == "fft"]

@@ -12,6 +12,7 @@ from pyconv.algorithms.base import (
 )
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE
+from pyconv.planning import WISDOM
 from pyconv.threads import ForkedLock, resolve, running
 
 LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
@@ -80,6 +81,7 @@ def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> 
         If ``method`` is unknown, or forces an algorithm that rejects the problem.
     """
     if method == "auto":
+        WISDOM.known()  # the rates that costs are made of may be among it
         able = [a for a in algorithms if a.rejects(problem) is None]
         return min(able, key=lambda a: a.cost(problem, MACHINE))
     named = [a for a in algorithms if a.name == method]

@@ -8,7 +8,7 @@ where c runs over the channels of k's group.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +97,8 @@ def make_layer_problem(
 ) -> LayerProblem:
     """Validate the shapes and options of a batched call; return its LayerProblem.
 
+    Those of options in the usual types are kept, because validation takes as long as a small layer.
+
     Raises
     ------
     TypeError
@@ -104,6 +106,18 @@ def make_layer_problem(
     ValueError
         For shapes and options; the message names them and what is allowed.
     """
+    # Equal is not enough: 1.0 and True equal 1, but they are refused.
+    if all(
+        type(o) in (int, str) or (type(o) is tuple and all(type(i) is int for i in o))
+        for o in options
+    ):
+        return _kept_problem(x_shape, w_shape, dtype, options)
+    return _validated(x_shape, w_shape, dtype, options)
+
+
+def _validated(
+    x_shape: tuple[int, ...], w_shape: tuple[int, ...], dtype: np.dtype, options: Options
+) -> LayerProblem:
     n = len(w_shape) - 2
     shapes = f"input {x_shape} and weight {w_shape}"
     groups = checked_groups(options.groups)
@@ -131,6 +145,9 @@ def make_layer_problem(
     if math.prod(problem.y_shape) * 16 >= MAX_COORDINATE:
         raise ValueError(f"the result would have shape {problem.y_shape}, too large to address")
     return problem
+
+
+_kept_problem = lru_cache(maxsize=256)(_validated)
 
 
 def _axis(

@@ -1,11 +1,18 @@
-"""What this machine can do: the constants that predicted times are made of."""
+"""What this machine can do: the rates that predicted times are made of."""
 
-from dataclasses import dataclass
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Machine:
-    """Rates of one core. The defaults are those of a 2023 server core at about 3.5 GHz."""
+    """Rates of one core. The defaults were measured on a Zen 4 core of a 2023 server.
+
+    They are the same wherever pyconv runs, so that a call chooses the same algorithm, and returns
+    the same bits, in every process; `tune_machine` puts what it has measured in their place.
+    """
 
     #: Multiply-adds per second of the vector loops, in bytes of operands: a float32
     #: multiply-add is 4 bytes, so that float64 runs at half the rate.
@@ -13,7 +20,7 @@ class Machine:
     #: The same for a BLAS matrix product with one row, which reads each operand once.
     gemv_bytes_per_second: float = 10e9
     #: A stage of a Fourier transform, there and back, of two real tiles held as one complex: in
-    #: bytes of the samples of one. Measured on a Zen 4 core with AVX-512 and with AVX2.
+    #: bytes of the samples of one. AVX-512 and AVX2 reached the same.
     fft_rate: float = 20e9
     #: What stays in the cache of one core.
     cache_bytes: float = 1 << 20
@@ -25,5 +32,21 @@ class Machine:
     #: the CPUs are busy with something else, the others wait for it for milliseconds.
     seconds_per_thread: float = 100e-6
 
+    def take(self, rates: Mapping[str, float]) -> None:
+        """Take these rates from now on; those that are not given return to their defaults."""
+        for name, default in asdict(Machine()).items():
+            setattr(self, name, float(rates.get(name, default)))
+
 
 MACHINE = Machine()
+
+
+def cpu_name() -> str:
+    """Return what the processor calls itself."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,5 +1,9 @@
 """From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
+import contextlib
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +21,13 @@ from pyconv.dtypes import (
     result_interval,
     supported,
 )
-from pyconv.machine import MACHINE
+from pyconv.machine import MACHINE, cpu_name
 from pyconv.problem import Problem, integer, make_problem
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
-NAN_POLICIES = ("propagate", "raise")
+NAN_POLICIES = ("propagate", "raise", "omit")
 
 
 class Plan:
@@ -87,8 +91,24 @@ def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
     """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
 
 
+def machine_key() -> str:
+    """Return the words by which wisdom knows this machine and the loops in use."""
+    return f"{loader.native.ISA} on {cpu_name()}"
+
+
+def _take_rates(entries: Mapping[str, str]) -> None:
+    """Predict by the rates among the entries, if they are of this machine."""
+    rates: Any = {}
+    with contextlib.suppress(ValueError):
+        rates = json.loads(entries.get(machine_key(), "{}"))
+    sound = isinstance(rates, dict) and all(
+        isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
+    )
+    MACHINE.take(rates if sound else {})
+
+
 #: What timing has found, which goes before predictions.
-WISDOM = Wisdom()
+WISDOM = Wisdom(_take_rates)
 
 
 def description(problem: Problem) -> str:
@@ -140,7 +160,10 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
 
 
 def weights_decide(problem: Problem, method: str) -> bool:
-    """Return whether some weights may be fit for an algorithm that beats all others."""
+    """Return whether some weights may be fit for an algorithm that beats all others.
+
+    By its predicted time, or because `tune` has found so for this problem.
+    """
     weighing = [
         a
         for a in ALGORITHMS
@@ -150,6 +173,8 @@ def weights_decide(problem: Problem, method: str) -> bool:
     ]
     if method != "auto" or not weighing:
         return bool(weighing)
+    if WISDOM.known() and WISDOM.get(description(problem)) in {a.name for a in weighing}:
+        return True
     least = min(
         a.cost(problem, MACHINE)
         for a in ALGORITHMS
@@ -260,6 +285,7 @@ def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepar
 
 
 def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    WISDOM.known()  # the rates that costs are made of may be among it
     try:
         exact = tuple(_exact(option) for option in options)
         key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))

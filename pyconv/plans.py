@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from pyconv.dtypes import ACCUMULATORS, is_integer
 from pyconv.explanation import Explanation, explanation_of
+from pyconv.missing import Omission, check_seen, leaves_out, split_mask
 from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
 from pyconv.problem import Problem
 from pyconv.results import check_out, plain_array, writable_in_place
@@ -26,8 +27,12 @@ class Plan:
         The validated call, as `pyconv.planning` keeps it.
     w : ndarray
         The weights, which are copied.
-    nan_policy : {'propagate', 'raise'}
+    nan_policy : {'propagate', 'raise', 'omit'}
         What happens to NaN.
+    omission : Omission, optional
+        The call as `pyconv.missing` keeps it, where samples may be left out.
+    mask : ndarray of bool, optional
+        Samples that are always left out.
 
     Attributes
     ----------
@@ -54,12 +59,23 @@ class Plan:
     array([4., 8., 4.])
     """
 
-    __slots__ = ("_checks_nan", "_prepared", "_settled", "_w", "_x_dtype", "_x_shape")
+    __slots__ = (
+        "_checks_nan", "_mask", "_omission", "_prepared", "_settled", "_w", "_x_dtype", "_x_shape",
+    )  # fmt: skip
 
-    def __init__(self, prepared: Prepared, w: np.ndarray, nan_policy: str) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        w: np.ndarray,
+        nan_policy: str,
+        omission: Omission | None = None,
+        mask: np.ndarray | None = None,
+    ) -> None:
         check_nan(nan_policy, "w", w)
         self._checks_nan = nan_policy == "raise"
         self._prepared = prepared
+        self._omission = omission
+        self._mask = mask
         self._w = w.copy(order="K")
         self._w.flags.writeable = False
         problem = prepared.problem
@@ -129,6 +145,8 @@ class Plan:
         OverflowError
             Under ``overflow='raise'``, if an integer result might not hold the exact sum.
         """
+        if self._omission is not None:
+            return self._omitted(self._omission, x, out, workers)
         if type(x) is not np.ndarray or x.shape != self._x_shape or x.dtype != self._x_dtype:
             x = self._taken(x)
         if out is not None:
@@ -144,6 +162,22 @@ class Plan:
         if y is not out:
             out[...] = y
         return out
+
+    def _omitted(
+        self, omission: Omission, value: npt.ArrayLike, out: Array | None, workers: int | None
+    ) -> Array:
+        samples, mask = split_mask(value, self._mask)
+        if mask is not None and not omission.possible:
+            raise TypeError(
+                "x is a masked array of integers, but the plan is for plain ones: its result is "
+                "of integers too; make it with mask=False"
+            )
+        x = self._taken(samples if isinstance(value, np.ma.MaskedArray) else value)
+        if out is not None:
+            check_out(out, omission.problem.y_shape, omission.problem.dtype)
+        if self._checks_nan:
+            check_seen("raise", x, mask)
+        return omission.solve(x, mask, out, workers)
 
     def explain(self) -> Explanation:
         """Say which algorithm runs, which do not, and why.
@@ -204,6 +238,7 @@ def plan(
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     method: str = "auto",
     rtol: float | None = None,
     max_memory: int | None = None,
@@ -230,6 +265,9 @@ def plan(
         As for `correlate`.
     nan_policy, method, rtol, max_memory
         As for `correlate`.
+    mask : array_like of bool, optional
+        True for samples that are left out of every array. With it, or with
+        ``nan_policy='omit'``, the plan also takes masked arrays.
 
     Returns
     -------
@@ -267,4 +305,11 @@ def plan(
         max_memory, method,
     )  # fmt: skip
     weights = plain_array(w, "w")
-    return Plan(prepare(array_like(x, x_dtype, weights), weights, options), weights, nan_policy)
+    source = array_like(x, x_dtype, weights)
+    if not leaves_out(source, nan_policy, mask):
+        return Plan(prepare(source, weights, options), weights, nan_policy)
+    _, missing = split_mask(source, mask)
+    weights = weights.copy()
+    omission = Omission(source, weights, options, nan_policy == "omit", missing is not None)
+    kept = None if missing is None else missing.copy()
+    return Plan(omission.prepared, weights, nan_policy, omission, kept)

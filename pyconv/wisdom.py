@@ -1,4 +1,6 @@
-"""Wisdom: which algorithm was found fastest for a problem, in memory and in a file.
+"""Wisdom: which algorithm was found fastest for a problem, and what the machine can do.
+
+It is kept in memory and in a file.
 
 The file is JSON and is only ever replaced as a whole. A writer reads what is there, adds its own
 and replaces it, so that a reader never sees half of it. Of two that write in the same moment one
@@ -9,6 +11,7 @@ import json
 import os
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pyconv.threads import ForkedLock
@@ -21,7 +24,9 @@ _FORMAT = "pyconv wisdom 1"
 class Wisdom:
     """What was found so far: descriptions of problems → names of algorithms."""
 
-    def __init__(self) -> None:
+    def __init__(self, learn: Callable[[Mapping[str, str]], None]) -> None:
+        #: What else is to be known of the entries: it is called when they were read or forgotten.
+        self._learn = learn
         self._entries: dict[str, str] = {}
         self._read = False
         self._lock = ForkedLock()
@@ -37,6 +42,7 @@ class Wisdom:
                 path = os.environ.get(VARIABLE)
                 if path and not self._read:
                     self._entries = read(Path(path)) | self._entries
+                    self._learn(self._entries)
                 self._read = True
         return bool(self._entries)
 
@@ -49,6 +55,7 @@ class Wisdom:
         """Return to predictions; the file is read again before the next choice."""
         with self._lock:
             self._entries, self._read = {}, False
+            self._learn(self._entries)
 
 
 def read(path: Path) -> dict[str, str]:

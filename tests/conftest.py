@@ -17,9 +17,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-#: Plain sums of products, of any weights, exact on whole numbers; test_fft.py and
+#: Plain sums of products, of any weights, exact on whole numbers; test_fft.py, test_box.py and
 #: test_separable.py have the others.
-PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name not in ("fft", "separable")]
+PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name not in ("fft", "separable", "box")]
 #: Compiled algorithms in every variant, the others once.
 ENGINES = [
     (algorithm.name, isa)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels
+from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, signal, viz
 from pyconv.algorithms import ALGORITHMS
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.nn import functional, grad
@@ -50,7 +50,13 @@ LEAVES = {
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
 FLOORS = ("_native", "algorithms", "planning", "nn", "public")
 #: What callers of `pyconv.nn` import; the other modules of the folder are behind it.
-NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"}
+NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"} | {
+    f"pyconv.nn.{name}"  # layers and what trains them, which call the functions as users do
+    for name in (
+        "containers", "convolution_layers", "criteria", "dense_layers", "fitting", "models",
+        "pooling_layers",
+    )
+}  # fmt: skip
 #: One file for each algorithm; the other files of the folder are what they share.
 ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
 
@@ -179,8 +185,8 @@ def test_every_dtype_is_computed():
 # ---- documentation ----------------------------------------------------------------------------
 
 #: Modules of names only, and modules that define what they show.
-NAMES = (pyconv, functional, grad)
-PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels)
+NAMES = (pyconv, functional, grad, ndimage, nn, signal)
+PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models, operators, viz)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES
@@ -210,17 +216,18 @@ def test_public_docstring_is_complete(name):
 @pytest.mark.parametrize("module", PUBLIC_MODULES, ids=lambda m: m.__name__)
 def test_public_names_are_those_of_the_package(module):
     """__all__ is sorted and says nothing that is not there; modules of names hold no others."""
-    assert sorted(module.__all__) == module.__all__
+    assert sorted(module.__all__, key=lambda n: (not n.isupper(), n)) == module.__all__
     public = {
         name
         for name, value in vars(module).items()
         if not name.startswith("_") and not inspect.ismodule(value)
     }
-    named = set(module.__all__) - {"__version__"}
+    modules = {name for name in module.__all__ if inspect.ismodule(getattr(module, name))}
+    named = set(module.__all__) - modules - {"__version__"}
     assert public == named if module in NAMES else public >= named
 
 
-@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic"])
+@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic", "viz"])
 def test_modules_are_imported_only_by_who_asks(module):
     """`import pyconv` stays light."""
     code = f"import sys, pyconv; print(any(n.startswith('pyconv.{module}') for n in sys.modules))"
@@ -228,6 +235,15 @@ def test_modules_are_imported_only_by_who_asks(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
     assert result.stdout.strip() == "False"
+
+
+def test_extras_are_imported_only_when_they_are_used():
+    """Layers and pictures are imported without what draws pictures and bars."""
+    code = "import sys, pyconv.nn, pyconv.viz; print({'matplotlib', 'tqdm'} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert result.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", grad.__all__)
@@ -280,9 +296,11 @@ def test_there_are_examples():
 @pytest.mark.parametrize(
     ("page", "modules"),
     [
-        ("nn", {"functional": functional, "grad": grad}),
-        ("kernels", {"kernels": kernels}),
-        ("filters", {"filters": filters}),
+        ("nn", {"functional.": functional, "grad.": grad}),
+        ("training", {"": nn, "init.": nn.init, "models.": nn.models}),
+        ("viz", {"viz.": viz}),
+        ("kernels", {"kernels.": kernels}),
+        ("filters", {"filters.": filters}),
     ],
 )
 def test_pages_list_every_name(page, modules):
@@ -290,13 +308,24 @@ def test_pages_list_every_name(page, modules):
     path = ROOT.parent / "docs" / f"{page}.rst"
     if not path.exists():
         pytest.skip("an installed package has no pages")
-    words = rf"^   ((?:{'|'.join(modules)})\.\w+)$"
+    words = rf"^   ((?:{'|'.join(map(re.escape, modules))})\w+)$"
     assert set(re.findall(words, path.read_text(encoding="utf-8"), re.MULTILINE)) == {
-        f"{prefix}.{name}"
+        f"{prefix}{name}"
         for prefix, module in modules.items()
         for name in module.__all__
         if callable(getattr(module, name))
     }
+
+
+@pytest.mark.parametrize("module", [ndimage, signal], ids=lambda m: m.__name__)
+def test_page_lists_what_takes_the_place_of_scipy(module):
+    """Every public name is on the page of its module."""
+    page = ROOT.parent / "docs" / "dropins.rst"
+    if not page.exists():
+        pytest.skip("an installed package has no pages")
+    _, _, text = page.read_text().partition(f".. currentmodule:: {module.__name__}\n")
+    listed = re.findall(r"^   (\w+)$", text.partition(".. currentmodule::")[0], re.MULTILINE)
+    assert sorted(listed) == module.__all__
 
 
 def test_package_is_typed():

@@ -48,6 +48,9 @@ CASES = [
     ),
     ((1, 40, 14, 14), (70, 40, 3, 3), {"padding": 1}),
     ((1, 70, 7, 7), (64, 70, 3, 3), {"padding": 1}),
+    ((1, 130, 3, 32), (9, 130, 3, 3), {"padding": 1}),
+    ((1, 3, 9, 61), (9, 3, 5, 5), {"padding": 2, "stride": 2}),
+    ((1, 17, 25, 40), (5, 17, 3, 3), {"padding": 1}),  # several blocks of pixels
     ((2, 64, 1, 1), (48, 64, 1, 1), {}),
     ((1, 130, 9, 9), (20, 130, 1, 1), {}),
     ((1, 9, 9, 9), (20, 9, 1, 1), {"stride": 2}),
@@ -230,6 +233,74 @@ def test_a_transposed_layer_is_the_adjoint(rng, case):
         product = ((result - b.reshape(-1, *[1] * n)) * d).sum()
         assert (TRANSPOSE_INPUT[n](dy.shape, w, d, **options) * dy).sum() == product
         assert (TRANSPOSE_WEIGHT[n](dy, w.shape, d, **options) * w).sum() == product
+
+
+#: Shapes of kernels, and options.
+DEPTHWISE = [
+    ((3, 3), {"padding": 1}),
+    ((3, 3), {"padding": 1, "stride": 2}),
+    ((3, 3), {"padding": ((0, 2), (2, 0)), "stride": (2, 1)}),
+    ((5, 5), {"padding": 2, "stride": (1, 2)}),
+    ((6, 3), {"padding": 5}),
+    ((7, 7), {"padding": 3}),
+    ((8, 8), {"padding": 4}),
+    ((1, 1), {"padding": 2, "stride": 2}),
+    ((3, 3), {"padding": 2, "dilation": 2}),
+    ((2, 4), {"padding": 3, "stride": 2, "dilation": 2}),
+    ((3, 2), {"padding": 4, "stride": (3, 2), "dilation": (2, 3)}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kernel", "options"), DEPTHWISE, ids=str)
+def test_depthwise_planes(rng, isa, kernel, options, dtype):
+    """Rows read in place and rows that are copied: the definition, and the same bits.
+
+    Heights and widths lie around the tiles and the vectors of every variant.
+    """
+    heights, widths = (3, 4, 7, 8, 15), (1, 2, 4, 7, 8, 9, 15, 16, 17, 31, 33)
+    for h, columns in itertools.product(heights, widths):
+        x, w = small(rng, (2, 3, h, columns), dtype), small(rng, (6, 1, *kernel), dtype)
+        given = {"groups": 3, "method": "depthwise", "workers": 1, **options}
+        try:
+            y = functional.conv2d(x, w, **given)
+        except ValueError as error:
+            if "would be empty" not in str(error):
+                raise
+            continue
+        expected, _ = layer_oracles.conv(x, w, groups=3, **options)
+        np.testing.assert_array_equal(y, expected)
+        x, w, b = noise(rng, x.shape, dtype), noise(rng, w.shape, dtype), noise(rng, (6,), dtype)
+        y = functional.conv2d(x, w, b, **given)
+        assert bits(functional.conv2d(np.asfortranarray(x), w, b, **given)) == bits(y)
+        assert bits(functional.conv2d(x, w, b, **given | {"workers": 3})) == bits(y)
+
+
+def test_depthwise_slabs_and_panels(rng, isa):
+    """Planes that are cut into several units, along z, too."""
+    for shape, w_shape, options in [
+        ((1, 2, 90, 300), (2, 1, 3, 3), {"padding": 1}),
+        ((1, 1, 9, 2100), (2, 1, 3, 5), {"padding": 2, "stride": 2}),
+        ((1, 1, 5, 17000), (1, 1, 3, 3), {"padding": 1}),
+        ((1, 2, 4, 9, 20), (4, 1, 3, 3, 3), {"padding": 1, "stride": (2, 1, 2)}),
+    ]:
+        x, w = small(rng, shape, "float32"), small(rng, w_shape, "float32")
+        expected, _ = layer_oracles.conv(x, w, groups=shape[1], **options)
+        for workers in (1, 2):
+            y = CONV[len(shape) - 2](
+                x, w, groups=shape[1], method="depthwise", workers=workers, **options
+            )
+            np.testing.assert_array_equal(y, expected)
+
+
+def test_depthwise_nan_stays_in_its_windows(rng, isa):
+    """Neither zeros outside nor lanes that do not exist multiply a NaN."""
+    x, w = noise(rng, (1, 2, 14, 14), "float32"), noise(rng, (2, 1, 3, 3), "float32")
+    x[0, 1, 13, 0] = np.nan
+    for stride in (1, 2):
+        y = functional.conv2d(x, w, padding=1, groups=2, stride=stride, method="depthwise")
+        reached = {1: [[12, 0], [12, 1], [13, 0], [13, 1]], 2: [[6, 0]]}[stride]
+        assert np.argwhere(np.isnan(y)).tolist() == [[0, 1, *at] for at in reached]
 
 
 def test_finite_differences(rng):

@@ -62,8 +62,8 @@ def valid_calls(draw, dtypes=tuple(DTYPES)):
 @given(
     valid_calls(),
     st.booleans(),
-    # One rounds, one takes few kernels: test_fft.py and test_separable.py have them.
-    st.sampled_from([a.name for a in ALGORITHMS if a.name not in ("fft", "separable")]),
+    # One rounds, two take few kernels: they have tests of their own.
+    st.sampled_from([a.name for a in ALGORITHMS if a.name not in ("fft", "separable", "box")]),
     st.integers(1, 3),
 )
 @settings(max_examples=400)
@@ -151,6 +151,7 @@ KEYWORDS = {
     "dtype": st.one_of(st.sampled_from([*DTYPES, "f4", "g", object, "x", "S3", 3.5])),
     "overflow": st.sampled_from([*OVERFLOWS, "clip", None, 1]),
     "nan_policy": st.sampled_from(["propagate", "raise", "omit", None]),
+    "mask": st.one_of(st.none(), st.booleans(), ODD_ARRAYS),
     "fill_value": ODD,
     "method": st.sampled_from(["auto", *(a.name for a in ALGORITHMS), "winograd", None]),
     "rtol": st.one_of(st.none(), st.floats(), ODD),

@@ -1,5 +1,6 @@
 """separable: exact for whole kernels, within a plain sum's bound for others, or refused."""
 
+import functools
 import itertools
 import os
 import subprocess
@@ -30,17 +31,22 @@ def plan(x, w, **options):
     return planning.plan_for(x, w, **options)
 
 
+def product(sides):
+    """Return the outer product of two or three arrays."""
+    return functools.reduce(np.multiply.outer, sides)
+
+
 def smooth(shape, dtype):
     """Return a kernel of rank one in exact arithmetic, rounded entry by entry."""
     sides = [np.exp(-0.5 * (np.linspace(-2, 2.5, n)) ** 2) for n in shape]
-    return np.outer(*(s / s.sum() for s in sides)).astype(dtype)
+    return product(s / s.sum() for s in sides).astype(dtype)
 
 
 def whole(rng, shape, dtype):
     """Return a kernel of rank one of small whole numbers, the last of a factor never zero."""
     sides = [np.append(small(rng, n - 1, "int64"), 2) for n in shape]
-    product = np.outer(*sides)
-    return (np.abs(product) if np.dtype(dtype).kind == "u" else product).astype(dtype)
+    whole = product(sides)
+    return (np.abs(whole) if np.dtype(dtype).kind == "u" else whole).astype(dtype)
 
 
 def rank_two(shape, dtype):
@@ -67,6 +73,9 @@ SHAPES = [
     ((80, 300), (17, 4)),
     ((150, 20), (4, 19)),
     ((2, 41, 43), (5, 6)),
+    ((11, 12, 40), (3, 4, 5)),
+    ((7, 20, 13), (6, 1, 3)),
+    ((2, 9, 8, 9), (4, 3, 2)),
 ]
 
 
@@ -75,7 +84,8 @@ SHAPES = [
 def test_whole_kernels_are_exact(isa, rng, x_shape, w_shape, dtype):
     """Every boundary and extent, without any rounding."""
     x, w = small(rng, x_shape, dtype), whole(rng, w_shape, dtype)
-    for mode, boundary in itertools.product([*EXTENTS, [(4, 3), (-1, 2)]], BOUNDARIES):
+    pads = [(4, 3), (-1, 2), (3, 0)][: w.ndim]
+    for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
         keywords = {"mode": mode, "boundary": boundary, "fill_value": 3}
         total, _ = oracles.correlate(x, w, **keywords)
         y = separable(x, w, **keywords)
@@ -88,7 +98,8 @@ def test_every_boundary_and_extent(isa, rng, x_shape, w_shape, dtype):
     """Rounded kernels stay within the bound of a plain sum."""
     real = np.dtype(dtype).type(0).real.dtype
     x, w = noise(rng, x_shape, dtype), smooth(w_shape, real)
-    for mode, boundary in itertools.product([*EXTENTS, [(4, 3), (-1, 2)]], BOUNDARIES):
+    pads = [(4, 3), (-1, 2), (3, 0)][: w.ndim]
+    for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
         y = separable(x, w, mode, boundary, fill_value=2.5)
         assert_within_bound(y, x, w, mode, boundary, fill_value=2.5)
 
@@ -103,6 +114,10 @@ def test_dilation(isa, rng, dilation):
             total, _ = oracles.correlate(x, w, **keywords)
             y = separable(x, w, **keywords)
             assert_exact(y, total, y.dtype)
+            x3, w3 = small(rng, (17, 19, 40), dtype), whole(rng, (3, 4, 3), dtype)
+            keywords["dilation"] = (2, *np.broadcast_to(dilation, 2) // 2 + 1)
+            total, _ = oracles.correlate(x3, w3, **keywords)
+            assert_exact(separable(x3, w3, **keywords), total, y.dtype)
 
 
 @pytest.mark.parametrize("dtype", REAL)
@@ -119,6 +134,20 @@ def test_sizes_around_tiles_and_strips(isa, rng, dtype):
         assert_exact(separable(x, w), oracles.correlate(x, w)[0], x.dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_planes_around_tiles_and_slabs(isa, rng, dtype):
+    """Planes as small as a tile or smaller, as large as the ring or larger."""
+    lanes = isa.vector_bytes() // np.dtype(dtype).itemsize
+    for rows, cols in itertools.product((1, 7, 9), (1, 2 * lanes - 1, 2 * lanes + 1)):
+        x, w = small(rng, (5, rows + 1, cols + 2), dtype), whole(rng, (3, 2, 3), dtype)
+        assert_exact(separable(x, w), oracles.correlate(x, w)[0], x.dtype)
+    x, w = small(rng, (9, 210, 1000), dtype), whole(rng, (5, 3, 4), dtype)
+    expected = pyconv.correlate(x, w, "same", "wrap", method="direct")
+    for workers in (1, 3):
+        y = separable(x, w, "same", "wrap", workers=workers)
+        np.testing.assert_array_equal(y, expected)
+
+
 def test_tall_and_wide_kernels(isa, rng):
     """Taller than what is added to a strip at a time, and wider than a panel."""
     for shape in ((301, 3), (3, 901), (150, 151)):
@@ -129,12 +158,12 @@ def test_tall_and_wide_kernels(isa, rng):
         np.testing.assert_array_equal(separable(x, w), expected)
 
 
-@pytest.mark.parametrize("axes", axis_orders(3, 2))
+@pytest.mark.parametrize("axes", [*axis_orders(3, 2), *axis_orders(3, 3)])
 def test_axes_and_flip(isa, rng, axes):
     """Kernel axes in any order, batch axes anywhere, both directions."""
     for dtype in ("int32", "float32", "complex64"):
         x = small(rng, (14, 17, 19), dtype)
-        w = whole(rng, (5, 4), "int32" if dtype == "int32" else "float32")
+        w = whole(rng, (5, 4, 3)[: len(axes)], "int32" if dtype == "int32" else "float32")
         for flip in (False, True):
             keywords = {"mode": "same", "boundary": "constant", "fill_value": 2, "axes": axes}
             total, _ = oracles.correlate(x, w, flip=flip, **keywords)
@@ -148,6 +177,9 @@ def test_layouts(isa, rng, layout):
     for dtype in ("float32", "float64", "complex64", "float16"):
         real = "float64" if dtype == "float64" else "float32"
         x, w = noise(rng, (70, 250), dtype), smooth((9, 7), real)
+        y = separable(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
+        assert bits(y) == bits(separable(x, w, "same", "mirror"))
+        x, w = noise(rng, (10, 20, 70), dtype), smooth((3, 4, 5), real)
         y = separable(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
         assert bits(y) == bits(separable(x, w, "same", "mirror"))
 
@@ -187,6 +219,10 @@ def test_same_bits_for_every_number_of_workers(isa, rng):
         for workers in (2, 3, 7, None):
             y = separable(x, w, "same", "mirror", axes=axes, workers=workers)
             assert bits(y) == expected
+    x, w = noise(rng, (40, 70, 90), "float32"), smooth((5, 9, 4), "float32")
+    expected = bits(separable(x, w, "same", "mirror", workers=1))
+    for workers in (2, 3, 7, None):
+        assert bits(separable(x, w, "same", "mirror", workers=workers)) == expected
 
 
 def test_large_results_are_streamed_to_their_ends(rng):
@@ -220,8 +256,15 @@ def test_kernels_of_rank_two(isa, rng, dtype):
 @pytest.mark.parametrize("dtype", REAL)
 def test_error_is_within_the_bound_that_is_claimed(rng, dtype):
     """The weights' own rounding included, for alternating samples of one size too."""
-    for w in (smooth((9, 9), dtype), rank_two((25, 25), dtype), smooth((31, 5), dtype) * 1e6):
-        for x in (noise(rng, (60, 70), dtype), np.sign(noise(rng, (60, 70), dtype)) * 1000):
+    for w in (
+        smooth((9, 9), dtype),
+        rank_two((25, 25), dtype),
+        smooth((31, 5), dtype) * 1e6,
+        smooth((5, 9, 7), dtype),
+    ):
+        values = noise(rng, (60, 70) if w.ndim == 2 else (12, 20, 30), dtype)
+        spikes = np.where(rng.random(values.shape) < 0.01, 1e12, values).astype(dtype)
+        for x in (values, np.sign(values) * 1000, spikes):
             y = separable(x, w)
             claimed = plan(x, w, method="separable").algorithm.factors.error
             exact, _ = oracles.correlate(x, w)
@@ -249,7 +292,7 @@ def test_kernels_that_are_refused(rng):
     """Each with its reason."""
     x = noise(rng, (50, 50), "float32")
     for w, keywords, reason in [
-        (noise(rng, 5, "float32"), {}, "two dimensions"),
+        (noise(rng, 5, "float32"), {}, "two and three dimensions"),
         (noise(rng, (2, 2), "float32"), {}, "as many products"),
         (noise(rng, (9, 9), "float32"), {}, "granted"),
         (smooth((5, 5), "complex64"), {}, "complex"),
@@ -260,6 +303,8 @@ def test_kernels_that_are_refused(rng):
     ]:
         with pytest.raises(ValueError, match=f"cannot solve this problem: .*{reason}"):
             separable(x, w, **keywords)
+    with pytest.raises(ValueError, match=r"cannot solve this problem: .*granted"):
+        separable(noise(rng, (20, 20, 20), "float32"), noise(rng, (3, 3, 3), "float32"))
     with pytest.raises(ValueError, match="no low rank"):
         separable(small(rng, (50, 50), "int32"), np.eye(5, dtype="int32"))
 
@@ -323,6 +368,11 @@ def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
             y = pyconv.correlate(spoilt, w, "same", method=method, workers=workers)
             np.testing.assert_array_equal(np.isfinite(y), np.isfinite(plain))
             assert 0 < (~np.isfinite(y)).sum() <= w.size
+    deep, w3 = noise(rng, (20, 60, 70), dtype), smooth((7, 7, 7), real)
+    deep[10, 30, 40] = value
+    y = pyconv.correlate(deep, w3, "same", method=method)
+    plain = pyconv.correlate(deep, w3, "same", rtol=0)
+    np.testing.assert_array_equal(np.isfinite(y), np.isfinite(plain))
     y = pyconv.correlate(x, w, "same", fill_value=value, method=method)
     np.testing.assert_array_equal(np.isfinite(y[:5]), False)
     assert np.isfinite(y[5:-5, 5:-5]).all()
@@ -377,6 +427,11 @@ for dtype, at_end, rows, cols in itertools.product(
         pyconv.correlate(guarded(x, at_end), guarded(w, at_end), mode, "wrap", out=out,
                          method="separable", workers=workers)
         np.testing.assert_array_equal(out, y)
+    deep, w3 = np.ones((4, rows, cols), dtype), np.ones((2, 3, 4), w.dtype)
+    y = pyconv.correlate(deep, w3, method="reference")
+    out = beside_guard(y.shape, y.dtype, at_end)
+    pyconv.correlate(guarded(deep, at_end), guarded(w3, at_end), out=out, method="separable")
+    np.testing.assert_array_equal(out, y)
 """
     result = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code],

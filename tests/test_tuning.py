@@ -6,14 +6,16 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from arrays import noise
 
 import pyconv
-from pyconv import planning, tuning, wisdom
+from pyconv import measuring, planning, tuning, wisdom
 from pyconv.algorithms import ALGORITHMS
+from pyconv.machine import MACHINE
 
 SHAPE, W = (40, 41), np.ones((5, 5), "float32")
 
@@ -55,7 +57,7 @@ def test_near_algorithms_are_timed():
     assert pyconv.plan(SHAPE, W).algorithm == next(iter(times))
 
 
-@pytest.mark.parametrize("name", [a.name for a in ALGORITHMS if a.name != "separable"])
+@pytest.mark.parametrize("name", [a.name for a in ALGORITHMS if a.name not in ("separable", "box")])
 def test_what_was_found_is_taken(monkeypatch, rng, name):
     """By calls, plans and explanations of that problem, and no other."""
     usual = pyconv.plan(SHAPE, W).algorithm
@@ -206,3 +208,65 @@ def test_errors():
         with pytest.raises(TypeError, match=f"no argument {name}"):
             pyconv.tune(SHAPE, W, **{name: None})
     assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
+
+
+@pytest.mark.parametrize("name", ["separable", "box"])
+def test_what_was_found_for_some_weights_is_taken_for_those(monkeypatch, name):
+    """Even where no weights would be looked at without it; other weights are as usual."""
+    usual = pyconv.plan(SHAPE, W).algorithm
+    assert usual not in ("separable", "box")
+    found(monkeypatch, name)
+    pyconv.tune(SHAPE, W)
+    assert pyconv.plan(SHAPE, W).algorithm == name
+    assert pyconv.plan(SHAPE, np.eye(5, dtype="float32")).algorithm == usual
+
+
+# ---- the machine -------------------------------------------------------------------------------
+
+
+def test_the_machine_is_measured(tmp_path, use_file):
+    """Rates of this machine, which predictions are made of until they are forgotten."""
+    usual = asdict(MACHINE)
+    path = tmp_path / "wisdom"
+    rates = pyconv.tune_machine(path)
+    assert rates.keys() == usual.keys()
+    assert all(0 < rate < np.inf for rate in rates.values())
+    assert asdict(MACHINE) == rates
+    planning.WISDOM.forget()
+    assert asdict(MACHINE) == usual
+    use_file(path)
+    pyconv.plan(SHAPE, W)
+    assert asdict(MACHINE) == rates
+
+
+def test_predictions_follow_the_rates(monkeypatch):
+    """A machine whose transforms are slow sums plainly."""
+    shape, w = (512, 512), np.ones((31, 31), "float32") + np.eye(31, dtype="float32")
+    assert pyconv.plan(shape, w).algorithm == "fft"
+    monkeypatch.setattr(
+        measuring, "_seconds", lambda method, *_: 100.0 if method == "fft" else 1e-4
+    )
+    pyconv.tune_machine()
+    assert pyconv.plan(shape, w).algorithm == "direct"
+
+
+@pytest.mark.parametrize(
+    "rates", ["", "[1]", '{"fft_rate": 0}', '{"fft_rate": "fast"}', '{"fft_rate": 1e999}', "{"]
+)
+def test_unsound_rates_are_not_taken(tmp_path, use_file, rates):
+    """Whatever somebody has written into the file."""
+    usual = asdict(MACHINE)
+    wisdom.add(tmp_path / "wisdom", planning.machine_key(), rates)
+    use_file(tmp_path / "wisdom")
+    pyconv.plan(SHAPE, W)
+    assert asdict(MACHINE) == usual
+
+
+def test_rates_of_other_machines_are_not_taken(tmp_path, use_file, monkeypatch):
+    """A home directory may be shared by several."""
+    usual = asdict(MACHINE)
+    pyconv.tune_machine(tmp_path / "wisdom")
+    monkeypatch.setattr(planning, "cpu_name", lambda: "another")
+    use_file(tmp_path / "wisdom")
+    pyconv.plan(SHAPE, W)
+    assert asdict(MACHINE) == usual

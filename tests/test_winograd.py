@@ -197,6 +197,26 @@ def test_layouts(isa, rng, name):
     assert bits(solve(4, problem, last, w, b)[0]) == bits(plain)
 
 
+@pytest.mark.parametrize("tile", TILES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(9,), (9, 10), (3, 5, 6)], ids=str)
+def test_weights_are_read_as_they_lie(isa, rng, tile, dtype, size):
+    """Those of a gradient: flipped, input and output channels exchanged; the bits of a copy."""
+    problem = layer((1, 70, *size), 19, dtype=dtype)
+    x, w, b = draw(rng, problem)
+    flips = [slice(None, None, -1)] * len(size)
+    for swap, flip in [(True, True), (True, False), (False, True)]:
+        # Weights in another order in memory, but the same numbers.
+        lying = np.ascontiguousarray((w.swapaxes(0, 1) if swap else w)[(..., *(flips * flip))])
+        lying = (lying.swapaxes(0, 1) if swap else lying)[(..., *(flips * flip))]
+        assert not lying.flags.c_contiguous
+        assert Winograd(tile).bind(problem).loop.reads(lying)
+        np.testing.assert_array_equal(lying, w)
+        for packed in (False, True):
+            y, _ = solve(tile, problem, x, lying, b, packed=packed)
+            assert bits(y) == bits(solve(tile, problem, x, w, b)[0])
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_empty_batch(workers):
     """No images: nothing is written, and nothing is divided by their number."""

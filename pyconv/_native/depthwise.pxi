@@ -1,8 +1,32 @@
 # depthwise: y[n,k,i] = b[k] + Σ_u x[n,k/m,i·s+u·d−p] · w[k,u], a kernel for each channel.
 #
 # A unit is one output channel of one image: a plane along z, a slab of rows, a panel of columns.
-# It copies the samples that they read, with their border, rows and columns apart by phase, so that
-# neighbouring results read neighbouring samples; then register tiles of `stencil.h` sum the taps.
+# Where zeros lie outside, small kernels of stride 1 or 2 are summed from the caller's rows by
+# the tiles of `depthwise.h`. Otherwise a unit copies the samples that it reads, with their border,
+# rows and columns apart by phase, so that neighbouring results read neighbouring samples; then
+# register tiles of `stencil.h` sum the taps, in the same order.
+
+cdef extern from "depthwise.h":
+    enum:
+        DEPTHWISE_IN_PLACE
+        DEPTHWISE_ROWS
+    ctypedef struct depthwise_run:
+        Py_ssize_t first
+        Py_ssize_t rows
+    ctypedef struct depthwise_float:
+        const float* const* rows
+        const depthwise_run* runs
+        Py_ssize_t n_runs, size, step, dilation, taps
+    ctypedef struct depthwise_double:
+        const double* const* rows
+        const depthwise_run* runs
+        Py_ssize_t n_runs, size, step, dilation, taps
+    void depthwise_block_float(const depthwise_float* d, Py_ssize_t origin, const float* w,
+                               const float* bias, float* y, Py_ssize_t y_row, Py_ssize_t rows,
+                               Py_ssize_t cols) noexcept nogil
+    void depthwise_block_double(const depthwise_double* d, Py_ssize_t origin, const double* w,
+                                const double* bias, double* y, Py_ssize_t y_row,
+                                Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
 
 cdef extern from "stencil.h":
     void copy_rows_float(float* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row,
@@ -19,6 +43,11 @@ cdef extern from "stencil.h":
 # Samples of a slab and panel, so that the copy of a unit stays in the level-1 cache or near it.
 cdef Py_ssize_t SLAB_SAMPLES = 8 << 10
 cdef Py_ssize_t LONGEST_PANEL = 1024
+# What is read in place: planes of so many rows of results at the least, kernels of so many taps in
+# a plane and rows of so many samples at the most. On Zen 4, 7×7 kernels are as fast copied.
+cdef Py_ssize_t FEWEST_ROWS = 4
+cdef Py_ssize_t MOST_TAPS = 49
+cdef Py_ssize_t LONGEST_ROW = 1 << 14
 
 
 cdef struct Depthwise:
@@ -29,6 +58,11 @@ cdef struct Depthwise:
     const void* weights                 # of each channel, in the order of the tile
     const void* bias
     bint zeros                          # what lies outside is zero
+    # Rows of x as they are: the table of rows has `listed` for each phase of each plane of taps.
+    bint in_place
+    Py_ssize_t listed, n_runs
+    const depthwise_run* runs
+    const void* outside                 # a row of zeros
     # Tiles.
     bint line
     Py_ssize_t lanes, tile_rows, tile_cols
@@ -79,15 +113,17 @@ cdef inline void copy_pairs(const Depthwise* s, const real_t* row, Py_ssize_t fi
     cdef Py_ssize_t n = least(even, odd)
     cdef Py_ssize_t start = least(n, ceil_div(most(0, -first), 2))
     cdef Py_ssize_t stop = most(start, least(n, (s.x.axis.size - first) // 2))
-    cdef Py_ssize_t i
     cdef real_t* other = out + s.phase
     cdef const real_t* pair = row + first
     if start:
         copy_outside(s, row, first, 0, start, out)
         copy_outside(s, row, first + 1, 0, start, other)
-    for i in range(start, stop):
-        out[i] = pair[2 * i]
-        other[i] = pair[2 * i + 1]
+    if real_t is float:
+        split_rows_float(<const char*>(pair + 2 * start), 0, 1, stop - start, out + start,
+                         other + start, 0)
+    else:
+        split_rows_double(<const char*>(pair + 2 * start), 0, 1, stop - start, out + start,
+                          other + start, 0)
     copy_outside(s, row, first, stop, even, out)
     copy_outside(s, row, first + 1, stop, odd, other)
 
@@ -203,31 +239,119 @@ cdef void sum_block(const Depthwise* s, const real_t* copy, const stencil_segmen
         r += s.tile_rows
 
 
+cdef void list_rows(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssize_t row_from,
+                    const void** table) noexcept nogil:
+    """List where the rows that a slab reads begin, apart by phase."""
+    cdef Py_ssize_t t, c, q, plane, line, start, stop
+    for t in range(s.z.taps):
+        plane = source_index(&s.z, oz * s.z.stride - s.z.low + t * s.z.dilation)
+        for c in range(least(s.y.phases, s.y.taps)):
+            line = row_from * s.y.stride - s.y.low + c * s.y.dilation % s.y.stride
+            start = stop = 0
+            if plane >= 0:
+                start = least(s.listed, ceil_div(most(0, -line), s.y.stride))
+                stop = least(s.listed, ceil_div(most(0, s.y.size - line), s.y.stride))
+            for q in range(start):
+                table[q] = s.outside
+            for q in range(start, stop):
+                table[q] = x + plane * s.x_z + (line + q * s.y.stride) * s.x_y
+            for q in range(most(start, stop), s.listed):
+                table[q] = s.outside
+            table += s.listed
+
+
+cdef void sum_rows(const Depthwise* s, const void** table, const real_t* w, const real_t* bias,
+                   Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols,
+                   real_t* y) noexcept nogil:
+    """Sum the taps of a slab and panel from the rows of the table."""
+    cdef Py_ssize_t origin = col_from * s.x.axis.stride - s.x.axis.low
+    cdef depthwise_float f
+    cdef depthwise_double d
+    if real_t is float:
+        f.rows = <const float* const*>table
+        f.runs = s.runs
+        f.n_runs = s.n_runs
+        f.size = s.x.axis.size
+        f.step = s.x.axis.stride
+        f.dilation = s.x.axis.dilation
+        f.taps = s.x.axis.taps
+        depthwise_block_float(&f, origin, w, bias, y, s.x.axis.out, rows, cols)
+    else:
+        d.rows = <const double* const*>table
+        d.runs = s.runs
+        d.n_runs = s.n_runs
+        d.size = s.x.axis.size
+        d.step = s.x.axis.stride
+        d.dilation = s.x.axis.dilation
+        d.taps = s.x.axis.taps
+        depthwise_block_double(&d, origin, w, bias, y, s.x.axis.out, rows, cols)
+
+
+cdef struct DepthwiseUnit:
+    # Its image, output channel and plane; where its slab and panel begin.
+    Py_ssize_t batch, k, oz, row_from, col_from
+
+
+cdef DepthwiseUnit find_unit(const Depthwise* s, Py_ssize_t unit) noexcept nogil:
+    """Return a unit of the order image, channel, plane, slab, panel."""
+    cdef DepthwiseUnit u
+    u.col_from = unit % s.n_panels * s.cols
+    unit //= s.n_panels
+    u.row_from = unit % s.n_slabs * s.rows
+    unit //= s.n_slabs
+    u.oz = unit % s.z.out
+    unit //= s.z.out
+    u.k = unit % s.outs
+    u.batch = unit // s.outs
+    return u
+
+
+cdef inline void next_unit(const Depthwise* s, DepthwiseUnit* u) noexcept nogil:
+    """Step to the unit after: planes are so short that divisions would tell."""
+    u.col_from += s.cols
+    if u.col_from < s.x.axis.out:
+        return
+    u.col_from = 0
+    u.row_from += s.rows
+    if u.row_from < s.y.out:
+        return
+    u.row_from = 0
+    u.oz += 1
+    if u.oz < s.z.out:
+        return
+    u.oz = 0
+    u.k += 1
+    if u.k == s.outs:
+        u.k = 0
+        u.batch += 1
+
+
 cdef void run_depthwise_units(const Depthwise* s, Py_ssize_t start, Py_ssize_t stop,
                               const char* x, real_t* y, const stencil_segment* segments,
-                              real_t* copy) noexcept nogil:
-    """Run units start … stop − 1, in the order image, channel, plane, slab, panel."""
-    cdef Py_ssize_t unit, rest, k, n, oz, row_from, rows, col_from, cols
-    cdef real_t* tile = copy + s.z.taps * s.plane
+                              real_t* work) noexcept nogil:
+    """Run units start … stop − 1; ``work`` is room for a copy, or for a table of rows."""
+    cdef DepthwiseUnit u = find_unit(s, start)
+    cdef Py_ssize_t unit, rows, cols
+    cdef const char* channel
+    cdef const real_t* w
+    cdef const real_t* bias
     cdef real_t* out
     for unit in range(start, stop):
-        rest = unit
-        col_from = rest % s.n_panels * s.cols
-        rest //= s.n_panels
-        row_from = rest % s.n_slabs * s.rows
-        rest //= s.n_slabs
-        oz = rest % s.z.out
-        rest //= s.z.out
-        k = rest % s.outs
-        n = rest // s.outs
-        rows = least(s.rows, s.y.out - row_from)
-        cols = least(s.cols, s.x.axis.out - col_from)
-        copy_samples(s, x + n * s.x_batch + k // s.multiplier * s.x_channel, oz, row_from, rows,
-                     col_from, cols, copy)
-        out = y + ((rest * s.z.out + oz) * s.y.out + row_from) * s.x.axis.out + col_from
-        sum_block(s, <const real_t*>copy, segments,
-                  (<const real_t*>s.weights) + k * s.n_taps, rows, cols, out,
-                  (<const real_t*>s.bias)[k] if s.bias != NULL else 0, tile)
+        rows = least(s.rows, s.y.out - u.row_from)
+        cols = least(s.cols, s.x.axis.out - u.col_from)
+        channel = x + u.batch * s.x_batch + u.k // s.multiplier * s.x_channel
+        w = (<const real_t*>s.weights) + u.k * s.n_taps
+        bias = (<const real_t*>s.bias) + u.k if s.bias != NULL else NULL
+        out = y + (((u.batch * s.outs + u.k) * s.z.out + u.oz) * s.y.out
+                   + u.row_from) * s.x.axis.out + u.col_from
+        if s.in_place:
+            list_rows(s, channel, u.oz, u.row_from, <const void**>work)
+            sum_rows(s, <const void**>work, w, bias, rows, u.col_from, cols, out)
+        else:
+            copy_samples(s, channel, u.oz, u.row_from, rows, u.col_from, cols, work)
+            sum_block(s, <const real_t*>work, segments, w, rows, cols, out,
+                      bias[0] if bias != NULL else 0, work + s.z.taps * s.plane)
+        next_unit(s, &u)
 
 
 cdef class DepthwiseLoop:
@@ -238,13 +362,12 @@ cdef class DepthwiseLoop:
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
     cdef int code
-    cdef Py_ssize_t[::1] segments
-    cdef object places
+    cdef Py_ssize_t[::1] segments, runs, places
 
     def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t channels, Py_ssize_t multiplier,
                  axes):
         cdef Depthwise* s = &self.s
-        cdef Py_ssize_t area, line, rows, cols, slab
+        cdef Py_ssize_t area, line, rows, cols, slab, tile
         self.dtype = np.dtype(dtype)
         self.code = row_codes[self.dtype.num]
         self.item = self.dtype.itemsize
@@ -271,10 +394,16 @@ cdef class DepthwiseLoop:
         s.tile_cols = s.lanes * (1 if s.line else STENCIL_AREA_VECTORS)
         s.cols = least(cols, LONGEST_PANEL)
         slab = most(1, SLAB_SAMPLES // (s.cols * s.y.stride * s.x.axis.stride))
-        s.rows = least(rows, ceil_div(slab, s.tile_rows) * s.tile_rows)
+        s.in_place = (DEPTHWISE_IN_PLACE and s.zeros and rows >= FEWEST_ROWS
+                      and s.y.taps * s.x.axis.taps <= MOST_TAPS
+                      and s.x.axis.stride <= 2 and s.x.axis.size <= LONGEST_ROW)
+        tile = DEPTHWISE_ROWS if s.in_place else s.tile_rows
+        s.rows = least(rows, ceil_div(slab, tile) * tile)
         s.n_slabs = ceil_div(rows, s.rows)
         s.n_panels = ceil_div(cols, s.cols)
         s.phase_rows = most(s.rows, s.tile_rows) + (s.y.taps - 1) * s.y.dilation // s.y.stride
+        s.listed = (ceil_div(s.rows, DEPTHWISE_ROWS) * DEPTHWISE_ROWS
+                    + (s.y.taps - 1) * s.y.dilation // s.y.stride)
         s.pitch = (most(s.cols, s.tile_cols)
                    + (s.x.axis.taps - 1) * s.x.axis.dilation // s.x.axis.stride)
         if s.pitch * self.item % 1024 == 0:  # rows would fall into the same cache sets
@@ -286,60 +415,83 @@ cdef class DepthwiseLoop:
         self.list_taps()
 
     cdef list_taps(self):
-        """List the segments of taps, and where each weight of their order lies in a kernel."""
+        """List the taps: a run of vertically adjacent ones in each column, column after column.
+
+        ``places`` is where their weights lie in a kernel; ``runs`` is for rows as they are,
+        ``segments`` for a copy.
+        """
         cdef Depthwise* s = &self.s
-        cdef Py_ssize_t t, c, f, u, rows, cols, apart, offset, step, down
+        cdef Py_ssize_t t, c, u, v, q, n, first, done, rows, group, row, column, offset
+        cdef Py_ssize_t down, step
+        cdef bint paired
+        cdef Py_ssize_t phases_y = least(s.y.phases, s.y.taps)
         cdef Py_ssize_t phases_x = least(s.x.axis.phases, s.x.axis.taps)
-        segments, places = [], []
+        segments, runs, places = [], [], []
         down = s.y.dilation * s.y.phases // s.y.stride  # rows between taps of a phase
         step = s.x.axis.dilation * s.x.axis.phases // s.x.axis.stride
         for t in range(s.z.taps):
-            for c in range(least(s.y.phases, s.y.taps)):
+            for c in range(phases_y):
                 rows = ceil_div(s.y.taps - c, s.y.phases)
-                for f in range(phases_x):
-                    cols = ceil_div(s.x.axis.taps - f, s.x.axis.phases)
-                    offset = (t * s.plane + (c * phases_x + f) * s.phase
-                              + c * s.y.dilation // s.y.stride * s.pitch
-                              + f * s.x.axis.dilation // s.x.axis.stride)
-                    runs = [(0, rows)] if down == 1 else [(u, 1) for u in range(rows)]
-                    for u, apart in runs:
-                        segments += [offset + u * down * s.pitch, cols, apart, step]
-                        places.append(self.tap_places(t, c, f, u, apart, cols))
+                done = 0
+                while done < rows:
+                    group = stencil_group(rows - done) if down == 1 else 1
+                    row = c * s.y.dilation // s.y.stride + done * down
+                    runs += [(t * phases_y + c) * s.listed + row, group]
+                    offset = t * s.plane + c * phases_x * s.phase + row * s.pitch
+                    if phases_x == 1:
+                        segments += [offset, s.x.axis.taps, group, step]
+                    v = 0
+                    while v < s.x.axis.taps:
+                        # Rows in place give the taps of two columns by turns.
+                        paired = (s.in_place and s.x.axis.stride == 2 and s.x.axis.dilation == 1
+                                  and v + 1 < s.x.axis.taps)
+                        taps = [(0, group, v)]
+                        if paired:
+                            taps = [(u, 1, q) for u in range(group) for q in (v, v + 1)]
+                        for first, n, q in taps:
+                            if phases_x > 1:
+                                column = (q % s.x.axis.phases * s.phase
+                                          + q * s.x.axis.dilation // s.x.axis.stride)
+                                segments += [offset + first * s.pitch + column, 1, n, 0]
+                            for u in range(done + first, done + first + n):
+                                places.append(
+                                    (t * s.y.taps + c + s.y.phases * u) * s.x.axis.taps + q
+                                )
+                        v += 2 if paired else 1
+                    done += group
         self.segments = np.array(segments, np.intp)
-        self.places = np.concatenate(places)
+        self.runs = np.array(runs, np.intp)
+        self.places = np.array(places, np.intp)
         s.n_segments = len(segments) // 4
-
-    cdef tap_places(self, Py_ssize_t t, Py_ssize_t c, Py_ssize_t f, Py_ssize_t first,
-                    Py_ssize_t rows, Py_ssize_t cols):
-        """Return where in a kernel the weights of a segment lie, in the order of the tile."""
-        cdef const Depthwise* s = &self.s
-        cdef Py_ssize_t done = 0, apart
-        places = []
-        while done < rows:
-            apart = stencil_group(rows - done)
-            u = c + s.y.phases * (first + done + np.arange(apart))
-            v = f + s.x.axis.phases * np.arange(cols)
-            places.append(((t * s.y.taps + u) * s.x.axis.taps + v[:, np.newaxis]).ravel())
-            done += apart
-        return np.concatenate(places)
+        s.n_runs = len(runs) // 2
 
     cdef Py_ssize_t thread_bytes(self) noexcept:
-        cdef Py_ssize_t samples = self.s.z.taps * self.s.plane + STENCIL_TILE_LIMIT + self.s.lanes
-        return (samples * self.item + 127) // 64 * 64
+        cdef const Depthwise* s = &self.s
+        cdef Py_ssize_t copy = (s.z.taps * s.plane + STENCIL_TILE_LIMIT + s.lanes) * self.item
+        cdef Py_ssize_t table = (s.z.taps * least(s.y.phases, s.y.taps) * s.listed
+                                 * <Py_ssize_t>sizeof(void*))
+        return (most(copy, table) + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes of workspace that one thread takes."""
         return self.thread_bytes()
 
     def pack(self, cnp.ndarray w):
-        """Return the kernels, (K, taps), each in the order of the tile."""
-        return np.ascontiguousarray(np.take(w, self.places, axis=1))
+        """Return the kernels, (K, taps) and contiguous, each in the order of the tile."""
+        cdef cnp.ndarray packed = np.empty((w.shape[0], w.shape[1]), self.dtype)
+        if self.item == 4:
+            pack_kernels(<const float*>cnp.PyArray_DATA(w), w.shape[0], self.places,
+                         <float*>cnp.PyArray_DATA(packed))
+        else:
+            pack_kernels(<const double*>cnp.PyArray_DATA(w), w.shape[0], self.places,
+                         <double*>cnp.PyArray_DATA(packed))
+        return packed
 
     def run(self, cnp.ndarray x, cnp.ndarray packed, bias, cnp.ndarray y, int threads):
         """Solve the problem: ``bias`` and ``y`` are contiguous."""
         cdef Depthwise s = self.s
         cdef Py_ssize_t units = s.n_batch * s.outs * s.z.out * s.n_slabs * s.n_panels
-        cdef Py_ssize_t each = self.thread_bytes(), done = 0, step, tables, k
+        cdef Py_ssize_t each = self.thread_bytes(), done = 0, step, tables, outside, k
         cdef double zero = 0
         cdef char* block
         cdef stencil_segment* segments
@@ -351,6 +503,8 @@ cdef class DepthwiseLoop:
         s.x.same = s.x.pixel_stride == self.item
         set_row_load(&s.x, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE, self.code)
         s.x.fill = &zero
+        s.in_place = s.in_place and s.x.same
+        s.runs = <const depthwise_run*>&self.runs[0]
         s.weights = cnp.PyArray_DATA(packed)
         s.bias = NULL
         if bias is not None:
@@ -358,9 +512,12 @@ cdef class DepthwiseLoop:
         threads = <int>most(1, least(threads, units))
         step = most(threads, <Py_ssize_t>(
             threads * PRODUCTS_BETWEEN_SIGNALS / (<double>s.rows * s.cols * s.n_taps)))
-        tables = (s.n_segments * <Py_ssize_t>sizeof(stencil_segment) + 127) // 64 * 64
+        outside = (s.x.axis.size * self.item + 127) // 64 * 64 if s.in_place else 0
+        tables = (s.n_segments * <Py_ssize_t>sizeof(stencil_segment) + 127) // 64 * 64 + outside
         block = <char*>take_block(tables + threads * each)
-        segments = <stencil_segment*>block
+        memset(block, 0, outside)
+        s.outside = block
+        segments = <stencil_segment*>(block + outside)
         for k in range(s.n_segments):
             segments[k].offset = self.segments[4 * k]
             segments[k].columns = self.segments[4 * k + 1]
@@ -381,6 +538,16 @@ cdef class DepthwiseLoop:
                 PyErr_CheckSignals()
         finally:
             put_block(block)
+
+
+cdef void pack_kernels(const real_t* w, Py_ssize_t kernels, const Py_ssize_t[::1] places,
+                       real_t* packed) noexcept nogil:
+    cdef Py_ssize_t k, i, taps = places.shape[0]
+    for k in range(kernels):
+        for i in range(taps):
+            packed[i] = w[places[i]]
+        w += taps
+        packed += taps
 
 
 cdef void run_depthwise_shared(const Depthwise* s, Py_ssize_t first, Py_ssize_t count,

@@ -5,7 +5,8 @@
 # reads, with their border, then writes X of that chunk as panels of MATRIX columns, which stay in
 # the cache while every output channel is summed from them. Channels are rows of the register tile
 # and pixels its columns; or, where few pixels would leave lanes empty, the other way round. Where
-# many terms pay for turning the results round, pixels are rows that the tile reads from the copy.
+# rows of results fill vectors, the tile reads columns of pixels from the copy, and nothing is
+# written out; where many terms pay for turning the results round, rows of pixels.
 #
 # The gradient for the weights is the same product with the pixels summed: dwᵀ = X · dyᵀ.
 
@@ -29,6 +30,16 @@ cdef extern from "matrix.h":
                                       const Py_ssize_t* offsets, const double* a, const double* b,
                                       Py_ssize_t b_row, double* c, Py_ssize_t c_row,
                                       int add) noexcept nogil
+    ctypedef void (*pixels_tile_float)(Py_ssize_t channels, Py_ssize_t b_channel, Py_ssize_t taps,
+                                     const Py_ssize_t* offsets, const float* a, Py_ssize_t a_row,
+                                     Py_ssize_t a_col, const float* b, float* c, Py_ssize_t c_row,
+                                     int add, const float* start) noexcept nogil
+    const pixels_tile_float pixels_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
+    ctypedef void (*pixels_tile_double)(Py_ssize_t channels, Py_ssize_t b_channel, Py_ssize_t taps,
+                                     const Py_ssize_t* offsets, const double* a, Py_ssize_t a_row,
+                                     Py_ssize_t a_col, const double* b, double* c, Py_ssize_t c_row,
+                                     int add, const double* start) noexcept nogil
+    const pixels_tile_double pixels_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_float taps_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_double taps_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const matrix_tile_float matrix_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
@@ -53,12 +64,24 @@ cdef extern from "matrix.h":
                                  Py_ssize_t cols, double* out, Py_ssize_t out_row,
                                  const double* bias) noexcept nogil
 
+cdef extern from "phases.h":
+    void split_rows_float(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
+                          float* even, float* odd, Py_ssize_t out_row) noexcept nogil
+    void split_rows_double(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
+                           double* even, double* odd, Py_ssize_t out_row) noexcept nogil
+
 # Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, bytes of the
 # panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320
 cdef Py_ssize_t PANELS_BYTES = 320 << 10
+# More weights than these would cost more in fresh pages than in packing them panel by panel.
+cdef Py_ssize_t PACKED_BYTES = 256 << 10
 cdef double FILLING = 6
-cdef double TURNING = 30
+cdef double TURNING = 12
+cdef double UNALIGNED = 0.97
+# Terms of a chunk and pixels of a block of the gradient for the weights.
+cdef Py_ssize_t GRADIENT_TERMS = 144
+cdef Py_ssize_t MOST_PIXELS = 448
 # Pixels of a unit whose rows are read from the copy.
 cdef Py_ssize_t ROWS_PIXELS = 448
 
@@ -88,16 +111,19 @@ cdef struct Layer:
     Py_ssize_t n_batch, groups, channels, outs, taps, pixels
     Py_ssize_t lanes, width             # columns of a panel
     bint by_pixel                       # pixels are the rows of the tile
-    bint unpacked                       # and are read from the copy, not from panels
+    bint unpacked                       # pixels are read from the copy, not from panels
     Py_ssize_t k_panel                  # output channels of a panel of weights, if so
     Py_ssize_t chunk, n_chunks          # channels
     Py_ssize_t unit, n_units            # pixels of a unit; units of an image and group
     Py_ssize_t shares                   # of the output channels, each a unit of its own
     # Strides of the caller's array, in bytes.
     Py_ssize_t x_batch, x_channel, x_z, x_y
+    Py_ssize_t sums_row                 # distance of the pixels of sums of channels
     bint in_place                       # panels are filled from the caller's array as it is
-    # Weights: packed tile by tile, or the caller's rows of terms.
+    # Weights: packed tile by tile, or the caller's, which tiles of channels read as they are, and
+    # of which the others pack a panel before they use it.
     bint packed
+    WeightStrides weights
     # The largest copy of any block, the most segments of a panel.
     Py_ssize_t copy_size, most_segments
 
@@ -126,12 +152,36 @@ cdef inline void multiply_taps(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t c
                                                  c, c_row, add)
 
 
+cdef inline void multiply_pixels(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t channels,
+                                 Py_ssize_t b_channel, Py_ssize_t taps,
+                                 const Py_ssize_t* offsets, const real_t* a, Py_ssize_t a_row,
+                                 Py_ssize_t a_col, const real_t* b, real_t* c, Py_ssize_t c_row,
+                                 int add, const real_t* start) noexcept nogil:
+    if real_t is float:
+        pixels_tiles_float[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
+                                                  a_col, b, c, c_row, add, start)
+    else:
+        pixels_tiles_double[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
+                                                   a_col, b, c, c_row, add, start)
+
+
 cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
                            real_t* out, Py_ssize_t out_row) noexcept nogil:
     if real_t is float:
         transpose_float(x, x_row, rows, cols, out, out_row)
     else:
         transpose_double(x, x_row, rows, cols, out, out_row)
+
+
+cdef inline double most_of(double a, double b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef inline Py_ssize_t apart(const Layer* s, Py_ssize_t outs) noexcept nogil:
+    """Return a distance for rows of ``outs`` sums: whole vectors, in different cache sets."""
+    cdef Py_ssize_t whole = ceil_div(outs, s.lanes) * s.lanes
+    # The width of a vector says how wide a sum is: 1024 bytes are 16 vectors of 64.
+    return whole + s.lanes if whole % (s.lanes * (1024 // STENCIL_VECTOR_BYTES)) == 0 else whole
 
 
 cdef inline Py_ssize_t part(Py_ssize_t n, Py_ssize_t parts, Py_ssize_t i) noexcept nogil:
@@ -178,12 +228,52 @@ cdef inline bint is_read(const SpatialAxis* a, Py_ssize_t i) noexcept nogil:
     return False
 
 
+cdef inline Py_ssize_t phase_count(const Layer* s, const PixelBlock* b,
+                                   Py_ssize_t f) noexcept nogil:
+    """Return how many samples of a column phase the results of a box read."""
+    return (b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // s.x.axis.stride
+            + phase_reach(&s.x.axis, f))
+
+
+cdef inline void copy_column(const Layer* s, const PixelBlock* b, const char* row,
+                             Py_ssize_t coordinate, Py_ssize_t channels,
+                             real_t* out) noexcept nogil:
+    """Copy one sample, which may lie outside, of each channel's row."""
+    cdef Py_ssize_t c, index = source_index(&s.x.axis, coordinate)
+    for c in range(channels):
+        out[c * b.channel] = (<const real_t*>(row + c * s.x_channel))[index] if index >= 0 else 0
+
+
+cdef void copy_pairs_of_box(const Layer* s, const PixelBlock* b, const char* row,
+                            Py_ssize_t origin, Py_ssize_t channels, real_t* out) noexcept nogil:
+    """Copy the two column phases of a stride of 2 at once, of a row of each channel."""
+    cdef Py_ssize_t even = phase_count(s, b, 0), odd = phase_count(s, b, 1), i
+    cdef Py_ssize_t n = least(even, odd)
+    cdef Py_ssize_t start = least(n, ceil_div(most(0, -origin), 2))
+    cdef Py_ssize_t stop = most(start, least(n, (s.x.axis.size - origin) // 2))
+    cdef const char* x = row + (origin + 2 * start) * <Py_ssize_t>sizeof(real_t)
+    if start < stop:
+        if real_t is float:
+            split_rows_float(x, s.x_channel, channels, stop - start, out + start,
+                             out + b.cols + start, b.channel)
+        else:
+            split_rows_double(x, s.x_channel, channels, stop - start, out + start,
+                              out + b.cols + start, b.channel)
+    for i in range(even):
+        if i < start or i >= stop:
+            copy_column(s, b, row, origin + 2 * i, channels, out + i)
+    for i in range(odd):
+        if i < start or i >= stop:
+            copy_column(s, b, row, origin + 2 * i + 1, channels, out + b.cols + i)
+
+
 cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_t channels,
                    real_t* copy) noexcept nogil:
     """Copy the samples of a box with their border, columns apart by phase."""
     cdef Py_ssize_t iz, iy, c, f, plane, line, first, count, before, until_end
     cdef Py_ssize_t step = s.x.axis.stride
     cdef Py_ssize_t origin = b.x0 * step - s.x.axis.low
+    cdef bint pairs = s.x.same and step == 2 and least(s.x.axis.phases, s.x.axis.taps) == 2
     cdef const char* row
     cdef real_t* out
     for iz in range(b.planes):
@@ -194,10 +284,13 @@ cdef void copy_box(const Layer* s, const PixelBlock* b, const char* x, Py_ssize_
             if not is_read(&s.y, iy):
                 continue
             line = source_index(&s.y, b.y0 * s.y.stride - s.y.low + iy)
+            if pairs and plane >= 0 and line >= 0:
+                copy_pairs_of_box(s, b, x + plane * s.x_z + line * s.x_y, origin, channels,
+                                  copy + iz * b.plane + iy * b.pitch)
+                continue
             for f in range(least(s.x.axis.phases, s.x.axis.taps)):
                 first = origin + f * s.x.axis.dilation % step
-                count = (b.cols - (s.x.axis.taps - 1) * s.x.axis.dilation // step
-                         + phase_reach(&s.x.axis, f))
+                count = phase_count(s, b, f)
                 before = pixels_before(&s.x, first, step, count)
                 until_end = pixels_until_end(&s.x, first, step, count)
                 out = copy + iz * b.plane + iy * b.pitch + f * b.cols
@@ -258,7 +351,7 @@ cdef void fill_panel_in_place(const char* x, Py_ssize_t x_channel, Py_ssize_t ch
     """Write the rows of X from the caller's array, of which nothing else may be read."""
     cdef Py_ssize_t c
     for c in range(channels):
-        memcpy(panel, x + c * x_channel, pixels * <Py_ssize_t>sizeof(real_t))
+        copy_row(panel, <const real_t*>(x + c * x_channel), pixels)
         panel += width
 
 
@@ -270,6 +363,7 @@ cdef struct Work:
     void* panels
     void* sums                          # results of a unit whose tiles' rows are pixels
     void* tile
+    void* weights                       # a panel, if they are not packed
     Py_ssize_t* offsets
     Segment* segments
     matrix_move* moves
@@ -353,16 +447,84 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
             done += s.width
 
 
-cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* panels,
-                             const real_t* w, Py_ssize_t terms, Py_ssize_t k_from,
-                             Py_ssize_t k_to, real_t* sums, int add) noexcept nogil:
-    """Add a chunk to ``sums``, rows of pixels: pixels are the rows of the tile."""
+cdef void channels_by_rows(const Layer* s, const PixelBlock* b, const Work* work,
+                           const real_t* w, Py_ssize_t channels, Py_ssize_t k_from,
+                           Py_ssize_t k_to, real_t* y, int add,
+                           const real_t* bias) noexcept nogil:
+    """`channels_by_pixels` with the pixels of rows of results read from the copy."""
+    cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>MATRIX_ROWS)
+    cdef Py_ssize_t row = s.channels * s.taps
+    cdef Py_ssize_t n = list_segments(s, b, b.first, b.pixels, work.segments)
+    cdef Py_ssize_t t, k, i, g, rows, vectors, groups, first, cols
+    cdef const Segment* run
+    cdef const real_t* weights
+    cdef const real_t* x
+    cdef const real_t* start = NULL
+    cdef real_t* tile = <real_t*>work.tile
+    cdef real_t* out
+    for t in range(n_tiles):
+        k = part(s.outs, n_tiles, t)
+        rows = part(s.outs, n_tiles, t + 1) - k
+        if k < k_from or k >= k_to:
+            continue
+        weights = w + (k * channels * s.taps if s.packed else k * row)
+        if bias != NULL:
+            start = bias + k
+        for i in range(n):
+            run = &work.segments[i]
+            groups = ceil_div(ceil_div(run.n, s.lanes), <Py_ssize_t>MATRIX_VECTORS)
+            for g in range(groups):
+                first = part(ceil_div(run.n, s.lanes), groups, g)
+                vectors = part(ceil_div(run.n, s.lanes), groups, g + 1) - first
+                cols = least(vectors * s.lanes, run.n - first * s.lanes)
+                x = <const real_t*>work.copy + run.source + first * s.lanes
+                out = y + k * s.pixels + run.at + first * s.lanes
+                if cols == vectors * s.lanes:
+                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
+                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
+                                    out, s.pixels, add, start)
+                else:
+                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
+                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
+                                    tile, s.width, 0, start)
+                    add_tile(tile, s.width, rows, cols, out, s.pixels, add)
+
+
+cdef struct WeightChunk:
+    # Some channels of the weights of a group.
+    Py_ssize_t group, first, channels
+
+
+cdef const real_t* panel_of_weights(const Layer* s, const Work* work, const real_t* w,
+                                    const WeightChunk* chunk, Py_ssize_t k,
+                                    Py_ssize_t cols) noexcept nogil:
+    """Return the weights of output channels from k on: a row of ``cols`` for each term."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
+    cdef Py_ssize_t terms = chunk.channels * s.taps, rows = least(cols, s.outs - k)
+    cdef real_t* panel = <real_t*>work.weights
+    if s.packed:
+        return w + (chunk.group * s.channels + chunk.first) * s.taps * whole + k * terms
+    if rows < cols:
+        memset(panel, 0, cols * terms * <Py_ssize_t>sizeof(real_t))
+    w += (chunk.group * s.outs + k) * s.weights.out + chunk.first * s.weights.channel
+    pack_weight_tile(s, &s.weights, w, chunk.channels, rows, panel, cols)
+    return panel
+
+
+cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const Work* work,
+                             const real_t* w, const WeightChunk* chunk, Py_ssize_t k_from,
+                             Py_ssize_t k_to, int add) noexcept nogil:
+    """Add a chunk to the sums, rows of pixels: pixels are the rows of the tile."""
+    cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
+    cdef Py_ssize_t terms = chunk.channels * s.taps
     cdef Py_ssize_t k = k_from, done, in_panel, n_tiles, t, first, rows, cols
+    cdef real_t* sums = <real_t*>work.sums
     cdef const real_t* panel
+    cdef const real_t* weights
     while k < k_to:
         cols = least(s.k_panel, whole - k)
-        panel = panels
+        weights = panel_of_weights(s, work, w, chunk, k, cols)
+        panel = <const real_t*>work.panels
         done = 0
         while done < b.pixels:
             in_panel = least(s.width, b.pixels - done)
@@ -371,33 +533,36 @@ cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const real_t* 
                 first = part(in_panel, n_tiles, t)
                 rows = part(in_panel, n_tiles, t + 1) - first
                 multiply(rows, cols // s.lanes, terms, panel + first, s.width, 1,
-                         w + k * terms, cols, sums + (done + first) * whole + k, whole, add,
-                         NULL)
+                         weights, cols, sums + (done + first) * s.sums_row + k,
+                         s.sums_row, add, NULL)
             panel += terms * s.width
             done += s.width
         k += s.k_panel
 
 
 cdef void rows_by_channels(const Layer* s, const PixelBlock* b, const Work* work, const real_t* w,
-                           Py_ssize_t channels, Py_ssize_t k_from, Py_ssize_t k_to,
-                           real_t* sums, int add) noexcept nogil:
-    """Add a chunk to ``sums``, rows of pixels, which are read from the copy."""
+                           const WeightChunk* chunk, Py_ssize_t k_from, Py_ssize_t k_to,
+                           int add) noexcept nogil:
+    """Add a chunk to the sums, rows of pixels, which are read from the copy."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t n = list_segments(s, b, b.first, b.pixels, work.segments)
     cdef Py_ssize_t k = k_from, i, n_tiles, t, first, cols
     cdef const Segment* run
     cdef const real_t* copy = <const real_t*>work.copy
+    cdef real_t* sums = <real_t*>work.sums
+    cdef const real_t* weights
     while k < k_to:
         cols = least(s.k_panel, whole - k)
+        weights = panel_of_weights(s, work, w, chunk, k, cols)
         for i in range(n):
             run = &work.segments[i]
             n_tiles = ceil_div(run.n, <Py_ssize_t>MATRIX_ROWS)
             for t in range(n_tiles):
                 first = part(run.n, n_tiles, t)
-                multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes, channels,
-                              b.channel, s.taps, work.offsets, copy + run.source + first,
-                              w + k * channels * s.taps, cols,
-                              sums + (run.at + first) * whole + k, whole, add)
+                multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes,
+                              chunk.channels, b.channel, s.taps, work.offsets,
+                              copy + run.source + first, weights, cols,
+                              sums + (run.at + first) * s.sums_row + k, s.sums_row, add)
         k += s.k_panel
 
 
@@ -417,47 +582,50 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
     cdef Py_ssize_t block = unit // s.shares % s.n_units
     cdef Py_ssize_t group = unit // (s.shares * s.n_units) % s.groups
     cdef Py_ssize_t batch = unit // (s.shares * s.n_units * s.groups)
-    cdef Py_ssize_t terms = s.channels * s.taps
-    cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t k_from = share_begin(s, share), k_to = share_begin(s, share + 1)
-    cdef Py_ssize_t chunk, c, channels
+    cdef Py_ssize_t number, channels
     cdef const real_t* w_chunk
     cdef real_t* sums = <real_t*>work.sums
     cdef int add = 0
     cdef PixelBlock b
+    cdef WeightChunk chunk
+    chunk.group = group
     x += batch * s.x_batch + group * s.channels * s.x_channel
     y += (batch * s.groups + group) * s.outs * s.pixels + block * s.unit
     set_block(s, block * s.unit, least(s.unit, s.pixels - block * s.unit), &b)
     if bias != NULL:
         bias += group * s.outs
-    for chunk in range(s.n_chunks):
-        c = chunk * s.chunk
-        channels = least(s.chunk, s.channels - c)
+    for number in range(s.n_chunks):
+        chunk.first = number * s.chunk
+        channels = chunk.channels = least(s.chunk, s.channels - chunk.first)
         if s.unpacked:
-            copy_box(s, &b, x + c * s.x_channel, channels, <real_t*>work.copy)
+            copy_box(s, &b, x + chunk.first * s.x_channel, channels, <real_t*>work.copy)
             list_offsets(s, &b, work.offsets)
-            w_chunk = w + group * whole * terms + c * s.taps * whole
-            rows_by_channels(s, &b, work, w_chunk, channels, k_from, k_to, sums, add)
-            add = 1
-            continue
-        fill_panels(s, &b, x + c * s.x_channel, channels, work, s.width, <real_t*>work.panels)
-        if s.by_pixel:
-            w_chunk = w + group * whole * terms + c * s.taps * whole
-            pixels_by_channels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
-                               k_to, sums, add)
         else:
-            w_chunk = w + group * s.outs * terms + c * s.taps * (s.outs if s.packed else 1)
+            fill_panels(s, &b, x + chunk.first * s.x_channel, channels, work, s.width,
+                        <real_t*>work.panels)
+        w_chunk = w + (group * s.outs * s.channels
+                       + chunk.first * (s.outs if s.packed else 1)) * s.taps
+        if s.by_pixel and s.unpacked:
+            rows_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
+        elif s.by_pixel:
+            pixels_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
+        elif s.unpacked:
+            channels_by_rows(s, &b, work, w_chunk, channels, k_from, k_to, y, add,
+                             NULL if add else bias)
+        else:
             channels_by_pixels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
                                k_to, y, add, NULL if add else bias, <real_t*>work.tile)
         add = 1
     if s.by_pixel and bias == NULL:
-        transpose(sums + k_from, whole, b.pixels, k_to - k_from, y + k_from * s.pixels, s.pixels)
+        transpose(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,
+                  s.pixels)
     elif s.by_pixel:
         if real_t is float:
-            transpose_biased_float(sums + k_from, whole, b.pixels, k_to - k_from,
+            transpose_biased_float(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
                                    y + k_from * s.pixels, s.pixels, bias + k_from)
         else:
-            transpose_biased_double(sums + k_from, whole, b.pixels, k_to - k_from,
+            transpose_biased_double(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
                                     y + k_from * s.pixels, s.pixels, bias + k_from)
 
 
@@ -473,6 +641,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
         s.outs, part(ceil_div(s.outs, panel), s.shares, share + 1) * panel
     )
     cdef Py_ssize_t whole = ceil_div(k_to - k_from, s.lanes) * s.lanes
+    cdef Py_ssize_t row = apart(s, k_to - k_from)
     cdef Py_ssize_t c = chunk * s.chunk
     cdef Py_ssize_t channels = least(s.chunk, s.channels - c)
     cdef Py_ssize_t terms = channels * s.taps
@@ -484,7 +653,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
     cdef PixelBlock b
     if k_to <= k_from:
         return
-    memset(sums, 0, terms * whole * <Py_ssize_t>sizeof(real_t))
+    memset(sums, 0, terms * row * <Py_ssize_t>sizeof(real_t))
     x += (group * s.channels + c) * s.x_channel
     for batch in range(s.n_batch):
         for block in range(s.n_units):
@@ -501,9 +670,9 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
                     q = part(terms, n_tiles, t)
                     multiply(part(terms, n_tiles, t + 1) - q, cols // s.lanes, b.pixels,
                              <real_t*>work.panels + q * s.width, 1, s.width, turned, cols,
-                             sums + q * whole + k - k_from, whole, 1, NULL)
+                             sums + q * row + k - k_from, row, 1, NULL)
                 k += panel
-    transpose(sums, whole, terms, k_to - k_from,
+    transpose(sums, row, terms, k_to - k_from,
               dw + (group * s.outs + k_from) * s.channels * s.taps + c * s.taps,
               s.channels * s.taps)
 
@@ -547,6 +716,7 @@ cdef class LayerLoop:
         s.n_chunks = ceil_div(channels, most(1, CHUNK_TERMS // s.taps))
         s.chunk = ceil_div(channels, s.n_chunks)
         s.n_chunks = ceil_div(channels, s.chunk)
+        s.sums_row = apart(s, outs)
         self.choose_form(s)
         s.shares = 1
         s.packed = True
@@ -571,10 +741,13 @@ cdef class LayerLoop:
         cdef double by_channel = lanes_of_pixels * filled
         cdef double by_pixel = lanes_of_channels * filled * turned
         cdef double by_row = lanes_of_channels * turned * in_flight / (4 * tiles)
+        # Samples in rows of the copy are not aligned.
+        cdef double by_column = UNALIGNED * s.x.axis.out / (
+            ceil_div(s.x.axis.out, s.lanes) * s.lanes)
         if plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z):
-            by_row = 0  # panels are copies of rows
-        s.unpacked = by_row > by_channel and by_row >= by_pixel
-        s.by_pixel = s.unpacked or by_pixel > by_channel
+            by_row = by_column = 0  # panels are copies of rows
+        s.by_pixel = most_of(by_row, by_pixel) > most_of(by_column, by_channel)
+        s.unpacked = by_row >= by_pixel if s.by_pixel else by_column >= by_channel
         s.k_panel = ceil_div(vectors, ceil_div(vectors, MATRIX_VECTORS)) * s.lanes
 
     cdef void cut(self, Layer* s, Py_ssize_t width, Py_ssize_t unit) noexcept:
@@ -627,9 +800,16 @@ cdef class LayerLoop:
             s.shares = ceil_div(threads, images * s.n_units)
 
     cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
-        """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold."""
-        cdef Py_ssize_t width = PANELS_BYTES // (s.chunk * s.taps * self.item)
-        width = least(least(most(width, 64), 144), ceil_div(s.pixels, s.lanes) * s.lanes)
+        """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold.
+
+        Every block of pixels is added to the sums of a chunk: large blocks, small chunks.
+        """
+        cdef Py_ssize_t width
+        s.n_chunks = ceil_div(s.channels, most(1, GRADIENT_TERMS // s.taps))
+        s.chunk = ceil_div(s.channels, s.n_chunks)
+        s.n_chunks = ceil_div(s.channels, s.chunk)
+        width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MOST_PIXELS)
+        width = ceil_div(s.pixels, ceil_div(s.pixels, width))
         width = ceil_div(width, s.lanes) * s.lanes
         self.cut(s, width, width)
         if threads > 1 and s.groups * s.n_chunks < threads:
@@ -647,15 +827,16 @@ cdef class LayerLoop:
         if s.unpacked and not gradient:
             sizes[1] = 0
         if gradient:
-            sizes[2] = terms * whole * self.item
+            sizes[2] = terms * (whole + s.lanes) * self.item
             sizes[3] = s.unit * s.lanes * MATRIX_VECTORS * self.item
         else:
-            sizes[2] = s.unit * whole * self.item if s.by_pixel else 0
+            sizes[2] = s.unit * s.sums_row * self.item if s.by_pixel else 0
             sizes[3] = MATRIX_ROWS * s.width * self.item
-        sizes[4] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
-        sizes[5] = s.most_segments * <Py_ssize_t>sizeof(Segment)
-        sizes[6] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
-        for i in range(7):
+        sizes[4] = 0 if gradient or s.packed or not s.by_pixel else s.k_panel * terms * self.item
+        sizes[5] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
+        sizes[6] = s.most_segments * <Py_ssize_t>sizeof(Segment)
+        sizes[7] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
+        for i in range(8):
             sizes[i] = (sizes[i] + 127) // 64 * 64
             total += sizes[i]
         return total
@@ -663,7 +844,8 @@ cdef class LayerLoop:
     def workspace(self, bint gradient=False):
         """Return the bytes of workspace that one thread takes."""
         cdef Layer s = self.s
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
+        s.packed = False
         if gradient:
             self.lay_out_gradient(&s, 1)
         else:
@@ -671,19 +853,27 @@ cdef class LayerLoop:
         return self.share_of_work(&s, sizes, gradient)
 
     def reads_plain_weights(self):
-        """Return whether `run` takes weights that were not packed."""
-        return not self.s.by_pixel
+        """Return whether `run` takes weights that were not packed: few are better packed once."""
+        cdef Py_ssize_t weights = self.s.outs * self.s.channels * self.s.taps * self.item
+        return not self.s.by_pixel or weights > PACKED_BYTES
+
+    def packs_as_it_goes(self):
+        """Return whether weights that were not packed may have any strides."""
+        return self.s.by_pixel
+
+    cdef void set_weight_strides(self, WeightStrides* strides, cnp.ndarray w) noexcept:
+        strides.out = w.strides[0] // self.item
+        strides.channel = w.strides[1] // self.item
+        strides.z = w.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
+        strides.y = w.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
+        strides.x = w.strides[self.axis_of[2]] // self.item
 
     def pack(self, cnp.ndarray w):
         """Return the weights, (K, C, taps…) of any strides, in the order of the tiles."""
         cdef Layer s = self.s
         cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
         cdef WeightStrides strides
-        strides.out = w.strides[0] // self.item
-        strides.channel = w.strides[1] // self.item
-        strides.z = w.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
-        strides.y = w.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
-        strides.x = w.strides[self.axis_of[2]] // self.item
+        self.set_weight_strides(&strides, w)
         cdef cnp.ndarray packed = np.zeros(
             s.groups * (whole if s.by_pixel else s.outs) * s.channels * s.taps, self.dtype
         )
@@ -716,7 +906,7 @@ cdef class LayerLoop:
         last of them may reach beyond the last pixel.
         """
         cdef Layer s = self.s
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t width = columns.shape[1]
         cdef Py_ssize_t pixels = least(width, s.pixels - first)
         cdef double zero = 0
@@ -743,7 +933,7 @@ cdef class LayerLoop:
         put_block(block)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` contiguous or packed."""
+        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is packed or as it may be."""
         cdef Layer s = self.s
         cdef const void* start = NULL
         cdef double products = <double>s.outs * s.channels * s.taps
@@ -751,6 +941,8 @@ cdef class LayerLoop:
             start = cnp.PyArray_DATA(bias)
         self.set_source(&s, x)
         s.packed = packed
+        if not packed:
+            self.set_weight_strides(&s.weights, w)
         self.lay_out(&s, threads)
         self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products * s.unit,
                        cnp.PyArray_BYTES(x), cnp.PyArray_DATA(w), start, cnp.PyArray_DATA(y),
@@ -759,16 +951,17 @@ cdef class LayerLoop:
     def run_gradient(self, cnp.ndarray x, cnp.ndarray dy, cnp.ndarray dw, int threads):
         """Compute the gradient for the weights: ``dy`` and ``dw`` are contiguous."""
         cdef Layer s = self.s
-        cdef double products = <double>s.n_batch * s.pixels * s.outs * s.chunk * s.taps
+        cdef double products = <double>s.n_batch * s.pixels * s.outs * s.taps
         self.set_source(&s, x)
         self.lay_out_gradient(&s, threads)
+        products *= s.chunk
         self.run_units(&s, s.groups * s.n_chunks * s.shares, products, cnp.PyArray_BYTES(x),
                        cnp.PyArray_DATA(dy), NULL, cnp.PyArray_DATA(dw), True, threads)
 
     cdef int run_units(self, Layer* s, Py_ssize_t units, double products, const char* x,
                        const void* w, const void* bias, void* y, bint gradient,
                        int threads) except -1:
-        cdef Py_ssize_t sizes[7]
+        cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
         cdef Py_ssize_t done = 0, step
         cdef double zero = 0
@@ -862,9 +1055,10 @@ cdef void share_out(Work* work, char* block, const Py_ssize_t* sizes) noexcept n
     work.panels = block + sizes[0]
     work.sums = <char*>work.panels + sizes[1]
     work.tile = <char*>work.sums + sizes[2]
-    work.offsets = <Py_ssize_t*>(<char*>work.tile + sizes[3])
-    work.segments = <Segment*>(<char*>work.offsets + sizes[4])
-    work.moves = <matrix_move*>(<char*>work.segments + sizes[5])
+    work.weights = <char*>work.tile + sizes[3]
+    work.offsets = <Py_ssize_t*>(<char*>work.weights + sizes[4])
+    work.segments = <Segment*>(<char*>work.offsets + sizes[5])
+    work.moves = <matrix_move*>(<char*>work.segments + sizes[6])
 
 
 cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,

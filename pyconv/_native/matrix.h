@@ -5,7 +5,7 @@
    same tile reads rows that were packed for it, rows of an array as they are, and columns.
    Every c sums in the order of q whatever its place in a tile. */
 #pragma once
-#include "stencil.h"
+#include "transpose.h"
 
 /* The largest tiles whose accumulators, row of b and spread value GCC 12 keeps in registers. */
 #if defined(__AVX512F__)

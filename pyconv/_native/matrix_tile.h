@@ -53,7 +53,8 @@ STENCIL_INLINE void SUFFIX(matrix_product)(const int rows, const int vectors, pt
     VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
     const SCALAR *upper = a, *lower = a + 4 * a_col;
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
-        STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] = SUFFIX(splat)(start ? start[i] : 0);
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++)
+            acc[i][j] = SUFFIX(splat)(start ? start[i] : 0);
     for (; n > 0; n--) {
         SUFFIX(multiply_row)(rows, vectors, acc, upper, lower, a_col, b);
         upper += a_row, lower += a_row, b += b_row;
@@ -83,6 +84,29 @@ STENCIL_INLINE void SUFFIX(taps_product)(const int rows, const int vectors, ptrd
     SUFFIX(store_tile)(rows, vectors, acc, c, c_row, add);
 }
 
+/* The same with b(q) at b + channel·b_channel + offsets[tap]: vectors of neighbouring pixels. */
+typedef void (*SUFFIX(pixels_tile))(ptrdiff_t channels, ptrdiff_t b_channel, ptrdiff_t taps,
+                                    const ptrdiff_t *offsets, const SCALAR *a, ptrdiff_t a_row,
+                                    ptrdiff_t a_col, const SCALAR *b, SCALAR *c, ptrdiff_t c_row,
+                                    int add, const SCALAR *start);
+
+STENCIL_INLINE void SUFFIX(pixels_product)(const int rows, const int vectors, ptrdiff_t channels,
+                                           ptrdiff_t b_channel, ptrdiff_t taps,
+                                           const ptrdiff_t *offsets, const SCALAR *a,
+                                           ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,
+                                           SCALAR *c, ptrdiff_t c_row, int add,
+                                           const SCALAR *start) {
+    VEC acc[MATRIX_ROWS][MATRIX_VECTORS];
+    const SCALAR *upper = a, *lower = a + 4 * a_col;
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < vectors; j++)
+            acc[i][j] = SUFFIX(splat)(start ? start[i] : 0);
+    for (; channels > 0; channels--, b += b_channel)
+        for (ptrdiff_t t = 0; t < taps; t++, upper += a_row, lower += a_row)
+            SUFFIX(multiply_row)(rows, vectors, acc, upper, lower, a_col, b + offsets[t]);
+    SUFFIX(store_tile)(rows, vectors, acc, c, c_row, add);
+}
+
 #define TILE_OF(rows, vectors)                                                                 \
     STENCIL_NOINLINE void SUFFIX(matrix_##rows##_##vectors)(                                   \
         ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,       \
@@ -96,9 +120,17 @@ STENCIL_INLINE void SUFFIX(taps_product)(const int rows, const int vectors, ptrd
         int add) {                                                                             \
         SUFFIX(taps_product)(rows, vectors, channels, a_channel, taps, offsets, a, b, b_row,   \
                              c, c_row, add);                                                   \
+    }                                                                                          \
+    STENCIL_NOINLINE void SUFFIX(pixels_##rows##_##vectors)(                                   \
+        ptrdiff_t channels, ptrdiff_t b_channel, ptrdiff_t taps, const ptrdiff_t *offsets,     \
+        const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b, SCALAR *c,         \
+        ptrdiff_t c_row, int add, const SCALAR *start) {                                       \
+        SUFFIX(pixels_product)(rows, vectors, channels, b_channel, taps, offsets, a, a_row,    \
+                               a_col, b, c, c_row, add, start);                                \
     }
 #define NAME_OF(rows, vectors) SUFFIX(matrix_##rows##_##vectors),
 #define TAPS_OF(rows, vectors) SUFFIX(taps_##rows##_##vectors),
+#define PIXELS_OF(rows, vectors) SUFFIX(pixels_##rows##_##vectors),
 #define EACH_4(what, vectors) what(1, vectors) what(2, vectors) what(3, vectors) what(4, vectors)
 #if MATRIX_ROWS == 8
 #define EACH_ROWS(what, vectors) \
@@ -130,6 +162,15 @@ static const SUFFIX(taps_tile) SUFFIX(taps_tiles)[MATRIX_VECTORS][MATRIX_ROWS] =
     {EACH_ROWS(TAPS_OF, 2)},
 #if MATRIX_VECTORS > 2
     {EACH_ROWS(TAPS_OF, 3)},
+#endif
+};
+
+/* pixels_tiles[vectors − 1][rows − 1] */
+static const SUFFIX(pixels_tile) SUFFIX(pixels_tiles)[MATRIX_VECTORS][MATRIX_ROWS] = {
+    {EACH_ROWS(PIXELS_OF, 1)},
+    {EACH_ROWS(PIXELS_OF, 2)},
+#if MATRIX_VECTORS > 2
+    {EACH_ROWS(PIXELS_OF, 3)},
 #endif
 };
 
@@ -198,25 +239,44 @@ STENCIL_INLINE void SUFFIX(turn_quad)(const int biased, const SCALAR *x, ptrdiff
 }
 #endif
 
-/* By blocks whose lines the level-1 cache holds in both orders. */
+/* Fewer rows than a vector has lanes. */
+STENCIL_INLINE void SUFFIX(turn_few)(const int biased, const SCALAR *x, ptrdiff_t x_row,
+                                     ptrdiff_t rows, ptrdiff_t cols, SCALAR *out,
+                                     ptrdiff_t out_row, const SCALAR *bias) {
+    for (ptrdiff_t j = 0; j < cols; j++) {
+        ptrdiff_t i = 0;
+        if (j + 4 <= cols && j % 4 == 0)
+            for (; i + 4 <= rows; i += 4)
+                SUFFIX(turn_quad)(biased, x + i * x_row + j, x_row, out + j * out_row + i,
+                                  out_row, bias + j);
+        else if (j < cols / 4 * 4)
+            i = rows / 4 * 4; /* turned with the quad before */
+        for (; i < rows; i++)
+            out[j * out_row + i] = biased ? x[i * x_row + j] + bias[j] : x[i * x_row + j];
+    }
+}
+
+/* By blocks of as many rows as a vector has lanes; the last one overlaps. */
 STENCIL_INLINE void SUFFIX(turn)(const int biased, const SCALAR *x, ptrdiff_t x_row,
                                  ptrdiff_t rows, ptrdiff_t cols, SCALAR *out, ptrdiff_t out_row,
                                  const SCALAR *bias) {
-    enum { BLOCK = 16 };
-    for (ptrdiff_t i0 = 0; i0 < rows; i0 += BLOCK) {
-        const ptrdiff_t i1 = i0 + BLOCK < rows ? i0 + BLOCK : rows;
-        const ptrdiff_t whole = i0 + (i1 - i0) / 4 * 4;
-        for (ptrdiff_t j = 0; j < cols; j++) {
-            ptrdiff_t i = i0;
-            if (j + 4 <= cols && j % 4 == 0)
-                for (; i < whole; i += 4)
-                    SUFFIX(turn_quad)(biased, x + i * x_row + j, x_row, out + j * out_row + i,
-                                      out_row, bias + j);
-            else if (j < cols / 4 * 4)
-                i = whole; /* turned with the quad before */
-            for (; i < i1; i++)
-                out[j * out_row + i] = biased ? x[i * x_row + j] + bias[j] : x[i * x_row + j];
+    if (rows < LANES) {
+        SUFFIX(turn_few)(biased, x, x_row, rows, cols, out, out_row, bias);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < rows; i += LANES) {
+        ptrdiff_t j = 0;
+        if (i + LANES > rows) i = rows - LANES;
+        for (; j + 4 <= cols; j += 4) {
+            VEC turned[4];
+            SUFFIX(transpose_strided)(x + i * x_row + j, x_row, turned);
+            STENCIL_UNROLL for (int e = 0; e < 4; e++) {
+                if (biased) turned[e] = SUFFIX(plus)(turned[e], SUFFIX(splat)(bias[j + e]));
+                SUFFIX(store)(out + (j + e) * out_row + i, turned[e]);
+            }
         }
+        SUFFIX(turn_few)(biased, x + i * x_row + j, x_row, LANES, cols - j,
+                         out + j * out_row + i, out_row, bias + j);
     }
 }
 
@@ -236,6 +296,7 @@ STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row,
 #undef TILE_OF
 #undef NAME_OF
 #undef TAPS_OF
+#undef PIXELS_OF
 #undef EACH_4
 #undef EACH_ROWS
 #undef HOLD

@@ -25,10 +25,12 @@ cdef extern from "winograd.h":
     void winograd_input_double(int ny, int nx, const double** rows, Py_ssize_t tiles, double* v,
                                Py_ssize_t apart) noexcept nogil
     void winograd_weights_float(int ny, int nx, const float* w, const Py_ssize_t* offset,
-                                Py_ssize_t n, float* u, Py_ssize_t apart,
+                                Py_ssize_t n, const Py_ssize_t* source, int flipped,
+                                float* u, Py_ssize_t apart,
                                 const Py_ssize_t* place) noexcept nogil
     void winograd_weights_double(int ny, int nx, const double* w, const Py_ssize_t* offset,
-                                 Py_ssize_t n, double* u, Py_ssize_t apart,
+                                 Py_ssize_t n, const Py_ssize_t* source, int flipped,
+                                 double* u, Py_ssize_t apart,
                                  const Py_ssize_t* place) noexcept nogil
     void winograd_multiply_float(Py_ssize_t tiles, int vectors, Py_ssize_t channels,
                                  const float* v, Py_ssize_t v_block, const float* u, float* m,
@@ -82,6 +84,9 @@ cdef struct Winograd:
     const Py_ssize_t* y_planes
     # Strides, in samples.
     Py_ssize_t x_channel, x_row, x_pixel, y_output, y_row
+    # Those of weights that are not transformed, whose taps are contiguous, perhaps the last first.
+    Py_ssize_t w_output, w_channel, w_z
+    bint w_flipped
     # Chunks, and parts of the blocks of outputs.
     Py_ssize_t planes, rows, cols, plane_chunks, row_chunks, col_chunks, parts
     bint packed                     # the weights are transformed
@@ -107,22 +112,33 @@ cdef inline Py_ssize_t apart_of(const Winograd* s, Py_ssize_t channels,
 
 cdef void transform_weights(const Winograd* s, const real_t* w, Py_ssize_t block,
                             Py_ssize_t first, Py_ssize_t channels, real_t* u, Py_ssize_t apart,
-                            Py_ssize_t u_channels, Py_ssize_t* place) noexcept nogil:
+                            Py_ssize_t u_channels, Py_ssize_t* places) noexcept nogil:
     """Transform a block's weights of some channels to u, which has room for ``u_channels``."""
     cdef Py_ssize_t offset[WINOGRAD_LANES_LIMIT]
     cdef int vectors = vectors_of(s, block)
-    cdef Py_ssize_t each = s.z_taps * s.taps
-    cdef Py_ssize_t half, k, i, n = channels * s.z_taps
+    cdef Py_ssize_t half, k, c, z, i, n = channels * s.z_taps
+    cdef Py_ssize_t* source = places + n
+    w += first * s.w_channel - (s.taps - 1 if s.w_flipped else 0)
     for half in range(vectors):
         for k in range(s.lanes):  # lanes behind the last output repeat it
-            offset[k] = least((2 * block + half) * s.lanes + k, s.outputs - 1) * s.channels * each
-        for i in range(n):
-            place[i] = (i % s.z_taps * u_channels + i // s.z_taps) * vectors + half
-            place[i] *= s.lanes
+            offset[k] = least((2 * block + half) * s.lanes + k, s.outputs - 1) * s.w_output
+        i = 0
+        for c in range(channels):
+            for z in range(s.z_taps):
+                places[i] = ((z * u_channels + c) * vectors + half) * s.lanes
+                source[i] = c * s.w_channel + z * s.w_z
+                i += 1
         if real_t is float:
-            winograd_weights_float(s.ny, s.nx, w + first * each, offset, n, u, apart, place)
+            winograd_weights_float(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
+                                   places)
         else:
-            winograd_weights_double(s.ny, s.nx, w + first * each, offset, n, u, apart, place)
+            winograd_weights_double(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
+                                    places)
+
+
+cdef inline Py_ssize_t places_bytes(const Winograd* s) noexcept nogil:
+    """Return the bytes of the tables of `transform_weights`: where kernels go, and lie."""
+    return ceil_div(2 * WINOGRAD_CHANNELS * s.z_taps * <Py_ssize_t>sizeof(Py_ssize_t), 64) * 64
 
 
 cdef inline Py_ssize_t block_size(const Winograd* s) noexcept nogil:
@@ -131,7 +147,7 @@ cdef inline Py_ssize_t block_size(const Winograd* s) noexcept nogil:
 
 
 cdef void pack_blocks(const Winograd* s, const real_t* w, Py_ssize_t start, Py_ssize_t stop,
-                      real_t* u, Py_ssize_t* place) noexcept nogil:
+                      real_t* u, Py_ssize_t* places) noexcept nogil:
     cdef Py_ssize_t block, c
     cdef int vectors
     for block in range(start, stop):
@@ -140,7 +156,7 @@ cdef void pack_blocks(const Winograd* s, const real_t* w, Py_ssize_t start, Py_s
         while c < s.channels:
             transform_weights(s, w, block, c, least(WINOGRAD_CHANNELS, s.channels - c),
                               u + block * block_size(s) + c * vectors * s.lanes,
-                              apart_of(s, s.channels, vectors), s.channels, place)
+                              apart_of(s, s.channels, vectors), s.channels, places)
             c += WINOGRAD_CHANNELS
 
 
@@ -313,13 +329,13 @@ cdef void run_winograd(const Winograd* s, Py_ssize_t unit, const real_t* x, cons
     cdef real_t* v = work + s.lanes
     cdef real_t* m
     cdef real_t* u
-    cdef Py_ssize_t* place
+    cdef Py_ssize_t* places
     set_chunk(s, unit // s.parts, &chunk)
     m = v + s.points * chunk.v_apart
     u = m + s.points * chunk.m_apart
     transform_samples(s, &chunk, x, v, u)  # the ring is not needed once there are weights
-    place = <Py_ssize_t*>u
-    u += ceil_div(WINOGRAD_CHANNELS * s.z_taps * <Py_ssize_t>sizeof(Py_ssize_t), 64) * 64 // s.item
+    places = <Py_ssize_t*>u
+    u += places_bytes(s) // s.item
     for block in range(s.blocks * part // s.parts, s.blocks * (part + 1) // s.parts):
         vectors = vectors_of(s, block)
         if s.packed:
@@ -331,7 +347,7 @@ cdef void run_winograd(const Winograd* s, Py_ssize_t unit, const real_t* x, cons
             c = 0
             while c < s.channels:
                 n = least(WINOGRAD_CHANNELS, s.channels - c)
-                transform_weights(s, w, block, c, n, u, apart, WINOGRAD_CHANNELS, place)
+                transform_weights(s, w, block, c, n, u, apart, WINOGRAD_CHANNELS, places)
                 multiply_block(s, &chunk, v, u, apart, WINOGRAD_CHANNELS, c, c + n, vectors, m)
                 c += WINOGRAD_CHANNELS
         transform_outputs(s, &chunk, block, vectors, m, bias, y, work)
@@ -452,7 +468,7 @@ cdef class WinogradLoop:
         size = ceil_div(s.channels, s.lanes) * sources * s.rows * s.cols * s.lanes
         size = s.lanes + s.points * (size + s.lanes + tiles * 2 * s.lanes + s.lanes)
         ring = WINOGRAD_RING * (s.mx * s.cols + 2) * s.lanes
-        places = ceil_div(WINOGRAD_CHANNELS * s.z_taps * <Py_ssize_t>sizeof(Py_ssize_t), 64) * 64
+        places = places_bytes(s)
         weights = 0 if s.packed else s.points * apart_of(s, WINOGRAD_CHANNELS, 2)
         return ceil_div(size + most(ring, places // s.item + weights), 64) * 64
 
@@ -472,20 +488,43 @@ cdef class WinogradLoop:
         s.packed = early > 0
         return (self.thread_samples(&s) + early) * s.item
 
+    def reads(self, cnp.ndarray w):
+        """Return whether `pack` and `run` take the weights as they lie: aligned, taps contiguous
+        along the tiles' axes, forwards or backwards."""
+        cdef Py_ssize_t x = w.strides[self.x_axis] if w.shape[self.x_axis] > 1 else 0
+        cdef Py_ssize_t i
+        for i in range(w.ndim):
+            if w.strides[i] % self.s.item:
+                return False
+        return (x == self.s.item or x == -self.s.item) and (
+            self.y_axis < 0 or w.strides[self.y_axis] == 3 * x
+        )
+
+    cdef int set_weight_strides(self, Winograd* s, cnp.ndarray w) except -1:
+        s.w_output = w.strides[0] // s.item
+        s.w_channel = w.strides[1] // s.item
+        s.w_z = w.strides[self.z_axis] // s.item if self.z_axis >= 0 else 0
+        s.w_flipped = w.strides[self.x_axis] < 0
+        return 0
+
     def pack(self, cnp.ndarray w):
-        """Return the transformed weights; ``w`` is C-contiguous, (K, C, …)."""
-        cdef Winograd* s = &self.s
+        """Return the transformed weights; ``w``, (K, C, …), is such as `reads` says."""
+        cdef Winograd own = self.s
+        cdef Winograd* s = &own
         cdef Py_ssize_t size = self.packed_samples(s)
         cdef cnp.ndarray u
-        cdef Py_ssize_t[::1] place = np.empty(WINOGRAD_CHANNELS * s.z_taps, np.intp)
+        cdef Py_ssize_t[::1] places = np.empty(
+            places_bytes(s) // <Py_ssize_t>sizeof(Py_ssize_t), np.intp
+        )
+        self.set_weight_strides(s, w)
         room = np.empty(size + 64 // s.item, self.dtype)
         u = room[-room.ctypes.data % 64 // s.item:][:size]
         if s.item == 4:
             pack_blocks[float](s, <const float*>cnp.PyArray_DATA(w), 0, s.blocks,
-                               <float*>cnp.PyArray_DATA(u), &place[0])
+                               <float*>cnp.PyArray_DATA(u), &places[0])
         else:
             pack_blocks[double](s, <const double*>cnp.PyArray_DATA(w), 0, s.blocks,
-                                <double*>cnp.PyArray_DATA(u), &place[0])
+                                <double*>cnp.PyArray_DATA(u), &places[0])
         u.flags.writeable = False
         return u
 
@@ -494,7 +533,7 @@ cdef class WinogradLoop:
         """Solve the problem; return whether all of the result is finite.
 
         ``x`` is aligned and native, pixels of ``y`` are contiguous, ``weights`` are those of
-        `pack` if ``packed``, else C-contiguous; ``bias`` may be None.
+        `pack` if ``packed``, else such as `reads` says; ``bias`` may be None.
         """
         if self.s.item == 4:
             return run_layer[float](self, x, weights, packed, bias, y, threads, NULL)
@@ -554,6 +593,8 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
     block = <char*>take_block(planes + (biases + room + threads * each) * s.item)
     try:
         loop.set_strides(&s, x, y)
+        if not packed:
+            loop.set_weight_strides(&s, weights)
         loop.write_planes(&s, x, y, <Py_ssize_t*>block)
         b = <real_t*>(block + planes)
         u = b + biases

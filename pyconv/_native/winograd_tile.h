@@ -17,11 +17,6 @@ STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
 #define SCALE(number, b) ADD(SUFFIX(splat)(0), number, b)
 #define LOAD(p) SUFFIX(load)(p)
 #define STORE(p, v) SUFFIX(store)(p, v)
-#if STENCIL_HAS_VECTORS
-#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
-#else
-#define OPAQUE(pointer) (void)(pointer)
-#endif
 
 /* ---- transforms in one dimension: `points` is 6, 4 or 1 --------------------------------- */
 
@@ -85,54 +80,6 @@ STENCIL_INLINE void SUFFIX(to_outputs)(const int points, const VEC *m, VEC *y) {
     }
 }
 
-/* ---- transposition ---------------------------------------------------------------------- */
-
-/* Four columns of LANES rows, the first at `p`, become four vectors of LANES samples. */
-#if WINOGRAD_HAS_SHUFFLE && LANES >= 4
-#if LANES == 16
-#define JOIN(j) SUFFIX(join)(SUFFIX(pair)(ROW(j), ROW(j + 4)), SUFFIX(pair)(ROW(j + 8), ROW(j + 12)))
-#elif LANES == 8
-#define JOIN(j) SUFFIX(pair)(ROW(j), ROW(j + 4))
-#else
-#define JOIN(j) LOAD(ROW(j))
-#endif
-#define INTERLEAVE(a, b, which) \
-    __builtin_shufflevector(a, b, WINOGRAD_PASTE(WINOGRAD_##which##_, LANES))
-#define TRANSPOSE(out)                                                        \
-    do {                                                                      \
-        VEC r0 = JOIN(0), r1 = JOIN(1), r2 = JOIN(2), r3 = JOIN(3);           \
-        VEC low = INTERLEAVE(r0, r1, LOW), high = INTERLEAVE(r0, r1, HIGH);   \
-        VEC low2 = INTERLEAVE(r2, r3, LOW), high2 = INTERLEAVE(r2, r3, HIGH); \
-        out[0] = INTERLEAVE(low, low2, EVEN);                                 \
-        out[1] = INTERLEAVE(low, low2, ODD);                                  \
-        out[2] = INTERLEAVE(high, high2, EVEN);                               \
-        out[3] = INTERLEAVE(high, high2, ODD);                                \
-    } while (0)
-#else
-#define TRANSPOSE(out)                                              \
-    do {                                                            \
-        SCALAR turned[4][LANES];                                    \
-        for (int j = 0; j < LANES; j++)                             \
-            for (int e = 0; e < 4; e++) turned[e][j] = ROW(j)[e];   \
-        for (int e = 0; e < 4; e++) out[e] = LOAD(turned[e]);       \
-    } while (0)
-#endif
-
-/* Rows `offset[0]`, `offset[1]`, … from p. */
-#define ROW(j) (p + offset[j])
-STENCIL_INLINE void SUFFIX(transpose_listed)(const SCALAR *p, const ptrdiff_t *offset, VEC *out) {
-    OPAQUE(offset); /* else the offsets are kept in vector registers */
-    TRANSPOSE(out);
-}
-#undef ROW
-/* Rows one vector apart. */
-#define ROW(j) (p + (j) * LANES)
-STENCIL_INLINE void SUFFIX(transpose_packed)(const SCALAR *p, VEC *out) { TRANSPOSE(out); }
-#undef ROW
-#undef JOIN
-#undef INTERLEAVE
-#undef TRANSPOSE
-
 /* ---- input ------------------------------------------------------------------------------ */
 
 /* Write `n` ≥ 4 pixels of LANES channels, whose rows of samples start at the offsets from x. */
@@ -171,35 +118,53 @@ STENCIL_INLINE void SUFFIX(input_row)(const int ny, const int nx, const SCALAR *
 
 /* ---- weights ---------------------------------------------------------------------------- */
 
-/* Transform `n` consecutive kernels of each of LANES outputs, whose weights start at the
-   offsets from w; point k of kernel i goes to u + k·apart + place[i]. */
+/* Turn kernels of LANES outputs, whose weights start at the offsets from w: four consecutive ones,
+   or one, of `taps` contiguous weights. */
+STENCIL_INLINE void SUFFIX(turn_kernels)(const int kernels, const int taps, const SCALAR *w,
+                                         const ptrdiff_t *offset, SCALAR *turned) {
+    const int n = kernels * taps;
+    if (n < 4) {
+        for (int q = 0; q < n; q++)
+            for (int k = 0; k < LANES; k++) turned[q * LANES + k] = w[offset[k] + q];
+        return;
+    }
+    for (int q = 0; q < n; q += 4) {
+        VEC a[4];
+        if (q + 4 > n) q = n - 4; /* the last four overlap */
+        SUFFIX(transpose_listed)(w + q, offset, a);
+        STENCIL_UNROLL for (int e = 0; e < 4; e++) STORE(turned + (q + e) * LANES, a[e]);
+    }
+}
+
+/* Transform `n` kernels of each of LANES outputs: the weights of kernel i start at w + source[i]
+   and the offsets, last tap first if `flipped`; its point k goes to u + k·apart + place[i]. */
 STENCIL_INLINE void SUFFIX(weights)(const int ny, const int nx, const SCALAR *w,
-                                    const ptrdiff_t *offset, ptrdiff_t n, SCALAR *u,
+                                    const ptrdiff_t *offset, ptrdiff_t n,
+                                    const ptrdiff_t *source, int flipped, SCALAR *u,
                                     ptrdiff_t apart, const ptrdiff_t *place) {
     const int taps = ny == 1 ? 3 : 9;
+    const ptrdiff_t first = flipped ? (taps - 1) * LANES : 0, next = flipped ? -LANES : LANES;
     SCALAR turned[4 * 9 * LANES];
-    for (ptrdiff_t i = 0; i < n; i += 4, w += 4 * taps) {
-        const int count = n - i < 4 ? (int)(n - i) : 4;
-        if (count == 4) {
-            for (int q = 0; q < taps; q++) {
-                VEC a[4];
-                SUFFIX(transpose_listed)(w + 4 * q, offset, a);
-                STENCIL_UNROLL for (int e = 0; e < 4; e++)
-                    STORE(turned + (4 * q + e) * LANES, a[e]);
-            }
-        } else {
-            for (int e = 0; e < count * taps; e++)
-                for (int k = 0; k < LANES; k++) turned[e * LANES + k] = w[offset[k] + e];
+    for (ptrdiff_t i = 0; i < n;) {
+        const int count =
+            n - i >= 4 && source[i + 1] == source[i] + taps && source[i + 3] == source[i] + 3 * taps
+                ? 4 : 1;
+        if (count == 4) SUFFIX(turn_kernels)(4, taps, w + source[i], offset, turned);
+        else {
+            /* Kernels that lie far apart are fetched ahead: each begins on another page. */
+            if (i + 8 < n)
+                for (int k = 0; k < LANES; k++) stencil_prefetch(w + source[i + 8] + offset[k]);
+            SUFFIX(turn_kernels)(1, taps, w + source[i], offset, turned);
         }
-        for (int c = 0; c < count; c++) {
-            const SCALAR *g = turned + c * taps * LANES;
-            SCALAR *to = u + place[i + c];
+        for (int c = 0; c < count; c++, i++) {
+            const SCALAR *g = turned + c * taps * LANES + first;
+            SCALAR *to = u + place[i];
             VEC t[3][6], r[6];
             STENCIL_UNROLL for (int j = 0; j < 3; j++) {
-                if (ny == 1) t[j][0] = LOAD(g + j * LANES);
+                if (ny == 1) t[j][0] = LOAD(g + j * next);
                 else
-                    SUFFIX(weights_to_points)(ny, LOAD(g + j * LANES), LOAD(g + (3 + j) * LANES),
-                                              LOAD(g + (6 + j) * LANES), t[j]);
+                    SUFFIX(weights_to_points)(ny, LOAD(g + j * next), LOAD(g + (3 + j) * next),
+                                              LOAD(g + (6 + j) * next), t[j]);
             }
             STENCIL_UNROLL for (int p = 0; p < ny; p++) {
                 SUFFIX(weights_to_points)(nx, t[0][p], t[1][p], t[2][p], r);
@@ -379,9 +344,11 @@ STENCIL_NOINLINE void SUFFIX(winograd_input)(int ny, int nx, const SCALAR *const
 }
 
 STENCIL_NOINLINE void SUFFIX(winograd_weights)(int ny, int nx, const SCALAR *w,
-                                               const ptrdiff_t *offset, ptrdiff_t n, SCALAR *u,
+                                               const ptrdiff_t *offset, ptrdiff_t n,
+                                               const ptrdiff_t *source, int flipped, SCALAR *u,
                                                ptrdiff_t apart, const ptrdiff_t *place) {
-#define CALL(NY, NX) SUFFIX(weights)(NY, NX, w, offset, n, u, apart, place)
+#define CALL(NY, NX) \
+    SUFFIX(weights)(NY, NX, w, offset, n, source, flipped, u, apart, place)
     EACH_POINTS(CALL);
 #undef CALL
 }
@@ -406,6 +373,5 @@ STENCIL_NOINLINE void SUFFIX(winograd_output)(int ny, int nx, const SCALAR *m, p
 #undef SCALE
 #undef LOAD
 #undef STORE
-#undef OPAQUE
 #undef ROOT_HALF
 #undef ROOT_TWO

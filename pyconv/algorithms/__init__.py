@@ -2,6 +2,7 @@
 
 from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
 from pyconv.algorithms.blocked import Blocked
+from pyconv.algorithms.box import Box
 from pyconv.algorithms.depthwise import Depthwise
 from pyconv.algorithms.direct import Direct
 from pyconv.algorithms.fft import Fft
@@ -16,6 +17,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Direct(),
     Fft(),
     Separable(),
+    Box(),
     Im2col(),
     Reference(),
 )

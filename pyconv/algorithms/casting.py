@@ -24,6 +24,11 @@ ABSENT = Axis(-1, 1, 1, 0, 0, 1, 1, "constant", 1)
 _NONE_OUTSIDE = (np.empty(0, np.intp), np.empty(0, np.intp))
 
 
+def plain_axis(axis: int, size: int) -> Axis:
+    """Return a batch axis as a spatial axis on which the kernel has one tap."""
+    return Axis(axis, size, 1, 0, 0, 1, 1, "constant", size)
+
+
 def axis_rows(axes: Sequence[Axis]) -> list[tuple[object, ...]]:
     """Return the numbers of each axis in the order of the loops' `read_axis`."""
     return [

@@ -15,7 +15,14 @@ import numpy as np
 
 from pyconv._native import loader
 from pyconv.algorithms.base import Run, summation_bound
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, on_real_parts
+from pyconv.algorithms.casting import (
+    ABSENT,
+    Loop,
+    axis_rows,
+    bind_loop,
+    on_real_parts,
+    plain_axis,
+)
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
 
@@ -43,11 +50,6 @@ class Form(NamedTuple):
     line: bool
 
 
-def _plain(axis: int, size: int) -> Axis:
-    """Return a batch axis as a spatial axis on which the kernel has one tap."""
-    return Axis(axis, size, 1, 0, 0, 1, 1, "constant", size)
-
-
 def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
     """Cast ``problem``; only shapes decide, so that every memory layout sums in one order."""
     ndim = len(problem.x_shape)
@@ -58,14 +60,14 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
     group = math.prod(problem.x_shape[last + 1 :])
     line = False
     if group >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
-        spatial.append((_plain(ndim - 1, group), -1))
+        spatial.append((plain_axis(ndim - 1, group), -1))
         group = 1
     elif len(spatial) == 1:
         length, span = spatial[0][0].out * group, spatial[0][0].span * group
         line = length >= LONG_LINE or span >= LONG_SPAN or not batch
         if not line:  # rows of a short line: another batch axis
             rows = batch.pop()
-            spatial.insert(0, (_plain(rows, problem.x_shape[rows]), -1))
+            spatial.insert(0, (plain_axis(rows, problem.x_shape[rows]), -1))
     spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
     (z, zw), (y, yw), (x, xw) = spatial
     return Form((z, y, x), (zw, yw, xw), tuple(batch), max(group, 1), line)

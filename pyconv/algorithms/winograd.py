@@ -134,11 +134,13 @@ class Bound:
         its tile, or a sum has overflowed that need not have.
         """
         packed = isinstance(w, Packed)
-        groups = w.groups if isinstance(w, Packed) else (np.ascontiguousarray(w),)
+        if isinstance(w, Packed):
+            groups = w.groups
+        else:  # those of a gradient lie flipped, with input and output channels exchanged
+            w = w if self.loop.reads(w) else np.ascontiguousarray(w)
+            groups = tuple(np.split(w, self.groups)) if self.groups > 1 else (w,)
         if self.groups == 1:
             return bool(self.loop.run(x, groups[0], packed, bias, y, workers))
-        if not packed:
-            groups = tuple(np.split(groups[0], self.groups))
         channels, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         for g, weights in enumerate(groups):
             read = slice(g * channels, (g + 1) * channels)

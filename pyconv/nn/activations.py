@@ -81,6 +81,17 @@ def relu_input(
     return _rectified(x, dy, workers)
 
 
+def relu_in_place(x: Array, workers: int | None = None) -> Array:
+    """Return `relu` of an array, in the array itself where the loops can write to it."""
+    flags = x.flags
+    if x.dtype not in arguments.FLOATS[1:] or not (flags.carray and x.dtype.isnative):
+        return relu(x, workers=workers)
+    count, context = arguments.share(workers, x.size, x)
+    with context:
+        loader.native.rectify(x, x, x, count)
+    return x
+
+
 def _rectified(x: Array, dy: Array, workers: int | None) -> Array:
     """Return ``dy`` where ``x`` is not negative or zero, and 0 elsewhere."""
     sums = arguments.computed_in(np.result_type(x, dy))

@@ -23,7 +23,7 @@ from pyconv.nn.convolution import (
     plan_conv,
 )
 from pyconv.nn.linear import linear
-from pyconv.nn.losses import cross_entropy
+from pyconv.nn.losses import cross_entropy, mse_loss
 from pyconv.nn.max_pooling import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
@@ -60,6 +60,7 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "mse_loss",
     "plan_conv",
     "relu",
     "unfold",

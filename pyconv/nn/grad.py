@@ -39,7 +39,7 @@ from pyconv.nn.convolution import (
     conv_transpose3d_weight,
 )
 from pyconv.nn.linear import linear_bias, linear_input, linear_weight
-from pyconv.nn.losses import cross_entropy_input
+from pyconv.nn.losses import cross_entropy_input, mse_loss_input
 from pyconv.nn.max_pooling import (
     adaptive_max_pool1d_input,
     adaptive_max_pool2d_input,
@@ -90,6 +90,7 @@ __all__ = [
     "max_pool1d_input",
     "max_pool2d_input",
     "max_pool3d_input",
+    "mse_loss_input",
     "relu_input",
     "unfold_input",
 ]

@@ -1,5 +1,10 @@
-"""Cross entropy, −Σ_c q_c · log softmax(x)_c with the weights q of a target, and its gradient."""
+"""What training makes small, and its gradient: cross entropy and the mean squared error.
 
+Cross entropy is −Σ_c q_c · log softmax(x)_c with the weights q of a target; the other (x − t)².
+"""
+
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,11 +81,53 @@ def cross_entropy(
     x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
     with np.errstate(all="ignore"):
         losses = wanted.losses(log_shares(x.copy(), axis))
+    return _reduced(losses, wanted, reduction, np.asarray(input).dtype)
+
+
+def cross_entropy_and_gradient(
+    x: Array,
+    target: Array,
+    weight: npt.ArrayLike | None,
+    *,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> tuple[Any, Callable[[], Array]]:
+    """Return `cross_entropy`, as mean or sum, and what returns its gradient of the same shares."""
+    sums, axis, wanted = _checked(x, target, weight, ignore_index, reduction, label_smoothing)
+    with np.errstate(all="ignore"):
+        logarithms = log_shares(sums.copy(), axis)
+        loss = _reduced(wanted.losses(logarithms), wanted, reduction, x.dtype)
+    return loss, partial(_gradient, logarithms, axis, wanted, reduction, x.dtype)
+
+
+def _reduced(
+    losses: Array, wanted: "_Classes | _Probabilities", reduction: str, dtype: np.dtype
+) -> Any:
+    with np.errstate(all="ignore"):
+        if reduction != "none":
+            losses = np.asarray(losses.sum())
         if reduction == "mean":
-            losses = losses.sum() / wanted.total
-        elif reduction == "sum":
-            losses = losses.sum()
-    return arguments.narrowed(np.asarray(losses), np.asarray(input).dtype)[()]
+            losses = losses / wanted.total
+    return arguments.narrowed(np.asarray(losses), dtype)[()]
+
+
+def _gradient(
+    logarithms: Array,
+    axis: int,
+    wanted: "_Classes | _Probabilities",
+    reduction: str,
+    dtype: np.dtype,
+    dy: Any = 1,
+) -> Array:
+    """Return the gradient for x, of the logarithms of its shares."""
+    with np.errstate(all="ignore"):
+        scale = np.asarray(dy, logarithms.dtype)
+        if reduction == "mean":
+            scale = scale / wanted.total
+        shape = logarithms.shape[:axis] + logarithms.shape[axis + 1 :]
+        scale = np.expand_dims(np.broadcast_to(scale, shape), axis)
+        return arguments.narrowed(wanted.gradient(np.exp(logarithms), scale), dtype)
 
 
 def cross_entropy_input(
@@ -131,12 +178,115 @@ def cross_entropy_input(
     arguments.check_shape(
         dy, expected if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
     )
+    return _gradient(
+        log_shares(x.copy(), axis), axis, wanted, reduction, np.asarray(input).dtype, dy
+    )
+
+
+def mse_loss(input: npt.ArrayLike, target: npt.ArrayLike, *, reduction: str = "mean") -> Any:
+    r"""Measure the squared distance of the input from the target.
+
+    .. math:: \ell = (x - t)^2
+
+    Parameters
+    ----------
+    input : array_like
+        Any shape; float16, which is computed in float32, float32 or float64.
+    target : array_like
+        What the input should be, in its shape.
+    reduction : {'mean', 'sum', 'none'}, optional
+        Whether to add the squares up, and divide by their number.
+
+    Returns
+    -------
+    float or ndarray
+        The loss, in the dtype of `input`; with ``reduction='none'`` one for each sample. The mean
+        of no samples is NaN.
+
+    Raises
+    ------
+    TypeError
+        For arrays of types that are not allowed.
+    ValueError
+        For shapes that differ, and unknown reductions.
+
+    See Also
+    --------
+    pyconv.nn.grad.mse_loss_input : the gradient.
+
+    Examples
+    --------
+    >>> import pyconv.nn.functional as F
+    >>> float(F.mse_loss([1.0, 4.0], [1.0, 2.0]))
+    2.0
+    """
+    difference, dtype = _difference(input, target, reduction)
     with np.errstate(all="ignore"):
+        losses = np.asarray(difference * difference)
+        if reduction != "none":
+            losses = losses.sum()
         if reduction == "mean":
-            dy = dy / wanted.total
-        scale = np.expand_dims(np.broadcast_to(dy, expected), axis)
-        dx = wanted.gradient(np.exp(log_shares(x.copy(), axis)), scale)
-    return arguments.narrowed(dx, np.asarray(input).dtype)
+            losses = losses / losses.dtype.type(difference.size)
+    return arguments.narrowed(np.asarray(losses), dtype)[()]
+
+
+def mse_loss_input(
+    input: npt.ArrayLike,
+    target: npt.ArrayLike,
+    grad_output: npt.ArrayLike = 1.0,
+    *,
+    reduction: str = "mean",
+) -> Array:
+    r"""Return the gradient of `mse_loss` with respect to its input.
+
+    .. math:: dx = 2 \, (x - t) \, dy
+
+    Parameters
+    ----------
+    input, target : array_like
+        As in the call of `mse_loss`.
+    grad_output : array_like, optional
+        Gradient with respect to the loss, in its shape.
+    reduction : {'mean', 'sum', 'none'}, optional
+        As in the call of `mse_loss`; the mean divides by the number of samples.
+
+    Returns
+    -------
+    ndarray
+        The gradient, in the shape and dtype of `input`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As by `mse_loss`.
+
+    Examples
+    --------
+    >>> from pyconv.nn import grad
+    >>> grad.mse_loss_input([1.0, 4.0], [1.0, 2.0])
+    array([0., 2.])
+    """
+    dx, dtype = _difference(input, target, reduction)
+    dy = arguments.array(grad_output, "grad_output").astype(dx.dtype)
+    arguments.check_shape(
+        dy, dx.shape if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
+    )
+    with np.errstate(all="ignore"):
+        dx = dx * (2 * dy / dx.size if reduction == "mean" else 2 * dy)
+    return arguments.narrowed(dx, dtype)
+
+
+def _difference(
+    input: npt.ArrayLike, target: npt.ArrayLike, reduction: str
+) -> tuple[Array, np.dtype]:
+    """Validate a call; return x − t, and the dtype of x."""
+    x = arguments.array(input, "input")
+    t = arguments.array(target, "target")
+    arguments.check_shape(t, x.shape, "target", f"with an input of shape {x.shape}")
+    _check_reduction(reduction)
+    sums = arguments.computed_in(x.dtype)
+    with np.errstate(all="ignore"):
+        return np.asarray(x.astype(sums, copy=False) - t.astype(sums, copy=False)), x.dtype
 
 
 class _Classes:
@@ -205,6 +355,11 @@ class _Probabilities:
         return (p * self.q.sum(axis=self.axis, keepdims=True) - self.q) * scale
 
 
+def _check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction={reduction!r} is unknown; allowed are {', '.join(REDUCTIONS)}")
+
+
 def _checked(
     input: npt.ArrayLike,
     target: npt.ArrayLike,
@@ -220,8 +375,7 @@ def _checked(
         raise ValueError(
             f"input has shape {given.shape}; allowed are (N, C, …) and (C,), and only N may be 0"
         )
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction={reduction!r} is unknown; allowed are {', '.join(REDUCTIONS)}")
+    _check_reduction(reduction)
     if isinstance(label_smoothing, bool) or not isinstance(label_smoothing, int | float):
         raise TypeError(f"label_smoothing={label_smoothing!r}: a number from 0 to 1 is allowed")
     if not 0 <= label_smoothing <= 1:

@@ -1,0 +1,30 @@
+/* Rows of sums of equal weights: Σ_{i<k} x[j + i], each sample added a number of times that does
+   not depend on k, or on its logarithm alone.
+
+   Across rows (box_add, box_close): x is cut into blocks of k rows. A window of k rows is the end
+   of one block, whose sums were formed from its last row backwards, and the beginning of the next,
+   whose sum grows with each row (van Herk 1992, Gil and Werman 1993). Along a row (box_widen) the
+   window doubles: s_2m[j] = s_m[j] + s_m[j + m]. No sample is ever subtracted, so that nothing
+   drifts, and what is not finite reaches no window that does not hold it.
+
+   Buffers are whole vectors; what lies beyond the samples of a row is read and never used. */
+#pragma once
+#include "stencil.h"
+
+#define SCALAR float
+#define SUFFIX(name) name##_float
+#include "box_rows.h"
+#undef SCALAR
+#undef SUFFIX
+
+#define SCALAR double
+#define SUFFIX(name) name##_double
+#include "box_rows.h"
+#undef SCALAR
+#undef SUFFIX
+
+#define SCALAR uint64_t
+#define SUFFIX(name) name##_uint64
+#include "box_rows.h"
+#undef SCALAR
+#undef SUFFIX

@@ -1,0 +1,230 @@
+# truncated: sums in double, cut to integers, for `pyconv.ndimage`.
+#
+# The work is cut into units: one batch item, one plane, a slab of rows, a panel of columns. A unit
+# packs the rows that it reads, converted and with their border, and sums its outputs row by row.
+
+cdef extern from "truncated.h":
+    ctypedef struct truncated_terms:
+        Py_ssize_t n_singles, n_pairs
+        const Py_ssize_t* singles
+        const Py_ssize_t* firsts
+        const Py_ssize_t* seconds
+        const double* weights
+        const float* narrow
+        double divisor
+        float error
+        int difference
+        int truth
+    enum:
+        TRUNCATED_STEP
+    void truncated_row_float(const float* x, const truncated_terms* t, Py_ssize_t n,
+                             float* y) noexcept nogil
+    void truncated_row_double(const double* x, const truncated_terms* t, Py_ssize_t n,
+                              double* y) noexcept nogil
+
+# Bytes of the buffer, and of those rows of it that one row of outputs reads: the caches of the
+# second and of the first level.
+cdef Py_ssize_t TRUNCATED_BYTES = 256 << 10
+cdef Py_ssize_t TRUNCATED_WINDOW = 24 << 10
+
+
+cdef struct Truncated:
+    SpatialAxis z, y
+    Source x
+    truncated_terms terms
+    Py_ssize_t z_stride, y_stride                   # of the caller's array, in bytes
+    Py_ssize_t out_z, out_y, out_item               # of the result, in bytes
+    row_emit emit
+    Py_ssize_t n_slabs, n_panels, unit_rows, unit_cols
+    Py_ssize_t rows, pitch, plane                   # of the buffer: rows, and samples
+
+
+cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                        const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
+                        real_t* work) noexcept nogil:
+    """Run units start … stop − 1, in the order batch, plane, slab, panel."""
+    cdef Py_ssize_t unit, rest, batch, z, row_from, rows, col_from, cols, pixels, first, before
+    cdef Py_ssize_t until_end, t, q, index
+    cdef const char* plane
+    cdef const char* row
+    cdef char* out
+    cdef real_t* line = work + p.z.taps * p.plane
+    for unit in range(start, stop):
+        col_from = unit % p.n_panels * p.unit_cols
+        rest = unit // p.n_panels
+        row_from = rest % p.n_slabs * p.unit_rows
+        rest = rest // p.n_slabs
+        z = rest % p.z.out
+        batch = rest // p.z.out
+        rows = least(p.unit_rows, p.y.out - row_from)
+        cols = least(p.unit_cols, p.x.axis.out - col_from)
+        pixels = cols + p.x.axis.taps - 1
+        first = col_from - p.x.axis.low
+        before = pixels_before(&p.x, first, 1, pixels)
+        until_end = pixels_until_end(&p.x, first, 1, pixels)
+        for t in range(p.z.taps):
+            index = source_index(&p.z, z + t - p.z.low)
+            plane = NULL
+            if index >= 0:
+                plane = x + x_batch[batch] + index * p.z_stride
+            for q in range(rows + p.y.taps - 1):
+                index = source_index(&p.y, row_from + q - p.y.low)
+                row = NULL
+                if plane != NULL and index >= 0:
+                    row = plane + index * p.y_stride
+                pack_pixels(&p.x, row, first, 1, before, until_end, pixels,
+                            work + t * p.plane + q * p.pitch)
+        out = (y + y_batch[batch] + z * p.out_z + row_from * p.out_y
+               + col_from * p.x.group * p.out_item)
+        for q in range(rows):
+            if real_t is float:
+                truncated_row_float(work + q * p.pitch, &p.terms, cols * p.x.group, line)
+            else:
+                truncated_row_double(work + q * p.pitch, &p.terms, cols * p.x.group, line)
+            p.emit(line, cols * p.x.group, out + q * p.out_y, p.out_item)
+
+
+cdef void run_truncated_shared(const Truncated* p, Py_ssize_t first, Py_ssize_t count,
+                               int threads, const char* x, const Py_ssize_t* x_batch, char* y,
+                               const Py_ssize_t* y_batch, real_t* work,
+                               Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_truncated(p, first, first + count, x, x_batch, y, y_batch, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_truncated(p, first + count * t // threads, first + count * (t + 1) // threads, x,
+                          x_batch, y, y_batch, <real_t*>(<char*>work + t * each))
+
+
+cdef class TruncatedLoop:
+    """A bound problem: its terms, its axes, its tables.
+
+    Parameters are plain numbers, checked by the caller: axes and batch as those of `DirectLoop`;
+    ``singles``, ``firsts`` and ``seconds`` hold a row of taps along z, y and x for each sample;
+    ``weights`` those of the singles, then of the pairs. With an ``error`` that is not negative,
+    samples and results fit floats, in which sums err by no more.
+    """
+
+    cdef Truncated p
+    cdef object tables, offsets, weights, narrow
+    cdef int sums_code, item
+    cdef Py_ssize_t axis_of[3]
+    cdef tuple batch
+    cdef Py_ssize_t n_batch
+
+    def __init__(self, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, singles, firsts,
+                 seconds, weights, double divisor, bint difference, float error):
+        cdef Truncated* p = &self.p
+        self.sums_code = SUMS_FLOAT if error >= 0 else SUMS_DOUBLE
+        self.item = sizeof(float) if error >= 0 else sizeof(double)
+        p.terms.error = error
+        self.batch = tuple(batch)
+        self.n_batch = n_batch
+        self.tables = []
+        for i, row in enumerate(axes):
+            self.axis_of[i] = row[0]
+            self.tables.append(
+                read_axis(&p.z if i == 0 else &p.y if i == 1 else &p.x.axis, row)
+            )
+        p.x.group = group
+        self.lay_out(p, 1)
+        self.weights = np.ascontiguousarray(weights, np.float64)
+        self.narrow = self.weights.astype(np.float32)
+        taps = np.array([p.plane, p.pitch, group], np.intp)
+        self.offsets = [np.ascontiguousarray(a @ taps) for a in (singles, firsts, seconds)]
+        p.terms.n_singles, p.terms.n_pairs = len(singles), len(firsts)
+        p.terms.singles = <const Py_ssize_t*>cnp.PyArray_DATA(self.offsets[0])
+        p.terms.firsts = <const Py_ssize_t*>cnp.PyArray_DATA(self.offsets[1])
+        p.terms.seconds = <const Py_ssize_t*>cnp.PyArray_DATA(self.offsets[2])
+        p.terms.weights = <const double*>cnp.PyArray_DATA(self.weights)
+        p.terms.narrow = <const float*>cnp.PyArray_DATA(self.narrow)
+        p.terms.divisor = divisor
+        p.terms.difference = difference
+
+    cdef void lay_out(self, Truncated* p, int threads) noexcept:
+        """Cut the work: a buffer that stays in the cache, units for each thread.
+
+        The buffer is the same for any number of threads.
+        """
+        cdef Py_ssize_t item = self.item, group = p.x.group, lanes = STENCIL_VECTOR_BYTES // item
+        cdef Py_ssize_t cols = TRUNCATED_WINDOW // item // (p.y.taps * p.z.taps)
+        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
+        cols = most(2 * TRUNCATED_STEP, cols // TRUNCATED_STEP * TRUNCATED_STEP)
+        p.unit_cols = least(p.x.axis.out, most(1, cols // group))
+        p.pitch = ceil_div(p.unit_cols * group, TRUNCATED_STEP) * TRUNCATED_STEP
+        p.pitch += ceil_div((p.x.axis.taps - 1) * group, lanes) * lanes
+        if p.pitch * item % 1024 == 0:  # rows would fall into the same cache sets
+            p.pitch += lanes
+        p.rows = TRUNCATED_BYTES // (p.z.taps * p.pitch * item) - p.y.taps + 1
+        p.rows = least(p.y.out, most(p.rows, most(8, p.y.taps // 2)))
+        p.plane = (p.rows + p.y.taps - 1) * p.pitch
+        p.unit_rows = p.rows
+        p.n_panels = ceil_div(p.x.axis.out, p.unit_cols)
+        while (p.unit_rows > most(8, p.y.taps) and self.n_batch * p.z.out * p.n_panels
+               * ceil_div(p.y.out, p.unit_rows) < wanted):
+            p.unit_rows = ceil_div(p.unit_rows, 2)
+        p.n_slabs = ceil_div(p.y.out, p.unit_rows)
+
+    def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
+        """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
+        cdef Truncated p = self.p
+        cdef Py_ssize_t units, shared, each, done = 0, step
+        cdef double products, value = fill
+        cdef float narrow = <float>fill
+        cdef char* block
+        cdef char* work
+        cdef Py_ssize_t* x_batch
+        cdef Py_ssize_t* y_batch
+        cdef const char* x_data = cnp.PyArray_BYTES(x)
+        cdef char* y_data = cnp.PyArray_BYTES(y)
+        cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]
+        self.lay_out(&p, threads)
+        p.z_stride, p.out_z = stride_of(x, self.axis_of[0]), stride_of(y, self.axis_of[0])
+        p.y_stride, p.out_y = stride_of(x, self.axis_of[1]), stride_of(y, self.axis_of[1])
+        p.x.pixel_stride = p.x.sample_stride = x.strides[self.axis_of[2]]
+        if p.x.group > 1:  # contiguous, whatever the strides of axes of length 1
+            p.x.sample_stride = cnp.PyArray_ITEMSIZE(x)
+            p.x.pixel_stride = p.x.group * p.x.sample_stride
+        set_row_load(&p.x, self.sums_code, x_code)
+        p.x.same = (self.sums_code == SUMS_DOUBLE and x_code == ROW_DOUBLE
+                    and p.x.sample_stride == self.item)
+        p.x.fill = <const void*>&narrow if self.sums_code == SUMS_FLOAT else <const void*>&value
+        p.x.n_fill = 1
+        p.out_item = cnp.PyArray_ITEMSIZE(y)
+        p.terms.truth = y.dtype.kind == "b"
+        p.emit = row_emits[self.sums_code][0][row_codes[cnp.PyArray_TYPE(y)]]
+        units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
+        threads = <int>least(threads, units)
+        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        each = p.z.taps * p.plane + p.pitch + 2 * TRUNCATED_STEP
+        each = (each * self.item + 127) // 64 * 64
+        products = <double>p.unit_rows * p.unit_cols * p.x.group
+        products *= p.terms.n_singles + 2 * p.terms.n_pairs
+        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+        block = <char*>take_block(shared + threads * each)
+        try:
+            x_batch = <Py_ssize_t*>block
+            y_batch = x_batch + self.n_batch
+            list_batch(self.batch, x, y, x_batch, y_batch)
+            work = block + shared
+            memset(work, 0, threads * each)  # the ends of rows are summed, and not used
+            while done < units:
+                step = least(step, units - done)
+                if self.sums_code == SUMS_FLOAT:
+                    run_truncated_shared[float](&p, done, step, threads, x_data, x_batch, y_data,
+                                                y_batch, <float*>work, each)
+                else:
+                    run_truncated_shared[double](&p, done, step, threads, x_data, x_batch, y_data,
+                                                 y_batch, <double*>work, each)
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+
+
+cdef Py_ssize_t stride_of(cnp.ndarray a, Py_ssize_t axis):
+    """Return the bytes from one sample to the next; 0 for an axis that is not there."""
+    return a.strides[axis] if axis >= 0 else 0

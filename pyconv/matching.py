@@ -1,0 +1,497 @@
+"""Matching: the correlation coefficient of a template with each window, and of signals by lag.
+
+    y[i] = Σ_u (x[i + u] − x̄) · (t[u] − t̄) / √(Σ_u (x[i + u] − x̄)² · Σ_u (t[u] − t̄)²)
+
+The variance of a window is the small difference of large sums. It is computed without any rounding:
+samples are whole numbers, or are rounded to such of about 24 bits, and their running sums wrap
+round at 2^64 without harm, because the sums over a window do not.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv.boundaries import BOUNDARIES, FILL
+from pyconv.correlation import correlate
+from pyconv.dtypes import is_integer, supported
+from pyconv.planning import OPTIONS, prepare
+from pyconv.problem import Problem, integer
+from pyconv.results import empty, plain_array
+
+#: Samples of a block, whose sums stay in the cache; but rows for twice the template's at least.
+BLOCK = 1 << 17
+#: A window whose samples are this many times their deviation from its mean is summed in float64:
+#: in float32 its coefficient could be wrong by 10^-3.
+OFFSET = 2.0**10
+#: Rows at least this long are added as rows; shorter ones cost more than a sum along the axis.
+LEAST_ROW = 64
+#: What float32 holds of whole numbers.
+SINGLE_BITS = 24
+
+
+def match_template(
+    image: npt.ArrayLike,
+    template: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    fill_value: float = 0,
+    axes: int | tuple[int, ...] | None = None,
+    mask: npt.ArrayLike | None = None,
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    r"""Return how much each window of an image is like a template.
+
+    .. math:: y[i] = \frac{\sum_u (x[i + u] - \bar x_i) \, (t[u] - \bar t)}
+              {\sqrt{\sum_u (x[i + u] - \bar x_i)^2 \; \sum_u (t[u] - \bar t)^2}}
+
+    with the means over the window and the template: the correlation coefficient, which is 1 for a
+    window that is the template at any brightness and contrast, and −1 for its negative.
+
+    Parameters
+    ----------
+    image : array_like
+        Real array; finite.
+    template : array_like
+        Real array of 1, 2 or 3 dimensions; finite.
+    mode, boundary, fill_value
+        As for `correlate`: which windows there are, and what is read outside. With ``same`` the
+        result has the image's shape, and ``y[i]`` belongs to the window around ``i``.
+    axes : int or sequence of int, optional
+        Axis of the image that each axis of the template lies along; by default the last ones. The
+        others are batch axes.
+    mask : array_like of bool, optional
+        True for samples of the template to leave out; of its shape. All sums run over the others.
+    workers : int, optional
+        Threads to use at most, as for `correlate`.
+
+    Returns
+    -------
+    ndarray
+        Coefficients from −1 to 1: float32, or float64 if the image or the template is float64 or
+        has integers of more than 16 bits. 0 where a window, or the template, is constant.
+
+    Raises
+    ------
+    ValueError
+        For values that are not finite, a template that is larger than the image, a mask of
+        another shape or one that leaves nothing, and as `correlate`.
+    TypeError
+        For complex or other dtypes.
+
+    See Also
+    --------
+    xcorr : for signals.
+
+    Notes
+    -----
+    Windows are compared without rounding as far as integers of 16 bits go; wider integers and
+    floats are rounded to whole parts of about 2\ :sup:`-24` of the image's largest deviation from
+    its mean, and a window whose contrast is less than that counts as constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> image = np.array([[1, 1, 1, 1, 1], [1, 4, 6, 2, 1], [1, 8, 3, 5, 9], [1, 1, 1, 7, 1]])
+    >>> y = pyconv.match_template(image, image[1:3, 2:4])
+    >>> np.unravel_index(y.argmax(), y.shape)
+    (np.int64(1), np.int64(2))
+    >>> bool(np.isclose(y.max(), 1))
+    True
+    """
+    x, t = plain_array(image, "image"), plain_array(template, "template")
+    for name, array in (("image", x), ("template", t)):
+        if supported(array.dtype, name).kind == "c":
+            raise TypeError(f"{name} has dtype {array.dtype}; real dtypes are allowed")
+    options = OPTIONS | {
+        "mode": mode, "boundary": boundary, "axes": axes, "fill_value": fill_value, "dtype": float,
+    }  # fmt: skip
+    problem = prepare(x, t, tuple(options.values())).problem
+    left_out = _template_mask(mask, t)
+    result = _result_dtype(x.dtype, t.dtype)
+    y = empty(problem.y_shape, result)
+    if not y.size:
+        return y
+    matched = _matched(t, left_out)
+    if matched is None:
+        y[...] = 0
+        return y
+    seen = t.size if left_out is None else int((~left_out).sum())
+    samples = _samples(x, problem, seen, result)
+    _Match(samples, [a.axis for a in problem.spatial], matched, left_out, workers).fill(y)
+    return y
+
+
+def _result_dtype(x: np.dtype, t: np.dtype) -> np.dtype:
+    wide = any(d.itemsize > (2 if is_integer(d) else 4) for d in (x, t))
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def _template_mask(mask: npt.ArrayLike | None, t: np.ndarray) -> np.ndarray | None:
+    if mask is None:
+        return None
+    given = plain_array(mask, "mask")
+    if given.dtype != bool:
+        raise TypeError(f"mask has dtype {given.dtype}; bool is allowed, True to leave out")
+    if given.shape != t.shape:
+        raise ValueError(f"mask has shape {given.shape}, but the template has shape {t.shape}")
+    if given.all():
+        raise ValueError("mask leaves nothing of the template")
+    return given if given.any() else None
+
+
+def _matched(t: np.ndarray, left_out: np.ndarray | None) -> np.ndarray | None:
+    """Return the template with mean 0 and norm 1, None if it is constant."""
+    wide = t.astype(np.float64)
+    seen = wide.ravel() if left_out is None else wide[~left_out]
+    if not np.isfinite(seen).all():
+        raise ValueError("template holds NaN or infinity")
+    if seen.min() == seen.max():
+        return None
+    wide = wide / np.abs(seen).max()  # so that no square overflows
+    wide -= wide.mean() if left_out is None else wide[~left_out].mean()
+    if left_out is not None:
+        wide[left_out] = 0
+    norm = np.sqrt(np.square(wide).sum())
+    return wide / norm if norm else None
+
+
+class _Samples(NamedTuple):
+    """An image of whole numbers, centred."""
+
+    #: In float32 if that holds them, else float64.
+    values: np.ndarray
+    #: The largest magnitude.
+    largest: int
+
+
+def _samples(x: np.ndarray, problem: Problem, taps: int, result: np.dtype) -> _Samples:
+    """Return the samples, with what is read outside, as whole numbers about their mean."""
+    given = _padded(x, problem)
+    low, high = given.min().item(), given.max().item()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError("image holds NaN or infinity")
+    centre = low / 2 + high / 2  # where the sum, or a distance from the mean, might overflow
+    if max(abs(low), abs(high)) < 1e300:
+        centre = float(np.mean(given, dtype=np.float64))
+    integers = is_integer(given.dtype)
+    if integers:
+        centre = int(centre)
+    reach = max(high - centre, centre - low)
+    # The sum of the squares of a window stays below 2^62.
+    bits = (61 - math.ceil(math.log2(taps))) // 2
+    if result == np.float32:
+        bits = min(bits, SINGLE_BITS)
+    power = math.frexp(reach)[1]
+    exact = integers and power <= bits
+    shift = 0 if exact or reach == 0 else bits - power
+    values = _centred(given, centre)
+    if not exact:
+        np.rint(np.ldexp(values, shift, out=values), out=values)
+    if power + shift <= SINGLE_BITS:
+        values = values.astype(np.float32, copy=False)
+    return _Samples(values, math.ceil(math.ldexp(reach, shift)))
+
+
+def _centred(x: np.ndarray, centre: float) -> np.ndarray:
+    """Return ``x`` less its centre in float32 or float64, a fresh array."""
+    if is_integer(x.dtype) and x.dtype.itemsize == 8:
+        # Differences wrap round, and are right again; they are rounded as floats only now.
+        return (x.astype(np.uint64) - np.uint64(int(centre) % 2**64)).view(np.int64).astype(float)
+    narrow = x.dtype.itemsize <= (2 if is_integer(x.dtype) else 4)
+    dtype = np.dtype(np.float32 if narrow else np.float64)
+    return np.subtract(x, dtype.type(centre), dtype=dtype)
+
+
+def _padded(x: np.ndarray, problem: Problem) -> np.ndarray:
+    """Return ``x`` with its pads written out, or cropped."""
+    for a in problem.spatial:
+        if a.low or a.high:
+            read = BOUNDARIES[a.boundary].index(np.arange(-a.low, a.size + a.high), a.size)
+            x = x.take(read, a.axis)  # FILL = −1 reads the last sample
+            x[(slice(None),) * a.axis + (read == FILL,)] = problem.fill_value
+    return x
+
+
+class _Match:
+    """Coefficients of whole numbers with a template of norm 1."""
+
+    def __init__(
+        self,
+        samples: _Samples,
+        axes: list[int],
+        template: np.ndarray,
+        left_out: np.ndarray | None,
+        workers: int | None,
+    ) -> None:
+        self._values = samples.values
+        self._axes = axes
+        self._template = template
+        self._seen = None if left_out is None else ~left_out
+        self._count = template.size if self._seen is None else int(self._seen.sum())
+        self._workers = workers
+        #: Memory that every block uses again: fresh pages would cost as much as the arithmetic.
+        self._room: dict[str, np.ndarray] = {}
+        #: Of the sums over a window.
+        small = self._count * samples.largest**2 < 2**31
+        self._sums = np.dtype(np.int32 if small else np.int64)
+
+    def fill(self, y: np.ndarray) -> None:
+        """Write the coefficients to ``y``."""
+        cut = min(self._axes)
+        axes = [axis - cut for axis in self._axes]
+        span = self._template.shape[axes.index(0)]
+        step = max(2 * span, BLOCK // math.prod(self._values.shape[cut + 1 :]))
+        for lead in np.ndindex(y.shape[:cut]):
+            values, result = self._values[lead], y[lead]
+            self._products(values, axes, result)
+            for start in range(0, len(result), step):
+                part = result[start : start + step]
+                self._divide(values[start : start + len(part) + span - 1], axes, part)
+
+    def _products(self, values: np.ndarray, axes: list[int], y: np.ndarray) -> None:
+        """Write Σ x·t to ``y``, in its dtype."""
+        correlate(
+            values.astype(y.dtype, copy=False),
+            self._template.astype(y.dtype),
+            axes=tuple(axes),
+            out=y,
+            workers=self._workers,
+        )
+
+    def _divide(self, values: np.ndarray, axes: list[int], y: np.ndarray) -> None:
+        """Divide Σ x·t in ``y`` by the deviation of each window from its mean."""
+        x = self._array("samples", values.shape, self._sums)
+        x[...] = values
+        total = self._window_sums("total", x, axes)
+        np.multiply(x, x, out=x)
+        squares = self._window_sums("squares", x, axes)
+        count = self._sums.type(self._count)
+        mean, rest = (self._array(role, y.shape, self._sums) for role in ("mean", "rest"))
+        np.floor_divide(total, count, out=mean)
+        np.multiply(mean, count, out=rest)
+        np.subtract(total, rest, out=rest)
+        # Σ (x − m)² with a whole m, exactly; below 2^63, so that no wrap on the way matters.
+        total += rest
+        mean *= total
+        np.subtract(squares, mean, out=mean)
+        deviation, share = (
+            self._array(role, y.shape, np.dtype(float)) for role in ("deviation", "share")
+        )
+        deviation[...] = mean
+        share[...] = rest
+        share *= share
+        share /= self._count
+        deviation -= share
+        np.multiply(deviation, OFFSET**2, out=share)
+        if y.dtype == np.float32 and np.any(squares > share):
+            doubled = np.empty(y.shape, np.float64)
+            self._products(values, axes, doubled)
+            y[...] = doubled
+        np.sqrt(deviation, out=deviation)
+        constant = deviation == 0
+        if constant.any():
+            y[constant] = 0
+            deviation[constant] = 1
+        np.divide(y, deviation, out=y, casting="same_kind")
+        np.clip(y, -1, 1, out=y)
+
+    def _array(self, role: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array that lasts until the next one of its role is asked for."""
+        size = math.prod(shape) * dtype.itemsize
+        room = self._room.get(role)
+        if room is None or room.size < size:
+            room = self._room[role] = empty((size,), np.dtype(np.uint8))
+        return room[:size].view(dtype).reshape(shape)
+
+    def _window_sums(self, role: str, x: np.ndarray, axes: list[int]) -> np.ndarray:
+        """Return the sum over each window, which does not overflow though others may."""
+        if self._seen is not None:
+            return correlate(x, self._seen, axes=tuple(axes), dtype=np.int64, overflow="wrap")
+        for axis, taps in sorted(zip(axes, self._template.shape, strict=True), reverse=True):
+            shape = (*x.shape[:axis], x.shape[axis] - taps + 1, *x.shape[axis + 1 :])
+            y = self._array(f"{role} {axis}", shape, x.dtype)
+            if axis == x.ndim - 1 or math.prod(shape) < LEAST_ROW * shape[axis]:
+                _differences(x, axis, taps, self._array("running", x.shape, x.dtype), y)
+            else:
+                _rows(np.moveaxis(x, axis, 0), taps, np.moveaxis(y, axis, 0))
+            x = y
+        return x
+
+
+def _differences(x: np.ndarray, axis: int, taps: int, running: np.ndarray, y: np.ndarray) -> None:
+    """Write the sum of each ``taps`` neighbours along an axis to ``y``, from running sums."""
+    np.cumsum(x, axis=axis, out=running)
+    sums, into = np.moveaxis(running, axis, 0), np.moveaxis(y, axis, 0)
+    into[0] = sums[taps - 1]
+    np.subtract(sums[taps:], sums[:-taps], out=into[1:])
+
+
+def _rows(x: np.ndarray, taps: int, y: np.ndarray) -> None:
+    """Write the sum of each ``taps`` rows to ``y``, each from the one before it.
+
+    NumPy's running sums along other axes than the last go a number at a time.
+    """
+    np.sum(x[:taps], axis=0, out=y[0])
+    np.subtract(x[taps:], x[:-taps], out=y[1:])
+    for before, row in itertools.pairwise(y):
+        np.add(row, before, out=row)
+
+
+# ---- signals ------------------------------------------------------------------------------------
+
+#: Ways to scale the correlations of signals.
+SCALES = ("biased", "unbiased", "coeff")
+
+
+def xcorr(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike | None = None,
+    maxlag: int | None = None,
+    normalize: str | None = None,
+    *,
+    axis: int = -1,
+    workers: int | None = None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    r"""Correlate two signals at each lag.
+
+    .. math:: c[k] = \sum_n a[n + k] \; \overline{b[n]}
+
+    summed over the samples that both have: a peak at a lag :math:`k > 0` says that `a` comes
+    :math:`k` samples after `b`, as in MATLAB and ObsPy. Only the lags that are asked for are
+    computed.
+
+    Parameters
+    ----------
+    a : array_like
+        Signal, or an array of signals.
+    b : array_like, optional
+        Signal, or an array of them with as many; one is compared with all of `a`. By default `a`
+        itself: autocorrelation.
+    maxlag : int, optional
+        The lags are ``-maxlag`` to ``maxlag``. By default all at which the signals overlap:
+        ``-(len(b) - 1)`` to ``len(a) - 1``.
+    normalize : {None, 'biased', 'unbiased', 'coeff'}, optional
+        ``biased`` divides by the length of the longer signal, ``unbiased`` by the number of samples
+        that overlap at each lag, ``coeff`` (also ``normalized``) by
+        :math:`\sqrt{\sum |a|^2 \sum |b|^2}`, so that, but for rounding, no magnitude
+        is above 1 and a signal has 1 with itself at lag 0; with a signal of zeros it is 0. None of
+        them takes a mean off.
+    axis : int, optional
+        The axis of time, by default the last.
+    workers : int, optional
+        Threads to use at most, as for `correlate`.
+
+    Returns
+    -------
+    c : ndarray
+        The correlations, lags along `axis`. Of integers they are exact int64 or uint64 if nothing
+        normalizes them, float64 otherwise.
+    lags : ndarray of int
+        The lags.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, empty signals, lags below 0 and unknown words.
+    TypeError
+        As for `correlate`.
+
+    See Also
+    --------
+    match_template : with the mean of each window taken off.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> pulse = np.array([0, 0, 1, 3, 2, 0, 0, 0, 0])
+    >>> echo = np.roll(pulse, 3)
+    >>> c, lags = pyconv.xcorr(echo, pulse, maxlag=4)
+    >>> lags
+    array([-4, -3, -2, -1,  0,  1,  2,  3,  4])
+    >>> c
+    array([ 0,  0,  0,  0,  0,  2,  9, 14,  9])
+    >>> lags[c.argmax()]
+    np.int64(3)
+    >>> pyconv.xcorr(echo, pulse, 4, "coeff")[0].max().round(6)
+    np.float64(1.0)
+    """
+    x = plain_array(a, "a")
+    w = x if b is None else plain_array(b, "b")
+    if normalize not in (None, *SCALES, "normalized"):
+        raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
+    where = integer(axis, "axis")
+    for name, array in (("a", x), ("b", w)):
+        supported(array.dtype, name)
+        if not array.size or not -array.ndim <= where < array.ndim:
+            raise ValueError(f"{name} has shape {array.shape}: no samples along axis={axis}")
+    x, w = np.moveaxis(x, where, -1), np.moveaxis(w, where if w.ndim > 1 else -1, -1)
+    if w.ndim > 1 and w.shape[:-1] != x.shape[:-1]:
+        raise ValueError(f"a and b have shapes {x.shape} and {w.shape}, time last: signals differ")
+    lags = _lags(x.shape[-1], w.shape[-1], maxlag)
+    c = np.stack([_lagged(*pair, lags, workers) for pair in _pairs(x, w)])
+    c = _scaled(c, x, w, lags, normalize).reshape(*x.shape[:-1], len(lags))
+    return np.moveaxis(c, -1, where), lags
+
+
+def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
+    if maxlag is None:
+        return np.arange(1 - b, a)
+    most = integer(maxlag, "maxlag")
+    if most < 0:
+        raise ValueError(f"maxlag={maxlag!r}: an integer of at least 0 is allowed")
+    return np.arange(-most, most + 1)
+
+
+def _pairs(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the signals that are compared; all at once with a single one."""
+    if w.ndim == 1:
+        yield x, w
+        return
+    for index in np.ndindex(x.shape[:-1]):
+        yield x[index], w[index]
+
+
+def _lagged(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    low, high = int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1]
+    return correlate(x, w, [(low, high)], workers=workers)
+
+
+def _scaled(
+    c: np.ndarray,
+    x: np.ndarray,
+    w: np.ndarray,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+) -> np.ndarray:
+    if normalize is None:
+        return c
+    dtype = np.result_type(c, np.float64) if is_integer(c.dtype) else c.dtype
+    a, b = x.shape[-1], w.shape[-1]
+    if normalize == "biased":
+        return (c / max(a, b)).astype(dtype)
+    if normalize == "unbiased":
+        overlap = np.minimum(a, b + lags) - np.maximum(0, lags)
+        return (c / np.maximum(overlap, 1)).astype(dtype)
+    norms = _norm(x) * _norm(w)
+    with np.errstate(all="ignore"):
+        scaled = c.reshape(*x.shape[:-1], -1) / norms
+    return np.where(norms > 0, scaled, 0).astype(dtype)
+
+
+def _norm(x: np.ndarray) -> np.ndarray:
+    """Return the norm of each signal, where squares could overflow too."""
+    wide = np.abs(x.astype(np.complex128 if x.dtype.kind == "c" else np.float64))
+    largest = wide.max(axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):
+        unit = np.where(largest > 0, wide / largest, 0)
+    norm: np.ndarray = largest * np.sqrt(np.square(unit).sum(axis=-1, keepdims=True))
+    return norm

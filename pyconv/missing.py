@@ -1,0 +1,690 @@
+"""Missing samples: y[i] = W · Σ_u m·x·w[u] / Σ_u m·w[u], with m = 1 for what was seen, else 0.
+
+Both sums are correlations of the same shapes, W = Σ_u w[u]; with nothing missing y is the plain
+sum. They are computed a block of outputs at a time, so that x without its gaps, m and both sums
+stay in the cache, and what they take has a limit.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv import threads
+from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
+from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
+from pyconv.planning import OPTIONS, Prepared, check_nan, prepare
+from pyconv.planning import Plan as Bound
+from pyconv.problem import Axis, Problem
+from pyconv.results import check_out, empty, plain_array, writable_in_place
+
+#: Samples of a block: few enough for it and its sums to stay in the third-level cache, enough that
+#: the overhead of the engine's calls does not show. A transform's tiles need more rows at a time.
+BLOCK, TRANSFORMED_BLOCK = 1 << 18, 1 << 19
+#: Outputs of a block span at least this many kernels: the rest are rows that are read twice.
+LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
+#: The error of an algorithm that is no plain sum is a part of Σ|w|, whatever was seen of it, and
+#: the division makes it larger. Where less than this part was seen the sums are made plainly.
+THIN = 1 / 64
+#: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
+TINY = 2.0**-100
+
+
+# ---- what is missing ----------------------------------------------------------------------------
+
+
+def split_mask(
+    x: npt.ArrayLike, mask: npt.ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return ``x`` as a plain array, and what is masked of it: by itself or by ``mask``."""
+    own = None
+    if isinstance(x, np.ma.MaskedArray):
+        supported(x.dtype, "x")
+        own, x = np.ma.getmaskarray(x), np.asarray(x.data)
+    samples = plain_array(x, "x")
+    if mask is None:
+        return samples, own
+    given = plain_array(mask, "mask")
+    if given.dtype != bool:
+        raise TypeError(
+            f"mask has dtype {given.dtype}; bool is allowed, True for samples to leave out"
+        )
+    try:
+        wide = np.broadcast_to(given, samples.shape)
+    except ValueError:
+        raise ValueError(
+            f"mask has shape {given.shape}, which does not broadcast to x's shape {samples.shape}"
+        ) from None
+    return samples, wide if own is None else own | wide
+
+
+def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None) -> None:
+    """Raise ValueError for a policy that is unknown, or for NaN among seen samples it refuses."""
+    check_nan(policy, "x", x if policy != "raise" or mask is None else x[~mask])
+
+
+def _holds_nan(x: np.ndarray) -> bool:
+    if x.dtype.kind == "c":
+        return bool(np.isnan(x).any())
+    if x.dtype.kind != "f" or not x.size:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.isnan(x.min()))  # a NaN is the least; one pass that writes nothing
+
+
+# ---- the weights --------------------------------------------------------------------------------
+
+
+class _Weights(NamedTuple):
+    """What the division has to know of the weights."""
+
+    #: The weights of the sum over what was seen.
+    w: np.ndarray
+    #: W, rounded as the engine rounds the sum where everything was seen, and Σ|w|.
+    total: Any
+    scale: float
+    #: |Σ m·w| up to which nothing, or nothing that could be divided by, was seen.
+    void: float
+    #: +1 or −1 where all weights have that sign, 0 otherwise: Σ m·w may then be small though much
+    #: was seen.
+    sign: int
+
+    def size(self, total: np.ndarray) -> np.ndarray:
+        """Return |Σ m·w|."""
+        if self.sign == 0:
+            return np.abs(total)
+        return total if self.sign > 0 else -total
+
+
+def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights:
+    """Return what the division has to know; ValueError for weights that sum to about zero."""
+    seen_sums = sums if w.dtype.kind == "c" else np.empty(0, sums).real.dtype
+    epsilon = max(float(np.finfo(d).eps) for d in (sums, w.dtype) if d.kind in "fc")
+    wide = w.astype(np.complex128 if w.dtype.kind == "c" else np.float64)
+    with np.errstate(all="ignore"):
+        total, scale = abs(wide.sum()), float(np.abs(wide).sum())
+    least = math.sqrt(epsilon)
+    if not (total > least * scale and math.isfinite(scale)):
+        raise ValueError(
+            f"w sums to {wide.sum():.3g}, and its magnitudes to {scale:.3g}: samples can be left "
+            "out only where the weights that are left say how much was seen, so |sum(w)| must "
+            f"be finite and more than {least:.1e} * sum|w|"
+        )
+    sign = 0 if wide.dtype.kind == "c" else int(np.all(wide >= 0)) - int(np.all(wide <= 0))
+    weights = w if exact else w.astype(seen_sums)
+    options = OPTIONS | {"flip": flip, "dtype": seen_sums, "rtol": 0.0}
+    ones = np.ones(w.shape, np.bool)
+    whole = prepare(ones, weights, tuple(options.values())).plan(ones, weights)
+    return _Weights(
+        weights,
+        whole.solve(ones, weights, None, 1)[(0,) * w.ndim],
+        scale,
+        0.0 if sign else least * scale,
+        sign,
+    )
+
+
+# ---- a call -------------------------------------------------------------------------------------
+
+
+class _Block(NamedTuple):
+    """Outputs that are computed together, and what they read."""
+
+    #: Parts of ``x`` and ``y``: a slice for each axis up to the one that is cut.
+    source: tuple[slice, ...]
+    into: tuple[slice, ...]
+    #: The samples that are read along the axis that is cut, with their indices in ``x``, and the
+    #: coordinate of the first; None where it is not cut, and the engine reads outside.
+    rows: np.ndarray | None
+    first: int
+
+
+class Omission:
+    """A call that leaves samples out, without its samples.
+
+    Parameters
+    ----------
+    x : ndarray
+        An array of the call's shape and dtype.
+    w : ndarray
+        The weights.
+    options : tuple
+        The OPTIONS of the planner.
+    omit_nan : bool
+        Whether NaN are left out.
+    masked : bool
+        Whether samples may be masked.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        options: tuple[object, ...],
+        omit_nan: bool,
+        masked: bool,
+    ) -> None:
+        named = dict(zip(OPTIONS, options, strict=True))
+        fill = named["fill_value"]
+        #: Whether what is outside counts as missing: a fill value that is NaN says so.
+        self._outside = omit_nan and isinstance(fill, float | complex | np.number) and fill != fill
+        if self._outside:
+            words = named["boundary"]
+            for word in words if isinstance(words, tuple | list) else (words,):
+                boundary_name(word, fill)
+            named["fill_value"] = 0
+        self._omit_nan = omit_nan
+        x_dtype, w_dtype = supported(x.dtype, "x"), supported(w.dtype, "w")
+        #: Whether a sample can be missing at all.
+        self.possible = masked or self._outside or (omit_nan and x_dtype.kind in "fc")
+        natural = natural_dtype(x_dtype, w_dtype)
+        exact = is_integer(natural)
+        if self.possible:
+            self._settle_dtype(named, natural)
+        self.prepared: Prepared = prepare(x, w, tuple(named.values()))
+        self.problem: Problem = self.prepared.problem
+        self._w = w
+        result = self.problem.dtype
+        sums = DTYPES[np.result_type(natural, result)].compute
+        self._sums = np.dtype(np.float64) if sums is None else sums
+        self.weights = _weights(w, self._sums, exact, self.problem.flip)
+
+    def _settle_dtype(self, named: dict[str, object], natural: np.dtype) -> None:
+        """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
+        if named["dtype"] is None:
+            named["dtype"] = np.dtype(np.float64) if is_integer(natural) else None
+        elif is_integer(supported(named["dtype"], "dtype")):  # type: ignore[arg-type]
+            raise TypeError(
+                f"dtype={named['dtype']!r}: where samples are left out a result is a quotient, or "
+                "NaN; a floating-point dtype is allowed"
+            )
+
+    def solve(
+        self,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        out: np.ndarray | None,
+        workers: int | None,
+    ) -> np.ndarray:
+        """Return the result for ``x`` without the samples where ``mask`` is True."""
+        problem = self.problem
+        bound = self.prepared.plan(x, self._w)
+        nan = self._omit_nan and self.possible and _holds_nan(x)
+        masked = mask is not None and bool(mask.any())
+        outside = self._outside and problem.reads_fill
+        direct = out is not None and writable_in_place(out, x, self._w)
+        y = out if direct else None
+        if not (nan or masked or outside) or 0 in problem.y_shape:
+            y = bound.solve(x, self._w, y, workers)
+        else:
+            y = empty(problem.y_shape, problem.dtype) if y is None else y
+            gaps = _Gaps(self, x, mask if masked else None, nan, bound, workers)
+            with np.errstate(all="ignore"):
+                gaps.fill(y)
+        if out is None or y is out:
+            return y
+        out[...] = y
+        return out
+
+    def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
+        """Return Σ|w|·m / Σ|w| for each output."""
+        problem = self.problem
+        y = np.empty(problem.y_shape, self.weights.total.dtype)
+        if y.size:
+            bound = self.prepared.plan(x, self._w)
+            with np.errstate(all="ignore"):
+                _Gaps(self, x, mask, self._omit_nan, bound, workers).cover(y)
+        return y
+
+
+class _Gaps:
+    """One run of a call with samples missing."""
+
+    def __init__(
+        self,
+        call: Omission,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        nan: bool,
+        bound: Bound,
+        workers: int | None,
+    ) -> None:
+        self.problem = call.problem
+        self.x, self.w, self.weights = x, call._w, call.weights
+        self.mask, self.nan, self.outside = mask, nan, call._outside
+        self.sums, self.workers = call._sums, workers
+        self.method = call.prepared.method
+        self.blocks = _Blocks(
+            call.problem,
+            call._sums,
+            _is_transformed(bound),
+            threads.resolve(workers, bound.useful_threads),
+        )
+        #: Memory that every block uses again: fresh pages would cost as much as the arithmetic.
+        self._room: dict[str, np.ndarray] = {}
+        #: The problems of blocks, by what decides them.
+        self._prepared: dict[object, Prepared] = {}
+        #: Batch axes along which the same samples are missing: one of each is looked at.
+        self.same = (
+            {
+                axis
+                for axis in range(x.ndim)
+                if axis not in [a.axis for a in self.problem.spatial]
+                and (mask is None or mask.strides[axis] == 0)
+            }
+            if not nan
+            else set()
+        )
+
+    def _array(self, role: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Return an array that lasts until the next one of its role is asked for."""
+        size = math.prod(shape) * dtype.itemsize
+        room = self._room.get(role)
+        if room is None or room.size < size:
+            room = self._room[role] = empty((size,), np.dtype(np.uint8))
+        return room[:size].view(dtype).reshape(shape)
+
+    def fill(self, y: np.ndarray) -> None:
+        """Write the results to ``y``."""
+        for block in self.blocks:
+            x, seen = self._samples(block)
+            part = y[block.into]
+            # What is outside along axes that are not cut is not among the samples.
+            whole = not (self.outside and self.problem.reads_fill) and bool(seen.all())
+            straight = part.dtype == self.sums and part.flags.c_contiguous
+            total = part if straight else self._array("y", part.shape, self.sums)
+            axes = self._axes(block, x)
+            plain = self._solve(x, self.w, axes, total, self.problem.fill_value)
+            if not whole:
+                self._divide(x, seen, axes, total, plain)
+            if not straight:
+                part[...] = narrow(total, part.dtype, "raise")
+
+    def cover(self, y: np.ndarray) -> None:
+        """Write the part of the weights that was seen to ``y``."""
+        for block in self.blocks:
+            x, seen = self._samples(block)
+            y[block.into] = self._seen(x, seen, self._axes(block, x), None, True)
+        y /= self.weights.total
+        np.clip(y, 0, 1, out=y)
+
+    # ---- samples ----------------------------------------------------------------------------
+
+    def _samples(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a block reads with zeros in its gaps, and where a sample was seen."""
+        x = self._read("x", self.x, block, self.problem.fill_value, set())
+        shape = tuple(1 if axis in self.same else n for axis, n in enumerate(x.shape))
+        seen = self._array("seen", shape, np.dtype(np.bool))
+        if self.nan:
+            np.equal(x, x, out=seen)
+        else:
+            seen[...] = True
+        if self.mask is not None or self.outside:
+            missing = np.broadcast_to(np.False_, self.x.shape) if self.mask is None else self.mask
+            gaps = self._read("gaps", missing, block, self.outside, self.same)
+            np.greater(seen, gaps, out=seen)
+        _clear(x, seen)
+        return x, seen
+
+    def _read(
+        self, role: str, source: np.ndarray, block: _Block, fill: complex, same: set[int]
+    ) -> np.ndarray:
+        """Return a copy of what a block reads; of the axes in ``same`` one sample."""
+        cut = len(block.source) - 1
+        part = source[block.source]
+        part = part[tuple(slice(0, 1) if a in same else slice(None) for a in range(part.ndim))]
+        dtype = source.dtype.newbyteorder("=")
+        if block.rows is None:
+            into = self._array(role, part.shape, dtype)
+            into[...] = part
+            return into
+        shape = (*part.shape[:cut], len(block.rows), *part.shape[cut + 1 :])
+        into = self._array(role, shape, dtype)
+        _gather(np.moveaxis(part, cut, 0), block, fill, np.moveaxis(into, cut, 0))
+        return into
+
+    # ---- sums -------------------------------------------------------------------------------
+
+    def _axes(self, block: _Block, x: np.ndarray) -> list[Axis]:
+        """Return the axes of a block's problem."""
+        cut = len(block.source) - 1
+        if block.rows is None:
+            return list(self.problem.spatial)
+        return [
+            replace(a, size=x.shape[cut], low=0, high=0,
+                    out=block.into[cut].stop - block.into[cut].start)
+            if a.axis == cut else a
+            for a in self.problem.spatial
+        ]  # fmt: skip
+
+    def _seen(
+        self,
+        x: np.ndarray,
+        seen: np.ndarray,
+        axes: list[Axis],
+        y: np.ndarray | None,
+        plain: bool,
+    ) -> np.ndarray:
+        """Return Σ m·w of a block.
+
+        Unless both that and ``y``, which holds Σ m·x·w, are plain sums, what is thin is summed
+        once more in both.
+        """
+        shape = list(seen.shape)
+        for a in axes:
+            shape[a.axis] = a.out
+        total = self._array("seen weights", tuple(shape), self.weights.total.dtype)
+        plain &= self._solve(seen, self.weights.w, axes, total, not self.outside)
+        if plain:
+            return total
+        box = _box(self.weights.size(total) < THIN * self.weights.scale, axes)
+        if box is None:
+            return total
+        inner = [_within(a, box[a.axis]) for a in axes]
+        part = np.empty(total[box].shape, total.dtype)
+        self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
+        total[box] = part
+        if y is not None:
+            part = np.empty(y[box].shape, y.dtype)
+            self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
+            y[box] = part
+        return total
+
+    def _solve(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        axes: list[Axis],
+        y: np.ndarray,
+        fill: complex,
+        plainly: bool = False,
+    ) -> bool:
+        """Write a correlation to ``y``; return whether it is a plain sum."""
+        key = (x.shape, x.dtype, w.dtype, y.dtype, fill, plainly, *axes)
+        prepared = self._prepared.get(key)
+        if prepared is None:
+            prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill, plainly)
+        bound = prepared.plan(x, w)
+        bound.solve(x, w, y, self.workers)
+        return not _is_transformed(bound)
+
+    def _prepare(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        axes: list[Axis],
+        dtype: np.dtype,
+        fill: complex,
+        plainly: bool,
+    ) -> Prepared:
+        problem = self.problem
+        options = (
+            problem.flip,
+            tuple((a.low, a.high) for a in axes),
+            tuple(a.boundary for a in axes),
+            fill,
+            tuple(a.axis for a in axes),
+            tuple(a.stride for a in axes),
+            tuple(a.dilation for a in axes),
+            dtype,
+            "raise",
+            0.0 if plainly else problem.rtol,
+            self.blocks.engine_memory,
+            "auto" if plainly else self.method,
+        )
+        return prepare(x, w, options)
+
+    def _divide(
+        self, x: np.ndarray, seen: np.ndarray, axes: list[Axis], y: np.ndarray, plain: bool
+    ) -> None:
+        """Make of Σ m·x·w in ``y`` the result."""
+        total, void = self.weights.total, self.weights.void
+        d = self._seen(x, seen, axes, y, plain)
+        size = self.weights.size(d)
+        least = size.min()
+        if least <= void:
+            nothing = np.broadcast_to(size <= void, y.shape)
+            y[nothing] = complex(np.nan, np.nan) if y.dtype.kind == "c" else np.nan
+        if least < TINY * abs(total):
+            tiny = (size < TINY * abs(total)) & (size > void)
+            y[...] = np.where(tiny, y / d * total, y)
+            d[tiny] = total
+        np.divide(total, d, out=d)  # exactly 1 where nothing is missing
+        np.multiply(y, d, out=y)
+
+
+def _is_transformed(bound: Bound) -> bool:
+    """Return whether what runs is no plain sum of products."""
+    return bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is not None
+
+
+def _clear(x: np.ndarray, seen: np.ndarray) -> None:
+    """Write zeros where nothing was seen, whatever is there."""
+    if x.dtype.kind == "b":
+        x &= seen
+        return
+    bits = min(x.dtype.itemsize, 8)
+    words = x.view(f"i{bits}")
+    if x.dtype.itemsize > bits:  # real and imaginary parts
+        words, seen = words.reshape(*x.shape, -1), seen[..., np.newaxis]
+    np.multiply(words, seen, out=words)  # four times as fast as an assignment through a mask
+
+
+def _gather(source: np.ndarray, block: _Block, fill: complex, into: np.ndarray) -> None:
+    """Copy the rows of a block, those outside by their index."""
+    rows, n = block.rows, len(source)
+    assert rows is not None
+    low = min(max(0, -block.first), len(rows))
+    high = min(max(low, n - block.first), len(rows))
+    into[low:high] = source[block.first + low : block.first + high]
+    for part in (slice(0, low), slice(high, None)):
+        outside = rows[part]
+        if outside.size:
+            into[part] = source[outside]  # FILL = −1 reads the last row
+            into[part][outside == FILL] = fill
+
+
+def _within(a: Axis, part: slice) -> Axis:
+    """Return the axis whose outputs are a part of those of ``a``."""
+    low = a.low - part.start * a.stride
+    out = part.stop - part.start
+    return replace(a, low=low, high=(out - 1) * a.stride + a.span - a.size - low, out=out)
+
+
+def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
+    """Return the box of all thin outputs, whole along batch axes; None if there are none."""
+    box = [slice(None)] * thin.ndim
+    for a in axes:
+        found = np.flatnonzero(thin.any(axis=tuple(i for i in range(thin.ndim) if i != a.axis)))
+        if not found.size:
+            return None
+        box[a.axis] = slice(int(found[0]), int(found[-1]) + 1)
+    return tuple(box)
+
+
+# ---- blocks -------------------------------------------------------------------------------------
+
+
+class _Blocks:
+    """The blocks that a problem is cut into, along one axis; axes before it are batch axes."""
+
+    def __init__(self, problem: Problem, sums: np.dtype, transformed: bool, workers: int) -> None:
+        self._problem = problem
+        most = (TRANSFORMED_BLOCK if transformed else BLOCK) * workers
+        # Room for the engine is left; what a sample takes is itself, m, and for an output two sums.
+        each = problem.x_dtype.itemsize + 1 + 2 * sums.itemsize
+        most = min(most, max(1, problem.max_memory // 2 // each))
+        first = min(a.axis for a in problem.spatial)
+        sizes = [max(pair) for pair in zip(problem.x_shape, problem.y_shape, strict=True)]
+        row = [math.prod(sizes[axis + 1 :]) for axis in range(first + 1)]
+        self._cut = next((axis for axis in range(first) if row[axis] <= most), first)
+        samples = max(1, most // max(1, row[self._cut]))
+        self._axis: Axis | None = None
+        if self._cut == first:
+            self._axis = next(a for a in problem.spatial if a.axis == first)
+            spans = LEAST_TRANSFORMED_SPANS if transformed else LEAST_SPANS
+            self._step = _outputs(self._axis, samples, spans)
+        else:
+            self._step = samples
+        taken = each * max(1, row[self._cut]) * self._rows_of_a_block()
+        if taken > problem.max_memory:
+            self._step = 1
+            taken = each * max(1, row[self._cut]) * self._rows_of_a_block()
+        if taken > problem.max_memory:
+            raise MemoryError(
+                f"max_memory={problem.max_memory} is too little workspace to leave samples out; "
+                f"the least that would do is above {taken} bytes"
+            )
+        self.engine_memory = problem.max_memory - taken
+
+    def _rows_of_a_block(self) -> int:
+        a = self._axis
+        if a is None:
+            return self._step
+        if self._step >= a.out:
+            return max(a.size, a.out)
+        return (self._step - 1) * a.stride + a.span
+
+    def __iter__(self) -> Iterator[_Block]:
+        """Yield the blocks in the order of their outputs."""
+        before = [range(n) for n in self._problem.x_shape[: self._cut]]
+        for lead in itertools.product(*before):
+            ahead = tuple(slice(i, i + 1) for i in lead)
+            for start in range(0, self._problem.y_shape[self._cut], self._step):
+                yield self._block(ahead, start)
+
+    def _block(self, ahead: tuple[slice, ...], start: int) -> _Block:
+        stop = min(start + self._step, self._problem.y_shape[self._cut])
+        into, every, a = (*ahead, slice(start, stop)), (*ahead, slice(None)), self._axis
+        if a is None:
+            return _Block(into, into, None, 0)
+        if self._step >= a.out:
+            return _Block(every, into, None, 0)
+        first = start * a.stride - a.low
+        rows = np.arange(first, first + (stop - start - 1) * a.stride + a.span)
+        return _Block(every, into, BOUNDARIES[a.boundary].index(rows, a.size), first)
+
+
+def _outputs(a: Axis, samples: int, spans: int) -> int:
+    """Return how many outputs along ``a`` a block of about ``samples`` rows has, in equal parts."""
+    whole = max(a.size, a.out)
+    most = max((samples - a.span) // a.stride + 1, -(-spans * a.span // a.stride), 1)
+    if whole <= samples or most * a.stride + a.span >= whole:
+        return a.out
+    return -(-a.out // -(-a.out // most))
+
+
+# ---- from the caller's arguments ----------------------------------------------------------------
+
+
+def leaves_out(x: object, nan_policy: object, mask: object) -> bool:
+    """Return whether a call may have samples missing."""
+    return mask is not None or isinstance(x, np.ma.MaskedArray) or nan_policy == "omit"
+
+
+def omit(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    options: tuple[object, ...],
+    nan_policy: object,
+    mask: npt.ArrayLike | None,
+    out: np.ndarray | None,
+    workers: int | None,
+) -> np.ndarray:
+    """Return the result of a call that `leaves_out` samples."""
+    samples, missing = split_mask(x, mask)
+    weights = plain_array(w, "w")
+    call = Omission(samples, weights, options, nan_policy == "omit", missing is not None)
+    if out is not None:
+        check_out(out, call.problem.y_shape, call.problem.dtype, "; pass dtype= for another result")
+    check_seen(nan_policy, samples, missing)
+    check_nan(nan_policy, "w", weights)
+    return call.solve(samples, missing, out, workers)
+
+
+def coverage(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    flip: bool = False,
+    fill_value: complex = 0,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+    mask: npt.ArrayLike | None = None,
+    max_memory: int | None = None,
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    r"""Return how much of the weights was seen by each output of a call that leaves samples out.
+
+    .. math:: c[i] = \frac{\sum_u m[i \cdot s + u \cdot d - p] \; |w[u]|}{\sum_u |w[u]|}
+
+    with :math:`m` = 0 for samples of `x` that are NaN or masked, and 1 for others. It is 1 where
+    nothing is missing and 0 where nothing was seen.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array, as for `correlate`.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary
+        As for `correlate`.
+    flip : bool, optional
+        False for `correlate`, True for `convolve`.
+    fill_value : scalar, optional
+        What ``boundary='constant'`` reads outside: it counts as seen, unless it is NaN.
+    axes, stride, dilation
+        As for `correlate`.
+    mask : array_like of bool, optional
+        True for samples to leave out.
+    max_memory, workers
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray
+        Numbers from 0 to 1, of the shape of the result: float32 where the result of the call
+        would be half or single precision, float64 otherwise.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `correlate`.
+
+    See Also
+    --------
+    correlate : with ``nan_policy='omit'`` or `mask`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> x = [1.0, np.nan, 3.0, 5.0, 4.0]
+    >>> pyconv.coverage(x, [1.0, 2.0, 1.0])
+    array([0.5 , 0.75, 1.  ])
+
+    Outputs that saw less than half are better not believed:
+
+    >>> y = pyconv.correlate(x, [1.0, 2.0, 1.0], "same", nan_policy="omit", fill_value=np.nan)
+    >>> seen = pyconv.coverage(x, [1.0, 2.0, 1.0], "same", fill_value=np.nan)
+    >>> np.where(seen > 0.5, y, np.nan).round(2)
+    array([  nan,   nan, 14.67, 17.  , 17.33])
+    """
+    options = (
+        bool(flip), mode, boundary, fill_value, axes, stride, dilation, None, "raise", None,
+        max_memory, "auto",
+    )  # fmt: skip
+    samples, missing = split_mask(x, mask)
+    weights = plain_array(w, "w")
+    sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
+    wide = np.float32 if sums.kind in "fc" and np.finfo(sums).bits == 32 else np.float64
+    sizes = np.abs(weights.astype(wide if weights.dtype.kind != "c" else np.result_type(wide, 1j)))
+    call = Omission(samples, sizes, options, True, missing is not None)
+    return call.coverage(samples, missing, workers)

@@ -1,0 +1,262 @@
+"""y[i] = Σ_u x[i + u − p] · w[u] as `scipy.ndimage` means it, by the loops of pyconv.
+
+Whole weights of integers are summed exactly, floats by `pyconv.correlate`. SciPy sums everything
+in double; here large arrays of float32 (and integers of up to 16 bits) that give float32 are
+summed in float32, with the error of a plain sum of n products, (n + 2) · 2⁻²³ · Σ|x||w|.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv.boundaries import BOUNDARIES, FILL
+from pyconv.correlation import convolve, correlate
+from pyconv.dtypes import LIMITS
+from pyconv.ndimage.arguments import reads_fill
+from pyconv.ndimage.truncated import Terms, kernel_terms, line_terms, truncated_sums
+from pyconv.problem import MAX_SPATIAL
+
+Array = npt.NDArray[Any]
+
+#: Arrays of fewer samples stay in the cache between passes. They are filtered pass by pass, and
+#: summed in double, which takes no longer than the call: their results are SciPy's.
+FEW_SAMPLES = 2**14
+#: What float32 holds exactly, so that sums in it are as good as the result.
+SINGLE = frozenset(map(np.dtype, "?bBhHfF"))
+#: float32 rounds weights beyond these to zero or infinity.
+LEAST_SINGLE, MOST_SINGLE = 2.0**-100, 2.0**100
+
+
+class Window:
+    """Where a kernel reads: axes of ``x``, pads and boundaries, one each for its axes."""
+
+    __slots__ = ("axes", "boundaries", "fill", "pads")
+
+    def __init__(
+        self,
+        axes: Sequence[int],
+        shape: Sequence[int],
+        lows: Sequence[int],
+        boundaries: Sequence[str],
+        fill: complex,
+    ) -> None:
+        self.axes = tuple(axes)
+        self.pads = tuple((low, k - 1 - low) for low, k in zip(lows, shape, strict=True))
+        self.boundaries = tuple(boundaries)
+        self.fill = fill
+
+    @property
+    def reads_fill(self) -> bool:
+        """Whether some output reads the fill value."""
+        return reads_fill(self.boundaries, self.pads)
+
+    def along(self, kept: Sequence[int]) -> "Window":
+        """Return the window along some of the kernel's axes."""
+        part = object.__new__(Window)
+        part.axes = tuple(self.axes[i] for i in kept)
+        part.pads = tuple(self.pads[i] for i in kept)
+        part.boundaries = tuple(self.boundaries[i] for i in kept)
+        part.fill = self.fill
+        return part
+
+
+def weighted_sums(
+    x: Array, w: Array, window: Window, output: Array, *, flip: bool = False, line: bool = False
+) -> None:
+    """Write the sums of products to ``output``, which may be ``x``.
+
+    ``flip`` is that of a convolution. ``line`` says that SciPy would filter along one axis, where
+    it multiplies by zero weights too; those of its other kernels read nothing.
+    """
+    if x.size == 0:
+        return
+    if w.ndim == 0:
+        output[...] = _scaled(x, w, output.dtype)
+        return
+    long = [i for i, k in enumerate(w.shape) if k > 1] or [w.ndim - 1]
+    if len(long) < w.ndim:
+        w = w.reshape([w.shape[i] for i in long])
+        window = window.along(long)
+    whole = _whole(w) if x.dtype.kind in "biu" and w.dtype.kind != "c" else None
+    if whole is not None and (not window.reads_fill or _holds(x.dtype, window.fill)):
+        _exact_sums(x, whole, window, output, flip)
+    elif output.dtype.kind in "biu":
+        weights = np.flip(w) if flip else w
+        cut_sums(x, w.shape, line_terms(weights) if line else kernel_terms(weights), window, output)
+    else:
+        _float_sums(x, w, window, output, flip, skips=not line)
+
+
+def cut_sums(x: Array, shape: Sequence[int], terms: Terms, window: Window, output: Array) -> None:
+    """Write sums of doubles that become integers."""
+    fill = window.fill.real
+    truncated_sums(x, shape, terms, window.axes, window.pads, window.boundaries, fill, output)
+
+
+def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:
+    """Return the filter of a number by one weight."""
+    y = np.empty(1, dtype)
+    weighted_sums(x.reshape(1), w.reshape(1), Window((0,), (1,), (0,), ("nearest",), 0.0), y)
+    return y[0]
+
+
+def _whole(w: Array) -> Array | None:
+    """Return the weights as integers, if that is what they are."""
+    if w.dtype.kind in "iu":
+        return w
+    if w.dtype.kind == "b":
+        return w.view(np.uint8)
+    with np.errstate(invalid="ignore"):
+        rounded = np.rint(w)
+        if not np.array_equal(rounded, w) or np.abs(w).max() > 2.0**53:
+            return None
+    return rounded.astype(np.int64)
+
+
+def _holds(dtype: np.dtype, fill: complex) -> bool:
+    """Return whether an integer dtype has the value that is read outside."""
+    low, high = LIMITS[dtype.newbyteorder("=")]
+    return math.isfinite(fill.real) and low <= fill.real <= high and fill.real == int(fill.real)
+
+
+def _exact_sums(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
+    if output.dtype.kind == "b":
+        total = np.empty(output.shape, np.int64)
+        _engine(x, w, window, total, flip)
+        np.not_equal(total, 0, out=output)
+    else:
+        _engine(x, w, window, output, flip)
+
+
+def single(x: np.dtype, output: np.dtype, w: Array) -> bool:
+    """Return whether sums in float32 are as good as the result."""
+    if output.newbyteorder("=") not in SINGLE or x.newbyteorder("=") not in SINGLE:
+        return False
+    if w.dtype.kind not in "fc":
+        return True
+    magnitude = np.abs(w)
+    least = magnitude.min(where=magnitude > 0, initial=1.0)
+    return bool(least > LEAST_SINGLE and magnitude.max() < MOST_SINGLE)
+
+
+def _float_sums(
+    x: Array, w: Array, window: Window, output: Array, flip: bool, *, skips: bool
+) -> None:
+    narrow = x.size >= FEW_SAMPLES and single(x.dtype, output.dtype, w)
+    if w.dtype.kind == "c":
+        w = w.astype(np.complex64 if narrow else np.complex128)
+    else:
+        w = w.astype(np.float32 if narrow else np.float64)
+    if not skips or x.dtype.kind not in "fc" or np.count_nonzero(w) == w.size:
+        _engine(x, w, window, output, flip)
+        return
+    kept = x.copy() if np.may_share_memory(x, output) else x
+    _engine(x, w, window, output, flip)
+    if np.isnan(output.min()):  # 0 · NaN, or 0 · ∞
+        _without_zero_weights(kept, w, window, output, flip)
+
+
+def _without_zero_weights(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
+    """Write sums to which samples under a zero weight contribute nothing, even NaN.
+
+    Finite samples are summed apart; then NaN and infinities go where a weight that is not zero
+    reads them.
+    """
+    if w.dtype.kind == "c" or x.dtype.kind == "c":
+        _by_parts(x, w, window, output, flip)
+        return
+    fill = window.fill.real
+    finite = window.along(range(len(window.axes)))
+    finite.fill = fill if math.isfinite(fill) else 0.0
+    _engine(np.where(np.isfinite(x), x, 0), w, finite, output, flip)
+
+    def touched(samples: Array, at_fill: bool, weights: Array) -> Array:
+        marks = window.along(range(len(window.axes)))
+        marks.fill = float(at_fill)
+        count = np.empty(x.shape, np.int64)
+        _engine(samples.view(np.uint8), weights.astype(np.uint8), marks, count, flip)
+        return count > 0
+
+    up = touched(x == np.inf, fill == np.inf, w > 0) | touched(x == -np.inf, fill == -np.inf, w < 0)
+    down = touched(x == np.inf, fill == np.inf, w < 0) | touched(
+        x == -np.inf, fill == -np.inf, w > 0
+    )
+    lost = touched(np.isnan(x), math.isnan(fill), w != 0) | (up & down)
+    output[up] = np.inf
+    output[down] = -np.inf
+    output[lost] = np.nan
+
+
+def _by_parts(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
+    """Sum the real and the imaginary parts apart, so that zero weights of either read nothing."""
+    fill = complex(window.fill)
+    real, imaginary = (window.along(range(len(window.axes))) for _ in range(2))
+    real.fill, imaginary.fill = fill.real, fill.imag
+    # Correlation conjugates the weights.
+    turn = 1 if flip else -1
+    total = np.zeros(output.shape, output.dtype)
+    part = np.empty(output.shape, output.real.dtype)
+    for samples, where, factor in ((x.real, real, 1.0), (x.imag, imaginary, 1j)):
+        if factor == 1j and x.dtype.kind != "c":
+            continue
+        for weights, unit in ((w.real, 1.0), (w.imag, turn * 1j)):
+            if unit != 1.0 and w.dtype.kind != "c":
+                continue
+            _float_sums(samples, weights, where, part, flip, skips=True)
+            product = factor * unit
+            if product.real:
+                total.real += product.real * part
+            else:
+                total.imag += product.imag * part
+    output[...] = total
+
+
+def _engine(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
+    """Sum by `pyconv.correlate`; kernels of more dimensions than it takes, from several."""
+    if w.ndim > MAX_SPATIAL:
+        _from_fewer_dimensions(x, w, window, output, flip)
+        return
+    call = convolve if flip else correlate
+    taps = math.prod(w.shape)
+    floats = x.dtype.kind in "fc" or w.dtype.kind in "fc"
+    fill = window.fill if window.reads_fill else 0
+    epsilon = float(np.finfo(np.result_type(output.dtype, np.float32)).eps) if floats else 0.0
+    call(
+        x,
+        w,
+        list(window.pads),
+        window.boundaries,
+        fill_value=fill if floats else int(fill.real),
+        axes=window.axes,
+        dtype=output.dtype,
+        overflow="wrap",
+        out=output,
+        # No algorithm whose proven error is more than that of a plain sum: no transforms.
+        rtol=(taps + 2) * epsilon if floats else None,
+    )
+
+
+def _from_fewer_dimensions(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
+    """Add the sums of the last three axes of the kernel over the taps of the others."""
+    extra = w.ndim - MAX_SPATIAL
+    inner = window.along(range(extra, w.ndim))
+    wide = output.dtype if output.dtype.kind in "fc" else np.dtype(np.int64)
+    total, part = np.zeros(x.shape, wide), np.empty(x.shape, wide)
+    for tap in itertools.product(*map(range, w.shape[:extra])):
+        shifted = x
+        for i, u in enumerate(tap):
+            low, _ = window.pads[i]
+            axis, size = window.axes[i], x.shape[window.axes[i]]
+            offset = (w.shape[i] - 1 - u if flip else u) - low
+            index = BOUNDARIES[window.boundaries[i]].index(np.arange(size) + offset, size)
+            shifted = np.take(shifted, index, axis=axis)
+            outside: list[Any] = [slice(None)] * x.ndim
+            outside[axis] = index == FILL
+            shifted[tuple(outside)] = window.fill if x.dtype.kind == "c" else window.fill.real
+        _engine(shifted, w[tap], inner, part, flip)
+        total += part
+    output[...] = total

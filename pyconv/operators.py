@@ -1,0 +1,361 @@
+"""Correlation as a linear map of vectors: A x = correlate(x, w), with its exact adjoint Aᴴ.
+
+The adjoint is correlations of stride 1 of dy with the flipped kernel, one for each phase of the
+strides; what a boundary reads twice is added up afterwards.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
+
+from pyconv.boundaries import BOUNDARIES, FILL
+from pyconv.dtypes import supported
+from pyconv.layer_problem import LayerProblem, adjoint_phases
+from pyconv.planning import OPTIONS, array_like, prepare
+from pyconv.plans import Plan, plan
+from pyconv.problem import Axis, Problem
+from pyconv.results import plain_array
+
+__all__ = ["linear_operator", "sparse_matrix"]
+
+Array = npt.NDArray[Any]
+
+
+def linear_operator(
+    x_shape: tuple[int, ...],
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    flip: bool = False,
+    x_dtype: npt.DTypeLike | None = None,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+    rtol: float | None = None,
+    max_memory: int | None = None,
+    workers: int | None = None,
+) -> LinearOperator:
+    r"""Return correlation with a kernel as a linear operator with its exact adjoint.
+
+    .. math:: A \, \mathrm{vec}(x) = \mathrm{vec}(\mathrm{correlate}(x, w)), \qquad
+              \langle A x, y \rangle = \langle x, A^H y \rangle
+
+    with the border in the adjoint as in the call: where a boundary reads a sample twice, the
+    adjoint adds to it twice. Nothing is stored but the weights; a product takes a call of the
+    engine, one with the adjoint a call or, with strides, one for each phase of them.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        The shape of the array; vectors are its samples in C order.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary
+        As for `correlate`. A constant boundary reads zeros: anything else would not be linear.
+    flip : bool, optional
+        False for `correlate`, True for `convolve`.
+    x_dtype : dtype, optional
+        The dtype of the vectors, which others are converted to: float16 to float64 or complex. By
+        default that of `w`, but float64 for integers.
+    axes, stride, dilation
+        As for `correlate`.
+    rtol, max_memory, workers
+        As for `correlate`. With ``rtol=0`` both products are plain sums.
+
+    Returns
+    -------
+    scipy.sparse.linalg.LinearOperator
+        Of shape (samples of the result, samples of the array). ``A.x_shape`` and ``A.y_shape`` are
+        the shapes of the arrays.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `correlate`.
+
+    See Also
+    --------
+    sparse_matrix : the same with every entry stored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyconv.operators import linear_operator
+    >>> A = linear_operator((5,), [1.0, -2.0, 1.0], "same", "nearest")
+    >>> A @ [0, 0, 1, 0, 0]
+    array([ 0.,  1., -2.,  1.,  0.])
+    >>> A.H @ [1, 0, 0, 0, 0]
+    array([-1.,  1.,  0.,  0.,  0.])
+
+    Undo a blur:
+
+    >>> from scipy.sparse.linalg import lsqr
+    >>> blur = linear_operator((8,), np.ones(3) / 3, "same", "wrap")
+    >>> x = np.array([0, 0, 5, 0, 0, 0, 2, 0])
+    >>> lsqr(blur, blur @ x)[0].round(6) + 0.0
+    array([0., 0., 5., 0., 0., 0., 2., 0.])
+    """
+    weights = plain_array(w, "w")
+    options = {
+        "flip": bool(flip), "mode": mode, "boundary": boundary, "axes": axes, "stride": stride,
+        "dilation": dilation, "rtol": rtol, "max_memory": max_memory,
+    }  # fmt: skip
+    problem = _problem(x_shape, weights, x_dtype, options)
+    return _Correlation(problem, weights, workers)
+
+
+def sparse_matrix(
+    x_shape: tuple[int, ...],
+    w: npt.ArrayLike,
+    mode: str | list[tuple[int, int]] = "valid",
+    boundary: str | tuple[str, ...] = "constant",
+    *,
+    flip: bool = False,
+    x_dtype: npt.DTypeLike | None = None,
+    axes: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] = 1,
+    dilation: int | tuple[int, ...] = 1,
+) -> csr_array:
+    """Return correlation with a kernel as a sparse matrix.
+
+    ``A @ x.ravel()`` is ``correlate(x, w, ...).ravel()``, but for the order of the sums. It holds
+    one entry for each weight and result: `linear_operator` needs none of that memory, and is
+    faster. A matrix is for what needs entries: factorisations, sums of operators, looking at it.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        The shape of the array; vectors are its samples in C order.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary
+        As for `linear_operator`.
+    flip : bool, optional
+        False for `correlate`, True for `convolve`.
+    x_dtype : dtype, optional
+        As for `linear_operator`; with that of `w` it gives the dtype of the entries. SciPy has no
+        half precision: entries are float32 then.
+    axes, stride, dilation
+        As for `correlate`.
+
+    Returns
+    -------
+    scipy.sparse.csr_array
+        Of shape (samples of the result, samples of the array), its indices sorted, without
+        duplicates.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `correlate`.
+
+    See Also
+    --------
+    linear_operator : the same without a matrix.
+
+    Examples
+    --------
+    >>> from pyconv.operators import sparse_matrix
+    >>> sparse_matrix((4,), [1.0, 2.0, 3.0], "same", "wrap").toarray()
+    array([[2., 3., 0., 1.],
+           [1., 2., 3., 0.],
+           [0., 1., 2., 3.],
+           [3., 0., 1., 2.]])
+    """
+    weights = plain_array(w, "w")
+    options = {
+        "flip": bool(flip), "mode": mode, "boundary": boundary, "axes": axes, "stride": stride,
+        "dilation": dilation,
+    }  # fmt: skip
+    return _matrix(_problem(x_shape, weights, x_dtype, options), weights)
+
+
+def _problem(
+    x_shape: tuple[int, ...],
+    w: np.ndarray,
+    x_dtype: npt.DTypeLike | None,
+    options: Mapping[str, object],
+) -> Problem:
+    """Validate the call; return its problem."""
+    if not isinstance(x_shape, tuple):
+        raise TypeError(f"x_shape={x_shape!r}: a tuple of integers is allowed")
+    native = supported(w.dtype, "w")
+    default = native if native.kind in "fc" else np.dtype(np.float64)
+    dtype = default if x_dtype is None else supported(x_dtype, "x_dtype")
+    if dtype.kind not in "fc":
+        raise TypeError(f"x_dtype={dtype}: floating-point and complex dtypes are allowed")
+    every = OPTIONS | dict(options)
+    return prepare(array_like(x_shape, dtype, w), w, tuple(every.values())).problem
+
+
+def _kernel(problem: Problem, w: np.ndarray) -> np.ndarray:
+    """Return k with y = Σ_u x[i·s + u·d − p] · conj(k[u])."""
+    return np.flip(w).conj() if problem.flip else w
+
+
+# ---- without a matrix ---------------------------------------------------------------------------
+
+
+class _Correlation(LinearOperator):  # type: ignore[misc]  # SciPy is not typed
+    """Correlation as an operator; its adjoint is bound when it is first asked for."""
+
+    def __init__(self, problem: Problem, w: np.ndarray, workers: int | None) -> None:
+        self.x_shape, self.y_shape = problem.x_shape, problem.y_shape
+        super().__init__(problem.dtype, (math.prod(self.y_shape), math.prod(self.x_shape)))
+        self._problem = problem
+        self._workers = workers
+        self._w = w.copy()
+        self._x_dtype = problem.x_dtype
+        self._forward = plan(
+            problem.x_shape,
+            self._w,
+            [(a.low, a.high) for a in problem.spatial],
+            tuple(a.boundary for a in problem.spatial),
+            flip=problem.flip,
+            x_dtype=problem.x_dtype,
+            axes=tuple(a.axis for a in problem.spatial),
+            stride=tuple(a.stride for a in problem.spatial),
+            dilation=tuple(a.dilation for a in problem.spatial),
+            rtol=problem.rtol,
+            max_memory=problem.max_memory,
+        )
+        self._backward: _Adjoint | None = None
+
+    def _matvec(self, x: Array) -> Array:
+        return self._applied(self._product, x, self.x_shape, self._x_dtype)
+
+    def _rmatvec(self, y: Array) -> Array:
+        if self._backward is None:
+            self._backward = _Adjoint(self._problem, self._w)
+        return self._applied(self._adjoint_product, y, self.y_shape, self.dtype)
+
+    def _product(self, x: Array) -> Array:
+        return self._forward(x, workers=self._workers)
+
+    def _adjoint_product(self, y: Array) -> Array:
+        assert self._backward is not None
+        return self._backward(y, self._workers)
+
+    def _applied(
+        self, product: Any, vector: Array, shape: tuple[int, ...], dtype: np.dtype
+    ) -> Array:
+        """Return the product with a vector of any dtype, by parts where only it is complex."""
+        x = np.asarray(vector).reshape(shape)
+        if x.dtype.kind == "c" and dtype.kind != "c":
+            real = product(x.real.astype(dtype)).ravel()
+            return real + 1j * product(x.imag.astype(dtype)).ravel()
+        return product(x.astype(dtype, copy=False)).ravel()
+
+
+class _Adjoint:
+    """Aᴴ of a problem bound to its weights."""
+
+    def __init__(self, problem: Problem, w: np.ndarray) -> None:
+        self._problem = problem
+        self._folded = [
+            a for a in problem.spatial if a.boundary != "constant" and (a.low or a.high)
+        ]
+        #: The axes whose samples outside count as samples, until they are folded back.
+        spatial = tuple(
+            replace(a, size=a.size + a.low + a.high, low=0, high=0) if a in self._folded else a
+            for a in problem.spatial
+        )
+        shape = list(problem.x_shape)
+        for a in spatial:
+            shape[a.axis] = a.size
+        self._shape = tuple(shape)
+        kernel = _kernel(problem, w).conj()
+        self._parts = [
+            (into, self._plan(axes, kernel[taps]), tuple(a.out for a in axes))
+            for taps, into, axes in _phases(spatial)
+        ]
+        whole = [a.size for a in spatial]
+        self._whole = len(self._parts) == 1 and list(self._parts[0][2]) == whole
+
+    def _plan(self, axes: tuple[Axis, ...], kernel: np.ndarray) -> Plan:
+        """Return the correlation of one phase."""
+        return plan(
+            self._problem.y_shape,
+            kernel,
+            [(a.low, a.high) for a in axes],
+            axes=tuple(a.axis for a in axes),
+            dilation=tuple(a.dilation for a in axes),
+            x_dtype=self._problem.dtype,
+            rtol=self._problem.rtol,
+            max_memory=self._problem.max_memory,
+        )
+
+    def __call__(self, dy: np.ndarray, workers: int | None) -> np.ndarray:
+        """Return Aᴴ dy."""
+        if self._whole:
+            extended = self._parts[0][1](dy, workers=workers)
+        else:
+            extended = np.zeros(self._shape, self._problem.dtype)
+            where: list[slice] = [slice(None)] * extended.ndim
+            for into, part, _ in self._parts:
+                for a, samples in zip(self._problem.spatial, into, strict=True):
+                    where[a.axis] = samples
+                extended[tuple(where)] = part(dy, workers=workers)
+        for a in self._folded:
+            extended = _fold(extended, a)
+        return extended
+
+
+def _phases(
+    spatial: tuple[Axis, ...],
+) -> list[tuple[tuple[slice, ...], tuple[slice, ...], tuple[Axis, ...]]]:
+    """Return taps, samples and axes of each phase of the strides."""
+    layer = LayerProblem(1, 1, 1, 1, spatial, np.dtype(np.float64))
+    # The first two slices are for a layer's batch and channels.
+    return [(p.taps[2:], p.into[2:], p.axes) for p in adjoint_phases(layer)]
+
+
+def _fold(extended: np.ndarray, a: Axis) -> np.ndarray:
+    """Add what reached each coordinate outside to the sample that is read there."""
+    rows = np.moveaxis(extended, a.axis, 0)
+    read = BOUNDARIES[a.boundary].index(np.arange(-a.low, a.size + a.high), a.size)
+    # The samples themselves, those of them that are not cropped.
+    first, last = max(0, -a.low), min(a.size, a.size + a.high)
+    inside = np.zeros((a.size, *rows.shape[1:]), rows.dtype)
+    inside[first:last] = rows[first + a.low : last + a.low]
+    for outside in (slice(0, max(0, a.low)), slice(max(0, a.size + a.low), None)):
+        np.add.at(inside, read[outside], rows[outside])
+    return np.ascontiguousarray(np.moveaxis(inside, 0, a.axis))
+
+
+# ---- with a matrix ------------------------------------------------------------------------------
+
+
+def _matrix(problem: Problem, w: np.ndarray) -> csr_array:
+    """Return the entries, one row for each output, its taps in their order."""
+    ndim, taps = len(problem.y_shape), w.ndim
+    pitches = [math.prod(problem.x_shape[axis + 1 :]) for axis in range(ndim)]
+    columns = np.zeros((*problem.y_shape, *w.shape), np.intp)
+    read = np.ones((1,) * (ndim + taps), np.bool)
+    for axis in set(range(ndim)) - {a.axis for a in problem.spatial}:
+        shape = [-1 if i == axis else 1 for i in range(ndim + taps)]
+        columns += np.arange(problem.x_shape[axis]).reshape(shape) * pitches[axis]
+    for i, a in enumerate(problem.spatial):
+        shape = [1] * (ndim + taps)
+        shape[a.axis], shape[ndim + i] = a.out, a.taps
+        sources = np.stack([a.sources(tap) for tap in range(a.taps)], axis=1).reshape(shape)
+        columns += sources * pitches[a.axis]
+        read = read & (sources != FILL)
+    read = np.broadcast_to(read, columns.shape)
+    dtype = np.result_type(problem.dtype, np.float32)
+    values = np.broadcast_to(_kernel(problem, w).conj().astype(dtype), columns.shape)
+    outputs = math.prod(problem.y_shape)
+    starts = np.zeros(outputs + 1, np.intp)
+    np.cumsum(read.reshape(outputs, w.size).sum(axis=1), out=starts[1:])
+    matrix = csr_array(
+        (values[read], columns[read], starts), shape=(outputs, math.prod(problem.x_shape))
+    )
+    matrix.sum_duplicates()
+    return matrix

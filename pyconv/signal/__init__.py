@@ -1,0 +1,16 @@
+"""Convolution and correlation of `scipy.signal`: its names, signatures and dtypes, by pyconv."""
+
+from pyconv.signal.planes import convolve2d, correlate2d
+from pyconv.signal.transforms import fftconvolve, oaconvolve
+from pyconv.signal.whole_arrays import choose_conv_method, convolve, correlate, correlation_lags
+
+__all__ = [
+    "choose_conv_method",
+    "convolve",
+    "convolve2d",
+    "correlate",
+    "correlate2d",
+    "correlation_lags",
+    "fftconvolve",
+    "oaconvolve",
+]

@@ -1,0 +1,454 @@
+"""`pyconv.ndimage` beside `scipy.ndimage`: whole tables of dtypes, modes, origins, axes, shapes.
+
+Integer results are SciPy's to the bit, floats to within the error of a plain sum. Large arrays of
+float32, which are summed in float32, have tests of their own: SciPy's are small.
+"""
+
+import inspect
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.ndimage
+
+from pyconv import ndimage
+from pyconv.ndimage import gaussian, smoothing, sums
+from pyconv.ndimage.truncated import box_terms, kernel_terms, line_terms, truncated_sums
+
+MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
+SYNONYMS = {"grid-mirror": "reflect", "grid-constant": "constant", "grid-wrap": "wrap"}
+DTYPES = ("uint8", "int8", "uint16", "int32", "int64", "float32", "float64", "complex64",
+          "complex128")  # fmt: skip
+SHAPES = ((31,), (9, 14), (5, 6, 7))
+
+
+def data(rng, shape, dtype):
+    """Return values all over the range of 8 bits, or around zero."""
+    values = rng.standard_normal(shape) * 40
+    if dtype == "uint8":
+        return rng.integers(0, 256, shape, dtype)
+    if np.dtype(dtype).kind == "c":
+        values = values + 1j * rng.standard_normal(shape)
+    return values.astype(dtype) if np.dtype(dtype).kind != "u" else np.abs(values).astype(dtype)
+
+
+def kernel(rng, shape, whole):
+    """Return weights, some of them zero."""
+    return rng.integers(-2, 4, shape) if whole else rng.integers(-2, 4, shape) * 0.37
+
+
+def assert_same(ours, scipys):
+    """Assert that both have one dtype and the same values, as far as they may."""
+    assert ours.dtype == scipys.dtype
+    assert ours.shape == scipys.shape
+    if ours.dtype.kind in "biu":
+        np.testing.assert_array_equal(ours, scipys)
+    else:
+        eps = np.finfo(ours.dtype).eps
+        scale = np.abs(scipys[np.isfinite(scipys)]).max(initial=1)
+        np.testing.assert_allclose(ours, scipys, rtol=0, atol=32 * eps * scale)
+
+
+def both(name, *args, **keywords):
+    """Assert that a function and SciPy's give the same, or the same type of error."""
+    results = []
+    for module in (scipy.ndimage, ndimage):
+        try:
+            results.append(getattr(module, name)(*args, **keywords))
+        except Exception as error:  # noqa: BLE001 - whatever SciPy raises
+            results.append(error)
+    scipys, ours = results
+    if isinstance(scipys, Exception):
+        assert type(ours) is type(scipys), (ours, scipys)
+    else:
+        assert not isinstance(ours, Exception), ours
+        assert_same(ours, scipys)
+
+
+#: Every function with arguments that suit any array.
+CALLS = {
+    "correlate1d": lambda rng, x: ([0.2, 1, -0.5, 0.7],),
+    "convolve1d": lambda rng, x: ([3, 1, 2, 2],),
+    "correlate": lambda rng, x: (kernel(rng, (3, 4, 2)[: x.ndim], False),),
+    "convolve": lambda rng, x: (kernel(rng, (4, 3, 2)[: x.ndim], True),),
+    "gaussian_filter1d": lambda rng, x: (1.3,),
+    "gaussian_filter": lambda rng, x: (1.1,),
+    "gaussian_laplace": lambda rng, x: (0.9,),
+    "gaussian_gradient_magnitude": lambda rng, x: (0.9,),
+    "laplace": lambda rng, x: (),
+    "prewitt": lambda rng, x: (),
+    "sobel": lambda rng, x: (0,),
+    "uniform_filter": lambda rng, x: (4,),
+    "uniform_filter1d": lambda rng, x: (5,),
+}
+
+
+def test_every_function_is_called():
+    """The table above has all of them, with SciPy's signatures."""
+    assert list(CALLS) == sorted(CALLS, key=list(CALLS).index)
+    assert set(CALLS) == set(ndimage.__all__)
+    for name in CALLS:
+        ours = inspect.signature(getattr(ndimage, name)).parameters.values()
+        scipys = inspect.signature(getattr(scipy.ndimage, name)).parameters.values()
+        if len(ours) == len(scipys):  # SciPy has had `axes` only since 1.15 and 1.16
+            assert [(p.name, p.kind, p.default) for p in ours] == [
+                (p.name, p.kind, p.default) for p in scipys
+            ], name
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_mode_dtype_and_shape(name, dtype, rng):
+    """Whole tables; ``cval`` of 3 changes what passes after the first read outside."""
+    for shape, mode, cval in itertools.product(SHAPES, MODES, (0, 3)):
+        if cval and mode != "constant":
+            continue
+        x = data(rng, shape, dtype)
+        both(name, x, *CALLS[name](rng, x), mode=mode, cval=cval)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("output", ["float32", np.float64, np.dtype("int16"), "uint8"])
+def test_output_decides_the_dtype(name, output, rng):
+    """As a word, a type or a dtype, of integers and of floats, and for whatever data."""
+    for dtype in ("uint8", "int32", "float32", "float64"):
+        x = data(rng, (9, 14), dtype)
+        cut = np.dtype(output).kind in "iu" and dtype.startswith("f")
+        if cut and (np.dtype(output).kind == "u" or "uniform" in name):
+            continue  # negative floats as unsigned; SciPy's running mean drifts
+        both(name, x, *CALLS[name](rng, x), output=output)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_output_arrays(name, dtype, rng):
+    """Fresh, strided, reversed, and the input itself, which is read as it was."""
+    x = data(rng, (9, 14), dtype)
+    args = CALLS[name](rng, x)
+    function = getattr(ndimage, name)
+    expected = function(x, *args)
+    for y in (np.empty_like(x), np.empty((18, 28), dtype)[::2, ::-2], np.empty((14, 9), dtype).T):
+        assert function(x, *args, output=y) is y
+        np.testing.assert_array_equal(y, expected)
+    overlapping = x.copy()
+    function(overlapping, *args, output=overlapping)
+    np.testing.assert_array_equal(overlapping, expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_layouts(dtype, rng):
+    """Any memory layout gives the answer of a contiguous copy."""
+    x = data(rng, (9, 14), dtype)
+    for view in (x.T.copy().T, x[::-1].copy()[::-1], x.astype(x.dtype.newbyteorder())):
+        for name in CALLS:
+            args = CALLS[name](np.random.default_rng(1), x)
+            ours = getattr(ndimage, name)(view, *args)
+            np.testing.assert_array_equal(ours, getattr(ndimage, name)(x, *args))
+
+
+@pytest.mark.parametrize("mode", [*MODES, *SYNONYMS])
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 9])
+def test_origins(mode, k, rng):
+    """All that are allowed, and one more on either side; kernels longer than the array."""
+    for dtype, origin in itertools.product(("uint8", "float64"), range(-(k // 2) - 1, k // 2 + 2)):
+        x = data(rng, (4, 7), dtype)
+        w = kernel(rng, k, False)
+        for name in ("correlate1d", "convolve1d"):
+            both(name, x, w, 0, mode=mode, cval=2, origin=origin)
+        for name in ("correlate", "convolve"):
+            both(name, x, w[:, np.newaxis] * [1, 2], mode=mode, origin=(origin, 0))
+        both("uniform_filter1d", x, k, 1, mode=mode, origin=origin)
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+def test_axes(name, rng):
+    """A kernel acts on its axes in the order of the array's, as in SciPy."""
+    x = data(rng, (4, 5, 6, 3), "float64")
+    for count in (1, 2, 3, 4):
+        for axes in itertools.permutations(range(-2, 2), count):
+            w = kernel(rng, (2, 3, 1, 2)[:count], False)
+            both(name, x, w, axes=axes, origin=(-1,) + (0,) * (count - 1))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "complex64"])
+@pytest.mark.parametrize("mode", MODES)
+def test_more_than_three_dimensions(dtype, mode, rng):
+    """Kernels of four and five dimensions are sums of those of three."""
+    for n in (4, 5):
+        x = data(rng, (3, 4, 3, 4, 3)[:n], dtype)
+        w = kernel(rng, (2, 3, 2, 2, 3)[:n], dtype == "int32")
+        for name in ("correlate", "convolve"):
+            both(name, x, w, mode=mode, cval=2, origin=(0, 1) + (0,) * (n - 2))
+        both("gaussian_filter", x, 0.7, mode=mode)
+        both("sobel", x, 1, mode=mode)
+        both("laplace", x, mode=mode)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_gaussian_options(order, rng):
+    """Orders, radii, truncation, widths of zero, a mode and a width for each axis."""
+    for dtype in ("uint8", "float64"):
+        x = data(rng, (9, 14, 5), dtype)
+        for options in (
+            {"sigma": (1, 0, 2)},
+            {"sigma": 1.5, "truncate": 2.2},
+            {"sigma": 2, "radius": (1, 3, 0)},
+            {"sigma": (1, 2), "axes": (0, 2), "mode": ("wrap", "nearest")},
+            {"sigma": 1, "mode": ("constant", "reflect", "constant"), "cval": 9},
+            {"sigma": 0},
+            {"sigma": 1, "axes": ()},
+        ):
+            both("gaussian_filter", x, order=order, **options)
+    np.testing.assert_allclose(
+        gaussian.kernel_1d(1.7, order, 9),
+        scipy.ndimage.gaussian_filter1d(np.eye(1, 19, 9)[0], 1.7, order=order, radius=9)[::1],
+        atol=1e-15,
+    )
+
+
+@pytest.mark.parametrize("complex_part", ["input", "weights", "both"])
+def test_complex(complex_part, rng):
+    """Weights are conjugated by correlations only; outputs become complex."""
+    for x_dtype, w_dtype in itertools.product(("complex64", "complex128"), repeat=2):
+        x = data(rng, (9, 14), x_dtype if complex_part != "weights" else "float32")
+        w = data(rng, (3, 2), w_dtype if complex_part != "input" else "float64")
+        for name, mode in itertools.product(("correlate", "convolve"), MODES):
+            cval = 2 - 1j if complex_part != "weights" else 2
+            both(name, x, w, mode=mode, cval=cval)
+            both(name + "1d", x, w[0], 0, mode=mode, cval=cval)
+
+
+BAD = {
+    "unknown mode": ("correlate1d", lambda x: ((x, [1, 1]), {"mode": "edge"})),
+    "modes for a kernel": ("correlate", lambda x: ((x, x), {"mode": ("wrap", "wrap")})),
+    "no weights": ("correlate1d", lambda x: ((x, []), {})),
+    "weights of two dimensions": ("correlate1d", lambda x: ((x, [[1]]), {})),
+    "kernel of too few dimensions": ("correlate", lambda x: ((x, [1]), {})),
+    "empty kernel": ("convolve", lambda x: ((x, np.ones((0, 2))), {})),
+    "origin": ("correlate", lambda x: ((x, x), {"origin": 9})),
+    "too many origins": ("correlate", lambda x: ((x, x), {"origin": (0, 0, 0)})),
+    "axis": ("sobel", lambda x: ((x, 2), {})),
+    "axes": ("gaussian_filter", lambda x: ((x, 1), {"axes": (0, 5)})),
+    "axis twice": ("gaussian_filter", lambda x: ((x, 1), {"axes": (0, -2)})),
+    "axes of floats": ("gaussian_filter", lambda x: ((x, 1), {"axes": (0.5,)})),
+    "shape of output": ("laplace", lambda x: ((x,), {"output": np.zeros(3)})),
+    "complex output": ("correlate1d", lambda x: ((x * 1j, [1]), {"output": np.zeros(x.shape)})),
+    "word for no number": ("correlate1d", lambda x: ((x, [1]), {"output": "O"})),
+    "complex cval": ("correlate1d", lambda x: ((x, [1]), {"mode": "constant", "cval": 1j})),
+    "complex cval of real data": ("correlate1d", lambda x: ((x, [1j]), {"cval": 1j})),
+    "float16": ("gaussian_filter", lambda x: ((x.astype("f2"), 1), {})),
+    "longdouble": ("correlate1d", lambda x: ((x.astype("g"), [1.5]), {})),
+    "float16 output": ("uniform_filter", lambda x: ((x,), {"output": "f2"})),
+    "negative order": ("gaussian_filter", lambda x: ((x, 1, -1), {})),
+    "negative radius": ("gaussian_filter", lambda x: ((x, 1), {"radius": -1})),
+    "radius of half a sample": ("gaussian_filter1d", lambda x: ((x, 1), {"radius": 0.5})),
+    "too few sigmas": ("gaussian_filter", lambda x: ((x, (1, 2, 3)), {})),
+    "size of nothing": ("uniform_filter1d", lambda x: ((x, 0), {})),
+    "origin of a box": ("uniform_filter", lambda x: ((x, 3), {"origin": 2})),
+    "unknown option": ("gaussian_laplace", lambda x: ((x, 1), {"wide": 3})),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_errors_are_those_of_scipy(case):
+    """The same type, whatever the words."""
+    name, call = BAD[case]
+    args, keywords = call(np.arange(12.0).reshape(3, 4))
+    types = []
+    for module in (scipy.ndimage, ndimage):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - SciPy's type is what counts
+            getattr(module, name)(*args, **keywords)
+        types.append(caught.type)
+    assert types[0] is types[1]
+
+
+def test_empty_arrays_and_single_numbers():
+    """Nothing in, nothing out; a kernel without axes is a factor."""
+    for shape in ((0,), (0, 3), (3, 0)):
+        x = np.zeros(shape)
+        both("gaussian_filter", x, 1)
+        both("correlate", x, np.ones((2,) * x.ndim))
+        both("uniform_filter", x, 3)
+    assert ndimage.correlate(np.float64(3), 2.5) == 7.5
+
+
+# ---- sums that become integers ---------------------------------------------------------------
+
+
+def in_order(padded, terms, shape):
+    """Return the definition: each product rounded, added in order, divided, cut."""
+    total = np.zeros(shape)
+
+    def samples(tap):
+        return padded[tuple(slice(u, u + n) for u, n in zip(tap, shape, strict=True))]
+
+    weights = iter(terms.weights)
+    for tap in terms.singles:
+        total = total + samples(tap) * next(weights)
+    for first, second in terms.pairs:
+        pair = samples(first) - samples(second) if terms.difference else (
+            samples(first) + samples(second))  # fmt: skip
+        total = total + pair * next(weights)
+    return np.trunc(total / terms.divisor)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "uint32", "int64", "float32", "float64", "bool"]
+)
+def test_order_of_sums(isa, dtype, rng):
+    """In every variant: lengths around vectors and tiles, lines, planes and volumes."""
+    for shape, k in itertools.product(
+        [(1,), (31,), (32,), (33,), (700,), (3, 70), (70, 3), (5, 4, 33)], (1, 2, 3, 5, 8)
+    ):
+        x = data(rng, shape, dtype) if dtype != "bool" else rng.random(shape) < 0.5
+        ones = np.ones(k) / k * (1 - 2**-30)
+        w = np.convolve(ones, [1, 2, 1])[: len(ones)]
+        line = [line_terms(w), line_terms(w - w[::-1]), line_terms(w + w[::-1]), box_terms(k)]
+        for axis, terms in itertools.product(range(len(shape)), line):
+            widths = [(0, 0)] * len(shape)
+            widths[axis] = (k // 2, k - 1 - k // 2)
+            places = terms._replace(
+                singles=[np.eye(len(shape), dtype=int)[axis] * u for u in terms.singles],
+                pairs=[
+                    tuple(np.eye(len(shape), dtype=int)[axis] * u for u in pair)
+                    for pair in terms.pairs
+                ],
+            )
+            expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
+            y = np.empty(shape, np.int64)
+            truncated_sums(x, (k,), terms, (axis,), [widths[axis]], ["symmetric"], 0.0, y)
+            np.testing.assert_array_equal(y, expected)
+        w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
+        terms = kernel_terms(w)
+        if not terms.singles:
+            continue
+        pads = [(k // 2, k - 1 - k // 2)] * len(shape)
+        y = np.empty(shape, np.int64)
+        truncated_sums(
+            x, w.shape, terms, range(len(shape)), pads, ["constant"] * len(shape), 7.0, y
+        )
+        expected = in_order(np.pad(x.astype(float), pads, constant_values=7), terms, shape)
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_cuts_wrap_and_forget_what_no_integer_holds():
+    """Towards zero, modulo 2^n; NaN and what lies beyond 64 bits become 0; truth is not 0."""
+    x = np.array([2.9, -2.9, 300.7, -1.0, np.nan, np.inf, 1e300, 0.99, -0.99])
+    for dtype, expected in {
+        "int64": [2, -2, 300, -1, 0, 0, 0, 0, 0],
+        "uint8": [2, 254, 44, 255, 0, 0, 0, 0, 0],
+        "uint64": [2, 2**64 - 2, 300, 2**64 - 1, 0, 0, 0, 0, 0],
+        "bool": [True, True, True, True, False, True, True, False, False],
+    }.items():
+        y = ndimage.correlate1d(x, [1.0], output=np.dtype(dtype))
+        np.testing.assert_array_equal(y, np.array(expected, dtype))
+
+
+@pytest.mark.parametrize("value", [1, 100, 254, 255])
+def test_grey_areas_are_those_of_scipy(value):
+    """255 · Σ w is 254.999… or 255 by the order of its sums."""
+    x = np.full((40, 50), value, np.uint8)
+    for sigma in (0.5, 0.8, 1, 1.7, 2, 3.3, 5):
+        both("gaussian_filter", x, sigma)
+        both("correlate", x, np.full((5, 5), 1 / 25))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_bytes_are_decided_in_double_where_floats_are_not_enough(isa, dtype, rng):
+    """Noise, of which some sums lie next to whole numbers, and steps of two values."""
+    noise = rng.integers(0, 256, (300, 301)).astype(np.uint8).view(dtype.replace("bool", "u1"))
+    steps = np.where(rng.random((300, 301)) < 0.5, 20, 100).astype(noise.dtype)
+    for x, sigma in itertools.product((noise, steps), (0.6, 1, 2, 3)):
+        x = x % 2 == 0 if dtype == "bool" else x
+        w = gaussian.kernel_1d(sigma, 0, 6)
+        pads = [(6, 6)]
+        y = np.empty(x.shape, np.int16)
+        terms = line_terms(w)
+        truncated_sums(x, w.shape, terms, (1,), pads, ["symmetric"], 0.0, y)
+        double = np.empty(x.shape, np.int16)
+        scipy.ndimage.correlate1d(x, w, 1, double)
+        np.testing.assert_array_equal(y, double)
+        if dtype != "bool":
+            both("gaussian_filter", x, sigma)
+            both("gaussian_filter", x, sigma, order=1)
+
+
+# ---- floats, and what is fused ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("shape", [(150, 131), (30, 31, 29)])
+def test_large_float32_keeps_to_its_bound(name, shape, rng):
+    """Sums of n products in float32, of values around 1: a few (n + 2) ε."""
+    x = (1 + rng.random(shape)).astype(np.float32)
+    assert x.size >= sums.FEW_SAMPLES
+    args = CALLS[name](rng, x)
+    for mode, cval in (("reflect", 0), ("constant", 3)):
+        ours = getattr(ndimage, name)(x, *args, mode=mode, cval=cval)
+        exact = getattr(scipy.ndimage, name)(x.astype(np.float64), *args, mode=mode, cval=cval)
+        assert ours.dtype == np.float32
+        scale = 3 * max(1, np.abs(np.asarray(args[0] if args else 1)).sum())
+        products = 20 * len(shape)
+        np.testing.assert_allclose(ours, exact, rtol=0, atol=products * 2**-23 * scale)
+
+
+def test_passes_are_fused_where_that_means_the_same():
+    """One plan for both axes of an image; not where a fill value would be another."""
+    smoothing._plan.cache_clear()
+    x = np.ones((200, 200), np.float32)
+    ndimage.gaussian_filter(x, 2)
+    assert smoothing._plan.cache_info().misses == 1
+    ndimage.gaussian_filter(x, 2, order=(1, 0), mode="constant", cval=3)
+    ndimage.gaussian_filter(x.astype(np.uint8), 2)
+    ndimage.gaussian_filter(x[:20, :20], 2)
+    assert smoothing._plan.cache_info().misses == 1
+
+
+def test_nan_stays_where_it_is_read(rng):
+    """Also in means, in large kernels, and under weights of zero."""
+    x = rng.random((200, 200))
+    x[100, 50] = np.nan
+    x[20, 30] = np.inf
+    for name, args in {
+        "uniform_filter": (5,),
+        "gaussian_filter": (1.0,),
+        "laplace": (),
+        "correlate": ([[0, 1, 0], [2, 0, -1], [0, 0.5, 0]],),
+    }.items():
+        for dtype in ("float32", "float64"):
+            y = getattr(ndimage, name)(x.astype(dtype), *args)
+            reach = 2 if name == "uniform_filter" else 4 if name == "gaussian_filter" else 1
+            near = np.zeros(x.shape, bool)
+            for i, j in ((100, 50), (20, 30)):
+                near[i - reach : i + reach + 1, j - reach : j + reach + 1] = True
+            assert np.isfinite(y[~near]).all()
+            if name != "uniform_filter":  # whose running sum is spoilt to the end of the line
+                both(name, x.astype(dtype), *args)
+    cross = [[0, 1, 0], [2, 0, -1], [0, 0.5, 0]]
+    expected = ndimage.correlate(x, cross)
+    np.testing.assert_array_equal(ndimage.correlate(x, cross, output=x), expected)
+    big = np.ones((150, 150), np.float32)
+    big[75, 75] = np.nan
+    assert np.isnan(ndimage.gaussian_filter(big, 9, radius=20)).sum() == 41 * 41
+
+
+def test_integers_are_exact_beyond_double(rng):
+    """SciPy loses bits above 2^53 (its issue 10390)."""
+    x = np.array([2**62 + 1, 5, -(2**61) - 1])
+    np.testing.assert_array_equal(ndimage.correlate1d(x, [0, 1, 0]), x)
+    assert scipy.ndimage.correlate1d(x, [0, 1, 0])[0] != x[0]
+
+
+def test_import_stays_light():
+    """`import pyconv` does not import the drop-ins; both ways to import them work."""
+    code = (
+        "import sys, pyconv; assert not any(n.startswith(('pyconv.ndimage', 'pyconv.signal', "
+        "'scipy.ndimage', 'scipy.signal')) for n in sys.modules); "
+        "from pyconv import ndimage; import pyconv.signal; print(ndimage.__name__)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "pyconv.ndimage"

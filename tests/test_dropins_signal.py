@@ -1,0 +1,195 @@
+"""`pyconv.signal` beside `scipy.signal`: dtypes, shapes, modes, methods, axes and errors."""
+
+import inspect
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import scipy.signal
+
+from pyconv import signal
+
+MODES = ("full", "same", "valid")
+DTYPES = ("uint8", "int64", "float32", "float64", "complex64")
+SHAPES = (
+    ((9,), (4,)),
+    ((4,), (9,)),
+    ((6, 7), (3, 2)),
+    ((6, 2), (3, 5)),
+    ((1, 7), (3, 2)),
+    ((4, 5, 6), (2, 3, 3)),
+    ((3, 4, 3, 5), (2, 2, 3, 2)),
+)
+
+
+def data(rng, shape, dtype):
+    """Return values around zero, or positive ones."""
+    values = rng.standard_normal(shape) * 3
+    if np.dtype(dtype).kind == "c":
+        values = values + 1j * rng.standard_normal(shape)
+    return values.astype(dtype) if np.dtype(dtype).kind != "u" else np.abs(values).astype(dtype)
+
+
+def both(name, *args, **keywords):
+    """Assert that a function and SciPy's give the same, or the same type of error."""
+    results = []
+    for module in (scipy.signal, signal):
+        try:
+            with warnings.catch_warnings():
+                if module is scipy.signal:  # which warns of casts of its own
+                    warnings.simplefilter("ignore")
+                results.append(getattr(module, name)(*args, **keywords))
+        except Exception as error:  # noqa: BLE001 - whatever SciPy raises
+            results.append(error)
+    scipys, ours = results
+    if isinstance(scipys, Exception):
+        assert type(ours) is type(scipys), (ours, scipys)
+        return
+    assert not isinstance(ours, Exception), ours
+    assert (ours.dtype, ours.shape) == (scipys.dtype, scipys.shape)
+    if ours.dtype.kind in "biu":
+        np.testing.assert_array_equal(ours, scipys)
+    else:  # SciPy transforms float32 in single precision, whatever the result
+        low = any(np.asarray(a).dtype in (np.float32, np.complex64) for a in args[:2])
+        scale = np.abs(scipys).max(initial=1)
+        np.testing.assert_allclose(ours, scipys, rtol=0, atol=(1e-5 if low else 1e-12) * scale)
+
+
+def test_signatures_are_those_of_scipy():
+    """Names, order, defaults."""
+    for name in signal.__all__:
+        ours = inspect.signature(getattr(signal, name)).parameters.values()
+        scipys = inspect.signature(getattr(scipy.signal, name)).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in ours] == [
+            (p.name, p.kind, p.default) for p in scipys
+        ], name
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("mode", MODES)
+def test_convolve_and_correlate(shapes, mode, rng):
+    """Every pair of dtypes, either array the longer one, by every method."""
+    for one, two in itertools.combinations_with_replacement(DTYPES, 2):
+        a, b = data(rng, shapes[0], one), data(rng, shapes[1], two)
+        for name, method in itertools.product(("convolve", "correlate"), ("auto", "direct", "fft")):
+            if np.result_type(a, b).kind in "iu" and method != "direct":
+                continue  # SciPy's casts of what it has rounded
+            both(name, a, b, mode, method)
+        both("fftconvolve", a, b, mode)
+        both("oaconvolve", a, b, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("boundary", ["fill", "pad", "wrap", "circular", "symm", "symmetric"])
+def test_planes(mode, boundary, rng):
+    """Kernels of even and odd lengths, also longer than the array."""
+    for dtype, k, n in itertools.product(DTYPES, ((1, 2), (3, 2), (7, 9)), ((7, 9), (3, 4))):
+        a, b = data(rng, n, dtype), data(rng, k, dtype)
+        if any(x > 2 * y for x, y in zip(k, n, strict=True)) and boundary not in ("fill", "pad"):
+            continue
+        for name in ("convolve2d", "correlate2d"):
+            both(name, a, b, mode, boundary, 2 if boundary in ("fill", "pad") else 0)
+
+
+@pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
+def test_axes_and_batches(name, rng):
+    """Other axes are batches, which broadcast either way."""
+    shapes = [
+        ((4, 9), (4, 3), 1), ((4, 9), (1, 3), 1), ((1, 9), (4, 3), (-1,)), ((9, 4), (3, 4), 0),
+        ((2, 9, 3, 5), (2, 4, 1, 2), (1, 3)), ((5, 6), (5, 6), None), ((7, 1), (1, 4), None),
+    ]  # fmt: skip
+    for (one, two, axes), mode, dtype in itertools.product(
+        shapes, MODES, ("float32", "float64", "complex128", "int32")
+    ):
+        both(name, data(rng, one, dtype), data(rng, two, dtype), mode, axes)
+
+
+def test_long_signals_agree_with_scipy(rng):
+    """Lengths for which the engine transforms."""
+    x, w = rng.standard_normal(20_000), rng.standard_normal(3000)
+    for name, mode in itertools.product(
+        ("fftconvolve", "oaconvolve", "convolve", "correlate"), MODES
+    ):
+        both(name, x, w, mode)
+    assert signal.choose_conv_method(x, w) == "fft"
+    assert signal.choose_conv_method(x, w[:3]) == "direct"
+    assert signal.choose_conv_method(x.astype(int), w.astype(int)) == "direct"
+
+
+def test_what_the_engine_has_not_is_left_to_scipy():
+    """Objects, long doubles, booleans, and nothing at all."""
+    for a, b in (
+        (np.array([1, 2, 3], object), np.array([4, 5], object)),
+        (np.ones(5, np.longdouble), np.ones(2, np.longdouble)),
+        (np.array([True, False, True]), np.array([True, True])),
+    ):
+        for name in ("convolve", "correlate"):
+            ours = getattr(signal, name)(a, b, method="direct")
+            expected = getattr(scipy.signal, name)(a, b, method="direct")
+            np.testing.assert_array_equal(ours, expected)
+            assert ours.dtype == expected.dtype
+    for name in ("convolve", "fftconvolve", "oaconvolve"):
+        both(name, np.zeros(0), np.ones(3))
+
+
+def test_large_integers_are_exact():
+    """SciPy's transform rounds them to double (its issue 6076)."""
+    x = np.array([2**53 + 1, 3])
+    np.testing.assert_array_equal(signal.convolve(x, [1, 0], "full"), [2**53 + 1, 3, 0])
+
+
+def test_nan_stays_where_it_is_read(rng):
+    """SciPy's transform would spread it to every output."""
+    x = rng.standard_normal(20_000)
+    x[500] = np.nan
+    for name in ("convolve", "fftconvolve", "oaconvolve"):
+        y = getattr(signal, name)(x, np.ones(3000))
+        assert np.isnan(y).sum() == 3000
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_lags(mode):
+    """One for each output of correlate."""
+    for n, k in itertools.product(range(1, 9), repeat=2):
+        both("correlation_lags", n, k, mode)
+
+
+BAD = {
+    "mode": ("convolve", ([1], [2], "chips")),
+    "method": ("convolve", ([1], [2], "full", "chips")),
+    "method of correlate": ("correlate", ([1], [2], "full", "chips")),
+    "dimensions": ("correlate", ([1], [[2]])),
+    "a number and an array": ("convolve", ([1], 2)),
+    "neither is longer": ("convolve", (np.ones((2, 3)), np.ones((3, 2)), "valid")),
+    "planes": ("convolve2d", ([1], [2])),
+    "boundary": ("convolve2d", ([[1]], [[2]], "full", "chips")),
+    "fill values": ("convolve2d", ([[1]], [[2]], "full", "fill", [1, 2])),
+    "complex fill value": ("correlate2d", ([[1]], [[2]], "full", "fill", 1j)),
+    "no axes": ("fftconvolve", ([1], [2], "full", [])),
+    "axis": ("oaconvolve", ([1], [2], "full", [1])),
+    "axis twice": ("fftconvolve", ([1], [2], "full", [0, 0])),
+    "axes of floats": ("fftconvolve", ([1], [2], "full", [0.5])),
+    "batches": ("oaconvolve", (np.ones((2, 5)), np.ones((3, 2)), "full", 1)),
+    "lags": ("correlation_lags", (3, 2, "chips")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
+def test_errors_are_those_of_scipy(case):
+    """The same type, whatever the words."""
+    name, args = BAD[case]
+    types = []
+    for module in (scipy.signal, signal):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - SciPy's type is what counts
+            getattr(module, name)(*args)
+        types.append(caught.type)
+    assert types[0] is types[1]
+
+
+def test_measured_times():
+    """Both methods, and the faster one of them."""
+    method, times = signal.choose_conv_method(np.ones(50), np.ones(3), measure=True)
+    assert set(times) == {"fft", "direct"}
+    assert times[method] == min(times.values())

@@ -1,0 +1,330 @@
+"""Samples left out: y = W · Σ m·x·w / Σ m·w, against that written down with the plain oracle."""
+
+import importlib.util
+
+import numpy as np
+import oracles
+import pytest
+from arrays import LAYOUTS, bits, small
+
+import pyconv
+from pyconv import missing
+from pyconv.boundaries import BOUNDARIES
+from pyconv.dtypes import DTYPES
+
+#: Kernel dimensions, shape of x, axes, kernel shape.
+SHAPES = {
+    "1-D": ((23,), (0,), (5,)),
+    "rows of a batch": ((3, 23), (1,), (4,)),
+    "columns of a batch": ((17, 3), (0,), (3,)),
+    "2-D": ((11, 13), (0, 1), (3, 4)),
+    "2-D, turned": ((11, 2, 13), (2, 0), (3, 4)),
+    "3-D": ((6, 7, 8), (0, 1, 2), (2, 3, 3)),
+}
+EXTENTS = ["valid", "same", "full", "pads"]
+
+
+def expected(x, seen, w, *args, outside=1, fill_value=0, **keywords):
+    """Return the definition in a wide dtype: NaN where nothing was seen."""
+    zeroed = np.where(seen, x, np.zeros((), x.dtype))
+    total, _ = oracles.correlate(
+        zeroed, w, *args, fill_value=fill_value if outside else 0, **keywords
+    )
+    weight, _ = oracles.correlate(seen.astype(int), w, *args, fill_value=outside, **keywords)
+    wide = np.complex128 if total.dtype.kind == "c" or w.dtype.kind == "c" else np.float64
+    total, weight = total.astype(wide), weight.astype(wide)
+    whole = oracles.wide(w).sum()
+    whole = np.conj(whole) if not keywords.get("flip", False) else whole
+    with np.errstate(all="ignore"):
+        y = total / weight * whole
+    y[weight == 0] = np.nan
+    return y
+
+
+def pads(mode, n):
+    return [(2, -1), (3, 1), (0, 2)][:n] if mode == "pads" else mode
+
+
+def gappy(rng, shape, dtype):
+    """Return whole numbers, and where they are seen: a block of them is not."""
+    x = small(rng, shape, dtype)
+    seen = rng.random(shape) < 0.7
+    seen[tuple(slice(n // 3, n // 3 + n // 2) for n in shape)] = False
+    return x, seen
+
+
+def with_nan(x, seen):
+    x = x.copy()
+    x[~seen] = np.nan
+    return x
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("mode", EXTENTS)
+@pytest.mark.parametrize("case", SHAPES)
+def test_definition(case, mode, boundary, rng):
+    """Every boundary and extent, with stride, dilation and flip, by NaN and by mask."""
+    shape, axes, taps = SHAPES[case]
+    x, seen = gappy(rng, shape, "float64")
+    w = rng.integers(1, 5, taps).astype(float)
+    n = len(axes)
+    for stride, dilation, flip in [(1, 1, False), (2, 1, True), ((1, 2, 3)[:n], (2, 1, 1)[:n], 0)]:
+        keywords = {"axes": axes, "stride": stride, "dilation": dilation, "fill_value": 3}
+        args = (pads(mode, n), boundary)
+        right = expected(x, seen, w, *args, flip=flip, **keywords)
+        call = pyconv.convolve if flip else pyconv.correlate
+        by_nan = call(with_nan(x, seen), w, *args, nan_policy="omit", **keywords)
+        np.testing.assert_allclose(by_nan, right, rtol=1e-13, atol=1e-13)
+        assert bits(call(x, w, *args, mask=~seen, **keywords)) == bits(by_nan)
+        masked = np.ma.array(with_nan(x, seen), mask=~seen)
+        assert bits(call(masked, w, *args, **keywords)) == bits(by_nan)
+        right = expected(x, seen, w, *args, flip=flip, outside=0, **keywords)
+        keywords["fill_value"] = np.nan
+        y = call(with_nan(x, seen), w, *args, nan_policy="omit", **keywords)
+        np.testing.assert_allclose(y, right, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("w_dtype", DTYPES)
+@pytest.mark.parametrize("x_dtype", DTYPES)
+def test_dtypes(x_dtype, w_dtype, rng):
+    """Quotients of integers are float64; floats keep their dtype."""
+    x, seen = gappy(rng, (9, 12), x_dtype)
+    w = np.abs(small(rng, (3, 2), w_dtype)).astype(w_dtype)
+    w[0, 0] = 1
+    natural = pyconv.correlate(x, w).dtype
+    result = np.dtype(float) if natural.kind in "iu" else natural
+    y = pyconv.correlate(x, w, "same", "nearest", mask=~seen)
+    assert y.dtype == result
+    right = expected(x, seen, w, "same", "nearest")
+    epsilon = np.finfo(result).eps
+    np.testing.assert_allclose(y, right, rtol=20 * epsilon, atol=40 * epsilon)
+    for dtype in (d for d in DTYPES if d.kind in "fc" and (d.kind == "c" or result.kind == "f")):
+        y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, dtype=dtype)
+        assert y.dtype == dtype
+        epsilon = max(np.finfo(dtype).eps, epsilon)
+        np.testing.assert_allclose(y, right, rtol=20 * epsilon, atol=40 * epsilon)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_missing_is_the_plain_call(dtype, rng):
+    """The same bits, and for plain data the same dtype."""
+    x, w = small(rng, (40, 50), dtype), np.ones((3, 3), dtype)
+    plain = pyconv.correlate(x, w, "same", "mirror")
+    y = pyconv.correlate(x, w, "same", "mirror", nan_policy="omit")
+    assert bits(y) == bits(plain)
+    y = pyconv.correlate(x, w, "same", "mirror", mask=np.zeros(50, bool))
+    wide = plain.astype(float) if plain.dtype.kind in "iu" else plain
+    assert bits(y) == bits(wide)
+    assert np.all(pyconv.coverage(x, w, "same", "mirror") == 1)
+
+
+def test_whole_windows_have_the_bits_of_the_plain_call(rng):
+    """What does not reach a gap does not know of it."""
+    x = rng.standard_normal((300, 400)).astype("float32")
+    w = rng.random((5, 5)).astype("float32")
+    plain = pyconv.correlate(x, w, "same", "nearest", rtol=0)
+    x[100:120, 50:80] = np.nan
+    y = pyconv.correlate(x, w, "same", "nearest", nan_policy="omit", rtol=0)
+    touched = np.zeros(x.shape, bool)
+    touched[98:122, 48:82] = True
+    assert np.array_equal(y[~touched], plain[~touched])
+    inside = np.zeros(x.shape, bool)
+    inside[102:118, 52:78] = True
+    assert np.array_equal(np.isnan(y), inside)
+
+
+@pytest.mark.parametrize("block", [1, 50, 700])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_blocks(boundary, block, rng, monkeypatch):
+    """However the work is cut, the results are the same bits."""
+    for case in SHAPES:
+        shape, axes, taps = SHAPES[case]
+        x, seen = gappy(rng, shape, "float32")
+        w = rng.random(taps).astype("float32")
+        keywords = {"axes": axes, "stride": 2, "fill_value": 2, "mask": ~seen, "rtol": 0}
+        whole = pyconv.correlate(x, w, "full", boundary, **keywords)
+        with monkeypatch.context() as patch:
+            patch.setattr(missing, "BLOCK", block)
+            patch.setattr(missing, "LEAST_SPANS", 0)
+            cut = pyconv.correlate(x, w, "full", boundary, **keywords)
+        assert bits(cut) == bits(whole)
+
+
+@pytest.mark.parametrize("method", ["fft", "separable"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_transforms(dtype, method, rng):
+    """Where little or nothing was seen, the sums are made plainly."""
+    if method == "separable" and dtype == "complex64":
+        pytest.skip("complex kernels are not taken apart")
+    x = rng.standard_normal((150, 130)).astype(dtype)
+    row = np.exp(-0.5 * np.linspace(-4, 4, 21) ** 2)
+    w = np.outer(row, row).astype(np.empty(0, dtype).real.dtype)
+    seen = rng.random(x.shape) < 0.9
+    seen[30:100, 20:90] = False
+    right = expected(x, seen, w, "same", "nearest") / w.sum()
+    y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method=method) / w.sum()
+    assert np.array_equal(np.isnan(y), np.isnan(right))
+    assert np.isnan(y).any()
+    error = np.nanmax(np.abs(y - right)) / np.abs(x).max()
+    assert error < 64 * 64 * np.finfo(dtype).eps
+    covered = pyconv.coverage(np.where(seen, x, np.nan), w, "same", "nearest")
+    assert np.array_equal(covered == 0, np.isnan(right))
+
+
+def test_outside_alone(rng):
+    """With a fill value that is NaN, results at the border are means of what is inside."""
+    for dtype in ("float32", "uint8"):
+        x, w = small(rng, (9, 8), dtype), np.array([[1, 2, 1], [2, 4, 2]], dtype)
+        seen = np.ones(x.shape, bool)
+        for mode in ("same", "full"):
+            y = pyconv.correlate(x, w, mode, fill_value=np.nan, nan_policy="omit")
+            right = expected(x, seen, w, mode, outside=0)
+            np.testing.assert_allclose(y, right, rtol=1e-6, atol=1e-6)
+        y = pyconv.correlate(x, w, fill_value=np.nan, nan_policy="omit")
+        np.testing.assert_array_equal(y, pyconv.correlate(x, w))
+
+
+def test_weights_of_both_signs(rng):
+    """NaN where the weights that were seen cancel, the definition elsewhere."""
+    w = np.array([2.0, -1.0, -1.0, 3.0])
+    x = np.array([1.0, np.nan, np.nan, 4.0, 5.0, 6.0, np.nan])
+    y = pyconv.correlate(x, w, nan_policy="omit")
+    right = [
+        3 * (2 * 1 + 3 * 4) / 5, 3 * (-4 + 15) / 2, 3 * (-4 - 5 + 18) / 1, np.nan,
+    ]  # fmt: skip
+    np.testing.assert_allclose(y, right, rtol=1e-15)
+    assert pyconv.coverage(x, w).tolist() == pytest.approx([5 / 7, 4 / 7, 5 / 7, 4 / 7])
+
+
+def test_complex_weights(rng):
+    """Conjugated by correlate in both sums, and not by convolve."""
+    x, seen = gappy(rng, (12, 15), "complex128")
+    w = small(rng, (3, 3), "complex128") + 4
+    for flip, call in ((False, pyconv.correlate), (True, pyconv.convolve)):
+        right = expected(x, seen, w, "same", "wrap", flip=flip)
+        y = call(x, w, "same", "wrap", mask=~seen)
+        np.testing.assert_allclose(y, right, rtol=1e-13, atol=1e-13)
+
+
+def test_negative_weights_and_tails(rng):
+    """All weights negative, and weights so small that W / Σ m·w overflows."""
+    x, seen = gappy(rng, (20,), "float32")
+    right = expected(x, seen, np.full(3, -1.0), "same", "wrap")
+    y = pyconv.correlate(x, np.full(3, -1, "float32"), "same", "wrap", mask=~seen)
+    np.testing.assert_allclose(y, right, rtol=1e-6)
+    w = np.array([1e-39, 1, 1e-30], "float32")
+    x = np.array([3, np.nan, np.nan, 7], "float32")
+    assert pyconv.correlate(x, w, nan_policy="omit").tolist() == [3, 7]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout, rng):
+    """Any memory layout gives the answer of a contiguous copy; nothing is written to it."""
+    for dtype in ("float32", "complex128", "int16"):
+        x, seen = gappy(rng, (9, 10, 3), dtype)
+        w = np.array([[1, 2], [3, 4]])
+        given, mask = LAYOUTS[layout](x), LAYOUTS[layout](~seen)
+        y = pyconv.correlate(given, w, axes=(0, 1), mask=mask)
+        assert bits(y) == bits(pyconv.correlate(x, w, axes=(0, 1), mask=~seen))
+        assert np.array_equal(given, x)
+
+
+def test_a_mask_for_all_channels(rng):
+    """A mask that is broadcast along batch axes is the same as one that is written out."""
+    _, seen = gappy(rng, (20, 21), "float32")
+    picture = rng.random((20, 21, 3)).astype("float32")
+    w = rng.random((3, 3)).astype("float32")
+    y = pyconv.correlate(picture, w, "same", "mirror", axes=(0, 1), mask=~seen[..., np.newaxis])
+    for channel in range(3):
+        one = pyconv.correlate(picture[..., channel], w, "same", "mirror", mask=~seen)
+        np.testing.assert_allclose(y[..., channel], one, rtol=1e-6)
+    stack = np.moveaxis(picture, -1, 0)
+    y = pyconv.correlate(stack, w, "same", "mirror", mask=~seen)
+    np.testing.assert_allclose(y[2], one, rtol=1e-6)
+
+
+def test_what_is_masked_is_not_read(rng):
+    """Neither NaN nor infinity under the mask reach a result; seen ones follow the policy."""
+    x, seen = gappy(rng, (9, 9), "float64")
+    right = pyconv.correlate(x, np.ones((2, 2)), mask=~seen)
+    for value in (np.nan, np.inf, 1e308):
+        spoilt = np.where(seen, x, value)
+        y = pyconv.correlate(spoilt, np.ones((2, 2)), mask=~seen, nan_policy="raise")
+        assert bits(y) == bits(right)
+    y = pyconv.correlate([1, np.nan, 3, np.inf, 5, 6], np.ones(2), mask=[True] + 5 * [False])
+    np.testing.assert_array_equal(y, [np.nan, np.nan, np.inf, np.inf, 11])
+
+
+def test_out(rng):
+    """The result may go into an array, even the one that is read."""
+    x, seen = gappy(rng, (30, 31), "float64")
+    right = pyconv.correlate(x, np.ones((3, 3)), "same", mask=~seen)
+    for out in (np.empty(x.shape), np.empty(x.shape[::-1]).T, x):
+        y = pyconv.correlate(x, np.ones((3, 3)), "same", mask=~seen, out=out)
+        assert y is out
+        assert bits(y) == bits(right)
+    with pytest.raises(TypeError, match="out has dtype int64, but the result is float64"):
+        pyconv.correlate(x, np.ones((3, 3)), "same", mask=~seen, out=np.empty(x.shape, int))
+
+
+def test_plan(rng):
+    """A plan leaves out what the call does: NaN, its own mask and those of masked arrays."""
+    x, seen = gappy(rng, (12, 13), "float32")
+    w = rng.random((3, 3)).astype("float32")
+    right = pyconv.correlate(x, w, "same", mask=~seen)
+    made = pyconv.plan(x.shape, w, "same", nan_policy="omit")
+    assert bits(made(with_nan(x, seen))) == bits(right)
+    assert bits(made(np.ma.array(x, mask=~seen))) == bits(right)
+    out = np.empty_like(x)
+    masked = pyconv.plan(x.shape, w, "same", mask=~seen, nan_policy="raise")
+    assert masked(with_nan(x, seen), out) is out
+    assert bits(out) == bits(right)
+    assert masked.algorithm == masked.explain().algorithm == "direct"
+    with pytest.raises(ValueError, match="x holds NaN"):
+        masked(np.full_like(x, np.nan))
+    with pytest.raises(TypeError, match="masked"):
+        pyconv.plan((5,), [1, 2], nan_policy="omit")(np.ma.ones(5, int))
+    whole = pyconv.plan((5,), [1, 2], mask=False)
+    assert whole(np.ma.masked_equal([1, 2, 3, 4, 5], 3)).tolist() == [5, 6, 12, 14]
+
+
+def test_max_memory(rng):
+    """The cap holds for everything; too little says what is needed."""
+    x, seen = gappy(rng, (200, 300), "float64")
+    w = rng.random((3, 3))
+    right = pyconv.correlate(x, w, mask=~seen, rtol=0)
+    y = pyconv.correlate(x, w, mask=~seen, rtol=0, max_memory=300_000)
+    np.testing.assert_allclose(y, right, rtol=1e-14)
+    wide = np.zeros((9, 200_000))
+    with pytest.raises(MemoryError, match="max_memory=2000000 is too little workspace to leave"):
+        pyconv.correlate(wide, w, mask=wide == 0, max_memory=2_000_000)
+
+
+def test_threads(rng):
+    """The same bits for any number."""
+    x, seen = gappy(rng, (300, 400), "float32")
+    w = rng.random((5, 5)).astype("float32")
+    alone = pyconv.correlate(x, w, "same", mask=~seen, workers=1)
+    assert bits(pyconv.correlate(x, w, "same", mask=~seen, workers=3)) == bits(alone)
+
+
+def test_empty_batch():
+    assert pyconv.correlate(np.zeros((0, 5)), np.ones(2), nan_policy="omit").shape == (0, 4)
+    assert pyconv.coverage(np.zeros((0, 5)), np.ones(2)).shape == (0, 4)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("astropy"), reason="needs astropy")
+@pytest.mark.filterwarnings("ignore:nan_treatment='interpolate', however, NaN values")
+@pytest.mark.parametrize("boundary", ["fill", "wrap", "extend"])
+def test_agrees_with_astropy(boundary, rng):
+    """convolve(nan_treatment='interpolate'), with and without a kernel that is normalised."""
+    from astropy.convolution import convolve
+
+    for shape, taps in (((50,), (5,)), ((30, 31), (5, 3)), ((12, 13, 14), (3, 3, 5))):
+        x, seen = gappy(rng, shape, "float64")
+        seen |= rng.random(shape) < 0.5
+        x, w = with_nan(x, seen), rng.random(taps)
+        theirs = {"boundary": boundary, "fill_value": 2.0, "nan_treatment": "interpolate"}
+        y = pyconv.convolve(x, w, "same", boundary, fill_value=2.0, nan_policy="omit")
+        np.testing.assert_allclose(y, convolve(x, w, normalize_kernel=False, **theirs), rtol=1e-12)
+        np.testing.assert_allclose(y / w.sum(), convolve(x, w, **theirs), rtol=1e-12)
