@@ -212,6 +212,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "2-D": (
         *(_cube(512, k, 2) for k in (3, 7, 15)),
         _cube(2048, 3, 2),
+        _cube(512, 15, 2, kernel="gaussian"),
+        _cube(512, 15, 2, kernel="box"),
         _cube(512, 7, 2, mode="valid", stride=2),
         _cube(512, 7, 2, mode="valid", dilation=3),
         _cube(512, 7, 2, x_dtype="float64", w_dtype="float64"),

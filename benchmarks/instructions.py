@@ -44,14 +44,10 @@ class Filter:
 
     case: Case
     method: str
-    #: Whether the kernel is made a product of a column and a row.
-    separable: bool = False
 
     def bind(self) -> Bound:
         """Return the call that fills a given result."""
         x, w = self.case.data()
-        if self.separable:
-            w = np.multiply.outer(w[:, 0], w[0])
         y = np.full(self.case.y_shape, np.nan, self.case.result_dtype)
         call = self.case.bind(x, w, y, self.method)
         found = error(call(), self.case.exact_by_ndimage(x, w), x, w)
@@ -125,7 +121,8 @@ CALLS: dict[str, Filter | Planned | Forward | WeightGradient] = {
     "1-D 31 direct": Filter(Case((20_011,), (31,), boundary="constant"), "direct"),
     "3-D 3×3×3 direct": Filter(Case((25, 31, 45), (3, 3, 3)), "direct"),
     "2-D 31×31 fft": Filter(Case((129, 203), (31, 31), boundary="constant"), "fft"),
-    "2-D 15×15 separable": Filter(Case((129, 203), (15, 15)), "separable", separable=True),
+    "2-D 15×15 separable": Filter(Case((129, 203), (15, 15), kernel="gaussian"), "separable"),
+    "2-D 15×15 box": Filter(Case((129, 203), (15, 15), kernel="box"), "box"),
     "layer 3×3 blocked": Forward(Layer(32, 32, 28, 3), "blocked"),
     "layer 3×3 winograd4": Forward(Layer(32, 32, 28, 3), "winograd4"),
     "layer 3×3 winograd2": Forward(Layer(32, 32, 28, 3), "winograd2"),

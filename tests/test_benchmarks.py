@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pyconv
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES
@@ -19,7 +20,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
 from benchmarks import callgrind, dashboard, instructions, noise, tables, tracked
-from benchmarks.cases import Case, error, tolerance
+from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.report import pages, summary
 from benchmarks.report.command import compare, joined
@@ -52,6 +53,23 @@ def test_every_compiled_algorithm_is_counted():
     ):
         counted = {c.method for c in instructions.CALLS.values() if isinstance(c, kind)}
         assert {a.name for a in algorithms} - {"im2col", "reference"} <= counted
+
+
+def test_every_algorithm_has_a_case_that_it_solves():
+    """One that only some weights are fit for has such weights in both profiles of the suite."""
+    for labels in (correlation._QUICK_LABELS["2-D"], [c.label for c in CASES["2-D"]]):
+        for name in set(tables.ALGORITHM_NAMES) - {"reference"}:
+            assert any(solves(name, correlation._BY_LABEL[label]) for label in labels), name
+
+
+def solves(method, case):
+    """Return whether an algorithm takes a case, without computing it."""
+    x, w = case.data()
+    try:
+        pyconv.plan(x, w, **case.options, method=method)
+    except ValueError:
+        return False
+    return True
 
 
 # ---- counting ---------------------------------------------------------------------------------

@@ -13,10 +13,15 @@ METHODS = ("auto", *ALGORITHM_NAMES)
 Known = dict[tuple[str, ...], Figures]
 
 _BY_LABEL = {case.label: case for cases in CASES.values() for case in cases}
-#: In the cache and out of it.
+#: In the cache and out of it, and weights that only some algorithms are fit for.
 _QUICK_LABELS = {
     "1-D": ("10000 k=17", "1000000 k=127"),
-    "2-D": ("512x512 k=7", "2048x2048 k=3"),
+    "2-D": (
+        "512x512 k=7",
+        "2048x2048 k=3",
+        "512x512 k=15 gaussian",
+        "512x512 k=15 box",
+    ),
     "3-D": ("64x64x64 k=3", "64x64x64 k=7"),
 }
 _EPSILONS = "ε of max|x|·Σ|w|"
