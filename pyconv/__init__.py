@@ -1,8 +1,9 @@
 """Cross-correlation and convolution of NumPy arrays in one, two and three dimensions."""
 
 from pyconv._version import __version__
+from pyconv.candidates import Explanation
 from pyconv.correlation import convolve, correlate
-from pyconv.explanation import Explanation, explain
+from pyconv.explanation import explain
 from pyconv.matching import match_template, xcorr
 from pyconv.measuring import tune_machine
 from pyconv.missing import coverage

@@ -1,5 +1,6 @@
 """From a layer's problem to a plan: choose the algorithm of least cost, bind it, keep it."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from pyconv.algorithms.base import (
     WeightGradientAlgorithm,
     layer_summation_bound,
 )
+from pyconv.candidates import Candidate, Explanation
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE
 from pyconv.planning import WISDOM
@@ -92,6 +94,36 @@ def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> 
     if reason is not None:
         raise ValueError(f"method={method!r} cannot solve this layer: {reason}")
     return named[0]
+
+
+def layer_explanation(plan: LayerPlan, method: str) -> Explanation:
+    """Return which algorithms could solve a layer, what each would cost, and which one runs."""
+    problem = plan.problem
+    groups = f", groups {problem.groups}" if problem.groups > 1 else ""
+    return Explanation(
+        f"input {problem.x_shape}, weight {problem.w_shape}{groups} -> {problem.y_shape}",
+        f"method {method!r}",
+        tuple(_candidate(a, plan, method) for a in LAYER_ALGORITHMS),
+        2 * problem.products,
+        problem.bytes,
+        problem.dtype,
+    )
+
+
+def _candidate(algorithm: LayerAlgorithm, plan: LayerPlan, method: str) -> Candidate:
+    problem = plan.problem
+    rejected = algorithm.rejects(problem)
+    if rejected is not None:
+        return Candidate(algorithm.name, rejected, False, None, None, None)
+    forced = f"method={method!r} is forced" if method not in ("auto", algorithm.name) else None
+    return Candidate(
+        algorithm.name,
+        forced,
+        algorithm.name == plan.algorithm.name,
+        algorithm.workspace(problem) if math.prod(problem.y_shape) else 0,
+        algorithm.error_bound(problem),
+        algorithm.cost(problem, MACHINE),
+    )
 
 
 def _plain_method(problem: LayerProblem) -> str:

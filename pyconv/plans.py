@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.candidates import Explanation
 from pyconv.dtypes import ACCUMULATORS, is_integer
-from pyconv.explanation import Explanation, explanation_of
+from pyconv.explanation import explanation_of
 from pyconv.missing import Omission, check_seen, leaves_out, split_mask
 from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
 from pyconv.problem import Problem

@@ -36,6 +36,7 @@ MODULES = {
 #: Leaves → what of the package each may import.
 LEAVES = {
     "pyconv._version": set(),
+    "pyconv.candidates": set(),
     "pyconv.boundaries": set(),
     "pyconv.dtypes": set(),
     "pyconv.machine": set(),

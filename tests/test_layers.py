@@ -554,3 +554,28 @@ def test_bad_plans(rng):
         plan(np.ones((1, 3, 8, 8)))
     with pytest.raises(TypeError, match=r"complex"):
         functional.plan_conv((1, 3, 8, 8), np.ones((4, 3, 3, 3), complex))
+
+
+@pytest.mark.parametrize("method", ["auto", "blocked", "reference"])
+@pytest.mark.parametrize("groups", [1, 8])
+def test_plans_say_why_they_chose(method, groups):
+    """A row for each algorithm; the cheapest of those that can, or the one that is forced."""
+    weight = np.ones((8, 8 // groups, 3, 3), np.float32)
+    plan = functional.plan_conv((2, 8, 9, 10), weight, padding=1, groups=groups, method=method)
+    why = plan.explain()
+    rows = {row.algorithm: row for row in why.candidates}
+    assert list(rows) == [a.name for a in LAYER_ALGORITHMS]
+    assert [row.algorithm for row in why.candidates if row.chosen] == [plan.algorithm]
+    assert why.algorithm == plan.algorithm
+    assert why.flops == 2 * 2 * 8 * 9 * 10 * 9 * 8 // groups
+    assert why.nbytes == 4 * (2 * 2 * 8 * 9 * 10 + weight.size)
+    if method == "auto":
+        able = [row for row in why.candidates if row.rejected is None]
+        assert min(able, key=lambda row: row.seconds).chosen
+    else:
+        assert plan.algorithm == method
+        assert all("forced" in r.rejected for r in rows.values() if r.seconds and not r.chosen)
+    assert (rows["depthwise"].seconds is None) == (groups == 1)
+    for row in why.candidates:
+        assert row.algorithm in str(why)
+        assert row.rejected is None or row.rejected in str(why)

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.layer_planning import LayerPlan, layer_plan, weight_gradient_plan
+from pyconv.candidates import Explanation
+from pyconv.layer_planning import (
+    LayerPlan,
+    layer_explanation,
+    layer_plan,
+    weight_gradient_plan,
+)
 from pyconv.layer_problem import (
     LayerProblem,
     Options,
@@ -242,6 +248,7 @@ class ConvPlan:
         self.dtype = call.dtype
         self.output_shape = problem.y_shape
         self._plan = layer_plan(problem, method)
+        self._method = method
         self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
         self._packed = self._plan.bound.pack(contiguous(weights, call.sums))
 
@@ -249,6 +256,28 @@ class ConvPlan:
     def algorithm(self) -> str:
         """The name of the algorithm that runs."""
         return self._plan.algorithm.name
+
+    def explain(self) -> Explanation:
+        """Say which algorithm runs, what the others would cost, or why they cannot.
+
+        Returns
+        -------
+        pyconv.Explanation
+            Prints as a table, and carries the same as data. Error bounds are parts of the
+            Σ|x||w| of a window; times are predicted for one thread.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from pyconv.nn import functional
+        >>> weight = np.ones((64, 64, 3, 3), "float32")
+        >>> why = functional.plan_conv((1, 64, 56, 56), weight, padding=1).explain()
+        >>> why.algorithm
+        'winograd4'
+        >>> [row.rejected for row in why.candidates if row.algorithm == "depthwise"]
+        [...]
+        """
+        return layer_explanation(self._plan, self._method)
 
     @np.errstate(all="ignore")
     def __call__(
