@@ -224,6 +224,25 @@ def test_rectifying_in_place(rng):
     assert nn.ReLU(inplace=True)(own) is not own
 
 
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_residuals_keep_their_input(rng, shortcut):
+    """Where the body, or the shortcut, begins in place, the other way still reads the input."""
+    x = rng.standard_normal((2, 12)).astype(np.float32)
+    results = []
+    for inplace in (False, True):
+        body = nn.Sequential(nn.Flatten(), nn.ReLU(inplace), nn.Linear(12, 12, rng=0))
+        way = nn.Sequential(nn.ReLU(inplace), nn.Linear(12, 12, rng=1)) if shortcut else None
+        model = nn.Residual(body, way)
+        given = x.copy()
+        y = model(given)
+        np.testing.assert_array_equal(given, x)
+        assert given.flags.writeable
+        dx = model.backward(np.ones_like(y))
+        results.append([y, dx, *(p.grad for p in model.parameters())])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_copies_and_pickles(rng):
     """A copy has weights of its own, and nothing that forward kept."""
     x = rng.standard_normal((2, 1, 8, 8)).astype(np.float32)

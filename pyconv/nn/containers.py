@@ -180,7 +180,8 @@ class Residual(_Container):
         return {"body": self.body} | ({} if self.shortcut is None else {"shortcut": self.shortcut})
 
     def _through(self, input: npt.ArrayLike, prefix: str) -> Array:
-        x = plain_array(input, "input")
+        x = plain_array(input, "input").view()
+        x.flags.writeable = False  # both ways read it: neither may rectify it in place
         way = x if self.shortcut is None else self.shortcut._run(x, f"{prefix}shortcut")
         y = self.body._run(x, f"{prefix}body")
         if y.shape != way.shape:
