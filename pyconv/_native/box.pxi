@@ -538,10 +538,7 @@ cdef class BoxLoop:
         b.out_item = cnp.PyArray_ITEMSIZE(y)
         b.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         b.out_y = y.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
-        b.stored = y_code == self.sums_row or (
-            not clip and self.sums_code >= SUMS_INT64
-            and (y_code == ROW_INT64 or y_code == ROW_UINT64)
-        )
+        b.stored = are_stored(self.sums_code, self.sums_row, y_code, clip)
         b.emit = row_emits[self.sums_code][clip][y_code]
         b.streaming = (b.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and <uintptr_t>cnp.PyArray_DATA(y) % b.item == 0)

@@ -127,6 +127,13 @@ SUM_CODES = {
 }
 
 
+cdef inline bint are_stored(int sums_code, int sums_row, int code, bint clip) noexcept:
+    """Return whether sums are a result of array type ``code`` as they are, bit for bit."""
+    if code == sums_row:
+        return True
+    return not clip and sums_code >= SUMS_INT64 and (code == ROW_INT64 or code == ROW_UINT64)
+
+
 def vector_bytes():
     """Return the bytes of one vector register of this variant, as it was compiled."""
     return STENCIL_VECTOR_BYTES

@@ -749,9 +749,7 @@ cdef class DirectLoop:
         s.out_item = cnp.PyArray_ITEMSIZE(y)
         s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.out_y = y.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
-        s.stored = code == self.sums_row or (
-            not clip and self.sums_code >= SUMS_INT64 and (code == ROW_INT64 or code == ROW_UINT64)
-        )
+        s.stored = are_stored(self.sums_code, self.sums_row, code, clip)
         s.emit = row_emits[self.sums_code][clip][code]
         s.streaming = (s.stored and s.y.taps < TALL and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and s.tile_cols * s.item >= LINE_BYTES

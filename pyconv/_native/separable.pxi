@@ -447,10 +447,7 @@ cdef class SeparableLoop:
         s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.out_y = y.strides[self.axis_of[1]]
         s.y.comb = s.y.dilation
-        s.stored = y_code == self.sums_row or (
-            not clip and self.sums_code >= SUMS_INT64
-            and (y_code == ROW_INT64 or y_code == ROW_UINT64)
-        )
+        s.stored = are_stored(self.sums_code, self.sums_row, y_code, clip)
         s.emit = row_emits[self.sums_code][clip][y_code]
         s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and s.tile_cols * s.item >= LINE_BYTES
