@@ -156,6 +156,7 @@ _2D = (
     Layer(32, 32, 112, 3, groups=32),
     Layer(512, 512, 14, 3, groups=512),
     Layer(144, 144, 56, 3, stride=2, groups=144),
+    Layer(960, 960, 7, 3, groups=960),
     Layer(1, 6, 28, 5, batch=64),
     Layer(6, 16, 14, 5, pad=0, batch=64),
     Layer(64, 64, 28, 3, batch=8),

@@ -2,7 +2,7 @@
 
     python -m tests.scipy_suites                 both runs below, and what they say together
     python -m tests.scipy_suites --run           SciPy's tests with our functions
-    python -m tests.scipy_suites --run --perturb the same with every result × 1.01 + 1
+    python -m tests.scipy_suites --run --perturb the same with every result × 1.01 + 1 to 3
 
 The second run shows which of the tests can fail at all: one that passes whatever the functions
 return says nothing. Tests that never call one of ours are not counted in either.
