@@ -487,8 +487,8 @@ cdef class DepthwiseLoop:
                          <double*>cnp.PyArray_DATA(packed))
         return packed
 
-    def run(self, cnp.ndarray x, cnp.ndarray packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``bias`` and ``y`` are contiguous."""
+    def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
+        """Solve the problem: ``w``, (K, taps) or packed, ``bias`` and ``y`` are contiguous."""
         cdef Depthwise s = self.s
         cdef Py_ssize_t units = s.n_batch * s.outs * s.z.out * s.n_slabs * s.n_panels
         cdef Py_ssize_t each = self.thread_bytes(), done = 0, step, tables, outside, k
@@ -505,7 +505,9 @@ cdef class DepthwiseLoop:
         s.x.fill = &zero
         s.in_place = s.in_place and s.x.same
         s.runs = <const depthwise_run*>&self.runs[0]
-        s.weights = cnp.PyArray_DATA(packed)
+        if not packed:
+            w = self.pack(w)
+        s.weights = cnp.PyArray_DATA(w)
         s.bias = NULL
         if bias is not None:
             s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)
