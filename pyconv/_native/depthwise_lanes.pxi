@@ -32,6 +32,7 @@ cdef struct DepthwiseLanes:
     # Results of a unit and of a chunk; samples that a unit turns.
     Py_ssize_t rows, n_slabs, chunk_rows
     Py_ssize_t turned_rows, turned_cols
+    bint same_border                    # zeros, at the same places in every unit
     # Strides of x, in samples.
     Py_ssize_t x_batch, x_channel, x_z, x_y, x_x
 
@@ -39,9 +40,14 @@ cdef struct DepthwiseLanes:
 cdef inline void list_lanes(const DepthwiseLanes* s, Py_ssize_t block, Py_ssize_t sharing,
                             Py_ssize_t apart, Py_ssize_t* offset) noexcept nogil:
     """List where the channels of a block begin; lanes behind the last one repeat it."""
-    cdef Py_ssize_t j
+    cdef Py_ssize_t channel = block * s.lanes // sharing, ahead = block * s.lanes % sharing
+    cdef Py_ssize_t last = (s.outs - 1) // sharing, j
     for j in range(s.lanes):
-        offset[j] = least(block * s.lanes + j, s.outs - 1) // sharing * apart
+        offset[j] = least(channel, last) * apart
+        ahead += 1
+        if ahead == sharing:
+            ahead = 0
+            channel += 1
 
 
 cdef inline void turn_neighbours(const DepthwiseLanes* s, const real_t* x, Py_ssize_t step,
@@ -90,14 +96,15 @@ cdef void turn_samples(const DepthwiseLanes* s, const real_t* x, const Py_ssize_
         at = out + t * s.turned_rows * row_samples
         for q in range((rows - 1) * s.y.stride + reach):
             line = source_index(&s.y, row_from * s.y.stride - s.y.low + q)
-            if plane < 0 or line < 0:
-                memset(at, 0, row_samples * sizeof(real_t))
-            else:
+            if plane >= 0 and line >= 0:
                 row = x + plane * s.x_z + line * s.x_y
-                turn_border(s, row, offset, 0, before, at)
                 turn_neighbours(s, row + (before - s.x.low) * s.x_x, s.x_x, offset,
                                 until_end - before, at + before * s.lanes)
-                turn_border(s, row, offset, until_end, s.turned_cols, at)
+                if not s.same_border:
+                    turn_border(s, row, offset, 0, before, at)
+                    turn_border(s, row, offset, until_end, s.turned_cols, at)
+            elif not s.same_border:
+                memset(at, 0, row_samples * sizeof(real_t))
             at += row_samples
 
 
@@ -149,6 +156,8 @@ cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t 
     cdef real_t* turned = sums + s.chunk_rows * s.x.out * s.lanes
     cdef const real_t* w
     cdef const real_t* bias
+    if s.same_border:
+        memset(turned, 0, s.turned_rows * s.turned_cols * s.lanes * sizeof(real_t))
     for unit in range(start, stop):
         row_from = unit % s.n_slabs * s.rows
         oz = unit // s.n_slabs % s.z.out
@@ -200,6 +209,9 @@ cdef class DepthwiseLanesLoop:
         s.rows = most(1, least(s.y.out, (s.rows - reach) // s.y.stride + 1))
         s.n_slabs = ceil_div(s.y.out, s.rows)
         s.turned_rows = (s.rows - 1) * s.y.stride + reach
+        s.same_border = (s.n_slabs == 1 and s.z.taps == 1 and s.z.low == 0
+                         and (s.z.out - 1) * s.z.stride < s.z.size
+                         and all((np.concatenate(row[7:]) < 0).all() for row in axes))
         s.chunk_rows = most(1, least(s.rows, CHUNK_PIXELS // s.x.out))
         self.kernel_rows = np.add.outer(
             np.arange(s.z.taps) * (s.turned_rows * row_samples),
