@@ -229,7 +229,7 @@ cdef class DepthwiseLanesLoop:
         return (pixels * s.lanes * self.item + 127) // 64 * 64
 
     def pack(self, cnp.ndarray w):
-        """Return the kernels, (K, taps) and contiguous, by block of lanes, tap after tap."""
+        """Return the kernels, contiguous, by block of lanes, tap after tap."""
         cdef const DepthwiseLanes* s = &self.s
         cdef Py_ssize_t block, size = s.n_taps * s.lanes
         cdef cnp.ndarray packed = np.empty((s.blocks, s.n_taps, s.lanes), self.dtype)
@@ -243,7 +243,7 @@ cdef class DepthwiseLanesLoop:
         return packed
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``w``, (K, taps) or packed, ``bias`` and ``y`` are contiguous."""
+        """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef DepthwiseLanes s = self.s
         cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
         cdef Py_ssize_t each = self.workspace(), done = 0, step

@@ -70,7 +70,7 @@ class Depthwise:
 
     def bind(self, problem: LayerProblem) -> BoundLayer:
         """Return the compiled loop."""
-        return _Bound(self.loop(problem), problem.out_channels)
+        return _Bound(self.loop(problem))
 
     def loop(self, problem: LayerProblem) -> Any:
         """Return the compiled loop."""
@@ -123,15 +123,11 @@ class _Packed:
 class _Bound:
     """A layer bound to a compiled loop."""
 
-    def __init__(self, loop: Any, outs: int) -> None:
+    def __init__(self, loop: Any) -> None:
         self.loop = loop
-        self.outs = outs
 
     def pack(self, w: np.ndarray) -> _Packed:
-        return _Packed(self.loop.pack(self._kernels(w)))
-
-    def _kernels(self, w: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(w).reshape(self.outs, -1)
+        return _Packed(self.loop.pack(np.ascontiguousarray(w)))
 
     def run(
         self,
@@ -144,5 +140,5 @@ class _Bound:
         if isinstance(w, _Packed):
             self.loop.run(x, w.array, True, bias, y, workers)
         else:
-            self.loop.run(x, self._kernels(w), False, bias, y, workers)
+            self.loop.run(x, np.ascontiguousarray(w), False, bias, y, workers)
         return True
