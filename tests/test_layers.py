@@ -283,9 +283,8 @@ def test_depthwise_channels_in_lanes(rng, isa, kernel, options, dtype):
     lanes = isa.vector_bytes() // np.dtype(dtype).itemsize
     outputs = itertools.cycle([(1, 1), (lanes - 1, 1), (lanes, 1), (2 * lanes + 1, 1), (3, lanes)])
     modes = itertools.cycle(PADDING_MODES)
-    sizes = "1×1 1×8 2×3 3×4 4×17 5×5 7×7 8×2 9×9 3×16 6×7 14×3 2×5".split()
-    for text, (channels, multiplier), mode in zip(sizes, outputs, modes, strict=False):
-        size = tuple(map(int, text.split("×")))
+    sizes = zip((1, 1, 2, 3, 4, 5, 7, 8, 9, 3, 6, 14, 2), (1, 8, 3, 4, 17, 5, 7, 2, 9, 16, 7, 3, 5))
+    for size, (channels, multiplier), mode in zip(sizes, outputs, modes, strict=False):
         x = small(rng, (2, channels, *size), dtype)
         w, b = (small(rng, (channels * multiplier, *n), dtype) for n in ((1, *kernel), ()))
         given = {"groups": channels, "padding_mode": mode, **options}

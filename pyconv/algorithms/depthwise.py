@@ -13,18 +13,24 @@ from pyconv.algorithms.base import BoundLayer, layer_summation_bound
 from pyconv.algorithms.casting import ABSENT, axis_rows, longest_reach
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE, Machine
+from pyconv.problem import Axis
 
 MAX_SPAN = 2**24
 MAX_WORKSPACE = 256 << 20
-#: A plane of a channel takes so long besides its sums, which run at this share of the peak.
-#: Measured on Zen 4, images of 7 by 7 to 112 by 112.
+# Measured on Zen 4, images of 3 by 3 to 56 by 56, kernels of 3 by 3 to 7 by 7.
+#: A plane of a channel takes so long besides its sums, which run at this many times the rate of
+#: `direct`, by the bytes of a vector: of whole tiles, so many rows of a vector each. With a stride
+#: of 2 every tile takes as long as with so many taps more.
 PLANE_SECONDS = 3.5e-8
-SHARE_OF_PEAK = 0.7
-#: With channels in the lanes, turning a vector of samples takes as long as so many products, and
-#: turning one of results; a block of channels takes so long besides.
-SAMPLE_PRODUCTS = 6
-RESULT_PRODUCTS = 6
+PLANE_RATE = {64: 1.1, 32: 0.7, 16: 0.7}
+TILE_ROWS = 7
+STRIDE_TAPS = 13
+#: A block of channels in the lanes takes so long besides, and its sums run at this many times the
+#: rate. Turning a vector of samples, or of results, takes as long as so many products.
 BLOCK_SECONDS = 5e-8
+LANES_RATE = 1.4
+SAMPLE_PRODUCTS = 8
+RESULT_PRODUCTS = 5
 
 
 class Depthwise:
@@ -49,12 +55,14 @@ class Depthwise:
         return None
 
     def cost(self, problem: LayerProblem, machine: Machine) -> float:
-        """Return the time to read the samples, to multiply and to write."""
-        planes = math.prod(
-            problem.y_shape[:-2] if len(problem.spatial) > 1 else problem.y_shape[:2]
-        )
-        work = problem.products * problem.dtype.itemsize / machine.direct_bytes_per_second
-        return planes * PLANE_SECONDS + work / SHARE_OF_PEAK
+        """Return the time of the tiles of every plane."""
+        z, y, x = _axes(problem)
+        planes = problem.batch * problem.out_channels * z.out
+        tiles = math.ceil(y.out / TILE_ROWS) * math.ceil(x.out / _lanes(problem))
+        taps = problem.terms + STRIDE_TAPS * (x.stride > 1)
+        width = loader.native.vector_bytes()
+        seconds = width / machine.direct_bytes_per_second / PLANE_RATE[width]
+        return planes * (PLANE_SECONDS + tiles * taps * TILE_ROWS * seconds)
 
     def error_bound(self, problem: LayerProblem) -> float:
         """Return the bound of a plain sum."""
@@ -84,21 +92,25 @@ class DepthwiseLanes(Depthwise):
 
     def cost(self, problem: LayerProblem, machine: Machine) -> float:
         """Return the time to turn the samples, to multiply, and to turn the results."""
-        lanes = loader.native.vector_bytes() // problem.dtype.itemsize
-        blocks = problem.batch * math.ceil(problem.out_channels / lanes)
-        read = math.prod(
-            a.span + (a.out - 1) * a.stride if i else a.span * a.out
-            for i, a in enumerate([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial))
-        )
-        products = (
-            problem.pixels * (problem.terms + RESULT_PRODUCTS) + read * SAMPLE_PRODUCTS
-        ) * lanes
-        work = products * problem.dtype.itemsize / machine.direct_bytes_per_second
-        return blocks * (BLOCK_SECONDS + work / SHARE_OF_PEAK)
+        blocks = problem.batch * math.ceil(problem.out_channels / _lanes(problem))
+        z, y, x = _axes(problem)
+        read = z.out * min(z.taps, z.size) * y.size * x.size
+        products = problem.pixels * (problem.terms + RESULT_PRODUCTS) + read * SAMPLE_PRODUCTS
+        seconds = loader.native.vector_bytes() / machine.direct_bytes_per_second
+        return blocks * (BLOCK_SECONDS + products * seconds / LANES_RATE)
 
     def loop(self, problem: LayerProblem) -> Any:
         """Return the compiled loop."""
         return loader.native.DepthwiseLanesLoop(*_numbers(problem))
+
+
+def _lanes(problem: LayerProblem) -> int:
+    return int(loader.native.vector_bytes()) // problem.dtype.itemsize
+
+
+def _axes(problem: LayerProblem) -> list[Axis]:
+    """Return axes z, y and x."""
+    return [ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)
 
 
 def _numbers(problem: LayerProblem) -> tuple[object, ...]:
@@ -107,7 +119,7 @@ def _numbers(problem: LayerProblem) -> tuple[object, ...]:
         problem.batch,
         problem.in_channels,
         problem.out_channels // problem.in_channels,
-        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+        axis_rows(_axes(problem)),
     )
 
 
