@@ -11,7 +11,7 @@ from pyconv.explanation import explanation_of
 from pyconv.missing import Omission, check_seen, leaves_out, split_mask
 from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
 from pyconv.problem import Problem
-from pyconv.results import check_out, plain_array, writable_in_place
+from pyconv.results import check_out, is_masked, plain_array, writable_in_place
 
 Array = npt.NDArray[Any]
 
@@ -173,7 +173,7 @@ class Plan:
                 "x is a masked array of integers, but the plan is for plain ones: its result is "
                 "of integers too; make it with mask=False"
             )
-        x = self._taken(samples if isinstance(value, np.ma.MaskedArray) else value)
+        x = self._taken(samples if is_masked(value) else value)
         if out is not None:
             check_out(out, omission.problem.y_shape, omission.problem.dtype)
         if self._checks_nan:

@@ -5,7 +5,6 @@ result, never exists; BLAS multiplies. See Chellapilla, Puri and Simard, "High p
 convolutional neural networks for document processing", 2006.
 """
 
-import importlib
 import math
 
 import numpy as np
@@ -65,7 +64,7 @@ class Im2col:
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     # It imports SciPy's linear algebra, which only who multiplies shall pay for.
-    blas = importlib.import_module("pyconv._native.blas")
+    blas = threads.import_in_call("pyconv._native.blas")
 
     order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
     axes = [problem.spatial[i] for i in order]
