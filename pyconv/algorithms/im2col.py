@@ -11,8 +11,8 @@ import numpy as np
 
 from pyconv import threads
 from pyconv._native import loader
-from pyconv.algorithms.base import Run, summation_bound
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop
+from pyconv.algorithms.base import Copies, Run, summation_bound
+from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, copies
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Problem
 
@@ -52,6 +52,10 @@ class Im2col:
         taps = math.prod(problem.w_shape)
         columns = max(64, (512 << 10) // (taps * item))
         return (taps + 1) * columns * item
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
