@@ -1,6 +1,6 @@
 """plan: a call without its samples, bound to its weights once and applied to many arrays."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -205,6 +205,13 @@ class Plan:
         if not isinstance(value, np.ndarray) and np.can_cast(x.dtype, self._x_dtype):
             return x.astype(self._x_dtype)
         raise TypeError(f"x has dtype {x.dtype}, but the plan is for {self._x_dtype}")
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: what is bound are the loops of this machine."""
+        raise TypeError(
+            "a Plan cannot be pickled: it is bound to the loops of this machine; "
+            "call pyconv.plan where it is needed"
+        )
 
     def __repr__(self) -> str:
         """Name what runs and what it takes."""
