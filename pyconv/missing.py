@@ -20,7 +20,7 @@ from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
 from pyconv.planning import OPTIONS, Prepared, check_nan, prepare
 from pyconv.planning import Plan as Bound
 from pyconv.problem import Axis, Problem
-from pyconv.results import check_out, empty, plain_array, writable_in_place
+from pyconv.results import check_out, empty, is_masked, plain_array, writable_in_place
 
 #: Samples of a block: few enough for it and its sums to stay in the third-level cache, enough that
 #: the overhead of the engine's calls does not show. A transform's tiles need more rows at a time.
@@ -42,7 +42,7 @@ def split_mask(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``x`` as a plain array, and what is masked of it: by itself or by ``mask``."""
     own = None
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         supported(x.dtype, "x")
         own, x = np.ma.getmaskarray(x), np.asarray(x.data)
     samples = plain_array(x, "x")
@@ -583,7 +583,7 @@ def _outputs(a: Axis, samples: int, spans: int) -> int:
 
 def leaves_out(x: object, nan_policy: object, mask: object) -> bool:
     """Return whether a call may have samples missing."""
-    return mask is not None or isinstance(x, np.ma.MaskedArray) or nan_policy == "omit"
+    return mask is not None or nan_policy == "omit" or is_masked(x)
 
 
 def omit(
