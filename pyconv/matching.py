@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -131,11 +131,12 @@ def match_template(
     order = [axis for axis in range(x.ndim) if axis not in spatial] + sorted(spatial)
     turn = np.argsort(spatial)
     count = t.size if seen is None else int(seen.sum())
-    values = _samples(_padded(x, problem).transpose(order), count, result)
+    values, unit = _samples(_padded(x, problem).transpose(order), count, result)
     shape = [problem.y_shape[axis] for axis in order]
     y = empty((math.prod(shape[: -t.ndim]), *shape[-t.ndim :]), result)
     _Match(
         values.reshape(len(y), *values.shape[-t.ndim :]),
+        unit,
         matched.transpose(turn),
         None if seen is None else seen.transpose(turn),
         workers,
@@ -177,8 +178,16 @@ def _matched(t: np.ndarray, left_out: np.ndarray | None) -> np.ndarray | None:
     return wide / norm if norm else None
 
 
-def _samples(x: np.ndarray, taps: int, result: np.dtype) -> np.ndarray:
-    """Return the samples as whole numbers about their mean, in float32 if that holds them."""
+class _Samples(NamedTuple):
+    """Whole numbers about their mean times a unit, which makes them at most 1."""
+
+    #: In float32 if that holds them, else float64.
+    values: np.ndarray
+    unit: float
+
+
+def _samples(x: np.ndarray, taps: int, result: np.dtype) -> _Samples:
+    """Return the samples of an image."""
     low, high, centre = _extremes(x)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("image holds NaN or infinity")
@@ -193,15 +202,15 @@ def _samples(x: np.ndarray, taps: int, result: np.dtype) -> np.ndarray:
     power = math.frexp(reach)[1]
     exact = integers and power <= bits
     shift = 0 if exact or reach == 0 else bits - power
-    single = power + shift <= SINGLE_BITS
+    single, unit = power + shift <= SINGLE_BITS, 2.0 ** -(power + shift)
     values = empty(x.shape, np.dtype(np.float32 if single else np.float64))
     for part in _runs(x.shape):
         centred = _centred(x[part], centre)
         if not exact:
             _scale(centred, shift)
             np.rint(centred, out=centred)
-        values[part] = centred
-    return values
+        np.multiply(centred, unit, out=values[part], casting="same_kind")
+    return _Samples(values, unit)
 
 
 def _extremes(x: np.ndarray) -> tuple[float, float, float]:
@@ -266,11 +275,13 @@ class _Match:
     def __init__(
         self,
         values: np.ndarray,
+        unit: float,
         template: np.ndarray,
         seen: np.ndarray | None,
         workers: int | None,
     ) -> None:
         self._values = values
+        self._unit = unit
         self._template = template
         self._seen = seen
         self._workers = workers
@@ -334,7 +345,7 @@ class _Match:
         taps = self._absent + self._template.shape
         with threads.running() if count > 1 else nullcontext():
             far: npt.NDArray[np.uint8] = loader.native.match_coefficients(
-                given[0], taps, given[1], given[2], _far(y), count
+                given[0], self._unit, taps, given[1], given[2], _far(y), count
             )
         return far
 
@@ -345,14 +356,16 @@ class _Match:
     def _divide_by_seen(self, values: np.ndarray, y: np.ndarray) -> None:
         """Do as `_divide`, with sums over what is seen of each window."""
         assert self._seen is not None
-        x, count = values.astype(np.int64), int(self._seen.sum())
+        x = (values / values.dtype.type(self._unit)).astype(np.int64)
         sums, squares = (
             correlate(a, self._seen, dtype=np.int64, overflow="wrap", workers=self._workers)
             for a in (x, np.square(x))
         )
-        given = [a.view(np.uint64).ravel() for a in (sums, squares)]
-        if loader.native.divide_by_sums(*given, count, None, y, _far(y)):
-            loader.native.divide_by_sums(*given, count, self._doubled(values, y), y, _far(y))
+        given = [
+            *(a.view(np.uint64).ravel() for a in (sums, squares)), int(self._seen.sum()), self._unit
+        ]  # fmt: skip
+        if loader.native.divide_by_sums(*given, None, y, _far(y)):
+            loader.native.divide_by_sums(*given, self._doubled(values, y), y, _far(y))
 
 
 def _far(y: np.ndarray) -> float:

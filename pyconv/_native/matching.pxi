@@ -6,17 +6,19 @@
 
 cdef extern from "matching.h":
     ctypedef void (*match_exchange)(const void* come, const void* gone, Py_ssize_t n,
-                                    uint64_t* sums, uint64_t* squares) noexcept nogil
+                                    double unit, uint64_t* sums,
+                                    uint64_t* squares) noexcept nogil
     ctypedef void (*match_divide)(const double* products, const double* roots, Py_ssize_t n,
                                   void* y) noexcept nogil
-    void match_exchange_float(const void* come, const void* gone, Py_ssize_t n, uint64_t* sums,
-                        uint64_t* squares) noexcept nogil
-    void match_exchange_double(const void* come, const void* gone, Py_ssize_t n, uint64_t* sums,
-                         uint64_t* squares) noexcept nogil
+    void match_exchange_float(const void* come, const void* gone, Py_ssize_t n,
+                        double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
+    void match_exchange_double(const void* come, const void* gone, Py_ssize_t n,
+                         double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
     void match_widen(const uint64_t* sums, const uint64_t* squares, Py_ssize_t taps, Py_ssize_t n,
                      uint64_t* wide_sums, uint64_t* wide_squares) noexcept nogil
     Py_ssize_t match_roots(const uint64_t* sums, const uint64_t* squares, Py_ssize_t n,
-                           double count, double far, double* roots) noexcept nogil
+                           double count, double unit, double far,
+                           double* roots) noexcept nogil
     void match_divide_float(const double* products, const double* roots, Py_ssize_t n,
                       void* y) noexcept nogil
     void match_divide_double(const double* products, const double* roots, Py_ssize_t n,
@@ -36,7 +38,7 @@ cdef struct Match:
     Py_ssize_t planes, rows, cols               # of results
     Py_ssize_t taps_z, taps_y, taps_x
     Py_ssize_t slabs, slab, panels, panel
-    double count, far
+    double count, unit, far
     match_exchange exchange
     match_divide divide
 
@@ -67,17 +69,19 @@ cdef void match_unit(const Match* s, Py_ssize_t unit, const char* x, const char*
     memset(work, 0, 2 * width * sizeof(uint64_t))
     for z in range(s.taps_z):
         for k in range(s.taps_y):
-            s.exchange(x + z * s.x_plane + k * s.x_row, NULL, width, work, squares)
+            s.exchange(x + z * s.x_plane + k * s.x_row, NULL, width, s.unit, work,
+                       squares)
     while True:
         match_widen(work, squares, s.taps_x, cols, wide_sums, wide_squares)
-        distant[0] = match_roots(wide_sums, wide_squares, cols, s.count, s.far, roots) > 0
+        distant[0] = match_roots(wide_sums, wide_squares, cols, s.count, s.unit, s.far,
+                                  roots) > 0
         s.divide(<const double*>products, roots, cols, y)
         row += 1
         if row == last:
             return
         for z in range(s.taps_z):
-            s.exchange(x + z * s.x_plane + s.taps_y * s.x_row, x + z * s.x_plane, width, work,
-                       squares)
+            s.exchange(x + z * s.x_plane + s.taps_y * s.x_row, x + z * s.x_plane, width, s.unit,
+                       work, squares)
         x += s.x_row
         if products != NULL:
             products += s.p_row
@@ -118,14 +122,17 @@ cdef int run_match(const Match* s, Py_ssize_t units, const char* x, const char* 
     return 0
 
 
-def match_coefficients(cnp.ndarray x, tuple taps, cnp.ndarray products, cnp.ndarray y, double far,
-                       int threads):
+def match_coefficients(cnp.ndarray x, double unit, tuple taps, cnp.ndarray products,
+                       cnp.ndarray y, double far, int threads):
     """Divide the products in `y`, or those of far windows; say in which rows windows are far.
 
     Parameters
     ----------
     x : ndarray of float32 or float64
-        Whole numbers of the shape (batch, z, y, x), contiguous along x, as the others are.
+        Whole numbers times `unit`, of the shape (batch, z, y, x); contiguous along x, as the others
+        are.
+    unit : float
+        A power of two.
     taps : tuple of int
         Samples of a window along z, y and x.
     products : ndarray of float64, or None
@@ -153,6 +160,7 @@ def match_coefficients(cnp.ndarray x, tuple taps, cnp.ndarray products, cnp.ndar
         s.p_batch, s.p_plane, s.p_row = [products.strides[i] for i in range(3)]
     s.planes, s.rows, s.cols = y.shape[1], y.shape[2], y.shape[3]
     s.count = <double>s.taps_z * s.taps_y * s.taps_x
+    s.unit = unit
     s.far = far
     s.exchange = match_exchange_float if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else match_exchange_double
     s.divide = divide_of(products, y)
@@ -176,10 +184,10 @@ cdef match_divide divide_of(cnp.ndarray products, cnp.ndarray y):
 
 
 def divide_by_sums(const uint64_t[::1] sums, const uint64_t[::1] squares, Py_ssize_t count,
-                   cnp.ndarray products, cnp.ndarray y, double far):
+                   double unit, cnp.ndarray products, cnp.ndarray y, double far):
     """Do as `match_coefficients`, for windows of `count` samples whose sums are given.
 
-    All arrays are contiguous and of one size. Return whether any window is far.
+    Sums are of the whole numbers. All arrays are contiguous and of one size. Return whether any window is far.
     """
     cdef Py_ssize_t n = sums.shape[0], done = 0, step, distant = 0
     cdef const double* given = NULL
@@ -191,7 +199,7 @@ def divide_by_sums(const uint64_t[::1] sums, const uint64_t[::1] squares, Py_ssi
     with nogil:
         while done < n:
             step = least(MATCH_COLS, n - done)
-            distant += match_roots(&sums[done], &squares[done], step, count, far, roots)
+            distant += match_roots(&sums[done], &squares[done], step, count, unit, far, roots)
             divide(NULL if given == NULL else given + done, roots, step,
                    out + done * cnp.PyArray_ITEMSIZE(y))
             done += step
