@@ -177,7 +177,7 @@ def match_coefficients(cnp.ndarray x, double unit, tuple taps, cnp.ndarray produ
     return distant
 
 
-cdef match_divide divide_of(cnp.ndarray products, cnp.ndarray y):
+cdef match_divide divide_of(cnp.ndarray products, cnp.ndarray y) noexcept:
     if products is not None:
         return match_divide_far
     return match_divide_double if cnp.PyArray_TYPE(y) == cnp.NPY_DOUBLE else match_divide_float
