@@ -32,6 +32,8 @@ LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
 #: The error of an algorithm that is no plain sum is a part of Σ|w|, whatever was seen of it, and
 #: the division makes it larger. Where less than this part was seen the sums are made plainly.
 THIN = 1 / 64
+#: Outputs along each axis, of as many axes, that are summed plainly together.
+PIECE = {1: 1024, 2: 32, 3: 10}
 #: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
 TINY = 2.0**-100
 
@@ -97,6 +99,8 @@ class _Weights(NamedTuple):
     scale: float
     #: |Σ m·w| up to which nothing, or nothing that could be divided by, was seen.
     void: float
+    #: Whether none is 0: no sum of weights is 0 where a sample was seen.
+    dense: bool
     #: +1 or −1 where all weights have that sign, 0 otherwise: Σ m·w may then be small though much
     #: was seen.
     sign: int
@@ -132,6 +136,7 @@ def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights
         whole.solve(ones, weights, None, 1)[(0,) * w.ndim],
         scale,
         0.0 if sign else least * scale,
+        bool(np.all(weights != 0)),
         sign,
     )
 
@@ -423,18 +428,33 @@ class _Gaps:
         plain &= self._solve(seen, self.weights.w, axes, total, not self.outside)
         if plain:
             return total
-        box = _box(self.weights.size(total) < THIN * self.weights.scale, axes)
+        thin = self.weights.size(total) < THIN * self.weights.scale
+        box = _box(thin, axes)
         if box is None:
             return total
-        inner = [_within(a, box[a.axis]) for a in axes]
-        part = np.empty(total[box].shape, total.dtype)
-        self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
-        total[box] = part
-        if y is not None:
-            part = np.empty(y[box].shape, y.dtype)
-            self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
-            y[box] = part
+        if self.weights.dense:
+            thin[box] &= self._count(seen, axes, box, total[box])
+        for piece in _pieces(thin, axes):
+            inner = [_within(a, piece[a.axis]) for a in axes]
+            part = np.empty(total[piece].shape, total.dtype)
+            self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
+            total[piece] = part
+            if y is not None:
+                part = np.empty(y[piece].shape, y.dtype)
+                self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
+                y[piece] = part
         return total
+
+    def _count(
+        self, seen: np.ndarray, axes: list[Axis], box: tuple[slice, ...], total: np.ndarray
+    ) -> np.ndarray:
+        """Return where any sample was seen; elsewhere make the sum of weights exactly 0."""
+        counts = np.empty(total.shape, np.int64)
+        inner = [_within(a, box[a.axis]) for a in axes]
+        ones = np.ones(self.weights.w.shape, np.bool)
+        self._solve(seen, ones, inner, counts, not self.outside, plainly=True)
+        total[counts == 0] = 0
+        return counts > 0
 
     def _solve(
         self,
@@ -559,6 +579,26 @@ def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
             return None
         box[a.axis] = slice(int(found[0]), int(found[-1]) + 1)
     return tuple(box)
+
+
+def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:
+    """Return boxes of all thin outputs, whole along batch axes: few and small, or one."""
+    box = _box(thin, axes)
+    if box is None:
+        return []
+    order = [a.axis for a in axes]
+    points = np.argwhere(thin.any(axis=tuple(i for i in range(thin.ndim) if i not in order)))
+    side = PIECE[len(axes)]
+    tiles = np.unique(points // side, axis=0)
+    if len(tiles) * side ** len(axes) > thin[box].size // 2:
+        return [box]
+    pieces = []
+    for tile in tiles * side:
+        piece = list(box)
+        for axis, start in zip(sorted(order), tile.tolist(), strict=True):
+            piece[axis] = slice(start, min(start + side, thin.shape[axis]))
+        pieces.append(tuple(piece))
+    return pieces
 
 
 # ---- blocks -------------------------------------------------------------------------------------
