@@ -299,7 +299,7 @@ class _Match:
             return
         # Of one row of windows the loop does not say where they are far.
         rows = len(y[0]) if y.ndim > 2 else 1
-        far = far.reshape(len(y), rows, -1).any(axis=-1)
+        far = far.reshape(len(y), rows, -1)
         for where, values, part in self._blocks(y, whole=rows == 1):
             if far[where].any():
                 self._divide(values, self._doubled(values, part), part)

@@ -587,10 +587,10 @@ def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:
     if box is None:
         return []
     order = [a.axis for a in axes]
-    points = np.argwhere(thin.any(axis=tuple(i for i in range(thin.ndim) if i not in order)))
+    anywhere = thin.any(axis=tuple(i for i in range(thin.ndim) if i not in order))
     side = PIECE[len(axes)]
-    tiles = np.unique(points // side, axis=0)
-    if len(tiles) * side ** len(axes) > thin[box].size // 2:
+    tiles = np.unique(np.argwhere(anywhere) // side, axis=0)
+    if len(tiles) * side ** len(axes) > math.prod(box[i].stop - box[i].start for i in order) // 2:
         return [box]
     pieces = []
     for tile in tiles * side:
@@ -609,7 +609,9 @@ class _Blocks:
 
     def __init__(self, problem: Problem, sums: np.dtype, transformed: bool, workers: int) -> None:
         self._problem = problem
-        most = (TRANSFORMED_BLOCK if transformed else BLOCK) * workers
+        # The tiles of a transform are cut from a block, and round by what shares them: their blocks
+        # are the same for every number of threads.
+        most = TRANSFORMED_BLOCK if transformed else BLOCK * workers
         # Room for the engine is left; what a sample takes is itself, m, and for an output two sums.
         each = problem.x_dtype.itemsize + 1 + 2 * sums.itemsize
         most = min(most, max(1, problem.max_memory // 2 // each))

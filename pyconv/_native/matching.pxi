@@ -162,7 +162,8 @@ def match_coefficients(cnp.ndarray x, double unit, tuple taps, cnp.ndarray produ
     s.count = <double>s.taps_z * s.taps_y * s.taps_x
     s.unit = unit
     s.far = far
-    s.exchange = match_exchange_float if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else match_exchange_double
+    s.exchange = (
+        match_exchange_float if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else match_exchange_double)
     s.divide = divide_of(products, y)
     s.panel = least(s.cols, most(MATCH_COLS, 2 * s.taps_x))
     s.panels = ceil_div(s.cols, s.panel)
@@ -187,7 +188,8 @@ def divide_by_sums(const uint64_t[::1] sums, const uint64_t[::1] squares, Py_ssi
                    double unit, cnp.ndarray products, cnp.ndarray y, double far):
     """Do as `match_coefficients`, for windows of `count` samples whose sums are given.
 
-    Sums are of the whole numbers. All arrays are contiguous and of one size. Return whether any window is far.
+    Sums are of the whole numbers. All arrays are contiguous and of one size. Return whether any
+    window is far.
     """
     cdef Py_ssize_t n = sums.shape[0], done = 0, step, distant = 0
     cdef const double* given = NULL
