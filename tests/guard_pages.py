@@ -14,6 +14,7 @@ import numpy as np
 import oracles
 
 import pyconv
+from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
@@ -263,4 +264,4 @@ if __name__ == "__main__":
         array = beside_guard((5,), np.float32, at_end=True)
         ctypes.string_at(array.ctypes.data + array.nbytes, 1)
     sweep()
-    print(pyconv._native.loader.native.ISA)
+    print(loader.native.ISA)
