@@ -14,6 +14,7 @@ import numpy as np
 import oracles
 
 import pyconv
+from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
@@ -203,6 +204,25 @@ def check_winograd(rng, dtype):
         np.testing.assert_array_equal(y, packed)
 
 
+def check_gaps(rng, shape, dtype):
+    """Leave samples out, and match templates; every array is beside the guard."""
+    x = whole(rng, shape, dtype)
+    mask = rng.random(shape) < 0.3
+    w, t = np.ones((2,) * len(shape)), whole(rng, (2,) * len(shape), dtype)
+    t.flat[0] = 9
+    for at_end in (True, False):
+        gx, gaps = guarded(x, at_end), guarded(mask, at_end)
+        y = pyconv.correlate(gx, w, "full", mask=gaps)
+        out = beside_guard(y.shape, y.dtype, at_end)
+        pyconv.correlate(gx, w, "full", mask=gaps, out=out)
+        np.testing.assert_array_equal(out, y)
+        z, seen = beside_guard(shape, dtype, at_end), beside_guard(shape, bool, at_end)
+        loader.native.clear_gaps(gx, z, seen, gaps, x.dtype.kind in "fc", 1)
+        np.testing.assert_array_equal(z, x * ~mask)
+        if min(shape) > 1 and x.dtype.kind != "c":
+            pyconv.match_template(gx, guarded(t, at_end))
+
+
 def sweep_layers(rng):
     """Run the layers and the pools."""
     for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
@@ -217,6 +237,8 @@ def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     sweep_layers(rng)
+    for x_shape, dtype in itertools.product(dict(SHAPES), DTYPES):
+        check_gaps(rng, x_shape, dtype)
     for method in (a.name for a in ALGORITHMS if a.name not in ("reference", "separable", "box")):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:
@@ -242,4 +264,4 @@ if __name__ == "__main__":
         array = beside_guard((5,), np.float32, at_end=True)
         ctypes.string_at(array.ctypes.data + array.nbytes, 1)
     sweep()
-    print(pyconv._native.loader.native.ISA)
+    print(loader.native.ISA)
