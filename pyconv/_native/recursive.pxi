@@ -24,38 +24,42 @@ cdef extern from "recursive.h":
                                   Py_ssize_t pitch) noexcept nogil
     void recursive_advance_float(
         const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step) noexcept nogil
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
     void recursive_advance_double(
         const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
         const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step) noexcept nogil
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_causal_float(
         const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step) noexcept nogil
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
     void recursive_causal_double(
         const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
         const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step) noexcept nogil
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_anti_float(
         const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step) noexcept nogil
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
     void recursive_anti_double(
         const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
         const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step) noexcept nogil
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_anti_far_float(
         const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step) noexcept nogil
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
     void recursive_anti_far_double(
         const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
         const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step) noexcept nogil
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
 
 # Samples of a line that are packed, and then transposed, at a time.
-cdef Py_ssize_t RECURSIVE_RUN = 128
+cdef Py_ssize_t RECURSIVE_RUN = 256
 # Rows ahead whose samples are fetched: they are a row of the array apart, which no hardware
 # follows.
-cdef Py_ssize_t RECURSIVE_AHEAD = 16
+cdef Py_ssize_t RECURSIVE_AHEAD = 48
 # Multiply-adds of a sample, from both ends.
 cdef Py_ssize_t RECURSIVE_PRODUCTS = 28
 
@@ -161,9 +165,9 @@ cdef void copy_lines(const Recursion* r, const char* x, Py_ssize_t start, Py_ssi
             index = source_index(&s.axis, start + i - s.axis.low)
         if index >= 0:
             if r.prefetching and index + RECURSIVE_AHEAD < s.axis.size:
-                for j in range(0, cols * s.sample_stride, 64):
+                for j in range(ceil_div(cols * s.sample_stride, LINE_BYTES)):
                     stencil_prefetch(x + (index + RECURSIVE_AHEAD) * s.pixel_stride
-                                     + col * s.sample_stride + j)
+                                     + col * s.sample_stride + j * LINE_BYTES)
             if s.same:
                 copy_row(panel, <const real_t*>(x + index * s.pixel_stride) + col, cols)
             else:
@@ -178,8 +182,12 @@ cdef void copy_lines(const Recursion* r, const char* x, Py_ssize_t start, Py_ssi
 
 
 cdef void filter_panel(const Recursion* r, const real_t* panel, real_t* sums, real_t* state,
-                       real_t* out, Py_ssize_t out_step, bint far) noexcept nogil:
-    """Write the outputs of a panel, ``out_step`` samples apart; ``sums`` is room for them."""
+                       real_t* out, Py_ssize_t out_step, bint far,
+                       const real_t* ahead) noexcept nogil:
+    """Write the outputs of a panel, ``out_step`` samples apart; ``sums`` is room for them.
+
+    ``ahead`` is where the samples of the next panel lie, one after the other, or NULL.
+    """
     cdef const real_t* poles = <const real_t*>r.poles
     cdef const real_t* before = <const real_t*>r.before
     cdef const real_t* after = <const real_t*>r.after
@@ -191,26 +199,28 @@ cdef void filter_panel(const Recursion* r, const real_t* panel, real_t* sums, re
     cdef real_t* last_sum = sums + (n - 1) * w
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
     if real_t is float:
-        recursive_advance_float(panel, w, r.halo, poles, before, state, sums, sums, w)
-        recursive_causal_float(first, w, n, poles, before, state, sums, sums, w)
+        recursive_advance_float(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
+        recursive_causal_float(first, w, n, poles, before, state, sums, sums, w, ahead)
     else:
-        recursive_advance_double(panel, w, r.halo, poles, before, state, sums, sums, w)
-        recursive_causal_double(first, w, n, poles, before, state, sums, sums, w)
+        recursive_advance_double(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
+        recursive_causal_double(first, w, n, poles, before, state, sums, sums, w, ahead)
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
     if real_t is float:
-        recursive_advance_float(last, -w, behind, poles, after, state, sums, sums, w)
+        recursive_advance_float(last, -w, behind, poles, after, state, sums, sums, w, NULL)
         if far:
             recursive_anti_far_float(last_out, -w, n, poles, after, state, last_sum, end,
-                                     -out_step)
+                                     -out_step, NULL)
         else:
-            recursive_anti_float(last_out, -w, n, poles, after, state, last_sum, end, -out_step)
+            recursive_anti_float(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
+                                 NULL)
     else:
-        recursive_advance_double(last, -w, behind, poles, after, state, sums, sums, w)
+        recursive_advance_double(last, -w, behind, poles, after, state, sums, sums, w, NULL)
         if far:
             recursive_anti_far_double(last_out, -w, n, poles, after, state, last_sum, end,
-                                      -out_step)
+                                      -out_step, NULL)
         else:
-            recursive_anti_double(last_out, -w, n, poles, after, state, last_sum, end, -out_step)
+            recursive_anti_double(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
+                                  NULL)
 
 
 cdef inline uint64_t magnitude_bits(const real_t* panel, Py_ssize_t n) noexcept nogil:
@@ -223,6 +233,16 @@ cdef inline uint64_t magnitude_bits(const real_t* panel, Py_ssize_t n) noexcept 
 cdef inline Py_ssize_t panel_samples(const Recursion* r) noexcept nogil:
     """Return the samples of a packed panel, and of its outputs, whole runs of them."""
     return ceil_div(most(r.length, r.piece), RECURSIVE_RUN) * RECURSIVE_RUN * r.width
+
+
+cdef inline const char* next_lines(const Recursion* r, Py_ssize_t unit, const char* x,
+                                   const Py_ssize_t* x_lines) noexcept nogil:
+    """Return the lines of the next panel if they follow each other in memory, else NULL."""
+    cdef Py_ssize_t first = (unit + 1) * r.width, last = first + r.width - 1
+    if (not r.prefetching or r.n_pieces > 1 or last >= r.n_lines or not r.x.same
+            or x_lines[last] - x_lines[first] != (r.width - 1) * r.x.axis.size * r.item):
+        return NULL
+    return x + x_lines[first]
 
 
 cdef uint64_t run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
@@ -247,15 +267,17 @@ cdef uint64_t run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t sto
         found = magnitude_bits(work, r.length * r.width)
         largest = found if found > largest else largest
         if not r.abreast:
-            filter_panel(r, work, sums, state, sums, r.width, False)
+            filter_panel(r, work, sums, state, sums, r.width, False,
+                         <const real_t*>next_lines(r, unit, x, x_lines))
             scatter_lines(r, unit * r.width, y, y_lines, sums, run)
             continue
         out = y + y_lines[line] + piece * r.y_stride + col * r.item
         outs = least(r.piece, r.x.axis.out - piece)
         if cols == r.width and outs == r.piece:
-            filter_panel(r, work, sums, state, <real_t*>out, r.y_stride // r.item, r.streaming)
+            filter_panel(r, work, sums, state, <real_t*>out, r.y_stride // r.item, r.streaming,
+                         <const real_t*>NULL)
             continue
-        filter_panel(r, work, sums, state, sums, r.width, False)
+        filter_panel(r, work, sums, state, sums, r.width, False, <const real_t*>NULL)
         for i in range(outs):
             copy_row(<real_t*>(out + i * r.y_stride), sums + i * r.width, cols)
     if r.streaming:

@@ -72,12 +72,16 @@ STENCIL_INLINE void SUFFIX(recursive_block)(const SCALAR *x, ptrdiff_t step, ptr
             SUFFIX(store)(state + k * WIDTH + v * LANES, s[k][v]);
 }
 
+/* Any number of samples; what lies at `ahead` is fetched meanwhile, unless that is NULL. */
 #define RECURSIVE_PART(name, part)                                                           \
     STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(recursive_##name)(                    \
         const SCALAR *x, ptrdiff_t step, ptrdiff_t n, const SCALAR *poles,                   \
         const SCALAR *residues, SCALAR *state, const SCALAR *sum, SCALAR *out,               \
-        ptrdiff_t out_step) {                                                                \
+        ptrdiff_t out_step, const SCALAR *ahead) {                                           \
         for (ptrdiff_t i = 0; i < n; i += RECURSIVE_BLOCK) {                                 \
+            if (ahead)                                                                       \
+                for (ptrdiff_t j = 0; j < RECURSIVE_BLOCK * WIDTH; j += 64 / sizeof(SCALAR)) \
+                    stencil_prefetch(ahead + i * WIDTH + j);                                 \
             const ptrdiff_t count = n - i < RECURSIVE_BLOCK ? n - i : RECURSIVE_BLOCK;       \
             SUFFIX(recursive_block)(x + i * step, step, count, poles, residues, state,       \
                                     sum + i * step, out + i * out_step, out_step, part);     \
