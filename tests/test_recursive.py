@@ -113,7 +113,7 @@ def test_lines_that_are_cut(isa, rng, dtype, monkeypatch):
     monkeypatch.setattr(module, "PIECE", 200)
     for shape in ((30_000,), (3, 9000), (40, 700)):
         x, w = noise(rng, shape, dtype), gaussian(5, dtype, ndim=1)
-        (step,) = module._passes(planning.plan_for(x, w).problem, 1, None)
+        (step,) = module._passes(planning.plan_for(x, w).problem, None)
         assert step.pieces > 5
         assert_within_claim(recursive(x, w, "same", "wrap"), x, w, "same", "wrap")
         assert_within_claim(recursive(x, w), x, w)
