@@ -138,6 +138,11 @@ def test_layouts(rng, layout):
             x, w = noise(rng, shape, dtype), gaussian(sigma, "float32")
             y = recursive(LAYOUTS[layout](x), LAYOUTS[layout](w), "same", "mirror")
             assert bits(y) == bits(recursive(x, w, "same", "mirror"))
+    w = gaussian((2, 3), "float32")
+    for shape in ((30, 40, 3), (20, 30, 40)):  # samples of a pixel: few, and a panel
+        x = noise(rng, shape, "float32")
+        y = recursive(LAYOUTS[layout](x), w, "same", "mirror", axes=(0, 1))
+        assert bits(y) == bits(recursive(x, w, "same", "mirror", axes=(0, 1)))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "bool", "int64"])
@@ -229,6 +234,18 @@ def test_bound_is_reached(rng, sigma, dtype):
     signs = np.sign(y - defined(x, w, "same"))[::-1].astype(dtype)
     error = np.abs(recursive(signs, w, "same") - defined(signs, w, "same")).max()
     assert 0.5 * claimed(x, w) <= error <= claimed(x, w)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_kernels_that_are_nearly_products(dtype):
+    """What sums along either axis do not show is part of the error."""
+    x, w = np.zeros((60, 60), dtype), gaussian(3, dtype)
+    step = w.dtype.type(1e-3)
+    for i, j, sign in ((3, 4, 1), (5, 6, 1), (3, 6, -1), (5, 4, -1)):
+        x[30 + i - 12, 30 + j - 12] = sign
+        w[i, j] += sign * step
+    assert claimed(x, w) > 4 * step / w.sum()
+    assert_within_claim(recursive(x, w, "same"), x, w, "same")
 
 
 @pytest.mark.parametrize("sigma", [2, 3, 5, 10, 20, 50, 100, 300])

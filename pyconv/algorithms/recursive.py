@@ -418,20 +418,17 @@ def _bind(sides: tuple[Exponentials, ...] | None, problem: Problem, fill: np.nda
     loops = [_loop(sums, step, sides) for step in steps]
     least, most = DATA_RANGE[sums]
     room = _room(steps)
-    fills = []
-    for step in steps:
-        fills.append(fill.astype(sums))
-        # What lies outside along the next axis has been filtered along this one.
-        fill = fill * sides[step.side].total
+    # Weights along one axis sum to one: filtered, what lies outside is what it was.
+    fill = fill.astype(sums)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
         total = y if y.dtype == sums else np.empty(y.shape, sums)
         between = total if room is None else np.empty(room, sums)
         source = np.ascontiguousarray(x) if steps[0].inner > 1 else x
-        for step, loop, value in zip(steps, loops, fills, strict=True):
+        for step, loop in zip(steps, loops, strict=True):
             last = step is steps[-1]
             target = total if last else between[tuple(slice(n) for n in step.y_shape)]
-            largest = loop.run(source, target, value, workers)
+            largest = loop.run(source, target, fill, workers)
             if step is steps[0] and not (largest == 0 or least <= largest <= most):
                 raise UnfitDataError
             source = target
