@@ -123,6 +123,9 @@ CALLS: dict[str, Filter | Planned | Forward | WeightGradient] = {
     "2-D 31×31 fft": Filter(Case((129, 203), (31, 31), boundary="constant"), "fft"),
     "2-D 15×15 separable": Filter(Case((129, 203), (15, 15), kernel="gaussian"), "separable"),
     "2-D 15×15 box": Filter(Case((129, 203), (15, 15), kernel="box"), "box"),
+    "2-D 25×25 recursive": Filter(
+        Case((129, 203), (25, 25), kernel="gaussian", rtol=1e-3), "recursive"
+    ),
     "layer 3×3 blocked": Forward(Layer(32, 32, 28, 3), "blocked"),
     "layer 3×3 winograd4": Forward(Layer(32, 32, 28, 3), "winograd4"),
     "layer 3×3 winograd2": Forward(Layer(32, 32, 28, 3), "winograd2"),

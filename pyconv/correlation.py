@@ -92,14 +92,15 @@ def correlate(
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
-    method : {'auto', 'direct', 'fft', 'separable', 'box', 'im2col', 'reference'}, optional
-        Algorithm; ``auto`` takes the one with the least predicted time.
+    method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+        Algorithm; ``auto``, the default, takes the one with the least predicted time.
     rtol : float, optional
         Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
         bound that is proven for each algorithm, and 0 allows plain sums of products only. By
         default a kernel may also be taken apart into passes along rows and columns, within the
         bound that a plain sum has, and a Fourier transform may be taken: its error is expected
-        to stay within 64 units of rounding of that scale. Integer results are exact always, and
+        to stay within 64 units of rounding of that scale. A number of 1e-4 for each axis, or a
+        little less, lets Gaussians be recursive. Integer results are exact always, and
         data with NaN or infinity are summed plainly.
     max_memory : int, optional
         Bytes of workspace that the call may take at most, besides `x`, `w` and the result, which

@@ -8,6 +8,7 @@ import pyconv
 from pyconv import layer_planning, planning
 from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv.algorithms.base import WeighingAlgorithm
 
 hypothesis.settings.register_profile(
     "default",
@@ -17,9 +18,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("default")
 
-#: Plain sums of products, of any weights, exact on whole numbers; test_fft.py, test_box.py and
-#: test_separable.py have the others.
-PLAIN = [algorithm for algorithm in ALGORITHMS if algorithm.name not in ("fft", "separable", "box")]
+#: Plain sums of products, of any weights, exact on whole numbers; test_fft.py, test_box.py,
+#: test_recursive.py and test_separable.py have the others.
+PLAIN = [
+    algorithm
+    for algorithm in ALGORITHMS
+    if algorithm.name != "fft" and not isinstance(algorithm, WeighingAlgorithm)
+]
 #: Compiled algorithms in every variant, the others once.
 ENGINES = [
     (algorithm.name, isa)

@@ -14,6 +14,7 @@ from test_properties import valid_calls
 import pyconv
 from pyconv import planning
 from pyconv.algorithms import ALGORITHMS
+from pyconv.algorithms.base import WeighingAlgorithm
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES, OVERFLOWS
 from pyconv.problem import EXTENTS
@@ -36,7 +37,7 @@ def outcome(function, *args, **keywords):
 
 
 @pytest.mark.parametrize(
-    "method", ["auto", *(a.name for a in ALGORITHMS if a.name not in ("separable", "box"))]
+    "method", ["auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm))]
 )
 @pytest.mark.parametrize("flip", [False, True])
 def test_plan_equals_call(rng, method, flip):

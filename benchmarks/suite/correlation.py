@@ -21,6 +21,7 @@ _QUICK_LABELS = {
         "2048x2048 k=3",
         "512x512 k=15 gaussian",
         "512x512 k=15 box",
+        "512x512 k=25 gaussian rtol 0.001",
     ),
     "3-D": ("64x64x64 k=3", "64x64x64 k=7"),
 }

@@ -9,6 +9,7 @@ from pyconv.algorithms.fft import Fft
 from pyconv.algorithms.im2col import Im2col
 from pyconv.algorithms.layer_im2col import LayerIm2col
 from pyconv.algorithms.layer_reference import LayerReference
+from pyconv.algorithms.recursive import Recursive
 from pyconv.algorithms.reference import Reference
 from pyconv.algorithms.separable import Separable
 from pyconv.algorithms.winograd import Winograd
@@ -18,6 +19,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Fft(),
     Separable(),
     Box(),
+    Recursive(),
     Im2col(),
     Reference(),
 )

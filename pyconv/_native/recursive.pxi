@@ -1,0 +1,433 @@
+# recursive: y[i] = Σ_m h(m) x[i − m] along one axis, h(m) = Re Σ_k c_k p_k^|m| (recursive.h).
+#
+# The work is cut into units: a panel of WIDTH lines side by side, or of WIDTH pieces of lines. A
+# unit packs its lines with their borders; goes through them from one end, which gives the sums of
+# what came before; and from the other, which adds what comes after. Lines that are neighbours in
+# memory are copied row by row; others are transposed, a run of samples at a time. A piece is
+# entered a halo before its outputs, zeros outside the padded line: what lies before the halo is
+# part of the error. Pieces depend on the shape alone, so that results are the same bits for every
+# number of threads. A unit is read before it is written: y may be x, if lines are one piece each.
+
+cdef extern from "recursive.h":
+    enum:
+        RECURSIVE_VECTORS
+        RECURSIVE_STATES
+    uint32_t largest_bits_float(const float* x, Py_ssize_t n) noexcept nogil
+    uint64_t largest_bits_double(const double* x, Py_ssize_t n) noexcept nogil
+    void recursive_gather_float(const float* lines, Py_ssize_t pitch, Py_ssize_t n,
+                                float* panel) noexcept nogil
+    void recursive_gather_double(const double* lines, Py_ssize_t pitch, Py_ssize_t n,
+                                 double* panel) noexcept nogil
+    void recursive_scatter_float(const float* panel, Py_ssize_t n, float* lines,
+                                 Py_ssize_t pitch) noexcept nogil
+    void recursive_scatter_double(const double* panel, Py_ssize_t n, double* lines,
+                                  Py_ssize_t pitch) noexcept nogil
+    void recursive_advance_float(
+        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
+    void recursive_advance_double(
+        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
+        const double* residues, double* state, const double* sum, double* out,
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
+    void recursive_causal_float(
+        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
+    void recursive_causal_double(
+        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
+        const double* residues, double* state, const double* sum, double* out,
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
+    void recursive_anti_float(
+        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
+    void recursive_anti_double(
+        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
+        const double* residues, double* state, const double* sum, double* out,
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
+    void recursive_anti_far_float(
+        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
+        float* state, const float* sum, float* out, Py_ssize_t out_step,
+        const float* ahead) noexcept nogil
+    void recursive_anti_far_double(
+        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
+        const double* residues, double* state, const double* sum, double* out,
+        Py_ssize_t out_step, const double* ahead) noexcept nogil
+
+# Samples of a line that are packed, and then transposed, at a time.
+cdef Py_ssize_t RECURSIVE_RUN = 256
+# Rows ahead whose samples are fetched: they are a row of the array apart, which no hardware
+# follows.
+cdef Py_ssize_t RECURSIVE_AHEAD = 48
+# Multiply-adds of a sample, from both ends.
+cdef Py_ssize_t RECURSIVE_PRODUCTS = 28
+
+
+def recursive_width(sums):
+    """Return how many lines a panel has."""
+    return RECURSIVE_VECTORS * STENCIL_VECTOR_BYTES // np.dtype(sums).itemsize
+
+
+cdef struct Recursion:
+    Source x                        # of lines of single samples
+    Py_ssize_t item, lanes, width
+    bint abreast                    # lines are neighbours in memory: `inner` of them
+    Py_ssize_t inner, n_lines       # lines, or groups of neighbours, that `list_batch` lists
+    Py_ssize_t padded               # samples of a line with its border
+    # Samples that the outputs of a piece lie behind its first; outputs of a piece; all its
+    # samples; how many of them a line has.
+    Py_ssize_t halo, piece, length, n_pieces
+    Py_ssize_t radius               # output 0 is the sample `radius` of the padded line
+    Py_ssize_t n_panels             # of a group of neighbours
+    Py_ssize_t y_stride             # along a line, in bytes
+    bint streaming, prefetching
+    const void* fill                # one value, or two that take turns
+    Py_ssize_t n_fill
+    const void* poles
+    const void* before              # residues
+    const void* after
+
+
+cdef void pack_run(const Recursion* r, const char* line, Py_ssize_t fill, Py_ssize_t start,
+                   Py_ssize_t n, real_t* out) noexcept nogil:
+    """Copy n samples of a padded line from its sample ``start`` on, zeros outside it."""
+    cdef Source s = r.x
+    cdef Py_ssize_t head = least(n, most(0, -start))
+    cdef Py_ssize_t end = most(head, least(n, r.padded - start))
+    cdef Py_ssize_t first = start + head - s.axis.low
+    if head:
+        memset(out, 0, head * sizeof(real_t))
+    if end < n:
+        memset(out + end, 0, (n - end) * sizeof(real_t))
+    if head < end:
+        s.fill = <const real_t*>r.fill + fill
+        pack_pixels(&s, line, first, 1, pixels_before(&s, first, 1, end - head),
+                    pixels_until_end(&s, first, 1, end - head), end - head, out + head)
+
+
+cdef void gather_lines(const Recursion* r, Py_ssize_t first, const char* x,
+                       const Py_ssize_t* x_lines, real_t* panel, real_t* run) noexcept nogil:
+    """Transpose pieces first, first + 1, … of all lines into a panel."""
+    cdef Py_ssize_t at, n, j, line, start
+    cdef Py_ssize_t count = least(r.width, r.n_lines * r.n_pieces - first)
+    at = 0
+    while at < r.length:
+        n = least(RECURSIVE_RUN, r.length - at)
+        for j in range(r.width):
+            if j >= count:
+                memset(run + j * RECURSIVE_RUN, 0, n * sizeof(real_t))
+                continue
+            line = (first + j) // r.n_pieces
+            start = (first + j) % r.n_pieces * r.piece + r.radius - r.halo + at
+            pack_run(r, x + x_lines[line], line % r.n_fill, start, n, run + j * RECURSIVE_RUN)
+        if real_t is float:
+            recursive_gather_float(run, RECURSIVE_RUN, n, panel + at * r.width)
+        else:
+            recursive_gather_double(run, RECURSIVE_RUN, n, panel + at * r.width)
+        at += n
+
+
+cdef void scatter_lines(const Recursion* r, Py_ssize_t first, char* y, const Py_ssize_t* y_lines,
+                        const real_t* panel, real_t* run) noexcept nogil:
+    """Transpose the outputs of a panel into pieces first, first + 1, … of all lines."""
+    cdef Py_ssize_t at = 0, n, j, i, line, start
+    cdef Py_ssize_t count = least(r.width, r.n_lines * r.n_pieces - first)
+    cdef char* out
+    while at < r.piece:
+        n = least(RECURSIVE_RUN, r.piece - at)
+        if real_t is float:
+            recursive_scatter_float(panel + at * r.width, n, run, RECURSIVE_RUN)
+        else:
+            recursive_scatter_double(panel + at * r.width, n, run, RECURSIVE_RUN)
+        for j in range(count):
+            line = (first + j) // r.n_pieces
+            start = (first + j) % r.n_pieces * r.piece + at
+            out = y + y_lines[line] + start * r.y_stride
+            i = most(0, least(n, r.x.axis.out - start))
+            if r.y_stride == r.item:
+                copy_row(<real_t*>out, run + j * RECURSIVE_RUN, i)
+            else:
+                for i in range(i):
+                    (<real_t*>(out + i * r.y_stride))[0] = run[j * RECURSIVE_RUN + i]
+        at += n
+
+
+cdef void copy_lines(const Recursion* r, const char* x, Py_ssize_t start, Py_ssize_t col,
+                     Py_ssize_t cols, real_t* panel) noexcept nogil:
+    """Copy ``cols`` neighbouring lines, from the sample ``start`` of the padded lines on."""
+    cdef const Source* s = &r.x
+    cdef const real_t* fill = <const real_t*>r.fill
+    cdef Py_ssize_t i, j, index
+    for i in range(r.length):
+        index = -2
+        if 0 <= start + i < r.padded:
+            index = source_index(&s.axis, start + i - s.axis.low)
+        if index >= 0:
+            if r.prefetching and index + RECURSIVE_AHEAD < s.axis.size:
+                for j in range(ceil_div(cols * s.sample_stride, LINE_BYTES)):
+                    stencil_prefetch(x + (index + RECURSIVE_AHEAD) * s.pixel_stride
+                                     + col * s.sample_stride + j * LINE_BYTES)
+            if s.same:
+                copy_row(panel, <const real_t*>(x + index * s.pixel_stride) + col, cols)
+            else:
+                s.load(x + index * s.pixel_stride + col * s.sample_stride, s.sample_stride, cols,
+                       panel)
+            for j in range(cols, r.width):
+                panel[j] = 0
+        else:
+            for j in range(r.width):
+                panel[j] = fill[(col + j) % r.n_fill] if index == -1 and j < cols else 0
+        panel += r.width
+
+
+cdef void filter_panel(const Recursion* r, const real_t* panel, real_t* sums, real_t* state,
+                       real_t* out, Py_ssize_t out_step, bint far,
+                       const real_t* ahead) noexcept nogil:
+    """Write the outputs of a panel, ``out_step`` samples apart; ``sums`` is room for them.
+
+    ``ahead`` is where the samples of the next panel lie, one after the other, or NULL.
+    """
+    cdef const real_t* poles = <const real_t*>r.poles
+    cdef const real_t* before = <const real_t*>r.before
+    cdef const real_t* after = <const real_t*>r.after
+    cdef Py_ssize_t w = r.width, n = r.piece, behind = r.length - r.halo - n
+    cdef const real_t* first = panel + r.halo * w
+    cdef const real_t* last = panel + (r.length - 1) * w
+    cdef const real_t* last_out = first + (n - 1) * w
+    cdef real_t* end = out + (n - 1) * out_step
+    cdef real_t* last_sum = sums + (n - 1) * w
+    memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
+    if real_t is float:
+        recursive_advance_float(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
+        recursive_causal_float(first, w, n, poles, before, state, sums, sums, w, ahead)
+    else:
+        recursive_advance_double(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
+        recursive_causal_double(first, w, n, poles, before, state, sums, sums, w, ahead)
+    memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
+    if real_t is float:
+        recursive_advance_float(last, -w, behind, poles, after, state, sums, sums, w, NULL)
+        if far:
+            recursive_anti_far_float(last_out, -w, n, poles, after, state, last_sum, end,
+                                     -out_step, NULL)
+        else:
+            recursive_anti_float(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
+                                 NULL)
+    else:
+        recursive_advance_double(last, -w, behind, poles, after, state, sums, sums, w, NULL)
+        if far:
+            recursive_anti_far_double(last_out, -w, n, poles, after, state, last_sum, end,
+                                      -out_step, NULL)
+        else:
+            recursive_anti_double(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
+                                  NULL)
+
+
+cdef inline uint64_t magnitude_bits(const real_t* panel, Py_ssize_t n) noexcept nogil:
+    if real_t is float:
+        return largest_bits_float(panel, n)
+    else:
+        return largest_bits_double(panel, n)
+
+
+cdef inline Py_ssize_t panel_samples(const Recursion* r) noexcept nogil:
+    """Return the samples of a packed panel, and of its outputs, whole runs of them."""
+    return ceil_div(most(r.length, r.piece), RECURSIVE_RUN) * RECURSIVE_RUN * r.width
+
+
+cdef inline const char* next_lines(const Recursion* r, Py_ssize_t unit, const char* x,
+                                   const Py_ssize_t* x_lines) noexcept nogil:
+    """Return the lines of the next panel if they follow each other in memory, else NULL."""
+    cdef Py_ssize_t first = (unit + 1) * r.width, last = first + r.width - 1
+    if (not r.prefetching or r.n_pieces > 1 or last >= r.n_lines or not r.x.same
+            or x_lines[last] - x_lines[first] != (r.width - 1) * r.x.axis.size * r.item):
+        return NULL
+    return x + x_lines[first]
+
+
+cdef uint64_t run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                            const Py_ssize_t* x_lines, char* y, const Py_ssize_t* y_lines,
+                            real_t* work) noexcept nogil:
+    """Run units start … stop − 1; return the largest magnitude that was read, as bits."""
+    cdef uint64_t largest = 0, found
+    cdef Py_ssize_t unit, line, piece, col, cols, outs, i
+    cdef real_t* sums = work + panel_samples(r)
+    cdef real_t* run = sums + panel_samples(r)
+    cdef real_t* state = run + r.width * RECURSIVE_RUN
+    cdef char* out
+    for unit in range(start, stop):
+        if not r.abreast:
+            gather_lines(r, unit * r.width, x, x_lines, work, run)
+        else:
+            col = unit % r.n_panels * r.width
+            cols = least(r.width, r.inner - col)
+            piece = unit // r.n_panels % r.n_pieces * r.piece
+            line = unit // r.n_panels // r.n_pieces
+            copy_lines(r, x + x_lines[line], piece + r.radius - r.halo, col, cols, work)
+        found = magnitude_bits(work, r.length * r.width)
+        largest = found if found > largest else largest
+        if not r.abreast:
+            filter_panel(r, work, sums, state, sums, r.width, False,
+                         <const real_t*>next_lines(r, unit, x, x_lines))
+            scatter_lines(r, unit * r.width, y, y_lines, sums, run)
+            continue
+        out = y + y_lines[line] + piece * r.y_stride + col * r.item
+        outs = least(r.piece, r.x.axis.out - piece)
+        if cols == r.width and outs == r.piece:
+            filter_panel(r, work, sums, state, <real_t*>out, r.y_stride // r.item, r.streaming,
+                         <const real_t*>NULL)
+            continue
+        filter_panel(r, work, sums, state, sums, r.width, False, <const real_t*>NULL)
+        for i in range(outs):
+            copy_row(<real_t*>(out + i * r.y_stride), sums + i * r.width, cols)
+    if r.streaming:
+        stencil_fence()
+    return largest
+
+
+cdef void run_recursion_shared(const Recursion* r, Py_ssize_t first, Py_ssize_t count,
+                               int threads, const char* x, const Py_ssize_t* x_lines, char* y,
+                               const Py_ssize_t* y_lines, uint64_t* largest, real_t* work,
+                               Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread.
+
+    The largest magnitude that a thread has read so far is in its place of ``largest``.
+    """
+    cdef int t
+    if threads == 1:
+        with nogil:
+            largest[0] = more(largest[0], run_recursion(
+                r, first, first + count, x, x_lines, y, y_lines, work))
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            largest[t] = more(largest[t], run_recursion(
+                r, first + count * t // threads, first + count * (t + 1) // threads, x, x_lines,
+                y, y_lines, <real_t*>(<char*>work + t * each)))
+
+
+cdef inline uint64_t more(uint64_t a, uint64_t b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef class RecursiveLoop:
+    """A bound pass along one axis.
+
+    Parameters are plain numbers, checked by the caller: the axis as `read_axis` has it, the axes
+    that are looped over and how many lines, or groups of ``inner`` neighbours, they make;
+    ``poles`` and the residues ``before`` and ``after`` as `recursive.h` has them, in the dtype of
+    the sums; the halo and the outputs of a piece.
+    """
+
+    cdef Recursion r
+    cdef object tables, poles, before, after
+    cdef Py_ssize_t axis_of
+    cdef tuple batch
+    cdef int sums_code, sums_row
+
+    def __init__(self, sums, axis, batch, Py_ssize_t n_lines, Py_ssize_t inner, bint abreast,
+                 Py_ssize_t halo, Py_ssize_t piece, poles, before, after):
+        cdef Recursion* r = &self.r
+        sums = np.dtype(sums)
+        self.sums_code = SUM_CODES[sums]
+        self.sums_row = row_codes[sums.num]
+        self.axis_of = axis[0]
+        self.batch = tuple(batch)
+        self.tables = read_axis(&r.x.axis, axis)
+        self.poles, self.before, self.after = (
+            np.ascontiguousarray(a, sums) for a in (poles, before, after))
+        r.poles = cnp.PyArray_DATA(self.poles)
+        r.before = cnp.PyArray_DATA(self.before)
+        r.after = cnp.PyArray_DATA(self.after)
+        r.item = sums.itemsize
+        r.lanes = STENCIL_VECTOR_BYTES // r.item
+        r.width = RECURSIVE_VECTORS * r.lanes
+        r.x.group = r.x.n_fill = 1
+        r.abreast = abreast
+        r.inner = inner
+        r.n_lines = n_lines
+        r.n_panels = ceil_div(inner, r.width) if abreast else 1
+        r.radius = r.x.axis.taps // 2
+        r.padded = r.x.axis.out + r.x.axis.taps - 1
+        r.halo = halo
+        r.piece = piece
+        r.length = piece + 2 * halo
+        r.n_pieces = ceil_div(r.x.axis.out, piece)
+
+    cdef Py_ssize_t units(self) noexcept:
+        cdef Py_ssize_t pieces = self.r.n_lines * self.r.n_pieces
+        return pieces * self.r.n_panels if self.r.abreast else ceil_div(pieces, self.r.width)
+
+    cdef Py_ssize_t thread_bytes(self) noexcept:
+        """Return the workspace of one thread, whole cache lines."""
+        cdef Py_ssize_t samples = 2 * panel_samples(&self.r) + self.r.width * (
+            RECURSIVE_RUN + RECURSIVE_STATES)
+        return (samples * self.r.item + 127) // 64 * 64
+
+    cdef Py_ssize_t shared_bytes(self, int threads) noexcept:
+        """Return the bytes of the tables of lines, and of what each thread has found."""
+        return ((2 * self.r.n_lines + threads) * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+
+    def workspace(self):
+        """Return the bytes that one thread takes, with the tables of the lines."""
+        return self.thread_bytes() + self.shared_bytes(1)
+
+    def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads):
+        """Filter ``x`` into ``y``, of the dtype of the sums; return the largest magnitude read.
+
+        ``fill`` has the dtype of the sums: one value, or two for lines that take turns. Behind
+        the axis ``y`` is contiguous, and so is ``x`` where lines go abreast.
+        """
+        cdef Recursion r = self.r
+        cdef Py_ssize_t units = self.units(), shared, each = self.thread_bytes(), done = 0, step
+        cdef double products = <double>r.length * r.width * RECURSIVE_PRODUCTS
+        cdef char* block
+        cdef Py_ssize_t* x_lines
+        cdef Py_ssize_t* y_lines
+        cdef uint64_t* largest
+        cdef uint64_t bits = 0
+        cdef int t
+        self.set_arrays(&r, x, y)
+        r.fill = cnp.PyArray_DATA(fill)
+        r.n_fill = fill.shape[0]
+        threads = <int>least(threads, units)
+        shared = self.shared_bytes(threads)
+        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+        block = <char*>take_block(shared + threads * each)
+        try:
+            x_lines = <Py_ssize_t*>block
+            y_lines = x_lines + r.n_lines
+            largest = <uint64_t*>(y_lines + r.n_lines)
+            memset(largest, 0, threads * sizeof(uint64_t))
+            list_batch(self.batch, x, y, x_lines, y_lines)
+            while done < units:
+                step = least(step, units - done)
+                if self.sums_code == SUMS_FLOAT:
+                    run_recursion_shared[float](
+                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
+                        cnp.PyArray_BYTES(y), y_lines, largest, <float*>(block + shared), each)
+                else:
+                    run_recursion_shared[double](
+                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
+                        cnp.PyArray_BYTES(y), y_lines, largest, <double*>(block + shared), each)
+                done += step
+                PyErr_CheckSignals()
+            for t in range(threads):
+                bits = more(bits, largest[t])
+        finally:
+            put_block(block)
+        return float(np.uint64(bits).view(np.float64) if r.item == 8
+                     else np.uint32(bits).view(np.float32))
+
+    cdef int set_arrays(self, Recursion* r, cnp.ndarray x, cnp.ndarray y) except -1:
+        cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]
+        r.x.pixel_stride = x.strides[self.axis_of]
+        r.x.sample_stride = cnp.PyArray_ITEMSIZE(x) if r.abreast else r.x.pixel_stride
+        set_row_load(&r.x, self.sums_code, x_code)
+        r.x.same = x_code == self.sums_row and r.x.sample_stride == r.item
+        r.y_stride = y.strides[self.axis_of]
+        r.prefetching = cnp.PyArray_NBYTES(x) > CACHE_BYTES
+        r.streaming = (r.abreast and cnp.PyArray_NBYTES(y) > STREAM_BYTES
+                       and <uintptr_t>cnp.PyArray_DATA(y) % LINE_BYTES == 0
+                       and r.inner * r.item % LINE_BYTES == 0 and r.y_stride % LINE_BYTES == 0
+                       and r.width * r.item % LINE_BYTES == 0)
+        return 0

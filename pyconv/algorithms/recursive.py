@@ -1,0 +1,439 @@
+"""recursive: Gaussians as decaying exponentials, whose cost does not depend on their width.
+
+    w(n) ≈ h(n) = Re Σ_k c_k p_k^|n|,  s_k[n] = p_k s_k[n − 1] + x[n],  y[n] = Re Σ_k c_k s_k[n] + …
+
+from one end of each line and from the other, along one axis after the other (Deriche, "Recursively
+implementing the Gaussian and its derivatives", INRIA 1893, 1993). An approximation: it is taken
+only where `rtol` grants its error, which is proven for the taps as they are.
+"""
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._native import loader
+from pyconv.algorithms.base import Algorithm, Run, UnfitDataError
+from pyconv.algorithms.casting import Loop, axis_rows, bind_loop, on_real_parts
+from pyconv.dtypes import is_integer
+from pyconv.machine import MACHINE, Machine
+from pyconv.problem import Axis, Problem
+
+#: Decay and turn of p = exp(−(decay + i turn) / σ): two pairs and a real one. Found by simplex
+#: search for the least Σ|h − w| of σ = 20 that ends at 4 σ; other σ and ends share them.
+POLES = np.array([1.9641 + 1.1553j, 1.8898 + 2.4757j, 1.9969])
+#: Lags up to so many σ are fitted, and measured one by one; what follows decays by exp(−1.89 n/σ).
+FITTED_SIGMAS = 14
+#: Turns of the reweighting that makes a least sum of magnitudes of least squares.
+REWEIGHTED = 12
+#: No Gaussian that ends at 3 to 8 σ is met more closely, along one axis.
+LEAST_ERROR = 4e-5
+#: A pole closer to the unit circle would multiply roundings too much for any use.
+MOST_SIGMA = 2.0**12
+#: Narrower ones decay to subnormal numbers before the loop looks (recursive.h).
+LEAST_SIGMA = 1.9
+#: The samples that a pass remembers, in σ, where lines are cut into pieces: it has forgotten
+#: others but for exp(−1.89 · 9) ≈ 4e-8.
+HALO_SIGMAS = 9
+#: Samples of a line that is not cut: its panel, of up to 32 lines, still lies in a cache.
+WHOLE_LINE = 2**13
+#: Samples of a piece, with its halos, where panels of whole lines would have empty lanes.
+PIECE = 2**11
+#: Magnitudes of the samples, by the dtype of the sums. Below, states that the loop drops would
+#: count; above, states might leave the range.
+DATA_RANGE = {
+    np.dtype(np.float32): (2.0**-70, 2.0**90),
+    np.dtype(np.float64): (2.0**-900, 2.0**960),
+}
+#: Of |x|, at most, the states that are dropped: 2^-100 / 2^-70 and 2^-960 / 2^-900 (recursive.h).
+DROPPED = 2.0**-30
+#: Sums of the weights that keep results within the range, too.
+WEIGHTS_RANGE = (2.0**-20, 2.0**30)
+#: Seconds of a call.
+CALL_SECONDS = 30e-6
+#: What a sample of a pass costs, in multiply-adds of the plain loop: of lines that are neighbours
+#: in memory, and of those that are transposed. 28 are multiplied.
+ABREAST_PRODUCTS, TRANSPOSED_PRODUCTS = 24.0, 34.0
+#: Of the time to read and write what exceeds twice the cache, the part that filtering does not
+#: hide. Fitted, as those, on a Zen 4 core with AVX-512 to 512² and 2048² float32, σ = 5 to 40.
+FAR_SHARE = 0.7
+
+
+class Exponentials(NamedTuple):
+    """h(n) of one axis: poles and residues in the dtype of the sums; and what it is worth."""
+
+    #: Re and Im of the first pair, of the second, and the real one.
+    poles: np.ndarray
+    #: Residues of lags 0, 1, … and of lags −1, −2, …: Re and −Im.
+    before: np.ndarray
+    after: np.ndarray
+    sigma: float
+    #: Σ|w|, Σ|h − w| and the bound of the roundings, in units of max|x|.
+    total: float
+    missed: float
+    roundings: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Recursive:
+    """Passes of recursions from both ends along each axis, for weights that have been fitted."""
+
+    #: Of each kernel axis, once they are known; the proven bound of all.
+    sides: tuple[Exponentials, ...] | None = None
+    error: float = math.inf
+
+    name = "recursive"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why no weights of this shape can be taken, or that no error is granted."""
+        if problem.exact or is_integer(problem.dtype):
+            return "it approximates, and integer results are exact"
+        if problem.w_dtype.kind == "c":
+            return "the weights are complex"
+        least = LEAST_ERROR * len(problem.spatial)
+        if problem.rtol is None or problem.rtol < least:
+            return f"it approximates Gaussians: rtol has to grant an error of at least {least:.2g}"
+        if any(a.taps % 2 == 0 for a in problem.spatial):
+            return "a Gaussian has an odd number of taps along each axis"
+        if any(a.stride > 1 for a in problem.spatial):
+            return "samples that a stride skips would be filtered too"
+        if any(a.dilation > 1 for a in problem.spatial):
+            return "taps that are a dilation apart are no Gaussian"
+        if not np.isfinite(problem.fill_value) and problem.reads_fill:
+            return f"fill_value={problem.fill_value!r} would reach every output of a line"
+        return problem.tables_exceed()
+
+    def fit(self, problem: Problem, w: np.ndarray) -> "Algorithm | str":
+        """Return the algorithm for these weights, or why they are no Gaussian."""
+        assert problem.rtol is not None
+        wide = w.astype(np.float64)
+        scale = float(wide.sum())
+        least, most = WEIGHTS_RANGE
+        if not np.isfinite(wide).all() or not least <= abs(scale) <= most:
+            return f"the weights do not sum to a number of {least:.2g} to {most:.2g}"
+        taps = [_along(wide, i) / scale for i in range(w.ndim)]
+        sums = on_real_parts(problem)[0].compute
+        sides = []
+        for i, side in enumerate(taps):
+            if (sigma := _sigma(side)) is None:
+                return f"the weights along axis {i} of the kernel are no Gaussian, or a narrow one"
+            sides.append(_exponentials(side, sigma, sums))
+        error = _error(wide, scale, taps, sides, problem.dtype)
+        if error > problem.rtol:
+            return (
+                f"its proven error bound of {error:.2g} for these weights "
+                f"is more than rtol={problem.rtol:g}"
+            )
+        sides[_last_pass(problem)] = _scaled(sides[_last_pass(problem)], scale)
+        return Recursive(tuple(sides), error)
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of the multiplications, and to read and write what each pass does."""
+        real, _ = on_real_parts(problem)
+        assert real.compute is not None
+        item = real.compute.itemsize
+        products = moved = 0.0
+        width = loader.native.recursive_width(real.compute)
+        for step in _passes(real, self.sides):
+            each = ABREAST_PRODUCTS if step.abreast else TRANSPOSED_PRODUCTS
+            products += step.panels(width) * width * (step.piece + 2 * step.halo) * each
+            moved += math.prod(step.x_shape) + math.prod(step.y_shape)
+        work = products * item / machine.direct_bytes_per_second
+        far = max(0.0, moved * item - 2 * machine.cache_bytes) / machine.copy_bytes_per_second
+        return CALL_SECONDS + work + FAR_SHARE * far
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the proven bound of the weights that were fitted."""
+        return self.error
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the panels, and of what the passes hand to each other."""
+        real, _ = on_real_parts(problem)
+        assert real.compute is not None
+        steps = _passes(real, self.sides)
+        panels = max(int(_loop(real.compute, s, self.sides).workspace()) for s in steps)
+        room = _room(steps)
+        return panels + (0 if room is None else math.prod(room) * real.compute.itemsize)
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled passes."""
+        return bind_loop(problem, functools.partial(_bind, self.sides))
+
+
+# ---- exponentials ---------------------------------------------------------------------------
+
+
+def _along(w: np.ndarray, axis: int) -> np.ndarray:
+    """Return the weights summed over all axes but one."""
+    return w.sum(axis=tuple(i for i in range(w.ndim) if i != axis))
+
+
+def _sigma(taps: np.ndarray) -> float | None:
+    """Return the width of positive taps from the curvature of their logarithm, None without one.
+
+    Each logarithm counts by the square of its tap, as the taps themselves would.
+    """
+    held = taps > 0  # far ones may have become zero
+    if (taps < 0).any() or held.sum() < 3:
+        return None
+    lags = np.arange(len(taps))[held] - len(taps) // 2
+    bend = -np.polyfit(lags.astype(np.float64) ** 2, np.log(taps[held]), 1, w=taps[held])[0]
+    sigma = 1 / math.sqrt(2 * bend) if bend > 0 else math.inf
+    return sigma if LEAST_SIGMA <= sigma <= MOST_SIGMA else None
+
+
+def _powers(poles: np.ndarray, n: int) -> np.ndarray:
+    """Return Re p^m and −Im p^m of the pairs, and p^m of the real pole, for m < n, in columns."""
+    pairs = np.array([complex(*poles[:2]), complex(*poles[2:4])])
+    turned = np.exp(np.arange(n)[:, np.newaxis] * np.log(pairs))
+    real = poles[4] ** np.arange(n)
+    return np.stack(
+        [turned[:, 0].real, turned[:, 0].imag, turned[:, 1].real, turned[:, 1].imag, real], axis=1
+    )
+
+
+def _exponentials(taps: np.ndarray, sigma: float, sums: np.dtype) -> Exponentials:
+    """Fit the residues for the least Σ|h − w|, by least squares that are weighted again.
+
+    The error is that of the poles and residues as they were rounded to the dtype of the sums.
+    """
+    radius = len(taps) // 2
+    n = max(radius, math.ceil(FITTED_SIGMAS * sigma)) + 1
+    p = np.exp(-POLES / sigma)
+    poles = np.array([p[0].real, p[0].imag, p[1].real, p[1].imag, p[2].real]).astype(sums)
+    wide = poles.astype(np.float64)
+    powers = _powers(wide, n)
+    half = np.zeros(n)
+    half[: radius + 1] = (taps[radius:] + taps[radius::-1]) / 2
+    residues = _least_sum(powers, half)
+    # Lags −1, −2, … begin one power later: c p instead of c.
+    c = np.array([complex(residues[0], -residues[1]), complex(residues[2], -residues[3])])
+    turned = c * np.array([complex(*wide[:2]), complex(*wide[2:4])])
+    after = np.array(
+        [turned[0].real, -turned[0].imag, turned[1].real, -turned[1].imag, residues[4] * wide[4]]
+    ).astype(sums)
+    before = residues.astype(sums)
+    missed = _missed(taps, powers, before.astype(np.float64), after.astype(np.float64))
+    missed += _beyond(wide, before, n) + _beyond(wide, after, n - 1)
+    halo = math.ceil(HALO_SIGMAS * sigma)
+    missed += _beyond(wide, before, halo) + _beyond(wide, after, halo)
+    roundings = _roundings(wide, before, sums) + _roundings(wide, after, sums)
+    total = float(np.abs(taps).sum())
+    return Exponentials(poles, before, after, sigma, total, missed, roundings)
+
+
+def _least_sum(powers: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """Return the residues of least Σ|h − w| over all lags, lag 0 once and others twice."""
+    times = np.full(len(half), 2.0)
+    times[0] = 1.0
+    weights, best, least = times, np.zeros(powers.shape[1]), math.inf
+    for _ in range(REWEIGHTED):
+        root = np.sqrt(weights)
+        residues = np.linalg.lstsq(powers * root[:, np.newaxis], half * root, rcond=None)[0]
+        left = np.abs(powers @ residues - half)
+        if (found := float((times * left).sum())) < least:
+            best, least = residues, found
+        weights = times / np.maximum(left, 1e-8 * half[0])
+    return best
+
+
+def _missed(taps: np.ndarray, powers: np.ndarray, before: np.ndarray, after: np.ndarray) -> float:
+    """Return Σ|h − w| over the lags that ``powers`` reach, to either side."""
+    radius, n = len(taps) // 2, len(powers)
+    forth, back = np.zeros(n), np.zeros(n - 1)
+    forth[: radius + 1] = taps[radius:]
+    back[:radius] = taps[:radius][::-1]
+    missed = np.abs(powers @ before - forth).sum() + np.abs(powers[:-1] @ after - back).sum()
+    return float(missed) + 8 * n * float(np.finfo(np.float64).eps)  # the sums' own rounding
+
+
+def _moduli(poles: np.ndarray, residues: np.ndarray) -> Iterator[tuple[float, float]]:
+    """Yield |p| and |c| of each pair and of the real pole."""
+    for i in (0, 2):
+        yield math.hypot(*poles[i : i + 2]), math.hypot(*residues[i : i + 2])
+    yield abs(float(poles[4])), abs(float(residues[4]))
+
+
+def _beyond(poles: np.ndarray, residues: np.ndarray, n: int) -> float:
+    """Return a bound of Σ|h(m)| over all lags m ≥ n: Σ_k |c_k| |p_k|^n / (1 − |p_k|)."""
+    return sum(c * p**n / (1 - p) for p, c in _moduli(poles, residues))
+
+
+def _roundings(poles: np.ndarray, residues: np.ndarray, sums: np.dtype) -> float:
+    """Return the bound on the roundings of one direction of a pass, in units of max|x|.
+
+    A state s[n] = p s[n − 1] + x[n] is at most 1 / (1 − |p|) in magnitude. Each of its parts is
+    two products and two additions, of which a term passes through at most three roundings: with
+    u = ε/2 (and 1 % for terms of higher order) it errs by 3.03 u (|p||s| + 1) ≤ 3.03 u / (1 − |p|),
+    the complex number by √2 of that. The pole shrinks this as it shrinks s, so that all of them
+    add up to 1 / (1 − |p|) times as much. What is dropped (`DROPPED`) adds up in the same way. The
+    sum of y errs by at most 13 u of its terms: five products and five additions of either
+    direction, and those of the other; residues that the sum of the weights has been multiplied to
+    are rounded once more.
+    """
+    u = 1.01 * float(np.finfo(sums).eps) / 2
+    bound = 0.0
+    for p, c in _moduli(poles, residues):
+        state = 1 / (1 - p)
+        bound += c * state * (math.sqrt(2) * (3 * u * state + DROPPED) + 13 * u)
+    return bound
+
+
+def _error(
+    w: np.ndarray,
+    scale: float,
+    taps: list[np.ndarray],
+    sides: list[Exponentials],
+    result: np.dtype,
+) -> float:
+    """Return the proven bound on max|y − exact| / (max|x| · Σ|w|).
+
+    w is ``scale`` times the product of the taps, but for what that leaves out. A pass whose input
+    is at most X errs by (missed + roundings) · X, and its output is at most that more than
+    total · X: the errors of all passes are Π (total + missed + roundings) − Π total. The samples
+    are rounded to the dtype of the sums, and results to theirs. The parts of complex samples are
+    rounded each on its own.
+    """
+    parts = math.sqrt(2) if result.kind == "c" else 1.0
+    eps = float(np.finfo(result).eps) * parts
+    total = float(np.abs(w).sum())
+    left_out = float(np.abs(w - scale * functools.reduce(np.multiply.outer, taps)).sum())
+    exact = math.prod(s.total for s in sides)
+    reached = math.prod(s.total + s.missed + s.roundings * parts for s in sides)
+    factor = abs(scale) / total
+    return left_out / total + factor * (reached - exact) + 2 * eps * factor * reached
+
+
+def _scaled(side: Exponentials, scale: float) -> Exponentials:
+    """Return the exponentials times the sum of the weights."""
+    dtype = side.before.dtype
+    before, after = ((a * scale).astype(dtype) for a in (side.before, side.after))
+    return side._replace(before=before, after=after)
+
+
+# ---- passes ---------------------------------------------------------------------------------
+
+
+class Pass(NamedTuple):
+    """One axis: what is read and written, and how lines are cut."""
+
+    axis: Axis
+    #: Kernel axis.
+    side: int
+    x_shape: tuple[int, ...]
+    y_shape: tuple[int, ...]
+    #: Whether lines are neighbours in memory, `inner` of them; all lines.
+    abreast: bool
+    inner: int
+    lines: int
+    halo: int
+    piece: int
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of a line."""
+        return -(-self.axis.out // self.piece)
+
+    def panels(self, width: int) -> int:
+        """Return the panels of ``width`` pieces, some of which have empty lanes."""
+        if self.abreast:
+            return self.lines // self.inner * self.pieces * -(-self.inner // width)
+        return -(-self.lines * self.pieces // width)
+
+
+def _last_pass(problem: Problem) -> int:
+    """Return the kernel axis of the last pass: the first of the axes of ``x``."""
+    return min(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
+
+
+def _passes(real: Problem, sides: tuple[Exponentials, ...] | None) -> list[Pass]:
+    """Return the passes of a real problem, the last axis first."""
+    assert real.compute is not None
+    width = loader.native.recursive_width(real.compute)
+    order = sorted(range(len(real.spatial)), key=lambda i: -real.spatial[i].axis)
+    shape, steps = real.x_shape, []
+    for i in order:
+        axis = real.spatial[i]
+        after = (*shape[: axis.axis], axis.out, *shape[axis.axis + 1 :])
+        inner = math.prod(shape[axis.axis + 1 :])
+        lines = math.prod(shape) // shape[axis.axis]
+        # Before the weights are known, they end at four σ.
+        sigma = axis.taps / 8 if sides is None else sides[i].sigma
+        halo, piece = _cut(axis, sigma, lines, width, first=i == order[0])
+        abreast = inner > 1 and 2 * inner >= width
+        steps.append(Pass(axis, i, shape, after, abreast, inner, lines, halo, piece))
+        shape = after
+    return steps
+
+
+def _cut(axis: Axis, sigma: float, lines: int, width: int, *, first: bool) -> tuple[int, int]:
+    """Return the halo and the outputs of a piece of a line; whole lines where they serve.
+
+    Passes after the first work in place, and a line is read before it is written: they are whole.
+    """
+    whole = axis.taps // 2, axis.out
+    if not first or (axis.out <= WHOLE_LINE and lines >= width):
+        return whole
+    halo = max(axis.taps // 2, math.ceil(HALO_SIGMAS * sigma))
+    fair = -(-axis.out * lines // width)  # so that each lane has a piece
+    piece = max(2 * halo, min(fair, PIECE - 2 * halo))
+    return (halo, piece) if piece < axis.out else whole
+
+
+def _room(steps: list[Pass]) -> tuple[int, ...] | None:
+    """Return the shape of an array for what passes hand to each other; None if ``y`` has room."""
+    between = [step.y_shape for step in steps[:-1]]
+    if not between:
+        return None
+    room = tuple(max(lengths) for lengths in zip(*between, strict=True))
+    fits = all(r <= n for r, n in zip(room, steps[-1].y_shape, strict=True))
+    return None if fits else room
+
+
+def _loop(sums: np.dtype, step: Pass, sides: tuple[Exponentials, ...] | None) -> Any:
+    """Return the compiled loop of one pass, with empty tables before the weights are known."""
+    none = np.zeros(5)
+    side = (none, none, none) if sides is None else sides[step.side][:3]
+    axes = [a for a in range(len(step.x_shape)) if a != step.axis.axis]
+    batch = [a for a in axes if not step.abreast or a < step.axis.axis]
+    n_lines = math.prod(step.x_shape[a] for a in batch)
+    (axis,) = axis_rows([step.axis])
+    return loader.native.RecursiveLoop(
+        sums, axis, batch, n_lines, step.inner, step.abreast, step.halo, step.piece, *side
+    )
+
+
+def _bind(sides: tuple[Exponentials, ...] | None, problem: Problem, fill: np.ndarray) -> Loop:
+    assert problem.compute is not None
+    assert sides is not None
+    sums = problem.compute
+    steps = _passes(problem, sides)
+    loops = [_loop(sums, step, sides) for step in steps]
+    least, most = DATA_RANGE[sums]
+    room = _room(steps)
+    # Weights along one axis sum to one: filtered, what lies outside is what it was.
+    fill = fill.astype(sums)
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+        total = y if y.dtype == sums else np.empty(y.shape, sums)
+        between = total if room is None else np.empty(room, sums)
+        source = np.ascontiguousarray(x) if steps[0].inner > 1 else x
+        for step, loop in zip(steps, loops, strict=True):
+            last = step is steps[-1]
+            target = total if last else between[tuple(slice(n) for n in step.y_shape)]
+            largest = loop.run(source, target, fill, workers)
+            if step is steps[0] and not (largest == 0 or least <= largest <= most):
+                raise UnfitDataError
+            source = target
+        if total is not y:
+            with np.errstate(all="ignore"):
+                y[...] = total
+
+    return run
