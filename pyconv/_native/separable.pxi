@@ -58,7 +58,7 @@ cdef struct Strips:
     Py_ssize_t row_bytes                    # from one row of the result to the next
     Py_ssize_t chunk                        # pixels that are summed along x at a time
     # Where the parts of a thread's workspace begin, in samples, behind the strips.
-    Py_ssize_t turned, sums, staged, tile, tables, planes, end
+    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, end
 
 
 # ---- a pass ---------------------------------------------------------------------------------
@@ -161,31 +161,27 @@ cdef void set_lines(Lines* lines, const Strips* p, const char* plane, Py_ssize_t
                            pixels_until_end(&s.x, lines.first, 1, lines.pixels))
 
 
-cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned,
-                      sum_t* staged) noexcept nogil:
+cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t* staged,
+                      const sum_t* outside) noexcept nogil:
     """Turn the pixels that lie inside; rows that cannot be read as they are, in pieces."""
     cdef const Source* x = &p.down.x
     cdef Py_ssize_t piece = most(1, STAGED // x.group), i = lines.before, j, n
     cdef const sum_t* rows[MOST_LANES]
     cdef const char* row
     cdef bint direct = x.same and (lines.until_end - i) * x.group >= 4
-    for j in range(p.down.lanes):
-        direct = direct and lines.rows[j] != NULL
     if direct:
         piece = lines.until_end - i
     while i < lines.until_end:
         n = least(piece, lines.until_end - i)
         for j in range(p.down.lanes):
             row = lines.rows[j]
-            rows[j] = staged + j * (piece * x.group + 4)
-            if row != NULL:
-                row += (lines.first + i) * x.pixel_stride
-            if direct:
-                rows[j] = <const sum_t*>row
-            elif row == NULL:
-                pack_fill(x, n, <sum_t*>rows[j])
+            if row == NULL:
+                rows[j] = outside
+            elif direct:
+                rows[j] = <const sum_t*>(row + (lines.first + i) * x.pixel_stride)
             else:
-                pack_inside(x, row, 1, n, <sum_t*>rows[j])
+                rows[j] = staged + j * (piece * x.group + 4)
+                pack_inside(x, row + (lines.first + i) * x.pixel_stride, 1, n, <sum_t*>rows[j])
         n *= x.group
         if sum_t is float:
             turn_in_float(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
@@ -247,7 +243,7 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
     cdef bint summable = True
     one.n_sets = sets_of(&p.down.x.axis)
     set_lines(&lines, p, plane, row, rows, col_from, cols)
-    turn_inside(p, &lines, turned, work + p.staged)
+    turn_inside(p, &lines, turned, work + p.staged, work + p.outside)
     for i in range(lines.before):
         turn_outside(p, &lines, i, turned, work + p.staged)
     for i in range(lines.until_end, lines.pixels):
@@ -333,9 +329,10 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
                      sum_t* work) noexcept nogil:
     """Fill the slots of planes that come into reach, counted from the unit's first.
 
-    One outside x is the copy of one inside, if the ring holds that.
+    One outside x is the copy of one inside, if the ring holds that, or of another that holds
+    the fill value.
     """
-    cdef Py_ssize_t k, index
+    cdef Py_ssize_t k, index, fill = -1
     cdef SpatialAxis z = p.down.z
     for k in range(filled, until):
         if 0 <= base + k < z.size and not fill_slot(
@@ -344,8 +341,12 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
     for k in range(filled, until):
         if 0 <= base + k < z.size:
             continue
-        index = source_index(&z, base + k) - base
-        if most(most(until - p.planes_held, 0), -base) <= index < until:
+        index = source_index(&z, base + k)
+        if index < 0:
+            index, fill = fill, k
+        else:
+            index -= base
+        if most(until - p.planes_held, 0) <= index < until:
             copy_row(ring + k % p.planes_held * p.ring_plane,
                      ring + index % p.planes_held * p.ring_plane, p.ring_plane)
         elif not fill_slot(p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
@@ -397,6 +398,8 @@ cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Py_ssize_t unit, rest
     cdef Room u
     cdef bint summable = True
+    # A row that lies outside x.
+    pack_fill(&p.down.x, samples_read(&p.down.x.axis, p.unit_cols), work + p.outside)
     for unit in range(start, stop):
         rest = unit
         u.col_from = rest % p.n_panels * p.unit_cols
@@ -561,7 +564,8 @@ cdef class SeparableLoop:
         p.turned = p.rank * p.rows_held * p.pitch
         p.sums = p.turned + (samples_read(&s.x.axis, p.unit_cols + spare) * group + 4) * s.lanes
         p.staged = p.sums + (most(p.chunk, spare) * group + s.lanes) * s.lanes
-        p.tile = p.staged + ceil_div(s.lanes * (most(STAGED, group) + 4), line) * line
+        p.outside = p.staged + ceil_div(s.lanes * (most(STAGED, group) + 4), line) * line
+        p.tile = p.outside + ceil_div(samples_read(&s.x.axis, p.unit_cols) * group + 4, line) * line
         p.tables = p.tile + STENCIL_TILE_LIMIT
         lists = p.rank * sets_of(&s.y) * <Py_ssize_t>sizeof(stencil_set) + (
             sets_of(&s.y) * listed(&s.y) * <Py_ssize_t>sizeof(Py_ssize_t))
