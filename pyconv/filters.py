@@ -1262,9 +1262,7 @@ class _Call:
     def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
         products = math.prod(len(row) for row in rows)
         return products > MOST_PRODUCTS or (
-            products > MANY_PRODUCTS
-            and self.x.dtype.kind in "fc"
-            and not np.isfinite(self.x.sum())
+            products > MANY_PRODUCTS and self.x.dtype.kind in "fc" and not np.isfinite(self.x.sum())
         )
 
     def once(self, w: Array, mean: bool = False) -> Array:

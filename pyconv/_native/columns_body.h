@@ -17,7 +17,7 @@
         STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(splat)(w[u + a]);           \
         STENCIL_UNROLL for (int q = 0; q < ROWS + A - 1; q++) {                              \
             VEC sample = AT(row[q]);                                                         \
-            HOLD(sample);                                                                    \
+            STENCIL_HOLD(sample);                                                            \
             STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)       \
                 acc[q - a] = SUFFIX(multiply_add)(acc[q - a], t[a], sample);                 \
         }                                                                                    \
@@ -33,14 +33,14 @@
         STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(splat)(w[u + a]);           \
         STENCIL_UNROLL for (int b = 0; b < A - 1; b++) {                                     \
             low[b] = AT(bottom[b]);                                                          \
-            HOLD(low[b]);                                                                    \
+            STENCIL_HOLD(low[b]);                                                            \
         }                                                                                    \
         STENCIL_UNROLL for (int q = 0; q < ROWS + A - 1; q++) {                              \
             VEC high = AT(top[q]);                                                           \
-            HOLD(high);                                                                      \
+            STENCIL_HOLD(high);                                                              \
             if (q < ROWS) {                                                                  \
                 low[q + A - 1] = AT(bottom[q + A - 1]);                                      \
-                HOLD(low[q + A - 1]);                                                        \
+                STENCIL_HOLD(low[q + A - 1]);                                                \
             }                                                                                \
             STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)       \
                 acc[q - a] = SUFFIX(multiply_add)(                                           \

@@ -92,6 +92,9 @@ cdef extern from "transpose.h":
     void turn_pixels_double(const double* x, const Py_ssize_t* offset, Py_ssize_t n,
                             double* out) noexcept nogil
 
+cdef enum:
+    MOST_LANES = 16         # of a vector of any variant
+
 cdef extern from "rows.h":
     ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,
                               void* sums) noexcept nogil

@@ -30,8 +30,6 @@ cdef Py_ssize_t RING_BYTES = 4 << 20  # of planes, in the level-3 cache
 # whole vectors. A multiple of the rows of every tile, and of the lanes of every vector.
 cdef Py_ssize_t TURNED_COLS = 48
 cdef Py_ssize_t STAGED = 64           # samples of a row that is converted before it is turned
-cdef enum:
-    MOST_LANES = 16
 # Shorter sets are summed faster tap by tap. Measured on Zen 4 with AVX-512.
 cdef Py_ssize_t FOLDED_TAPS = 5
 
