@@ -6,6 +6,7 @@ along the axes that are filtered; all others (channels, time, batches) are left 
 has the shape of the source.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from functools import partial, reduce
@@ -56,6 +57,11 @@ Boundary = str | tuple[str, ...]
 
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
+
+#: Larger kernels of three dimensions take longer to be taken apart than to be applied by axes.
+MOST_PRODUCTS = 2**16
+#: From here on it takes less time to look for NaN than to sum every product of a kernel.
+MANY_PRODUCTS = 2**10
 
 OPERATORS = ("gaussian", *(name for name, row in KERNELS.items() if row.direction))
 
@@ -1243,14 +1249,21 @@ class _Call:
     def separable(self, rows: Sequence[Array], mean: bool = False) -> Array:
         """Return the result of a kernel given by its factors along the axes.
 
-        In one and two dimensions the engine takes a kernel apart by itself. In three it does
-        not, and passes along each axis are faster; they are no plain sum, so that an error
-        that is granted is held against one call.
+        The engine takes a kernel apart by itself, but for large ones in three dimensions, which
+        take longer to be taken apart than passes along each axis; or if there are NaN, for which
+        it sums every product. Passes are no plain sum, so that an error that is granted is held
+        against one call.
         """
-        if self.n < 3 or self.options.rtol is not None:
+        if self.n < 3 or self.options.rtol is not None or not self._is_better_in_passes(rows):
             return self.once(kernels.outer(rows), mean)
         rows = [self._weights(row) for row in rows]
         return self._result(partial(self._passes, rows), partial(kernels.outer, rows), mean)
+
+    def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
+        products = math.prod(len(row) for row in rows)
+        return products > MOST_PRODUCTS or (
+            products > MANY_PRODUCTS and self.x.dtype.kind in "fc" and not np.isfinite(self.x.sum())
+        )
 
     def once(self, w: Array, mean: bool = False) -> Array:
         """Return the result of one kernel; that of a ``mean`` lies among the samples."""

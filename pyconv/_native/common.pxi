@@ -30,6 +30,11 @@ cdef extern from "stencil.h":
         Py_ssize_t columns
         Py_ssize_t rows
         Py_ssize_t step
+    ctypedef struct stencil_set:
+        Py_ssize_t offset
+        const Py_ssize_t* rows
+        Py_ssize_t taps
+        Py_ssize_t fold
     enum:
         STENCIL_VECTOR_BYTES
         STENCIL_AREA_ROWS
@@ -37,6 +42,7 @@ cdef extern from "stencil.h":
         STENCIL_FLAT_ROWS
         STENCIL_FLAT_VECTORS
         STENCIL_LINE_ROWS
+        STENCIL_COLUMN_ROWS
     Py_ssize_t stencil_group(Py_ssize_t rows) noexcept nogil
     void stencil_fence() noexcept nogil
     void stencil_prefetch(const void* p) noexcept nogil
@@ -70,12 +76,24 @@ cdef extern from "stencil.h":
     void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
+    void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
+                       const float* w, float* y, Py_ssize_t y_pitch,
+                       int streaming) noexcept nogil
+    void columns_double(const double* x, const stencil_set* sets, Py_ssize_t n_sets,
+                        const double* w, double* y, Py_ssize_t y_pitch,
+                        int streaming) noexcept nogil
+    void columns_uint64(const uint64_t* x, const stencil_set* sets, Py_ssize_t n_sets,
+                        const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
+                        int streaming) noexcept nogil
 
 cdef extern from "transpose.h":
     void turn_pixels_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,
                            float* out) noexcept nogil
     void turn_pixels_double(const double* x, const Py_ssize_t* offset, Py_ssize_t n,
                             double* out) noexcept nogil
+
+cdef enum:
+    MOST_LANES = 16         # of a vector of any variant
 
 cdef extern from "rows.h":
     ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,

@@ -14,8 +14,6 @@ cdef extern from "depthwise_lanes.h":
     void lanes_row_double(const depthwise_lanes* d, const double* x, const double* w,
                           Py_ssize_t n, double* y) noexcept nogil
 
-cdef enum:
-    MOST_LANES = 16
 # Bytes of turned samples of a unit, which stay in the level-2 cache, and pixels of a chunk of
 # results, which stay in the level-1 cache.
 cdef Py_ssize_t TURNED_BYTES = 256 << 10

@@ -25,6 +25,7 @@ cdef struct Stencil:
     # seg_col[k] samples into its row, in column phase seg_phase[k].
     Py_ssize_t n_segments
     const stencil_segment* segments
+    const stencil_set* sets         # of tiles of columns, whose rows lie anywhere; else NULL
     const Py_ssize_t* seg_z
     const Py_ssize_t* seg_row
     const Py_ssize_t* seg_col
@@ -69,7 +70,14 @@ cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
                    const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
                    bint streaming) noexcept nogil:
     cdef const sum_t* w = <const sum_t*>s.weights
-    if s.line:
+    if s.sets != NULL:
+        if sum_t is float:
+            columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+        elif sum_t is double:
+            columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+        else:
+            columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+    elif s.line:
         if sum_t is float:
             line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
         elif sum_t is double:

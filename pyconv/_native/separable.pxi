@@ -1,196 +1,403 @@
 # separable: y = Σ_r u_r ∗ (v_r ∗ x), rows first, columns from a strip that stays in the cache.
 #
 # The work is cut into units: one batch item, a slab of rows, a panel of columns. A unit goes down
-# its panel: it filters the rows that come into reach along x, each with every v, into a strip for
-# each r; then the columns of the strips, the taps of one strip after the other, give the next rows
-# of the result. What the rows after those still read is moved to the top of the strips.
+# its panel: as many rows as a vector has lanes are turned into columns (turn.h), summed along x
+# with every v and turned back into the strip of each r, a ring of rows; then the rows of the
+# strips give the next rows of the result. In three dimensions a unit is a run of planes too: each
+# plane that comes into reach goes to a slot of a ring in that way, whose planes are summed along z.
+# All three are sums of rows that lie anywhere (columns_body.h).
 # Borders are those of the filtered rows: a row outside x is filtered like any other.
-# In three dimensions a unit is a run of planes too: each plane that comes into reach goes to a
-# slot of a ring in that way, and area tiles with a segment for each plane sum the ring along z.
+
+cdef extern from "turn.h":
+    void turn_in_float(const float* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+                       float* out) noexcept nogil
+    void turn_in_double(const double* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+                        double* out) noexcept nogil
+    void turn_in_uint64(const uint64_t* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+                        uint64_t* out) noexcept nogil
+    void turn_out_float(const float* sums, Py_ssize_t n, float* out,
+                        Py_ssize_t pitch) noexcept nogil
+    void turn_out_double(const double* sums, Py_ssize_t n, double* out,
+                         Py_ssize_t pitch) noexcept nogil
+    void turn_out_uint64(const uint64_t* sums, Py_ssize_t n, uint64_t* out,
+                         Py_ssize_t pitch) noexcept nogil
 
 cdef Py_ssize_t STRIP_BYTES = 512 << 10
 cdef Py_ssize_t STRIP_COLS = 768      # samples of float32
-cdef Py_ssize_t STRIP_ROWS = 64       # that are added at a time, if no kernel is taller
-# Rows of fewer samples are filtered together, about so many samples at a time.
-cdef Py_ssize_t SHORT_ROW = 640
-cdef Py_ssize_t TOGETHER = 2048
-cdef Py_ssize_t RING_BYTES = 2 << 20  # of planes, in the level-3 cache
+cdef Py_ssize_t LEAST_COLS = 384      # where strips would be larger than that
+cdef Py_ssize_t RING_BYTES = 4 << 20  # of planes, in the level-3 cache
+# Columns that are turned, summed and turned back in the level-1 cache: whole tiles of them, and
+# whole vectors. A multiple of the rows of every tile, and of the lanes of every vector.
+cdef Py_ssize_t TURNED_COLS = 48
+cdef Py_ssize_t STAGED = 64           # samples of a row that is converted before it is turned
+# Shorter sets are summed faster tap by tap. Measured on Zen 4 with AVX-512.
+cdef Py_ssize_t FOLDED_TAPS = 5
+
+
+cdef struct Pass:
+    # The sets of taps of a pass, their rows to be listed, and the weights in their order.
+    const stencil_set* sets
+    Py_ssize_t n_sets
+    const void* weights
 
 
 cdef struct Strips:
-    # The tiles of the passes along x, y and z; ``down`` has the axes and the result, or the
-    # slots of the ring where there is one, whose result ``deep`` has.
-    Stencil across, down, deep
+    # The tiles of the passes along y and z; ``down`` has the axes and the result, or the slots
+    # of the ring where there is one, whose result ``deep`` has.
+    Stencil down, deep
+    Pass pass_x, pass_y, pass_z
     bint ring
     Py_ssize_t rank
     Py_ssize_t n_runs, n_slabs, n_panels, unit_planes, unit_rows, unit_cols
-    Py_ssize_t step_rows, span_planes, span_rows, span_cols
-    Py_ssize_t pitch, strip_rows            # of a strip
-    Py_ssize_t together, line               # rows that are packed at a time, and their samples
-    Py_ssize_t ring_pitch, ring_plane       # in samples
+    Py_ssize_t span_planes, span_rows, span_cols
+    Py_ssize_t step_rows, step_planes       # outputs of a row of tiles
+    Py_ssize_t pitch, rows_held             # of a strip
+    Py_ssize_t ring_pitch, ring_plane, planes_held
+    Py_ssize_t row_bytes                    # from one row of the result to the next
+    Py_ssize_t chunk                        # pixels that are summed along x at a time
+    # Where the parts of a thread's workspace begin, in samples, behind the strips.
+    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, end
 
 
-cdef inline bint all_finite(const sum_t* row, Py_ssize_t n) noexcept nogil:
-    """Return whether no sample is NaN or infinite: no exponent carries into the sign."""
+# ---- a pass ---------------------------------------------------------------------------------
+
+cdef inline Py_ssize_t sets_of(const SpatialAxis* a) noexcept nogil:
+    """Return into how many sets the taps fall: those of one share their rows."""
+    return least(a.phases, a.taps)
+
+
+cdef inline Py_ssize_t listed(const SpatialAxis* a) noexcept nogil:
+    """Return how many rows the outputs of a tile read for one set."""
+    return STENCIL_COLUMN_ROWS + ceil_div(a.taps, a.phases)
+
+
+cdef void place_rows(const Pass* p, const SpatialAxis* a, Py_ssize_t first, Py_ssize_t held,
+                    Py_ssize_t size, stencil_set* sets, Py_ssize_t* rows) noexcept nogil:
+    """Tell sets where the rows lie that a tile reads, in a ring of ``held`` rows of ``size``.
+
+    The first output reads from row ``first`` on.
+    """
+    cdef Py_ssize_t n = listed(a), step = a.step % held
+    cdef Py_ssize_t f, i, at, k
+    for f in range(sets_of(a)):
+        at = (first + f * a.dilation) % held
+        for i in range(n):
+            rows[f * n + i] = at * size
+            at += step
+            if at >= held:
+                at -= held
+    for k in range(p.n_sets):
+        sets[k] = p.sets[k]
+        sets[k].rows = rows + k % sets_of(a) * n
+
+
+cdef fold_of(taps):
+    """Return 1 for weights that are their own mirror image, −1 for the negative of it, else 0."""
+    if len(taps) < FOLDED_TAPS:
+        return 0
+    return int(np.array_equal(taps, taps[::-1])) or -int(np.array_equal(taps, -taps[::-1]))
+
+
+cdef inline void sum_columns(const sum_t* x, const Pass* p, sum_t* y,
+                             Py_ssize_t y_pitch) noexcept nogil:
+    cdef const sum_t* w = <const sum_t*>p.weights
+    if sum_t is float:
+        columns_float(x, p.sets, p.n_sets, w, y, y_pitch, False)
+    elif sum_t is double:
+        columns_double(x, p.sets, p.n_sets, w, y, y_pitch, False)
+    else:
+        columns_uint64(x, p.sets, p.n_sets, w, y, y_pitch, False)
+
+
+cdef inline bint all_summable(const sum_t* row, Py_ssize_t n) noexcept nogil:
+    """Return whether any two samples may be added: none is NaN, infinite or nearly so.
+
+    Of such alone the exponent, with two added, carries into the sign.
+    """
     cdef Py_ssize_t i
     cdef uint32_t carried32 = 0
     cdef uint64_t carried64 = 0
     if sum_t is float:
         for i in range(n):
-            carried32 |= ((<const uint32_t*>row)[i] & <uint32_t>0x7f800000) + <uint32_t>0x00800000
+            carried32 |= ((<const uint32_t*>row)[i] & <uint32_t>0x7f800000) + <uint32_t>0x01000000
         return carried32 >> 31 == 0
     elif sum_t is double:
         for i in range(n):
             carried64 |= ((<const uint64_t*>row)[i] & <uint64_t>0x7ff0000000000000) \
-                + <uint64_t>0x0010000000000000
+                + <uint64_t>0x0020000000000000
         return carried64 >> 63 == 0
     else:
         return True
 
 
-cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t first_row,
-                      Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols, sum_t* out,
-                      sum_t* line, sum_t* tile) noexcept nogil:
-    """Write rows from the coordinate on, filtered along x, to each strip; False if not finite.
+# ---- along x --------------------------------------------------------------------------------
 
-    Several rows are packed a pitch apart and go through as one: what is summed between them is
-    not used.
-    """
+cdef struct Lines:
+    # Rows of the caller's array that are turned together, NULL where they lie outside; where
+    # those behind them lie, in bytes, or 0.
+    const char* rows[MOST_LANES]
+    Py_ssize_t ahead
+    # Pixels: the first one's coordinate, their number, those that lie inside.
+    Py_ssize_t first, pixels, before, until_end
+
+
+cdef void set_lines(Lines* lines, const Strips* p, const char* plane, Py_ssize_t row,
+                    Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols) noexcept nogil:
+    """Find the rows from the coordinate on; lanes that are left over repeat the last."""
     cdef const Stencil* s = &p.down
-    cdef Stencil across = p.across
-    cdef Py_ssize_t first = col_from - s.x.axis.low
-    cdef Py_ssize_t pixels = cols // s.x.group + p.span_cols - 1
-    cdef Py_ssize_t r, i, index
-    cdef const char* row = NULL
-    cdef const char* ahead = NULL
-    cdef const sum_t* samples = line
-    cdef bint finite = True
-    for i in range(rows):
-        row = NULL
-        index = source_index(&s.y, first_row + i)
-        if index >= 0 and plane != NULL:
-            row = plane + index * s.y_stride
-            if s.prefetching and index + 1 < s.y.size:
-                ahead = row + s.y_stride + most(0, first) * s.x.pixel_stride
-        if (rows == 1 and row != NULL and s.x.same and first >= 0
-                and first + pixels <= s.x.axis.size and cols >= across.tile_cols):
-            samples = <const sum_t*>(row + first * s.x.pixel_stride)
+    cdef Py_ssize_t j, index
+    for j in range(s.lanes):
+        index = source_index(&s.y, row + least(j, rows - 1))
+        lines.rows[j] = NULL if index < 0 or plane == NULL else plane + index * s.y_stride
+    lines.ahead = 0
+    if s.prefetching and row >= 0 and row + 2 * s.lanes <= s.y.size:
+        lines.ahead = s.lanes * s.y_stride
+    lines.first = col_from * s.x.axis.stride - s.x.axis.low
+    lines.pixels = samples_read(&s.x.axis, cols)
+    lines.before = pixels_before(&s.x, lines.first, 1, lines.pixels)
+    lines.until_end = most(lines.before,
+                           pixels_until_end(&s.x, lines.first, 1, lines.pixels))
+
+
+cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t* staged,
+                      const sum_t* outside) noexcept nogil:
+    """Turn the pixels that lie inside; rows that cannot be read as they are, in pieces."""
+    cdef const Source* x = &p.down.x
+    cdef Py_ssize_t piece = most(1, STAGED // x.group), i = lines.before, j, n
+    cdef const sum_t* rows[MOST_LANES]
+    cdef const char* row
+    cdef bint direct = x.same and (lines.until_end - i) * x.group >= 4
+    if direct:
+        piece = lines.until_end - i
+    while i < lines.until_end:
+        n = least(piece, lines.until_end - i)
+        for j in range(p.down.lanes):
+            row = lines.rows[j]
+            if row == NULL:
+                rows[j] = outside
+            elif direct:
+                rows[j] = <const sum_t*>(row + (lines.first + i) * x.pixel_stride)
+            else:
+                rows[j] = staged + j * (piece * x.group + 4)
+                pack_inside(x, row + (lines.first + i) * x.pixel_stride, 1, n, <sum_t*>rows[j])
+        n *= x.group
+        if sum_t is float:
+            turn_in_float(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+        elif sum_t is double:
+            turn_in_double(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
         else:
-            pack_pixels(&s.x, row, first, 1, pixels_before(&s.x, first, 1, pixels),
-                        pixels_until_end(&s.x, first, 1, pixels), pixels, line + i * p.pitch)
-    for r in range(p.rank):
-        across.weights = <const sum_t*>p.across.weights + r * s.x.axis.taps
-        run_tile_row(&across, samples, 0, across.segments, 1, (rows - 1) * p.pitch + cols,
-                     <char*>out, tile, ahead if r == 0 else NULL)
-        for i in range(rows):
-            finite = all_finite(out + i * p.pitch, cols) and finite
-        out += p.strip_rows * p.pitch
-    return finite
+            turn_in_uint64(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+        i += n // x.group
 
 
-cdef bint run_panel(const Strips* p, Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t col_from,
-                    Py_ssize_t col_to, const char* x, char* y, sum_t* work) noexcept nogil:
-    """Go down a panel of columns; False if a filtered row is not finite."""
-    cdef const Stencil* s = &p.down
-    cdef Py_ssize_t cols = (col_to - col_from) * s.x.group
-    cdef Py_ssize_t comb = s.y.dilation
-    cdef Py_ssize_t held = 0, at = row_from, rows, q, c, r, n
-    cdef sum_t* line = work + p.rank * p.strip_rows * p.pitch
-    cdef sum_t* tile = line + p.line
-    cdef char* out = y + col_from * s.x.group * s.out_item
-    while at < row_to:
-        rows = least(p.step_rows, row_to - at)
-        q = held
-        while q < rows + p.span_rows - 1:
-            n = least(p.together, rows + p.span_rows - 1 - q)
-            if not filter_rows(p, x, at + q - s.y.low, n, col_from, cols, work + q * p.pitch,
-                               line, tile):
-                return False
-            q += n
-        for c in range(least(comb, rows)):  # rows of one comb are a dilation apart
-            n = ceil_div(rows - c, comb)
+cdef void turn_outside(const Strips* p, const Lines* lines, Py_ssize_t i, sum_t* turned,
+                       sum_t* staged) noexcept nogil:
+    """Turn pixel ``i``, which lies outside: mostly it is a copy of one that has been turned."""
+    cdef const Source* x = &p.down.x
+    cdef Py_ssize_t index = source_index(&x.axis, lines.first + i)
+    cdef Py_ssize_t lanes = p.down.lanes, c, j
+    cdef sum_t* out = turned + i * x.group * lanes
+    if lines.before <= index - lines.first < lines.until_end and index >= 0:
+        copy_row(out, turned + (index - lines.first) * x.group * lanes, x.group * lanes)
+        return
+    for j in range(lanes):
+        if index < 0 or lines.rows[j] == NULL:
+            pack_fill(x, 1, staged)
+        else:
+            x.load(lines.rows[j] + index * x.pixel_stride, x.sample_stride, x.group, staged)
+        for c in range(x.group):
+            out[c * lanes + j] = staged[c]
+
+
+cdef void sum_along(const Strips* p, const Pass* one, Py_ssize_t from_, Py_ssize_t cols,
+                    const sum_t* turned, sum_t* sums) noexcept nogil:
+    """Sum turned pixels along x for outputs from ``from_`` on."""
+    cdef const SpatialAxis* a = &p.down.x.axis
+    cdef Py_ssize_t size = p.down.x.group * p.down.lanes    # of a pixel
+    cdef Py_ssize_t comb, c, n, r, q
+    for comb in range(least(a.comb, cols)):
+        n = ceil_div(cols - comb, a.comb)
+        for c in range(p.down.x.group):
             r = 0
             while r < n:
-                q = least(r, most(0, n - s.tile_rows))
-                run_tile_row(s, work + (c + q * comb) * p.pitch, comb * p.pitch, s.segments,
-                             least(n, s.tile_rows), cols, out + (at + c + q * comb) * s.out_y,
-                             tile, NULL)
-                r = q + s.tile_rows
-        held = p.span_rows - 1
-        for r in range(p.rank):
-            memmove(work + r * p.strip_rows * p.pitch,
-                    work + (r * p.strip_rows + rows) * p.pitch,
-                    held * p.pitch * <Py_ssize_t>sizeof(sum_t))
-        at += rows
-    return True
+                q = comb + least(r, most(0, n - STENCIL_COLUMN_ROWS)) * a.comb
+                sum_columns(turned + (from_ + q) * a.stride * size + c * p.down.lanes, one,
+                            sums + q * size + c * p.down.lanes, a.comb * size)
+                r = q // a.comb + STENCIL_COLUMN_ROWS
 
+
+cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssize_t rows,
+                      Py_ssize_t col_from, Py_ssize_t cols, sum_t* out,
+                      sum_t* work) noexcept nogil:
+    """Write a vector's lanes of rows, filtered along x, to each strip.
+
+    False if their columns cannot be summed.
+    """
+    cdef Lines lines
+    cdef Py_ssize_t group = p.down.x.group, lanes = p.down.lanes, r, i, n
+    cdef sum_t* turned = work + p.turned
+    cdef sum_t* sums = work + p.sums
+    cdef Pass one       # of one r
+    cdef bint summable = True
+    one.n_sets = sets_of(&p.down.x.axis)
+    set_lines(&lines, p, plane, row, rows, col_from, cols)
+    turn_inside(p, &lines, turned, work + p.staged, work + p.outside)
+    for i in range(lines.before):
+        turn_outside(p, &lines, i, turned, work + p.staged)
+    for i in range(lines.until_end, lines.pixels):
+        turn_outside(p, &lines, i, turned, work + p.staged)
+    for r in range(p.rank):
+        one.sets = p.pass_x.sets + r * one.n_sets
+        one.weights = <const sum_t*>p.pass_x.weights + r * p.down.x.axis.taps
+        i = 0
+        while i < cols:
+            n = least(p.chunk, cols - i)
+            sum_along(p, &one, i, n, turned, sums)
+            summable = all_summable(sums, n * group * lanes) and summable
+            if sum_t is float:
+                turn_out_float(sums, n * group, out + i * group, p.pitch)
+            elif sum_t is double:
+                turn_out_double(sums, n * group, out + i * group, p.pitch)
+            else:
+                turn_out_uint64(sums, n * group, out + i * group, p.pitch)
+            i += n
+        out += p.rows_held * p.pitch
+    return summable
+
+
+# ---- along y and z --------------------------------------------------------------------------
 
 cdef struct Room:
     # The outputs of a unit; ends are excluded.
     Py_ssize_t plane_from, plane_to, row_from, row_to, col_from, col_to
 
 
+cdef inline stencil_set* room_for_sets(const Strips* p, sum_t* work) noexcept nogil:
+    """Return where the sets of a tile lie, the lists of their rows behind them."""
+    return <stencil_set*>(work + p.tables)
+
+
+cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
+                    sum_t* work) noexcept nogil:
+    """Go down a panel of columns, ``x`` a plane; False if its rows cannot be summed."""
+    cdef Stencil s = p.down
+    cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
+    cdef Py_ssize_t base = u.row_from * s.y.stride, total = samples_read(
+        &s.y, u.row_to - u.row_from)
+    cdef Py_ssize_t filled = 0, at = u.row_from, rows, c, first
+    cdef stencil_set* sets = room_for_sets(p, work)
+    cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_y.n_sets)
+    s.sets = sets
+    y += u.col_from * s.x.group * s.out_item
+    while at < u.row_to:
+        at = most(u.row_from, least(at, u.row_to - p.step_rows))
+        rows = least(p.step_rows, u.row_to - at)
+        first = at * s.y.stride - base
+        while filled < first + samples_read(&s.y, rows):
+            if not filter_rows(p, x, base + filled - s.y.low, total - filled, u.col_from,
+                               u.col_to - u.col_from,
+                               work + filled % p.rows_held * p.pitch, work):
+                return False
+            filled += s.lanes
+        for c in range(least(s.y.comb, rows)):
+            place_rows(&p.pass_y, &s.y, first + c * s.y.stride, p.rows_held, p.pitch, sets,
+                      listed_rows)
+            run_tile_row(&s, work, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
+                         y + (at + c) * s.out_y, work + p.tile, NULL)
+        at += rows
+    return True
+
+
 cdef bint fill_slot(const Strips* p, const Room* u, const char* x, Py_ssize_t coordinate,
                     sum_t* slot, sum_t* work) noexcept nogil:
-    """Filter the plane at ``coordinate`` along x and y into a slot; False if not finite."""
+    """Filter the plane at ``coordinate`` along x and y into a slot; False if not summable."""
     cdef const Stencil* s = &p.down
-    cdef Py_ssize_t index = source_index(&s.z, coordinate)
-    cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
-    cdef Py_ssize_t r
+    cdef Py_ssize_t index = source_index(&s.z, coordinate), r
     cdef sum_t* first = slot - u.row_from * p.ring_pitch - u.col_from * s.x.group
-    if not run_panel(p, u.row_from, u.row_to, u.col_from, u.col_to,
-                     NULL if index < 0 else x + index * s.z_stride, <char*>first, work):
+    if not run_panel(p, u, NULL if index < 0 else x + index * s.z_stride, <char*>first, work):
         return False
     for r in range(u.row_to - u.row_from):
-        if not all_finite(slot + r * p.ring_pitch, cols):
+        if not all_summable(slot + r * p.ring_pitch, (u.col_to - u.col_from) * s.x.group):
+            return False
+    return True
+
+
+cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t base,
+                     Py_ssize_t filled, Py_ssize_t until, sum_t* ring,
+                     sum_t* work) noexcept nogil:
+    """Fill the slots of planes that come into reach, counted from the unit's first.
+
+    One outside x is the copy of one inside, if the ring holds that, or of another that holds
+    the fill value.
+    """
+    cdef Py_ssize_t k, index, fill = -1
+    cdef SpatialAxis z = p.down.z
+    for k in range(filled, until):
+        if 0 <= base + k < z.size and not fill_slot(
+                p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
+            return False
+    for k in range(filled, until):
+        if 0 <= base + k < z.size:
+            continue
+        index = source_index(&z, base + k)
+        if index < 0:
+            index, fill = fill, k
+        else:
+            index -= base
+        if most(until - p.planes_held, 0) <= index < until:
+            copy_row(ring + k % p.planes_held * p.ring_plane,
+                     ring + index % p.planes_held * p.ring_plane, p.ring_plane)
+        elif not fill_slot(p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
             return False
     return True
 
 
 cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
                      sum_t* work) noexcept nogil:
-    """Go through a run of planes; False if a filtered row is not finite."""
+    """Go through a run of planes; False if a filtered row cannot be summed."""
     cdef Stencil s = p.deep
-    cdef Py_ssize_t taps = p.down.z.taps, dilation = p.down.z.dilation
-    cdef Py_ssize_t rows = u.row_to - u.row_from
     cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
-    cdef Py_ssize_t plane, filled = u.plane_from, k, r, q
-    # Workspace: that of `run_panel`, the segments, the ring.
-    cdef stencil_segment* segments = <stencil_segment*>(work + strip_samples(p))
-    cdef sum_t* ring = <sum_t*>((<uintptr_t>(segments + taps) + 63) // 64 * 64)
-    cdef sum_t* tile = work + p.rank * p.strip_rows * p.pitch + p.line
-    for plane in range(u.plane_from, u.plane_to):
-        while filled < plane + p.span_planes:
-            if not fill_slot(p, u, x, filled - p.down.z.low,
-                             ring + filled % p.span_planes * p.ring_plane, work):
-                return False
-            filled += 1
-        for k in range(taps):
-            segments[k].offset = (plane + k * dilation) % p.span_planes * p.ring_plane
-            segments[k].columns = segments[k].rows = segments[k].step = 1
-        r = 0
-        while r < rows:
-            q = least(r, most(0, rows - s.tile_rows))
-            run_tile_row(&s, ring + q * p.ring_pitch, p.ring_pitch, segments,
-                         least(rows, s.tile_rows), cols, y + plane * s.out_z
-                         + (u.row_from + q) * s.out_y + u.col_from * s.x.group * s.out_item,
-                         tile, NULL)
-            r = q + s.tile_rows
+    cdef Py_ssize_t base = u.plane_from * s.z.stride
+    cdef Py_ssize_t filled = 0, at = u.plane_from, planes, until, c, r
+    cdef sum_t* ring = work + p.planes
+    cdef stencil_set* sets = room_for_sets(p, work)
+    cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_z.n_sets)
+    s.sets = sets
+    y += u.col_from * s.x.group * s.out_item
+    while at < u.plane_to:
+        at = most(u.plane_from, least(at, u.plane_to - p.step_planes))
+        planes = least(p.step_planes, u.plane_to - at)
+        until = most(filled, at * s.z.stride - base + samples_read(&s.z, planes))
+        if not fill_slots(p, u, x, base - s.z.low, filled, until, ring, work):
+            return False
+        filled = until
+        for c in range(least(s.z.comb, planes)):
+            place_rows(&p.pass_z, &s.z, (at + c) * s.z.stride - base, p.planes_held,
+                      p.ring_plane, sets, listed_rows)
+            for r in range(u.row_to - u.row_from):
+                run_tile_row(&s, ring + r * p.ring_pitch, 0, NULL,
+                             ceil_div(planes - c, s.z.comb), cols,
+                             y + (at + c) * s.out_y + (u.row_from + r) * p.row_bytes,
+                             work + p.tile, NULL)
+        at += planes
     return True
 
 
-cdef inline Py_ssize_t strip_samples(const Strips* p) noexcept nogil:
-    """Return the samples of the workspace of a panel, whole cache lines."""
-    return (p.rank * p.strip_rows * p.pitch + p.line + STENCIL_TILE_LIMIT + 15) // 16 * 16
+cdef inline Py_ssize_t odd_vectors(const Stencil* s, Py_ssize_t samples) noexcept nogil:
+    """Return whole vectors, an odd number: rows of such fall into all sets of the caches."""
+    return (ceil_div(samples, s.lanes) // 2 * 2 + 1) * s.lanes
 
 
 cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
                      const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
                      sum_t* work) noexcept nogil:
-    """Run units start … stop − 1, in the order batch, planes, slab, panel; False if not finite."""
+    """Run units start … stop − 1, in the order batch, planes, slab, panel; False if not
+    summable."""
     cdef Py_ssize_t unit, rest
     cdef Room u
-    cdef bint finite = True
+    cdef bint summable = True
+    # A row that lies outside x.
+    pack_fill(&p.down.x, samples_read(&p.down.x.axis, p.unit_cols), work + p.outside)
     for unit in range(start, stop):
         rest = unit
         u.col_from = rest % p.n_panels * p.unit_cols
@@ -203,15 +410,14 @@ cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const c
         u.plane_to = least(p.down.z.out, u.plane_from + p.unit_planes)
         rest //= p.n_runs
         if p.ring:
-            finite = run_planes(p, &u, x + x_batch[rest], y + y_batch[rest], work)
+            summable = run_planes(p, &u, x + x_batch[rest], y + y_batch[rest], work)
         else:
-            finite = run_panel(p, u.row_from, u.row_to, u.col_from, u.col_to,
-                               x + x_batch[rest], y + y_batch[rest], work)
-        if not finite:
+            summable = run_panel(p, &u, x + x_batch[rest], y + y_batch[rest], work)
+        if not summable:
             break
     if p.down.streaming or p.deep.streaming:
         stencil_fence()
-    return finite
+    return summable
 
 
 cdef bint run_panels_shared(const Strips* p, Py_ssize_t first, Py_ssize_t count, int threads,
@@ -235,13 +441,13 @@ cdef class SeparableLoop:
     """A bound problem of axes z, y and x: its factors in the order of the tiles.
 
     Parameters are plain numbers, checked by the caller, as those of `DirectLoop`; ``axes`` holds
-    z, y and x, of stride 1; ``deep`` the factor along z, None where there is no such axis;
-    ``down`` and ``across`` the others, a row for each r. An ``x`` with pixels of several samples
-    is C-contiguous.
+    z, y and x; ``deep`` the factor along z, None where there is no such axis; ``down`` and
+    ``across`` the others, a row for each r. An ``x`` with pixels of several samples is
+    C-contiguous.
     """
 
     cdef Strips p
-    cdef object tables, deep, down, across, segments
+    cdef object tables, kept
     cdef Py_ssize_t axis_of[3]
     cdef tuple batch
     cdef Py_ssize_t n_batch, item
@@ -250,7 +456,6 @@ cdef class SeparableLoop:
     def __init__(self, sums, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, deep, down,
                  across):
         cdef Stencil* s = &self.p.down
-        cdef Stencil* a = &self.p.across
         cdef Py_ssize_t i
         sums = np.dtype(sums)
         self.sums_code = SUM_CODES[sums]
@@ -264,53 +469,47 @@ cdef class SeparableLoop:
                        read_axis(&s.x.axis, axes[2])]
         self.p.rank = down.shape[0]
         self.p.ring = deep is not None
-        self.p.span_planes = (s.z.taps - 1) * s.z.dilation + 1
-        self.p.span_rows = (s.y.taps - 1) * s.y.dilation + 1
-        self.p.span_cols = (s.x.axis.taps - 1) * s.x.axis.dilation + 1
+        self.p.span_planes = samples_read(&s.z, 1)
+        self.p.span_rows = samples_read(&s.y, 1)
+        self.p.span_cols = samples_read(&s.x.axis, 1)
         s.x.group = group
-        s.item = a.item = self.item
-        s.lanes = a.lanes = STENCIL_VECTOR_BYTES // self.item
-        s.tile_rows, s.tile_cols = STENCIL_AREA_ROWS, STENCIL_AREA_VECTORS * s.lanes
-        a.line, a.stored = True, True
-        a.y.comb = 1
-        a.out_item = self.item
-        a.tile_rows, a.tile_cols = 1, STENCIL_LINE_ROWS * a.lanes
+        s.item = self.item
+        s.lanes = STENCIL_VECTOR_BYTES // self.item
+        s.tile_rows, s.tile_cols = STENCIL_COLUMN_ROWS, s.lanes
+        self.kept = []
+        self.list_taps(&self.p.pass_x, &s.x.axis, across, self.p.rank, 0)
+        self.list_columns()
         self.lay_out(&self.p, 1)
-        self.list_taps(down, across)
+        self.list_taps(&self.p.pass_y, &s.y, down, self.p.rank, self.p.rows_held * self.p.pitch)
         if self.p.ring:
-            self.deep = np.ascontiguousarray(deep)
+            self.list_taps(&self.p.pass_z, &s.z, deep[np.newaxis], 1, 0)
+        s.weights = self.p.pass_y.weights
+        s.n_segments = self.p.pass_y.n_sets
 
-    cdef list_taps(self, down, across):
-        """Bring the factors into the order of the tiles; list the segments of both."""
-        cdef Strips* p = &self.p
-        cdef Py_ssize_t lanes = p.down.lanes
-        cdef Py_ssize_t taps = p.down.x.axis.taps
-        cdef Py_ssize_t step = p.down.x.axis.dilation * p.down.x.group
-        cdef Py_ssize_t share = lanes // step if lanes % step == 0 else 0
-        cdef Py_ssize_t u, apart
-        parts = [(0, taps, 1)]
-        if share:  # taps `share` apart are one vector apart: they are rows of the tile
-            parts = [(0, taps % share, taps // share + 1),
-                     (taps % share, share - taps % share, taps // share)]
-        segments, order = [], []
-        for col, n_cols, n_rows in parts:
-            if n_cols == 0 or n_rows == 0:
-                continue
-            segments.append((col * step, n_cols, n_rows, step))
-            u = 0
-            while u < n_rows:
-                apart = stencil_group(n_rows - u)
-                order += [col + v + (u + i) * share for v in range(n_cols) for i in range(apart)]
-                u += apart
-        columns = [(r * p.strip_rows * p.pitch, 1, p.down.y.taps, 1) for r in range(p.rank)]
-        self.across = np.ascontiguousarray(across[:, order])
-        self.down = np.ascontiguousarray(down)
-        self.segments = (np.array(segments, np.intp), np.array(columns, np.intp))
-        p.across.n_segments, p.down.n_segments = len(segments), len(columns)
-        p.across.segments = <const stencil_segment*>cnp.PyArray_DATA(self.segments[0])
-        p.down.segments = <const stencil_segment*>cnp.PyArray_DATA(self.segments[1])
-        p.across.weights = cnp.PyArray_DATA(self.across)
-        p.down.weights = cnp.PyArray_DATA(self.down)
+    cdef list_taps(self, Pass* p, const SpatialAxis* a, factors, Py_ssize_t ranks,
+                   Py_ssize_t strip):
+        """List the taps of each phase of each factor, and their weights in that order."""
+        cdef Py_ssize_t n = sets_of(a), f, r
+        kept, weights = [], []
+        for r in range(ranks):
+            for f in range(n):
+                taps = np.ascontiguousarray(factors[r][f::a.phases])
+                kept.append((r * strip, 0, len(taps), fold_of(taps)))
+                weights.append(taps)
+        sets, weights = np.array(kept, np.intp), np.concatenate(weights)
+        self.kept += [sets, weights]
+        p.sets = <const stencil_set*>cnp.PyArray_DATA(sets)
+        p.n_sets = ranks * n
+        p.weights = cnp.PyArray_DATA(weights)
+
+    cdef list_columns(self):
+        """Tell the sets along x where their columns lie: there all are held."""
+        cdef Pass* p = &self.p.pass_x
+        cdef const SpatialAxis* a = &self.p.down.x.axis
+        columns = np.empty(sets_of(a) * listed(a), np.intp)
+        self.kept.append(columns)
+        place_rows(p, a, 0, <Py_ssize_t>1 << 30, self.p.down.x.group * self.p.down.lanes,
+                  <stencil_set*>p.sets, <Py_ssize_t*>cnp.PyArray_DATA(columns))
 
     cdef void lay_out(self, Strips* p, int threads) noexcept:
         """Cut the work: strips within STRIP_BYTES, units for each thread.
@@ -318,27 +517,24 @@ cdef class SeparableLoop:
         The strips are the same for any number of threads.
         """
         cdef const Stencil* s = &p.down
+        cdef Py_ssize_t group = s.x.group
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
-        cdef Py_ssize_t cols = most(1, STRIP_COLS * 4 // self.item // s.x.group)
-        p.step_rows = least(s.y.out, most(STRIP_ROWS, p.span_rows // 2))
-        p.strip_rows = most(p.step_rows, s.tile_rows * s.y.dilation) + p.span_rows - 1
-        while (p.rank * p.strip_rows * cols * s.x.group * self.item > STRIP_BYTES
-               and cols * s.x.group > 2 * p.across.tile_cols):
+        cdef Py_ssize_t cols = most(1, STRIP_COLS * 4 // self.item // group)
+        p.step_rows = STENCIL_COLUMN_ROWS * s.y.comb
+        p.step_planes = STENCIL_COLUMN_ROWS * s.z.comb
+        # Rows are added a vector's lanes at a time, some of them before they are needed.
+        p.rows_held = ceil_div(samples_read(&s.y, least(p.step_rows, s.y.out)) + s.lanes - 1,
+                               s.lanes) * s.lanes
+        while (p.rank * p.rows_held * cols * group * self.item > STRIP_BYTES
+               and cols * group > LEAST_COLS):
             cols = ceil_div(cols, 2)
         p.unit_cols = least(cols, s.x.axis.out)
-        p.together = 1
-        p.pitch = most(p.unit_cols * s.x.group, p.across.tile_cols)
-        if p.unit_cols * s.x.group < SHORT_ROW:
-            p.pitch = (p.unit_cols + p.span_cols - 1) * s.x.group
-            p.together = most(1, TOGETHER // p.pitch)
-        p.pitch = ceil_div(p.pitch, s.lanes) * s.lanes + s.lanes
-        if p.pitch * self.item % 1024 == 0:  # rows would fall into the same cache sets
-            p.pitch += s.lanes
-        p.line = most(p.together * p.pitch, p.across.tile_cols) + ceil_div(
-            p.span_cols * s.x.group, s.lanes) * s.lanes
+        p.chunk = least(p.unit_cols, TURNED_COLS * s.x.axis.comb)
+        p.pitch = odd_vectors(s, p.unit_cols * group)
         p.unit_rows = s.y.out
         p.unit_planes = s.z.out
-        while p.ring and self.ring_samples(p) * self.item > RING_BYTES and (
+        p.planes_held = samples_read(&s.z, least(p.step_planes, s.z.out))
+        while p.ring and p.planes_held * p.unit_rows * p.pitch * self.item > RING_BYTES and (
                 p.unit_rows > 4 * p.span_rows):
             p.unit_rows = ceil_div(p.unit_rows, 2)
         while (p.unit_rows > 4 * most(p.step_rows, p.span_rows)
@@ -354,7 +550,28 @@ cdef class SeparableLoop:
         p.n_slabs = ceil_div(s.y.out, p.unit_rows)
         p.n_runs = ceil_div(s.z.out, p.unit_planes)
         p.ring_pitch = p.pitch
-        p.ring_plane = most(p.unit_rows, s.tile_rows) * p.ring_pitch + s.lanes
+        p.ring_plane = odd_vectors(s, p.unit_rows * p.ring_pitch)
+        self.lay_out_workspace(p)
+
+    cdef void lay_out_workspace(self, Strips* p) noexcept:
+        """Place the parts of a thread's workspace, each at a cache line."""
+        cdef const Stencil* s = &p.down
+        cdef Py_ssize_t group = s.x.group, line = LINE_BYTES // self.item
+        cdef Py_ssize_t spare = STENCIL_COLUMN_ROWS * s.x.axis.comb   # of a tile with few outputs
+        cdef Py_ssize_t lists
+        p.turned = p.rank * p.rows_held * p.pitch
+        p.sums = p.turned + (samples_read(&s.x.axis, p.unit_cols + spare) * group + 4) * s.lanes
+        p.staged = p.sums + (most(p.chunk, spare) * group + s.lanes) * s.lanes
+        p.outside = p.staged + ceil_div(s.lanes * (most(STAGED, group) + 4), line) * line
+        p.tile = p.outside + ceil_div(samples_read(&s.x.axis, p.unit_cols) * group + 4, line) * line
+        p.tables = p.tile + STENCIL_TILE_LIMIT
+        lists = p.rank * sets_of(&s.y) * <Py_ssize_t>sizeof(stencil_set) + (
+            sets_of(&s.y) * listed(&s.y) * <Py_ssize_t>sizeof(Py_ssize_t))
+        if p.ring:
+            lists = most(lists, sets_of(&s.z) * <Py_ssize_t>(
+                sizeof(stencil_set) + listed(&s.z) * sizeof(Py_ssize_t)))
+        p.planes = p.tables + ceil_div(lists, LINE_BYTES) * line
+        p.end = p.planes + (p.planes_held * p.ring_plane if p.ring else 0)
 
     cdef Py_ssize_t units(self, const Strips* p) noexcept:
         return (self.n_batch * ceil_div(p.down.z.out, p.unit_planes)
@@ -366,36 +583,28 @@ cdef class SeparableLoop:
         return (<double>p.unit_planes * p.unit_rows * p.unit_cols * p.down.x.group
                 * (taps + p.down.z.taps))
 
-    cdef Py_ssize_t ring_samples(self, const Strips* p) noexcept:
-        """Return the samples of the ring, and of the segments in front of it."""
-        cdef Py_ssize_t plane = most(p.unit_rows, p.down.tile_rows) * p.pitch + p.down.lanes
-        if not p.ring:
-            return 0
-        return (p.span_planes * plane + p.down.tile_cols + 64 // self.item
-                + p.down.z.taps * <Py_ssize_t>sizeof(stencil_segment) // self.item)
-
     cdef Py_ssize_t thread_bytes(self) noexcept:
         """Return the workspace of one thread, whole cache lines; that of any number of them."""
-        cdef Py_ssize_t samples = strip_samples(&self.p) + self.ring_samples(&self.p)
-        return (samples * self.item + 127) // 64 * 64
+        return (self.p.end * self.item + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes that one thread takes, with the tables of the batch."""
         return self.thread_bytes() + 2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 128
 
     def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, bint clip, int threads):
-        """Solve the problem, as `DirectLoop.run`; return whether all filtered rows are finite."""
+        """Solve the problem, as `DirectLoop.run`; return whether filtered rows are summable."""
         cdef Strips p = self.p
         cdef Py_ssize_t units, shared, each, done = 0, step
         cdef char* block
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* y_batch
-        cdef bint finite = True
+        cdef bint summable = True
         self.set_arrays(&p, x, y, clip)
         p.down.x.fill = cnp.PyArray_DATA(fill)
         p.down.x.n_fill = fill.shape[0]
         self.lay_out(&p, threads)
         if p.ring:
+            p.row_bytes = p.down.out_y
             p.down.out_y = p.ring_pitch * self.item
         units = self.units(&p)
         threads = <int>least(threads, units)
@@ -408,14 +617,14 @@ cdef class SeparableLoop:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch
             list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units and finite:
+            while done < units and summable:
                 step = least(step, units - done)
                 if self.sums_code == SUMS_FLOAT:
-                    finite = run_panels_shared[float](
+                    summable = run_panels_shared[float](
                         &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                         cnp.PyArray_BYTES(y), y_batch, <float*>(block + shared), each)
                 elif self.sums_code == SUMS_DOUBLE:
-                    finite = run_panels_shared[double](
+                    summable = run_panels_shared[double](
                         &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                         cnp.PyArray_BYTES(y), y_batch, <double*>(block + shared), each)
                 else:
@@ -426,7 +635,7 @@ cdef class SeparableLoop:
                 PyErr_CheckSignals()
         finally:
             put_block(block)
-        return bool(finite)
+        return bool(summable)
 
     cdef int set_arrays(self, Strips* p, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef Stencil* s = &p.down
@@ -442,22 +651,20 @@ cdef class SeparableLoop:
         set_row_load(&s.x, self.sums_code, x_code)
         s.x.same = x_code == self.sums_row and s.x.sample_stride == self.item
         s.prefetching = s.x.same and cnp.PyArray_NBYTES(x) > CACHE_BYTES
-        p.across.x.sample_stride = self.item
         s.out_item = cnp.PyArray_ITEMSIZE(y)
         s.out_z = y.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.out_y = y.strides[self.axis_of[1]]
-        s.y.comb = s.y.dilation
         s.stored = are_stored(self.sums_code, self.sums_row, y_code, clip)
         s.emit = row_emits[self.sums_code][clip][y_code]
         s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and s.tile_cols * s.item >= LINE_BYTES
-                       and s.y.comb * s.out_y % LINE_BYTES == 0)
+                       and (p.ring or s.y.comb * s.out_y % LINE_BYTES == 0))
         if p.ring:
             p.deep = s[0]
-            p.deep.weights = cnp.PyArray_DATA(self.deep)
-            p.deep.n_segments = s.z.taps
-            p.deep.y.comb = 1
-            p.deep.streaming = s.streaming and s.out_y % LINE_BYTES == 0
+            p.deep.weights = p.pass_z.weights
+            p.deep.n_segments = p.pass_z.n_sets
+            p.deep.y.comb, p.deep.out_y = s.z.comb, s.out_z
+            p.deep.streaming = s.streaming and s.z.comb * s.out_z % LINE_BYTES == 0
             s.stored, s.streaming = True, False
             s.out_item = self.item
         return 0

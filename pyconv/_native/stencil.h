@@ -20,6 +20,14 @@ typedef struct {
     ptrdiff_t offset, columns, rows, step;
 } stencil_segment;
 
+/* Taps of a column whose rows lie anywhere (columns_body.h); fold is 1 for weights that are their
+   own mirror image, −1 for the negative of it, else 0. */
+typedef struct {
+    ptrdiff_t offset;
+    const ptrdiff_t *rows;
+    ptrdiff_t taps, fold;
+} stencil_set;
+
 /* How many of `rows` vertically adjacent taps are taken together next: 5 or fewer, never 1
    left over. */
 static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
@@ -35,21 +43,29 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_FLAT_ROWS 4
 #define STENCIL_FLAT_VECTORS 4
 #define STENCIL_LINE_ROWS 12
+#define STENCIL_COLUMN_ROWS 12
+#define STENCIL_COLUMN_GROUP 4
 #elif defined(__AVX2__)
 #define STENCIL_VECTOR_BYTES 32
 #define STENCIL_AREA_ROWS 4
 #define STENCIL_AREA_VECTORS 2
 #define STENCIL_LINE_ROWS 8
+#define STENCIL_COLUMN_ROWS 8
+#define STENCIL_COLUMN_GROUP 2
 #elif defined(__aarch64__)
 #define STENCIL_VECTOR_BYTES 16
 #define STENCIL_AREA_ROWS 6
 #define STENCIL_AREA_VECTORS 2
 #define STENCIL_LINE_ROWS 12
+#define STENCIL_COLUMN_ROWS 12
+#define STENCIL_COLUMN_GROUP 4
 #else
 #define STENCIL_VECTOR_BYTES 16
 #define STENCIL_AREA_ROWS 4
 #define STENCIL_AREA_VECTORS 2
 #define STENCIL_LINE_ROWS 8
+#define STENCIL_COLUMN_ROWS 8
+#define STENCIL_COLUMN_GROUP 2
 #endif
 
 #ifdef STENCIL_FLAT_ROWS

@@ -11,6 +11,7 @@ STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) { return *(const SUFFIX(vec_any
 STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return s - (VEC){0}; }
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
 STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
+STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
 /* The compiler would keep one address for each row and spill them: hide where they come from. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
@@ -35,6 +36,10 @@ STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
 }
 STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) {
     for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
+    return a;
+}
+STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
+    for (int i = 0; i < LANES; i++) a.lane[i] -= b.lane[i];
     return a;
 }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
@@ -134,6 +139,8 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(flat)(
 #undef ROWS
 #undef VECTORS
 #undef TILE
+
+#include "columns_body.h"
 
 #undef LANES
 #undef VEC

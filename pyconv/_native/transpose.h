@@ -24,6 +24,9 @@ STENCIL_INLINE __m512 join_float(__m256 a, __m256 b) {
 STENCIL_INLINE __m512d pair_double(const double *a, const double *b) {
     return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(a)), _mm256_loadu_pd(b), 1);
 }
+STENCIL_INLINE vec_uint64 pair_uint64(const uint64_t *a, const uint64_t *b) {
+    return (vec_uint64)pair_double((const double *)a, (const double *)b);
+}
 #endif
 
 /* Indices that transpose groups of four lanes of 4, 8 and 16. */
@@ -59,6 +62,20 @@ STENCIL_INLINE __m512d pair_double(const double *a, const double *b) {
 
 #define SCALAR double
 #define SUFFIX(name) name##_double
+#if STENCIL_VECTOR_BYTES == 64
+#define LANES 8
+#elif STENCIL_VECTOR_BYTES == 32
+#define LANES 4
+#else
+#define LANES 2
+#endif
+#include "transpose_tile.h"
+#undef SCALAR
+#undef SUFFIX
+#undef LANES
+
+#define SCALAR uint64_t
+#define SUFFIX(name) name##_uint64
 #if STENCIL_VECTOR_BYTES == 64
 #define LANES 8
 #elif STENCIL_VECTOR_BYTES == 32

@@ -46,6 +46,13 @@ STENCIL_INLINE void SUFFIX(transpose_listed)(const SCALAR *p, const ptrdiff_t *o
     TRANSPOSE(out);
 }
 #undef ROW
+/* Rows at `at` from each pointer. */
+#define ROW(j) (rows[j] + at)
+STENCIL_INLINE void SUFFIX(transpose_pointed)(const SCALAR *const *rows, ptrdiff_t at, VEC *out) {
+    OPAQUE(rows);
+    TRANSPOSE(out);
+}
+#undef ROW
 /* Rows one vector apart. */
 #define ROW(j) (p + (j) * LANES)
 STENCIL_INLINE void SUFFIX(transpose_packed)(const SCALAR *p, VEC *out) { TRANSPOSE(out); }

@@ -2,14 +2,6 @@
 
 #define VEC SUFFIX(vec)
 
-#if STENCIL_HAS_VECTORS
-STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
-#else
-STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] -= b.lane[i];
-    return a;
-}
-#endif
 #define PLUS(a, b) SUFFIX(plus)(a, b)
 #define MINUS(a, b) SUFFIX(minus)(a, b)
 /* a + number · b, and number · b. */

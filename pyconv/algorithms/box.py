@@ -34,9 +34,9 @@ CALL_SECONDS = 20e-6
 #: What a sample costs, in multiply-adds of the plain loop: copied, if it is not added to a block;
 #: added to a block of rows, or of planes, and to its sum; one doubling of the windows along x.
 #: Fitted on a Zen 4 core with AVX-512 to 10⁶ samples, 128² to 2048² and 48³ to 128³.
-COPIED, ADDED_TO_ROWS, ADDED_TO_PLANES, DOUBLED = 5.0, 4.0, 12.0, 4.5
+COPIED, ADDED_TO_ROWS, ADDED_TO_PLANES, DOUBLED = 3.0, 4.0, 22.0, 4.0
 #: Of the time to read and write what exceeds twice the cache, the part that adding does not hide.
-FAR_SHARE = 0.7
+FAR_SHARE = 0.25
 
 
 class Form(NamedTuple):

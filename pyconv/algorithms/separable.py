@@ -31,15 +31,21 @@ from pyconv.problem import Problem
 MAX_SPAN = 2**12
 #: Seconds of a call; kernels for which a plain sum takes no longer are not looked at.
 CALL_SECONDS = 20e-6
-#: Multiply-adds of one output that its two passes through the strip are worth.
-PASS_PRODUCTS = 8
-#: In three dimensions, where the taps along z share no loads, and each product is worth more.
-#: Measured on a Zen 4 core with AVX-512, 48³ and 128³, 5³ to 17³.
-DEEP_PASS_PRODUCTS, DEEP_PRODUCT = 13, 2.1
+#: In multiply-adds of the plain loop: a tap, and one whose factor is its own mirror image, so that
+#: two of them are multiplied at once; a sample that is turned to be summed along x; a sum along x
+#: that is turned back; one along y or z that is written.
+#: Fitted on a Zen 4 core with AVX-512 to 128² to 2048² and 48³ to 128³, 5 to 161 taps.
+TAP, FOLDED_TAP = 0.8, 0.55
+TURNED, TURNED_BACK, WRITTEN = 6.0, 6.0, 4.0
+#: Of the time to read and write what exceeds twice the cache, the part that sums do not hide.
+FAR_SHARE = 0.35
 #: Whole weights up to this size, and products of two of them, are exact in every type used.
 MAX_WHOLE = 2.0**53
 #: Ranks tried from the least that the singular values allow: roundings add to what they leave out.
 RANKS_TRIED = 2
+#: Roundings by which a factor may differ from its mirror image, and is made that: they are part of
+#: the error of the factors.
+EVENED = 8
 #: Of the alternating least squares in three dimensions.
 TURNS = 2
 
@@ -73,8 +79,6 @@ class Separable:
             return "the exact sums need integers wider than 64 bits"
         if problem.w_dtype.kind == "c":
             return "the weights are complex"
-        if any(a.stride > 1 for a in problem.spatial):
-            return "rows that a stride skips would be filtered too"
         if longest_reach(problem.spatial) > MAX_SPAN:
             return f"the kernel spans or pads more than {MAX_SPAN} samples of an axis"
         if problem.exact:
@@ -105,16 +109,29 @@ class Separable:
         return Separable(factors)
 
     def cost(self, problem: Problem, machine: Machine) -> float:
-        """Return the larger of the time to multiply and the time to read and write."""
-        rank = 1 if self.factors is None else len(self.factors.down)
-        item = max(4, problem.compute.itemsize)
+        """Return the time to turn and to multiply, and to read and write."""
+        axes = [problem.spatial[i] for i in _order(problem)]
+        z, y, x = [ABSENT] * (3 - len(axes)) + axes
+        lanes = max(1, loader.native.vector_bytes() // max(4, problem.compute.itemsize))
+        planes, rows, cols = ((a.out - 1) * a.stride + a.span for a in (z, y, x))
+        rows = math.ceil(rows / lanes) * lanes
+        rank, deep, down, across = 1, FOLDED_TAP * z.taps, FOLDED_TAP * y.taps, FOLDED_TAP * x.taps
+        if self.factors is not None:
+            rank = len(self.factors.down)
+            down, across = (_weighed(side) / rank for side in self.factors[:2])
+            deep = 0.0 if self.factors.deep is None else _weighed(self.factors.deep)
         slow = 4 if problem.compute.kind in "iu" else 1  # as of the plain sum
-        deep = len(problem.spatial) == 3
-        each, passes = (DEEP_PRODUCT, DEEP_PASS_PRODUCTS) if deep else (1, PASS_PRODUCTS)
-        products = rank * (sum(problem.w_shape) * slow * each + passes)
-        work = math.prod(problem.y_shape) * products * item / machine.direct_bytes_per_second
-        samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
-        return CALL_SECONDS + max(work, samples * item / machine.copy_bytes_per_second)
+        products = planes * rows * (
+            cols * TURNED + x.out * rank * (across * slow + TURNED_BACK)
+        ) + planes * y.out * x.out * (rank * down * slow + WRITTEN)
+        if len(axes) == 3:
+            products += z.out * y.out * x.out * (deep * slow + WRITTEN)
+        item = max(4, problem.compute.itemsize)
+        outside = math.prod(problem.x_shape) // math.prod(a.size for a in axes)
+        work = outside * products * item / machine.direct_bytes_per_second
+        moved = (math.prod(problem.x_shape) + math.prod(problem.y_shape)) * item
+        far = max(0.0, moved - 2 * machine.cache_bytes) / machine.copy_bytes_per_second
+        return CALL_SECONDS + work + FAR_SHARE * far
 
     def error_bound(self, problem: Problem) -> float:
         """Return what the factors leave out, and the bound of both sums."""
@@ -149,6 +166,16 @@ class Separable:
 def granted(problem: Problem) -> float:
     """Return the error that the call grants: by default, that of a plain sum."""
     return summation_bound(problem) if problem.rtol is None else problem.rtol
+
+
+def _weighed(factors: np.ndarray) -> float:
+    """Return the multiply-adds that the taps of these rows are worth."""
+    rows = np.atleast_2d(factors)
+    return sum((FOLDED_TAP if _is_folded(row) else TAP) * len(row) for row in rows)
+
+
+def _is_folded(row: np.ndarray) -> bool:
+    return np.array_equal(row, row[::-1]) or np.array_equal(row, -row[::-1])
 
 
 # ---- factors --------------------------------------------------------------------------------
@@ -202,8 +229,8 @@ def _factors(problem: Problem, w: np.ndarray) -> Factors | None:
         with np.errstate(over="ignore", under="ignore"):
             # Rows of x that are filtered stay within its own range.
             shift = np.frexp(np.abs(right[:rank]).sum(axis=1))[1]
-            across = np.ldexp(right[:rank], -shift[:, np.newaxis]).astype(sums)
-            down = (left[:, :rank] * values[:rank]).T
+            across = _evened(np.ldexp(right[:rank], -shift[:, np.newaxis]), sums).astype(sums)
+            down = _evened((left[:, :rank] * values[:rank]).T, sums)
             down = np.ldexp(down, shift[:, np.newaxis] + exponent).astype(sums)
         factors = _rounded(problem, w, Factors(down, across, 0.0))
         if factors.error <= granted(problem):
@@ -240,9 +267,9 @@ def _factors_of_three(problem: Problem, w: np.ndarray) -> Factors:
             sides[axis] = unit
         sides[i] = rest
     # The samples that are filtered on the way stay within their own range.
-    deep, down, across = sides
-    shifts = [int(np.frexp(np.abs(side).sum())[1]) for side in (down, across)]
     sums = _sums_dtype(problem)
+    deep, down, across = (_evened(side, sums) for side in sides)
+    shifts = [int(np.frexp(np.abs(side).sum())[1]) for side in (down, across)]
     with np.errstate(over="ignore", under="ignore"):
         down, across = (
             np.ldexp(side, -shift).astype(sums)
@@ -252,13 +279,28 @@ def _factors_of_three(problem: Problem, w: np.ndarray) -> Factors:
     return _rounded(problem, w, Factors(down[np.newaxis], across[np.newaxis], 0.0, deep))
 
 
+def _evened(rows: np.ndarray, sums: np.dtype) -> np.ndarray:
+    """Return rows that are their own mirror image but for their rounding made so exactly.
+
+    The same of rows that are the negative of it; the loop multiplies two taps of such at once.
+    """
+    turned = rows[..., ::-1]
+    near = EVENED * np.finfo(sums).eps * np.abs(rows).max(axis=-1, keepdims=True)
+    even = np.abs(rows - turned).max(axis=-1, keepdims=True) <= near
+    odd = np.abs(rows + turned).max(axis=-1, keepdims=True) <= near
+    image = np.where(even, turned, np.where(odd, -turned, rows))
+    return np.asarray((rows + image) / 2)
+
+
 def _rounded(problem: Problem, w: np.ndarray, factors: Factors) -> Factors:
     """Return the factors with their error.
 
     With u = ε/2 a sum of n products errs by at most n·u / (1 − n·u) of the sum of their
-    magnitudes. One output passes through cols + rank·rows + planes of such roundings, and two
-    more where x is converted and the result narrowed, over Σ_r Σ|u_r| Σ|v_r|, times Σ|t| of a
-    factor t along z. What the factors leave of w is found in float64, whose own rounding is added.
+    magnitudes; so does one of which two samples are added first: that takes half the products and
+    sums, and one rounding more. One output passes through cols + rank·rows + planes of such
+    roundings, and two more where x is converted and the result narrowed, over Σ_r Σ|u_r| Σ|v_r|,
+    times Σ|t| of a factor t along z. What the factors leave of w is found in float64, whose own
+    rounding is added.
     """
     down, across, _, deep = factors
     rank, rows = down.shape
