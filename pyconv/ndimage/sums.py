@@ -17,6 +17,7 @@ from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.correlation import convolve, correlate
 from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
+from pyconv.ndimage.fixed import Kernel, fixed_sums
 from pyconv.ndimage.truncated import Terms, kernel_terms, line_terms, truncated_sums
 from pyconv.problem import MAX_SPATIAL
 
@@ -94,6 +95,9 @@ def weighted_sums(
 def cut_sums(x: Array, shape: Sequence[int], terms: Terms, window: Window, output: Array) -> None:
     """Write sums of doubles that become integers."""
     fill = window.fill.real
+    kernel = Kernel(window.axes, tuple(shape), terms, window.pads, window.boundaries)
+    if fixed_sums(x, [kernel], fill, output):
+        return
     truncated_sums(x, shape, terms, window.axes, window.pads, window.boundaries, fill, output)
 
 
