@@ -30,8 +30,8 @@ cdef extern from "fixed.h":
 
 # Bytes of the lines that the last kernel is summed from, of the rows that one along y reads at a
 # time, and of what has been filtered along z: parts of the caches of the first and second level.
-cdef Py_ssize_t FIXED_LINES = 64 << 10
-cdef Py_ssize_t FIXED_WINDOW = 16 << 10
+cdef Py_ssize_t FIXED_LINES = 128 << 10
+cdef Py_ssize_t FIXED_WINDOW = 20 << 10
 cdef Py_ssize_t FIXED_PLANE = 256 << 10
 # Samples of the panels of a kernel along y alone, which threads share.
 cdef Py_ssize_t FIXED_PANEL = 32 << 10
@@ -53,9 +53,10 @@ cdef struct Fixed:
     Py_ssize_t unit_rows, unit_cols, n_slabs, n_panels
     Py_ssize_t planes, rows             # of lines that an output of the last kernel reads
     Py_ssize_t block                    # rows of outputs that lines are made for
-    Py_ssize_t pitch, row_pitch         # samples of a line, and of a row filtered along z
+    # Samples of a line, of a row filtered along z, of a panel of columns and of a row of it.
+    Py_ssize_t pitch, row_pitch, panel, panel_pitch
     Py_ssize_t most_terms, most_taps
-    Py_ssize_t fill_at, lines_at, deep_at, short_at, row_at     # in the workspace, in bytes
+    Py_ssize_t fill_at, lines_at, deep_at, panel_at, row_at     # in the workspace, in bytes
     int kind
     short fill
 
@@ -69,29 +70,15 @@ cdef inline const char* fixed_source(const Fixed* p, const char* x, Py_ssize_t z
     return x + plane * p.z_stride + row * p.y_stride
 
 
-cdef void sum_fixed(const Fixed* p, const FixedStage* s, int kind, Py_ssize_t taps, Py_ssize_t first,
-                   Py_ssize_t n, char* out, bint narrow, char* work) noexcept nogil:
-    """Sum n samples from ``first`` on of rows, which the workspace lists, one for each tap.
-
-    The caller's rows have no room for a step that is longer than they: such are copied.
-    """
+cdef void sum_fixed(const Fixed* p, const FixedStage* s, int kind, const char** rows,
+                    Py_ssize_t n, char* out, bint narrow, char* work) noexcept nogil:
+    """Sum n samples of rows, one for each tap."""
     cdef const char** a = <const char**>work
     cdef const char** b = a + p.most_terms
-    cdef const char** rows = b + p.most_terms
-    cdef Py_ssize_t k, item = 1
-    cdef short* copy = <short*>(work + p.short_at)
-    if kind != FIXED_INT16 and n < FIXED_STEP:
-        for k in range(taps):
-            fixed_widen(rows[k] + first, kind, n, copy)
-            rows[k] = <const char*>copy
-            copy += FIXED_STEP
-        kind = FIXED_INT16
-        first = 0
-    if kind == FIXED_INT16:
-        item = 2
+    cdef Py_ssize_t k
     for k in range(s.terms.n):
-        a[k] = rows[s.taps[2 * k]] + first * item
-        b[k] = rows[s.taps[2 * k + 1]] + first * item
+        a[k] = rows[s.taps[2 * k]]
+        b[k] = rows[s.taps[2 * k + 1]]
     fixed_rows[kind][s.terms.fold](&s.terms, a, b, n, out, narrow)
 
 
@@ -102,12 +89,13 @@ cdef void fill_fixed(short* out, short value, Py_ssize_t n) noexcept nogil:
 
 
 cdef void fixed_deep(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row_from,
-                   Py_ssize_t rows, char* work) noexcept nogil:
+                     Py_ssize_t rows, char* work) noexcept nogil:
     """Filter along z the rows that outputs from ``row_from`` on read along y."""
     cdef const char** taps = <const char**>work + 2 * p.most_terms
     cdef Py_ssize_t n = p.x.size * p.group
     cdef Py_ssize_t q, t, row
     cdef short* out = <short*>(work + p.deep_at)
+    cdef short* copy
     for q in range(rows + p.y.taps - 1):
         row = source_index(&p.y, row_from + q - p.y.low)
         if row < 0:
@@ -115,33 +103,41 @@ cdef void fixed_deep(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row
         else:
             for t in range(p.z.taps):
                 taps[t] = fixed_source(p, x, z + t - p.z.low, row, work + p.fill_at)
-            sum_fixed(p, &p.deep, p.kind, p.z.taps, 0, n, <char*>out, False, work)
+                if n < FIXED_STEP:  # the caller's rows have no room for a step
+                    copy = <short*>(work + p.panel_at) + t * FIXED_STEP
+                    fixed_widen(taps[t], p.kind, n, copy)
+                    taps[t] = <const char*>copy
+            sum_fixed(p, &p.deep, FIXED_INT16 if n < FIXED_STEP else p.kind, taps, n, <char*>out,
+                      False, work)
         out += p.row_pitch
 
 
 cdef void fixed_down(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row_from,
-                   Py_ssize_t done, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t n, char* out,
-                   Py_ssize_t out_pitch, bint narrow, char* work) noexcept nogil:
+                     Py_ssize_t done, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t n, char* out,
+                     Py_ssize_t out_pitch, bint narrow, char* work) noexcept nogil:
     """Filter along y n samples of some rows, which follow ``done`` others of a slab.
 
     Panels of columns are so narrow that the rows which an output reads stay in the first cache.
+    They are copied, for the caller's may all fall into the same sets of it.
     """
     cdef const char** taps = <const char**>work + 2 * p.most_terms
-    cdef int kind = FIXED_INT16 if p.deep.present else p.kind
-    cdef Py_ssize_t item = 2 if p.deep.present else 1
-    cdef Py_ssize_t width = most(4, FIXED_WINDOW // (p.y.taps * item * FIXED_STEP)) * FIXED_STEP
-    cdef Py_ssize_t r, t, at = 0, cols
+    cdef Py_ssize_t r, t, at = 0, cols, pitch = p.row_pitch
+    cdef short* panel
     while at < n:
-        cols = n - at if n - at < 2 * width else width
+        cols = n - at if n - at < 2 * p.panel else p.panel
+        if p.deep.present:
+            panel = <short*>(work + p.deep_at) + done * pitch + first + at
+        else:
+            pitch = p.panel_pitch
+            panel = <short*>(work + p.panel_at)
+            for r in range(rows + p.y.taps - 1):
+                fixed_widen(fixed_source(p, x, z, row_from + done + r - p.y.low, work + p.fill_at)
+                            + first + at, p.kind, cols, panel + r * pitch)
         for r in range(rows):
             for t in range(p.y.taps):
-                if p.deep.present:
-                    taps[t] = work + p.deep_at + (done + r + t) * p.row_pitch * item
-                else:
-                    taps[t] = fixed_source(p, x, z, row_from + done + r + t - p.y.low,
-                                           work + p.fill_at)
-            sum_fixed(p, &p.down, kind, p.y.taps, first + at, cols,
-                     out + r * out_pitch + at * (1 if narrow else 2), narrow, work)
+                taps[t] = <const char*>(panel + (r + t) * pitch)
+            sum_fixed(p, &p.down, FIXED_INT16, taps, cols,
+                      out + r * out_pitch + at * (1 if narrow else 2), narrow, work)
         at += cols
 
 
@@ -329,6 +325,8 @@ cdef class FixedLoop:
         if p.deep.present:
             most_rows = FIXED_PLANE // (2 * p.row_pitch) - p.y.taps + 1
             most_rows = most(most_rows, 2 * p.y.taps)
+        p.panel = most(4, FIXED_WINDOW // (2 * p.y.taps * FIXED_STEP)) * FIXED_STEP
+        p.panel_pitch = line_pitch(least(n, 2 * p.panel))
         p.unit_rows = least(p.y.out, most_rows)
         while (p.unit_rows > most(8, p.y.taps) and self.n_batch * p.z.out * p.n_panels
                * ceil_div(p.y.out, p.unit_rows) < wanted):
@@ -337,10 +335,11 @@ cdef class FixedLoop:
         p.fill_at = (2 * p.most_terms + p.most_taps) * <Py_ssize_t>sizeof(char*)
         p.lines_at = whole_lines(p.fill_at + p.x.size * group + FIXED_STEP)
         p.deep_at = whole_lines(p.lines_at + 2 * p.planes * (p.block + p.rows - 1) * p.pitch)
-        p.short_at = p.deep_at
+        p.panel_at = p.deep_at
         if p.deep.present:
-            p.short_at += whole_lines(2 * (most_rows + p.y.taps - 1) * p.row_pitch)
-        p.row_at = p.short_at + whole_lines(2 * p.most_taps * FIXED_STEP)
+            p.panel_at += whole_lines(2 * (most_rows + p.y.taps - 1) * p.row_pitch)
+        p.row_at = p.panel_at + whole_lines(2 * most(p.z.taps * FIXED_STEP, (
+            p.block + p.y.taps - 1) * p.panel_pitch))
         self.each = p.row_at + whole_lines(2 * line_pitch(n))
 
     def workspace(self):

@@ -22,8 +22,8 @@ from pyconv.algorithms.casting import axis_rows
 from pyconv.algorithms.direct import Direct, form_of
 from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
-from pyconv.ndimage.truncated import Terms
-from pyconv.problem import Problem, make_problem
+from pyconv.ndimage.truncated import Kernel, Terms
+from pyconv.problem import MAX_SPATIAL, Problem, make_problem
 
 Array = npt.NDArray[Any]
 
@@ -51,16 +51,6 @@ SINGLES, SUMS, DIFFERENCES, MEAN = range(4)
 FITS, WRAPS_UNSIGNED, WRAPS_SIGNED, TRUTH = range(4)
 
 
-class Kernel(NamedTuple):
-    """One filter: its terms, and where it reads, one entry for each of its axes."""
-
-    axes: tuple[int, ...]
-    shape: tuple[int, ...]
-    terms: Terms
-    pads: tuple[tuple[int, int], ...]
-    boundaries: tuple[str, ...]
-
-
 class Weights(NamedTuple):
     """Weights as the compiled loop takes them, and what they make of samples."""
 
@@ -78,10 +68,12 @@ class Weights(NamedTuple):
 def fixed_sums(x: Array, kernels: Sequence[Kernel], fill: float, output: Array) -> bool:
     """Write ``x``, filtered by one kernel after the other, to ``output``, if fixed point can.
 
-    Results of each are cut towards zero and wrap. Where there are several, each has one axis, in
-    the order of the array's. Return whether it was done.
+    Results of each are cut towards zero and wrap. Several have to have one axis each, in the
+    order of the array's. Return whether it was done.
     """
-    if x.dtype.itemsize != 1 or x.size == 0:
+    axes = [axis for kernel in kernels for axis in kernel.axes]
+    in_turn = len(kernels) == 1 or (len(axes) == len(kernels) and axes == sorted(set(axes)))
+    if x.dtype.itemsize != 1 or x.size == 0 or not in_turn or len(axes) > MAX_SPATIAL:
         return False
     native = output.dtype.newbyteorder("=")
     plan = _plan(loader.native, x.shape, x.dtype, native, tuple(kernels), fill)
