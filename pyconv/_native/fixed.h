@@ -311,3 +311,19 @@ static void fixed_emit(const int16_t *ROWS_RESTRICT x, ptrdiff_t n, char *y, ptr
     else
         for (ptrdiff_t i = 0; i < n; i++) ((int64_t *)y)[i] = x[i];
 }
+
+/* y[i] = ⌊√((y[i]² + Σ_k x_k[i]²) mod 256)⌋. */
+static void fixed_roots(const uint8_t *const *x, ptrdiff_t count, ptrdiff_t n,
+                        uint8_t *ROWS_RESTRICT y) {
+    for (ptrdiff_t i = 0; i < n; i++) y[i] = (uint8_t)(y[i] * y[i]);
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const uint8_t *row = x[k];
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = (uint8_t)(y[i] + row[i] * row[i]);
+    }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const uint8_t square = y[i];
+        uint8_t root = 0;
+        STENCIL_UNROLL for (int r = 1; r < 16; r++) root += square >= r * r;
+        y[i] = root;
+    }
+}

@@ -27,12 +27,16 @@ cdef extern from "fixed.h":
     const fixed_row fixed_rows[3][4]
     void fixed_widen(const char* x, int kind, Py_ssize_t n, short* y) noexcept nogil
     void fixed_emit(const short* x, Py_ssize_t n, char* y, Py_ssize_t item) noexcept nogil
+    void fixed_roots(const unsigned char* const* x, Py_ssize_t count, Py_ssize_t n,
+                     unsigned char* y) noexcept nogil
 
 # Bytes of the lines that the last kernel is summed from, of the rows that one along y reads at a
 # time, and of what has been filtered along z: parts of the caches of the first and second level.
 cdef Py_ssize_t FIXED_LINES = 128 << 10
 cdef Py_ssize_t FIXED_WINDOW = 20 << 10
 cdef Py_ssize_t FIXED_PLANE = 256 << 10
+# Samples whose roots are taken at a time.
+cdef Py_ssize_t FIXED_BLOCK = 8 << 10
 # Samples of the panels of a kernel along y alone, which threads share.
 cdef Py_ssize_t FIXED_PANEL = 32 << 10
 
@@ -404,3 +408,22 @@ cdef void run_fixed_shared(const Fixed* p, Py_ssize_t first, Py_ssize_t count, i
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_fixed(p, first + count * t // threads, first + count * (t + 1) // threads, x,
                       x_batch, y, y_batch, work + t * each)
+
+
+def root_of_squares(cnp.ndarray y, parts):
+    """Overwrite ``y`` with ⌊√(y² + Σ part²)⌋ of squares and a sum that wrap.
+
+    All are C-contiguous arrays of uint8 of one shape.
+    """
+    cdef Py_ssize_t size = y.size, count = len(parts), at = 0, k
+    cdef const unsigned char** x = <const unsigned char**>take_block(count * sizeof(char*))
+    cdef unsigned char* out = <unsigned char*>cnp.PyArray_BYTES(y)
+    for k in range(count):
+        x[k] = <const unsigned char*>cnp.PyArray_BYTES(parts[k])
+    with nogil:
+        while at < size:  # a block at a time, which stays in the cache
+            fixed_roots(x, count, least(FIXED_BLOCK, size - at), out + at)
+            for k in range(count):
+                x[k] += FIXED_BLOCK
+            at += FIXED_BLOCK
+    put_block(<void*>x)
