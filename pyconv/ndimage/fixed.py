@@ -188,7 +188,8 @@ def fixed_weights(terms: Terms, lowest: int, highest: int) -> Weights | None:
     greatest = sum(max(w * bottom, w * top) for w in weights)
     if not total < MOST_SHORT or len(weights) * most * 2**LOW_DIGITS > MOST_LONG:
         return None
-    room = min(MOST_LONG / 2 / (total + 1), (MOST_SHORT - 1) / max(map(abs, weights), default=1))
+    greatest_weight = max(max(map(abs, weights)), 2.0**-MOST_FRACTION)
+    room = min(MOST_LONG / 2 / (total + 1), (MOST_SHORT - 1) / greatest_weight)
     fraction = min(MOST_FRACTION, int(math.log2(room))) if room >= 1 else 0
     if fraction < LEAST_FRACTION:
         return None
