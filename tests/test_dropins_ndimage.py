@@ -318,9 +318,7 @@ def test_order_of_sums(isa, dtype, rng):
             )
             expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
             y = np.empty(shape, np.int64)
-            sums.cut_sums(
-                x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y
-            )
+            sums.cut_sums(x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y)
             np.testing.assert_array_equal(y, expected)
         w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
         terms = kernel_terms(w)

@@ -8,7 +8,7 @@ and what it stores between the passes along several axes may stay in the cache.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -49,6 +49,10 @@ MOST_WORKSPACE = 8 << 20
 #: The compiled loop's codes (`fixed.h`).
 SINGLES, SUMS, DIFFERENCES, MEAN = range(4)
 FITS, WRAPS_UNSIGNED, WRAPS_SIGNED, TRUTH = range(4)
+
+
+#: A kernel's arguments of the compiled loop, once its axes along z, y and x are known.
+Stage = Callable[[tuple[int, ...]], tuple[Any, ...]]
 
 
 class Weights(NamedTuple):
@@ -101,30 +105,20 @@ def _plan(
     fill: float,
 ) -> tuple[Any, Problem, int] | None:
     """Return the compiled loop, the problem and what is read outside; None where it cannot be."""
-    axes, shapes, pads, boundaries = (
-        [entry for kernel in kernels for entry in kernel[i]] for i in (0, 1, 3, 4)
-    )
-    outside = 0
-    lowest, highest = LIMITS[x_dtype]
-    stages = []
-    for kernel in kernels:
-        if reads_fill(kernel.boundaries, kernel.pads):
-            if not (abs(fill) <= MOST_SHORT and fill == int(fill)):
-                return None
-            outside = int(fill)
-            if not (stages or lowest <= outside <= highest):  # rows outside have 8 bits, too
-                return None
-            lowest, highest = min(lowest, outside), max(highest, outside)
-        weights = fixed_weights(kernel.terms, lowest, highest)
-        if weights is None:
-            return None
-        wrap, bounds = _stored(weights, dtype)
-        stages.append(partial(_stage, kernel.terms, weights, wrap, lowest, highest))
-        lowest, highest = bounds
+    stages = _stages(kernels, x_dtype, dtype, fill)
+    if stages is None:
+        return None
+    outside = int(fill) if any(reads_fill(k.boundaries, k.pads) for k in kernels) else 0
     problem = make_problem(
-        shape, x_dtype, tuple(shapes), np.dtype(np.float64), mode=pads,
-        boundary=tuple(boundaries), axes=tuple(axes), rtol=0,
-    )  # fmt: skip
+        shape,
+        x_dtype,
+        tuple(taps for k in kernels for taps in k.shape),
+        np.dtype(np.float64),
+        mode=[pad for k in kernels for pad in k.pads],
+        boundary=tuple(rule for k in kernels for rule in k.boundaries),
+        axes=tuple(axis for k in kernels for axis in k.axes),
+        rtol=0,
+    )
     form = form_of(problem)
     z, y, rows = form.axes
     alone = len(kernels) == 1
@@ -134,9 +128,9 @@ def _plan(
     if alone and form.w_axes != (-1, 0, -1):
         roles[2] = stages[0](form.w_axes)
     else:
-        for place, kernel in enumerate(form.w_axes):
-            if kernel >= 0:
-                roles[place] = stages[kernel](tuple(0 if i == place else -1 for i in range(3)))
+        for place, w_axis in enumerate(form.w_axes):
+            if w_axis >= 0:
+                roles[place] = stages[w_axis](tuple(0 if i == place else -1 for i in range(3)))
     area = alone and roles[2] is not None
     loop = native.FixedLoop(
         axis_rows(form.axes),
@@ -148,6 +142,28 @@ def _plan(
         y.taps if area else 1,
     )
     return (loop, problem, outside) if loop.workspace() <= MOST_WORKSPACE else None
+
+
+def _stages(
+    kernels: Sequence[Kernel], x_dtype: np.dtype, dtype: np.dtype, fill: float
+) -> list[Stage] | None:
+    """Return what the compiled loop needs to know of each kernel, None if it cannot be used."""
+    lowest, highest = LIMITS[x_dtype]
+    stages: list[Stage] = []
+    for kernel in kernels:
+        if reads_fill(kernel.boundaries, kernel.pads):
+            if not (abs(fill) <= MOST_SHORT and fill == int(fill)):
+                return None
+            if not (stages or lowest <= fill <= highest):  # rows outside have 8 bits, too
+                return None
+            lowest, highest = min(lowest, int(fill)), max(highest, int(fill))
+        weights = fixed_weights(kernel.terms, lowest, highest)
+        if weights is None:
+            return None
+        wrap, bounds = _stored(weights, dtype)
+        stages.append(partial(_stage, kernel.terms, weights, wrap, lowest, highest))
+        lowest, highest = bounds
+    return stages
 
 
 def _stored(weights: Weights, dtype: np.dtype) -> tuple[int, tuple[int, int]]:
