@@ -12,8 +12,10 @@ import sys
 import layer_oracles
 import numpy as np
 import oracles
+import scipy.ndimage
 
 import pyconv
+from pyconv import ndimage
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
@@ -203,6 +205,26 @@ def check_winograd(rng, dtype):
         np.testing.assert_array_equal(y, packed)
 
 
+def check_bytes(rng, shape):
+    """Filters of `pyconv.ndimage` whose results are cut to 8 bits, between guarded arrays."""
+    x = rng.integers(0, 256, shape, np.uint8)
+    for at_end, (name, *args) in itertools.product(
+        (True, False),
+        (
+            ("gaussian_filter", 1.2),
+            ("uniform_filter", 3),
+            ("correlate", np.full((3,) * len(shape), 0.1)),
+            ("gaussian_filter1d", 1.2, 0),
+        ),
+    ):
+        expected = getattr(scipy.ndimage, name)(x, *args)
+        for dtype in ("uint8", "int16"):
+            y = beside_guard(shape, dtype, at_end)
+            getattr(ndimage, name)(guarded(x, at_end), *args, output=y)
+            if dtype == "uint8":
+                np.testing.assert_array_equal(y, expected)
+
+
 def sweep_layers(rng):
     """Run the layers and the pools."""
     for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
@@ -217,6 +239,9 @@ def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     sweep_layers(rng)
+    for n in (1, 5, 31, 63, 64, 65, 130):
+        for shape in ((n,), (9, n), (n, 9), (3, 5, n), (4, n, 3)):
+            check_bytes(rng, shape)
     for method in (a.name for a in ALGORITHMS if a.name not in ("reference", "separable", "box")):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:
