@@ -11,6 +11,7 @@ import scipy.ndimage
 import pyconv.ndimage
 from benchmarks.peers import Peer
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 
 OURS, SCIPYS, OPENCVS = "pyconv.ndimage", "scipy.ndimage", "OpenCV"
 #: Roundings of float32 by which a result may differ, of the greatest value.
@@ -55,8 +56,9 @@ def beside_scipy(dtype: str, ndim: int) -> Callable[[Profile], Iterator[Row]]:
                 contenders |= _opencv(x, args[0])
             shown = ", ".join(str(a) for a in args if np.isscalar(a))
             label = f"{name}({shown})" if shown or not args else f"{name} k={args[0].shape[0]}"
+            check = _checker(label, x, contenders[SCIPYS]())
             yield Row(f"{label} {dtype} {size}^{ndim}", products(ndim) * x.size, contenders,
-                      _checker(label, x, contenders[SCIPYS]()))  # fmt: skip
+                      check, size=2 * x.nbytes)  # fmt: skip
 
     return rows
 
@@ -77,7 +79,7 @@ def _opencv(x: np.ndarray, sigma: int) -> dict[str, Any]:
     if not any(peer.version() for peer in DROPIN_PEERS):
         return {}
     cv2 = importlib.import_module("cv2")
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(COUNT)
     k, y = 8 * sigma + 1, np.empty_like(x)
     return {
         OPENCVS: lambda: cv2.GaussianBlur(x, (k, k), sigma, dst=y, borderType=cv2.BORDER_REFLECT)

@@ -127,6 +127,7 @@ CALLS: dict[str, Filter | Planned | Forward | WeightGradient] = {
     "layer 3×3 winograd4": Forward(Layer(32, 32, 28, 3), "winograd4"),
     "layer 3×3 winograd2": Forward(Layer(32, 32, 28, 3), "winograd2"),
     "layer 3×3 depthwise": Forward(Layer(32, 32, 28, 3, groups=32), "depthwise"),
+    "layer 3×3 depthwise_lanes": Forward(Layer(36, 36, 7, 3, groups=36), "depthwise_lanes"),
     "layer 1×1 blocked": Forward(Layer(64, 64, 14, 1), "blocked"),
     "gradient for weights 3×3": WeightGradient(Layer(32, 32, 14, 3)),
     "overhead of a call": Filter(Case((32, 32), (3, 3)), "auto"),

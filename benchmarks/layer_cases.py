@@ -144,7 +144,7 @@ _3X3 = (
     Layer(64, 64, 224, 3),
     Layer(512, 512, 28, 3),
 )
-#: Layers of ResNet-50, VGG, MobileNet and LeNet.
+#: Layers of ResNet-50, VGG, MobileNet, ConvNeXt and LeNet.
 _2D = (
     Layer(3, 64, 224, 7, stride=2),
     Layer(3, 64, 224, 3),
@@ -157,6 +157,7 @@ _2D = (
     Layer(512, 512, 14, 3, groups=512),
     Layer(144, 144, 56, 3, stride=2, groups=144),
     Layer(960, 960, 7, 3, groups=960),
+    Layer(96, 96, 56, 7, groups=96),
     Layer(1, 6, 28, 5, batch=64),
     Layer(6, 16, 14, 5, pad=0, batch=64),
     Layer(64, 64, 28, 3, batch=8),

@@ -109,7 +109,7 @@ def _beside(
 
 LAYER_CLASSES: tuple[Comparison, ...] = (
     _beside("3x3", "3×3 layers of 64 channels and more, float32", 2.0),
-    _beside("2d", "Other layers of ResNet-50, VGG, MobileNet and LeNet, float32", 1.0),
+    _beside("2d", "Other layers of ResNet-50, VGG, MobileNet, ConvNeXt and LeNet, float32", 1.0),
     _beside("1d", "1-D layers, float32", 1.2),
     _beside("3d", "3-D layers, float32", 1.2),
     Comparison(

@@ -9,6 +9,7 @@ import numpy as np
 import pyconv
 from benchmarks.cases import Case
 from benchmarks.speed import Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 
 OURS, TWICE, ASTROPY = "pyconv", "two plain calls", "astropy"
 SKIMAGE, OPENCV = "scikit-image", "OpenCV"
@@ -109,5 +110,5 @@ def _skimage(
 
 def _opencv(image: np.ndarray, template: np.ndarray) -> Callable[[], np.ndarray]:
     cv2 = importlib.import_module("cv2")
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(COUNT)
     return lambda: cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED)

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+import pyconv
 from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, Bind, installed
-from pyconv.algorithms import ALGORITHMS
-from pyconv.problem import make_problem
 
 #: More than this, and `reference` would take the rest of the day.
 REFERENCE_PRODUCTS = 2e7
@@ -27,13 +26,12 @@ def _ours(
 
 
 def _contenders(case: Case) -> Iterator[tuple[str, Bind]]:
-    x_dtype, w_dtype = np.dtype(case.x_dtype), np.dtype(case.w_dtype)
-    problem = make_problem(case.x_shape, x_dtype, case.w_shape, w_dtype, **case.options)
-    for algorithm in ALGORITHMS:
-        slow = algorithm.name == "reference" and case.products > REFERENCE_PRODUCTS
-        if not slow and algorithm.rejects(problem) is None:
-            yield f"pyconv {algorithm.name}", partial(_ours, method=algorithm.name)
     x, w = case.data()
+    for candidate in pyconv.explain(x, w, **case.options).candidates:
+        name = candidate.algorithm
+        slow = name == "reference" and case.products > REFERENCE_PRODUCTS
+        if not slow and candidate.rejected is None:
+            yield f"pyconv {name}", partial(_ours, method=name)
     for peer in installed(PEERS):
         if peer.bind(case, x, w, None) is not None:
             yield peer.name, peer.bind

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks.layer_peers import TORCH
 from benchmarks.peers import Call
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.threads import COUNT
 from pyconv import nn
 
 OURS = "pyconv"
@@ -23,7 +24,7 @@ LEARNING = {"lr": 0.01, "momentum": 0.9}
 
 def _torch() -> Any:
     torch: Any = importlib.import_module("torch")
-    torch.set_num_threads(1)
+    torch.set_num_threads(COUNT)
     return torch
 
 

@@ -37,6 +37,23 @@ class LayerProblem:
     #: The dtype of the arrays and of the sums: float32 or float64.
     dtype: np.dtype
 
+    def __hash__(self) -> int:
+        """Return a hash that is found once: every call looks its plan up."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(
+            (
+                self.batch,
+                self.in_channels,
+                self.out_channels,
+                self.groups,
+                self.spatial,
+                self.dtype,
+            )
+        )
+
     @cached_property
     def x_shape(self) -> tuple[int, ...]:
         """Return the shape of the input."""
@@ -107,12 +124,15 @@ def make_layer_problem(
         For shapes and options; the message names them and what is allowed.
     """
     # Equal is not enough: 1.0 and True equal 1, but they are refused.
-    if all(
-        type(o) in (int, str) or (type(o) is tuple and all(type(i) is int for i in o))
-        for o in options
-    ):
-        return _kept_problem(x_shape, w_shape, dtype, options)
-    return _validated(x_shape, w_shape, dtype, options)
+    for o in options:
+        kind = type(o)
+        if kind is not int and kind is not str and not _is_plain_tuple(o):
+            return _validated(x_shape, w_shape, dtype, options)
+    return _kept_problem(x_shape, w_shape, dtype, options)
+
+
+def _is_plain_tuple(option: object) -> bool:
+    return type(option) is tuple and all(type(i) is int for i in option)
 
 
 def _validated(

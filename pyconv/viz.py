@@ -6,7 +6,8 @@ what adds is red, what subtracts is blue. Needs the ``viz`` extra.
 
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,9 +73,9 @@ def show_kernels(
     panels, (_, channels) = _panels(kernels, "kernels")
     columns = channels if columns is None and channels > 1 else columns
     figure, axes = _grid(len(panels), panels[0].shape, columns, title)
-    largest = max(float(np.abs(panel).max()) for panel in panels) or 1.0
+    largest = max(map(_limit, panels))
     for i, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
-        limit = largest if shared else float(np.abs(panel).max()) or 1.0
+        limit = largest if shared else _limit(panel)
         image = ax.imshow(panel, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
         if titles is not None and i < len(titles):
             ax.set_title(titles[i], fontsize=9)
@@ -83,6 +84,11 @@ def show_kernels(
     if shared:
         figure.colorbar(image, ax=axes, shrink=0.7, label="weight")
     return figure
+
+
+def _limit(panel: Array) -> float:
+    """Return the largest finite magnitude: the end of the range of colours."""
+    return float(np.abs(panel, where=np.isfinite(panel), out=np.zeros(panel.shape)).max()) or 1.0
 
 
 def _write_numbers(ax: Any, panel: Array, limit: float) -> None:
@@ -138,7 +144,7 @@ def show_feature_maps(
         raise ValueError(f"maps are those of {inputs} inputs; those of one, maps[i], are drawn")
     figure, axes = _grid(len(panels), panels[0].shape, columns, title)
     for i, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
-        limit = float(np.abs(panel).max()) or 1.0
+        limit = _limit(panel)
         colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed else {"cmap": "gray"}
         ax.imshow(panel, interpolation="nearest", **colours)
         name = f"channel {i}" if len(panels) > 1 else ""
@@ -197,7 +203,7 @@ def show_receptive_field(
     figure, axes = _grid(2, x.shape[1:], 2, None, panel=3.0)
     axes[0].imshow(x.mean(0), cmap="gray", interpolation="nearest")
     axes[0].set_title("input", fontsize=9)
-    limit = float(gradient.max()) or 1.0
+    limit = _limit(gradient)
     image = axes[1].imshow(gradient, cmap="magma", vmin=0, vmax=limit, interpolation="nearest")
     axes[1].set_title(f"sees {field[0]} × {field[1]}", fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.7, label="|change of the result|")
@@ -213,23 +219,38 @@ def _seen(
 ) -> tuple[Array, tuple[int, ...], list[int]]:
     """Return the size of one result's gradient, its receptive field, and where that begins."""
     rows = model.summary(x.shape).rows
-    mode, weights = model.training, [p.grad for p in model.parameters()]
-    y = model.train()(x)
-    if y.ndim != 4 or rows[-1].receptive_field is None:
-        raise ValueError(f"the model makes {y.shape} of {x.shape}: pictures of shape (N, C, H, W) "
-                         "are needed; layers= takes the first of its layers")  # fmt: skip
-    i, j = (n // 2 for n in y.shape[2:]) if position is None else position
-    if not (0 <= i < y.shape[2] and 0 <= j < y.shape[3]):
-        raise ValueError(f"position={position!r} is outside of a result of shape {y.shape}")
-    dy = np.zeros_like(y)
-    dy[0, :, i, j] = 1
-    gradient = np.abs(model.backward(dy, input_gradient=True)[0]).sum(0)
-    model.train(mode)
-    for parameter, before in zip(model.parameters(), weights, strict=True):
-        parameter.grad = before
+    with _left_as_it_was(model):
+        y = model.train()(x)
+        if y.ndim != 4 or rows[-1].receptive_field is None:
+            raise ValueError(
+                f"the model makes {y.shape} of {x.shape}: pictures of shape (N, C, H, W) "
+                "are needed; layers= takes the first of its layers"
+            )
+        i, j = (n // 2 for n in y.shape[2:]) if position is None else position
+        if not (0 <= i < y.shape[2] and 0 <= j < y.shape[3]):
+            raise ValueError(f"position={position!r} is outside of a result of shape {y.shape}")
+        dy = np.zeros_like(y)
+        dy[0, :, i, j] = 1
+        gradient = np.abs(model.backward(dy, input_gradient=True)[0]).sum(0)
     field = rows[-1].receptive_field
     sides = (field, field) if isinstance(field, int) else field
     return gradient, sides, list(model.first_seen((i, j)))
+
+
+@contextmanager
+def _left_as_it_was(model: Any) -> Iterator[None]:
+    """Give a model its gradients and its modes back; what it adds to meanwhile is not them."""
+    modes = [(layer, layer.training) for layer in model.layers()]  # a container before its own
+    gradients = [(p, p.grad) for p in model.parameters()]
+    for parameter, _ in gradients:
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.train(mode)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
 
 
 def training_curve(history: Any, *, title: str | None = None) -> "Figure":
@@ -312,6 +333,8 @@ def _grid(
         plt: Any = importlib.import_module("matplotlib.pyplot")
     except ImportError as error:
         raise ImportError("pyconv.viz needs matplotlib: pip install 'pyconv-nd[viz]'") from error
+    if columns is not None and columns < 1:
+        raise ValueError(f"columns={columns!r}; at least 1 is allowed")
     wide = min(count, math.ceil(math.sqrt(2 * count))) if columns is None else min(columns, count)
     rows = math.ceil(count / wide)
     ratio = min(max(shape[0] / shape[1], 0.3), 2)

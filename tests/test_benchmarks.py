@@ -19,7 +19,7 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("an installed package has no benchmarks", allow_module_level=True)
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
-from benchmarks import callgrind, dashboard, instructions, noise, tables, tracked
+from benchmarks import callgrind, dashboard, instructions, noise, tables, test_peers, tracked
 from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.report import pages, summary
@@ -156,6 +156,14 @@ def test_peers_solve_the_same_problem(shape, boundary):
         if peer.name != "numba":  # takes seconds to compile
             call = peer.bind(case, x, w, None)
             assert call is None or error(call(), exact, x, w) <= granted, peer.name
+
+
+@pytest.mark.parametrize("case", [Case((20, 23), (5, 3)), Case((20, 23), (3, 3), x_dtype="uint8")])
+def test_our_contenders_are_those_that_the_weights_allow(case):
+    """Weights of no low rank are not given to an algorithm that would refuse them."""
+    ours = {n: bind for n, bind in test_peers._contenders(case) if n.startswith("pyconv ")}
+    assert {"pyconv direct", "pyconv reference"} <= set(ours)
+    assert set(ours) == {f"pyconv {n}" for n in tables.ALGORITHM_NAMES if solves(n, case)}
 
 
 # ---- noise ------------------------------------------------------------------------------------

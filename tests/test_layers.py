@@ -276,29 +276,59 @@ def test_depthwise_planes(rng, isa, kernel, options, dtype):
         assert bits(functional.conv2d(x, w, b, **given | {"workers": 3})) == bits(y)
 
 
-def test_depthwise_slabs_and_panels(rng, isa):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kernel", "options"), DEPTHWISE, ids=str)
+def test_depthwise_channels_in_lanes(rng, isa, kernel, options, dtype):
+    """Channels and outputs around a vector, planes of one row and more, every border."""
+    lanes = isa.vector_bytes() // np.dtype(dtype).itemsize
+    outputs = itertools.cycle([(1, 1), (lanes - 1, 1), (lanes, 1), (2 * lanes + 1, 1), (3, lanes)])
+    modes = itertools.cycle(PADDING_MODES)
+    heights = 1, 1, 2, 3, 4, 5, 7, 8, 9, 3, 6, 14, 2
+    widths = 1, 8, 3, 4, 17, 5, 7, 2, 9, 16, 7, 3, 5
+    for *size, (channels, multiplier), mode in zip(heights, widths, outputs, modes, strict=False):
+        x = small(rng, (2, channels, *size), dtype)
+        w, b = (small(rng, (channels * multiplier, *n), dtype) for n in ((1, *kernel), ()))
+        given = {"groups": channels, "padding_mode": mode, **options}
+        try:
+            expected, _ = layer_oracles.conv(x, w, b, **given)
+        except ValueError:  # no window fits
+            continue
+        given["method"] = "depthwise_lanes"
+        plan = functional.plan_conv(x.shape, w, b, **given)
+        for y in (functional.conv2d(x, w, b, **given), plan(x)):
+            np.testing.assert_array_equal(y, expected)
+        x, w = noise(rng, x.shape, dtype), noise(rng, w.shape, dtype)
+        y = functional.conv2d(x, w, b, **given)
+        assert bits(functional.conv2d(np.asfortranarray(x), w, b, workers=3, **given)) == bits(y)
+
+
+@pytest.mark.parametrize("method", ["depthwise", "depthwise_lanes"])
+def test_depthwise_slabs_and_panels(rng, isa, method):
     """Planes that are cut into several units, along z, too."""
     for shape, w_shape, options in [
         ((1, 2, 90, 300), (2, 1, 3, 3), {"padding": 1}),
         ((1, 1, 9, 2100), (2, 1, 3, 5), {"padding": 2, "stride": 2}),
         ((1, 1, 5, 17000), (1, 1, 3, 3), {"padding": 1}),
         ((1, 2, 4, 9, 20), (4, 1, 3, 3, 3), {"padding": 1, "stride": (2, 1, 2)}),
+        ((1, 9, 4, 5, 6), (9, 1, 1, 3, 3), {"padding": (0, 1, 1)}),
+        ((1, 9, 2, 5, 6), (9, 1, 1, 3, 3), {"padding": ((0, 2), (1, 1), (1, 1))}),
     ]:
         x, w = small(rng, shape, "float32"), small(rng, w_shape, "float32")
         expected, _ = layer_oracles.conv(x, w, groups=shape[1], **options)
         for workers in (1, 2):
             y = CONV[len(shape) - 2](
-                x, w, groups=shape[1], method="depthwise", workers=workers, **options
+                x, w, groups=shape[1], method=method, workers=workers, **options
             )
             np.testing.assert_array_equal(y, expected)
 
 
-def test_depthwise_nan_stays_in_its_windows(rng, isa):
+@pytest.mark.parametrize("method", ["depthwise", "depthwise_lanes"])
+def test_depthwise_nan_stays_in_its_windows(rng, isa, method):
     """Neither zeros outside nor lanes that do not exist multiply a NaN."""
     x, w = noise(rng, (1, 2, 14, 14), "float32"), noise(rng, (2, 1, 3, 3), "float32")
     x[0, 1, 13, 0] = np.nan
     for stride in (1, 2):
-        y = functional.conv2d(x, w, padding=1, groups=2, stride=stride, method="depthwise")
+        y = functional.conv2d(x, w, padding=1, groups=2, stride=stride, method=method)
         reached = {1: [[12, 0], [12, 1], [13, 0], [13, 1]], 2: [[6, 0]]}[stride]
         assert np.argwhere(np.isnan(y)).tolist() == [[0, 1, *at] for at in reached]
 

@@ -78,6 +78,26 @@ def test_receptive_fields_are_outlined(rng):
         assert columns.max() + 0.5 <= outline.get_x() + field[1]
 
 
+@pytest.mark.parametrize("layers", [2, None])
+@pytest.mark.parametrize("position", [None, (99, 0)])
+def test_a_model_is_left_as_it_was(rng, layers, position):
+    """Its mode, that of every layer and its gradients; after an error too."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.ReLU())
+    gradients = {}
+    for training in (True, False):
+        for p in model.parameters():
+            p.grad = rng.random(p.shape).astype(p.data.dtype)
+            gradients[id(p)] = p.grad.copy()
+        model.train(training)
+        try:
+            viz.show_receptive_field(model, rng.random((8, 8)), layers=layers, position=position)
+        except ValueError:
+            assert position is not None
+        assert [model.training, *(layer.training for layer in model)] == [training] * 3
+        for p in model.parameters():
+            np.testing.assert_array_equal(p.grad, gradients[id(p)])
+
+
 def test_training_curves():
     history = nn.History([1.0, 0.5], [0.5, 0.75], [1.2, 0.8], [0.25, 0.5])
     figure = viz.training_curve(history, title="digits")
@@ -89,11 +109,22 @@ def test_training_curves():
     assert figure.axes[1].get_ylabel() == "share of errors"
 
 
+def test_gaps_are_left_blank_in_the_range_of_the_rest(rng):
+    """What is not finite does not spoil the colours."""
+    picture = rng.random((4, 5)) - 0.5
+    picture[1, 2], picture[2, 2] = np.nan, np.inf
+    for figure in (viz.show_kernels(picture), viz.show_feature_maps(picture, signed=True)):
+        (image,) = drawn(figure)
+        limit = np.abs(picture[np.isfinite(picture)]).max()
+        assert image.get_clim() == (-limit, limit)
+
+
 def test_bad_input():
     model = nn.models.LeNet5(rng=0)
     for call, words in (
         (lambda: viz.show_kernels(np.ones(3)), r"shape \(3,\)"),
         (lambda: viz.show_kernels(np.ones((2, 2), complex)), "real pictures"),
+        (lambda: viz.show_kernels(np.ones((3, 3)), columns=0), "columns=0"),
         (lambda: viz.show_feature_maps(np.ones((2, 1, 4, 4))), "2 inputs"),
         (lambda: viz.show_receptive_field(model, np.ones((32, 32))), "layers="),
         (lambda: viz.show_receptive_field(model, np.ones(32)), r"\(C, H, W\)"),

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import threads
+from benchmarks.dropins import DROPIN_CLASSES
 from benchmarks.filter_classes import FILTER_CLASSES
 from benchmarks.layer_classes import LAYER_CLASSES
 from benchmarks.limits import measure
 from benchmarks.speed import Comparison, Profile
 from benchmarks.speed_classes import CLASSES
 from benchmarks.timing import FULL, QUICK
+from benchmarks.training import TRAINING_CLASSES
 
 #: Every class that has peers; what is only ours beside ours is in `python -m benchmarks speed`.
 GROUPS: dict[str, Comparison] = {
@@ -26,7 +28,9 @@ GROUPS: dict[str, Comparison] = {
     if isinstance(group, Comparison) and group.name != "float64"
 }
 GROUPS |= {f"filters-{group.name}": group for group in FILTER_CLASSES}
+GROUPS |= {group.name: group for group in DROPIN_CLASSES}
 GROUPS |= {f"layers-{group.name}": group for group in LAYER_CLASSES}
+GROUPS |= {group.name: group for group in TRAINING_CLASSES}
 
 
 def run_all(counts: Sequence[int], only: Sequence[str], quick: bool) -> list[dict[str, Any]]:

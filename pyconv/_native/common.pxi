@@ -71,6 +71,12 @@ cdef extern from "stencil.h":
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
 
+cdef extern from "transpose.h":
+    void turn_pixels_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,
+                           float* out) noexcept nogil
+    void turn_pixels_double(const double* x, const Py_ssize_t* offset, Py_ssize_t n,
+                            double* out) noexcept nogil
+
 cdef extern from "rows.h":
     ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,
                               void* sums) noexcept nogil

@@ -477,18 +477,18 @@ cdef class DepthwiseLoop:
         return self.thread_bytes()
 
     def pack(self, cnp.ndarray w):
-        """Return the kernels, (K, taps) and contiguous, each in the order of the tile."""
-        cdef cnp.ndarray packed = np.empty((w.shape[0], w.shape[1]), self.dtype)
+        """Return the kernels, contiguous, each in the order of the tile."""
+        cdef cnp.ndarray packed = np.empty((self.s.outs, self.s.n_taps), self.dtype)
         if self.item == 4:
-            pack_kernels(<const float*>cnp.PyArray_DATA(w), w.shape[0], self.places,
+            pack_kernels(<const float*>cnp.PyArray_DATA(w), self.s.outs, self.places,
                          <float*>cnp.PyArray_DATA(packed))
         else:
-            pack_kernels(<const double*>cnp.PyArray_DATA(w), w.shape[0], self.places,
+            pack_kernels(<const double*>cnp.PyArray_DATA(w), self.s.outs, self.places,
                          <double*>cnp.PyArray_DATA(packed))
         return packed
 
-    def run(self, cnp.ndarray x, cnp.ndarray packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``bias`` and ``y`` are contiguous."""
+    def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
+        """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef Depthwise s = self.s
         cdef Py_ssize_t units = s.n_batch * s.outs * s.z.out * s.n_slabs * s.n_panels
         cdef Py_ssize_t each = self.thread_bytes(), done = 0, step, tables, outside, k
@@ -505,7 +505,9 @@ cdef class DepthwiseLoop:
         s.x.fill = &zero
         s.in_place = s.in_place and s.x.same
         s.runs = <const depthwise_run*>&self.runs[0]
-        s.weights = cnp.PyArray_DATA(packed)
+        if not packed:
+            w = self.pack(w)
+        s.weights = cnp.PyArray_DATA(w)
         s.bias = NULL
         if bias is not None:
             s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)

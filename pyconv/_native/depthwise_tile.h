@@ -1,11 +1,6 @@
 /* The tile of depthwise.h for one SCALAR type; included once for each. */
 
 #define VEC SUFFIX(vec)
-#if defined(__AVX512F__)
-#define HOLD(vector) __asm__("" : "+v"(vector))
-#else
-#define HOLD(vector) __asm__("" : "+x"(vector))
-#endif
 
 /* ---- the set of lanes from one to before another ---------------------------------------- */
 
@@ -69,7 +64,7 @@ STENCIL_INLINE SET SUFFIX(lanes)(ptrdiff_t from, ptrdiff_t to) {
             const SCALAR *p = row[q] + at;                                                    \
             VEC x = LOAD_INSIDE(p, set);                                                      \
             if (step == 2) x = EVERY_OTHER(x, LOAD_INSIDE(p + LANES, set2), EVEN);            \
-            HOLD(x);                                                                          \
+            STENCIL_HOLD(x);                                                                  \
             STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 &&                      \
                                                            q - a < DEPTHWISE_ROWS) acc[q - a] = \
                 SUFFIX(multiply_add)(acc[q - a], t[a], x);                                    \
@@ -138,5 +133,4 @@ STENCIL_NOINLINE void SUFFIX(depthwise_block)(const SUFFIX(depthwise) * d, ptrdi
 #undef TILE_OF
 #undef TAPS
 #undef LOAD_INSIDE
-#undef HOLD
 #undef VEC

@@ -2,16 +2,6 @@
 
 #define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 #define VEC SUFFIX(vec)
-/* The compiler would otherwise load the operand again for every multiply-add that takes it. */
-#if defined(__AVX512F__) && STENCIL_HAS_VECTORS
-#define HOLD(vector) __asm__("" : "+v"(vector))
-#elif defined(__x86_64__) && STENCIL_HAS_VECTORS
-#define HOLD(vector) __asm__("" : "+x"(vector))
-#elif defined(__aarch64__) && STENCIL_HAS_VECTORS
-#define HOLD(vector) __asm__("" : "+w"(vector))
-#else
-#define HOLD(vector) (void)(vector)
-#endif
 
 typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                     ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
@@ -26,11 +16,11 @@ STENCIL_INLINE void SUFFIX(multiply_row)(const int rows, const int vectors,
     VEC row[MATRIX_VECTORS];
     STENCIL_UNROLL for (int j = 0; j < vectors; j++) {
         row[j] = SUFFIX(load)(b + j * LANES);
-        HOLD(row[j]);
+        STENCIL_HOLD(row[j]);
     }
     STENCIL_UNROLL for (int i = 0; i < rows; i++) {
         VEC spread = SUFFIX(splat)((i < 4 ? upper : lower)[i % 4 * a_col]);
-        if (vectors > 1) HOLD(spread);
+        if (vectors > 1) STENCIL_HOLD(spread);
         STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] =
             SUFFIX(multiply_add)(acc[i][j], spread, row[j]);
     }
@@ -299,6 +289,5 @@ STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row,
 #undef PIXELS_OF
 #undef EACH_4
 #undef EACH_ROWS
-#undef HOLD
 #undef VEC
 #undef LANES

@@ -86,6 +86,19 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_HAS_STREAM 0
 #endif
 
+/* The compiler would load a vector again for each multiply-add that can take it from memory. */
+#if !STENCIL_HAS_VECTORS
+#define STENCIL_HOLD(vector) (void)(vector)
+#elif defined(__AVX512F__)
+#define STENCIL_HOLD(vector) __asm__("" : "+v"(vector))
+#elif defined(__x86_64__)
+#define STENCIL_HOLD(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__)
+#define STENCIL_HOLD(vector) __asm__("" : "+w"(vector))
+#else
+#define STENCIL_HOLD(vector) (void)(vector)
+#endif
+
 /* Orders non-temporal stores before whatever the thread does next. */
 static inline void stencil_fence(void) {
 #if STENCIL_HAS_STREAM

@@ -19,7 +19,7 @@
                 VEC x_row[VECTORS];                                                         \
                 STENCIL_UNROLL for (int c = 0; c < VECTORS; c++) {                          \
                     x_row[c] = SUFFIX(load)(row + c * LANES);                               \
-                    HOLD(x_row[c]);                                                         \
+                    STENCIL_HOLD(x_row[c]);                                                 \
                 }                                                                           \
                 STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)  \
                     STENCIL_UNROLL for (int c = 0; c < VECTORS; c++) acc[q - a][c] =        \

@@ -14,16 +14,6 @@ STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
 /* The compiler would keep one address for each row and spill them: hide where they come from. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
-/* It would also load a row again for each multiply-add that can take it from memory. */
-#if defined(__AVX512F__)
-#define HOLD(vector) __asm__("" : "+v"(vector))
-#elif defined(__x86_64__)
-#define HOLD(vector) __asm__("" : "+x"(vector))
-#elif defined(__aarch64__)
-#define HOLD(vector) __asm__("" : "+w"(vector))
-#else
-#define HOLD(vector) (void)(vector)
-#endif
 #else
 typedef struct {
     SCALAR lane[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
@@ -49,7 +39,6 @@ STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) {
 }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
 #define OPAQUE(pointer) (void)(pointer)
-#define HOLD(vector) (void)(vector)
 #endif
 
 STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
@@ -78,7 +67,7 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SC
     }
     for (ptrdiff_t i = 0; i < n - LANES; i += LANES) {
         VEC v = SUFFIX(load)(in + i);
-        HOLD(v); /* or the compiler makes it a call again */
+        STENCIL_HOLD(v); /* or the compiler makes it a call again */
         SUFFIX(store)(out + i, v);
     }
     SUFFIX(store)(out + n - LANES, SUFFIX(load)(in + n - LANES));
@@ -149,4 +138,3 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(flat)(
 #undef LANES
 #undef VEC
 #undef OPAQUE
-#undef HOLD

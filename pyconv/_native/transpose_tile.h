@@ -56,6 +56,18 @@ STENCIL_INLINE void SUFFIX(transpose_strided)(const SCALAR *p, ptrdiff_t row, VE
     TRANSPOSE(out);
 }
 #undef ROW
+
+/* Write `n` ≥ 4 pixels of LANES channels, whose rows of samples start at the offsets from x. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(turn_pixels)(const SCALAR *x,
+                                                                const ptrdiff_t *offset,
+                                                                ptrdiff_t n, SCALAR *out) {
+    for (ptrdiff_t i = 0; i < n; i += 4) {
+        VEC a[4];
+        if (i + 4 > n) i = n - 4;
+        SUFFIX(transpose_listed)(x + i, offset, a);
+        STENCIL_UNROLL for (int e = 0; e < 4; e++) SUFFIX(store)(out + (i + e) * LANES, a[e]);
+    }
+}
 #undef JOIN
 #undef INTERLEAVE
 #undef TRANSPOSE

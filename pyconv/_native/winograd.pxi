@@ -16,10 +16,6 @@
 cdef extern from "winograd.h":
     enum:
         WINOGRAD_ROWS
-    void winograd_turn_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,
-                             float* out) noexcept nogil
-    void winograd_turn_double(const double* x, const Py_ssize_t* offset, Py_ssize_t n,
-                              double* out) noexcept nogil
     void winograd_input_float(int ny, int nx, const float** rows, Py_ssize_t tiles, float* v,
                               Py_ssize_t apart) noexcept nogil
     void winograd_input_double(int ny, int nx, const double** rows, Py_ssize_t tiles, double* v,
@@ -194,11 +190,11 @@ cdef void copy_channels(const Winograd* s, const real_t* row, const Py_ssize_t* 
         return
     copy_pixels(s, row, channels, first, left, out)
     if real_t is float:
-        winograd_turn_float(row + first + left - s.x_low, offset, right - left,
-                            out + left * s.lanes)
+        turn_pixels_float(row + first + left - s.x_low, offset, right - left,
+                          out + left * s.lanes)
     else:
-        winograd_turn_double(row + first + left - s.x_low, offset, right - left,
-                             out + left * s.lanes)
+        turn_pixels_double(row + first + left - s.x_low, offset, right - left,
+                           out + left * s.lanes)
     copy_pixels(s, row, channels, first + right, pixels - right, out + right * s.lanes)
 
 

@@ -82,17 +82,6 @@ STENCIL_INLINE void SUFFIX(to_outputs)(const int points, const VEC *m, VEC *y) {
 
 /* ---- input ------------------------------------------------------------------------------ */
 
-/* Write `n` ≥ 4 pixels of LANES channels, whose rows of samples start at the offsets from x. */
-STENCIL_NOINLINE void SUFFIX(winograd_turn)(const SCALAR *x, const ptrdiff_t *offset, ptrdiff_t n,
-                                            SCALAR *out) {
-    for (ptrdiff_t i = 0; i < n; i += 4) {
-        VEC a[4];
-        if (i + 4 > n) i = n - 4;
-        SUFFIX(transpose_listed)(x + i, offset, a);
-        STENCIL_UNROLL for (int e = 0; e < 4; e++) STORE(out + (i + e) * LANES, a[e]);
-    }
-}
-
 /* Transform the samples of a row of tiles; point k of tile t goes to v + k·apart + t·LANES. */
 STENCIL_INLINE void SUFFIX(input_row)(const int ny, const int nx, const SCALAR *const *rows,
                                       ptrdiff_t tiles, SCALAR *v, ptrdiff_t apart) {

@@ -3,7 +3,7 @@
 from pyconv.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
 from pyconv.algorithms.blocked import Blocked
 from pyconv.algorithms.box import Box
-from pyconv.algorithms.depthwise import Depthwise
+from pyconv.algorithms.depthwise import Depthwise, DepthwiseLanes
 from pyconv.algorithms.direct import Direct
 from pyconv.algorithms.fft import Fft
 from pyconv.algorithms.im2col import Im2col
@@ -25,6 +25,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
     Depthwise(),
+    DepthwiseLanes(),
     Winograd(4),
     Winograd(2),
     LayerIm2col(),

@@ -1,4 +1,7 @@
-"""depthwise: layers whose groups have one input channel, a plane of a channel at a time."""
+"""depthwise: layers whose groups have one input channel, a plane of a channel at a time.
+
+depthwise_lanes: the same, channels side by side in the lanes of vectors.
+"""
 
 import math
 from typing import Any
@@ -10,13 +13,24 @@ from pyconv.algorithms.base import BoundLayer, layer_summation_bound
 from pyconv.algorithms.casting import ABSENT, axis_rows, longest_reach
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import MACHINE, Machine
+from pyconv.problem import Axis
 
 MAX_SPAN = 2**24
 MAX_WORKSPACE = 256 << 20
-#: A plane of a channel takes so long besides its sums, which run at this share of the peak.
-#: Measured on Zen 4, images of 7 by 7 to 112 by 112.
+# Measured on Zen 4, images of 3 by 3 to 56 by 56, kernels of 3 by 3 to 7 by 7.
+#: A plane of a channel takes so long besides its sums, which run at this many times the rate of
+#: `direct`, by the bytes of a vector: of whole tiles, so many rows of a vector each. With a stride
+#: of 2 every tile takes as long as with so many taps more.
 PLANE_SECONDS = 3.5e-8
-SHARE_OF_PEAK = 0.7
+PLANE_RATE = {64: 1.1, 32: 0.7, 16: 0.7}
+TILE_ROWS = 7
+STRIDE_TAPS = 13
+#: A block of channels in the lanes takes so long besides, and its sums run at this many times the
+#: rate. Turning a vector of samples, or of results, takes as long as so many products.
+BLOCK_SECONDS = 5e-8
+LANES_RATE = 1.4
+SAMPLE_PRODUCTS = 8
+RESULT_PRODUCTS = 5
 
 
 class Depthwise:
@@ -41,12 +55,14 @@ class Depthwise:
         return None
 
     def cost(self, problem: LayerProblem, machine: Machine) -> float:
-        """Return the time to read the samples, to multiply and to write."""
-        planes = math.prod(
-            problem.y_shape[:-2] if len(problem.spatial) > 1 else problem.y_shape[:2]
-        )
-        work = problem.products * problem.dtype.itemsize / machine.direct_bytes_per_second
-        return planes * PLANE_SECONDS + work / SHARE_OF_PEAK
+        """Return the time of the tiles of every plane."""
+        z, y, x = _axes(problem)
+        planes = problem.batch * problem.out_channels * z.out
+        tiles = math.ceil(y.out / TILE_ROWS) * math.ceil(x.out / _lanes(problem))
+        taps = problem.terms + STRIDE_TAPS * (x.stride > 1)
+        width = loader.native.vector_bytes()
+        seconds = width / machine.direct_bytes_per_second / PLANE_RATE[width]
+        return planes * (PLANE_SECONDS + tiles * taps * TILE_ROWS * seconds)
 
     def error_bound(self, problem: LayerProblem) -> float:
         """Return the bound of a plain sum."""
@@ -54,7 +70,7 @@ class Depthwise:
 
     def workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of one thread's copy, or of its table of rows."""
-        return int(_loop(problem).workspace())
+        return int(self.loop(problem).workspace())
 
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
@@ -62,21 +78,53 @@ class Depthwise:
 
     def bind(self, problem: LayerProblem) -> BoundLayer:
         """Return the compiled loop."""
-        return _Bound(problem)
+        return _Bound(self.loop(problem))
+
+    def loop(self, problem: LayerProblem) -> Any:
+        """Return the compiled loop."""
+        return loader.native.DepthwiseLoop(*_numbers(problem))
 
 
-def _loop(problem: LayerProblem) -> Any:
-    return loader.native.DepthwiseLoop(
+class DepthwiseLanes(Depthwise):
+    """A kernel of its own for each channel, for planes too small to fill vectors by rows."""
+
+    name = "depthwise_lanes"
+
+    def cost(self, problem: LayerProblem, machine: Machine) -> float:
+        """Return the time to turn the samples, to multiply, and to turn the results."""
+        blocks = problem.batch * math.ceil(problem.out_channels / _lanes(problem))
+        z, y, x = _axes(problem)
+        read = z.out * min(z.taps, z.size) * y.size * x.size
+        products = problem.pixels * (problem.terms + RESULT_PRODUCTS) + read * SAMPLE_PRODUCTS
+        seconds = loader.native.vector_bytes() / machine.direct_bytes_per_second
+        return blocks * (BLOCK_SECONDS + products * seconds / LANES_RATE)
+
+    def loop(self, problem: LayerProblem) -> Any:
+        """Return the compiled loop."""
+        return loader.native.DepthwiseLanesLoop(*_numbers(problem))
+
+
+def _lanes(problem: LayerProblem) -> int:
+    return int(loader.native.vector_bytes()) // problem.dtype.itemsize
+
+
+def _axes(problem: LayerProblem) -> list[Axis]:
+    """Return axes z, y and x."""
+    return [ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)
+
+
+def _numbers(problem: LayerProblem) -> tuple[object, ...]:
+    return (
         problem.dtype,
         problem.batch,
         problem.in_channels,
         problem.out_channels // problem.in_channels,
-        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+        axis_rows(_axes(problem)),
     )
 
 
 class _Packed:
-    """Kernels in the order of the tile."""
+    """Kernels in the order of the loop."""
 
     __slots__ = ("array",)
 
@@ -85,14 +133,13 @@ class _Packed:
 
 
 class _Bound:
-    """A layer bound to the compiled loop."""
+    """A layer bound to a compiled loop."""
 
-    def __init__(self, problem: LayerProblem) -> None:
-        self.loop = _loop(problem)
-        self.outs = problem.out_channels
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
 
     def pack(self, w: np.ndarray) -> _Packed:
-        return _Packed(self.loop.pack(np.ascontiguousarray(w).reshape(self.outs, -1)))
+        return _Packed(self.loop.pack(np.ascontiguousarray(w)))
 
     def run(
         self,
@@ -102,6 +149,8 @@ class _Bound:
         y: np.ndarray,
         workers: int,
     ) -> bool:
-        packed = w if isinstance(w, _Packed) else self.pack(w)
-        self.loop.run(x, packed.array, bias, y, workers)
+        if isinstance(w, _Packed):
+            self.loop.run(x, w.array, True, bias, y, workers)
+        else:
+            self.loop.run(x, np.ascontiguousarray(w), False, bias, y, workers)
         return True

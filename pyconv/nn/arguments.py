@@ -28,6 +28,8 @@ SPATIAL_NAMES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLOATS) -> np.ndarray:
     """Return an array of one of the ``allowed`` dtypes, in any byte order and layout."""
+    if type(value) is np.ndarray and value.dtype in allowed:
+        return value  # nothing below applies, and small calls have three arrays
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{argument} is a masked array, whose mask would be ignored; "

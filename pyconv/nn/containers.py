@@ -142,7 +142,9 @@ class Sequential(_Container):
     def __getitem__(self, index: int | slice) -> Layer:
         """Return one layer, or some of them as a model that shares them."""
         if isinstance(index, slice):
-            return Sequential(*self._layers[index])
+            part = Sequential(*self._layers[index])
+            part.training = self.training
+            return part
         return self._layers[index]
 
     def __iter__(self) -> Iterator[Layer]:

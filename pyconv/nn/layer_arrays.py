@@ -15,10 +15,21 @@ SUMS: dict[np.dtype, np.dtype] = {
     np.dtype(np.complex128): np.dtype(np.complex128),
 }
 
+#: Dtypes of sums → those of their real and imaginary parts, or their own.
+PARTS: dict[np.dtype, np.dtype] = {s: np.empty(0, s).real.dtype for s in SUMS.values()}
+
 
 def native_dtype(dtype: Any) -> np.dtype:
     """Return a dtype in native byte order."""
     return np.dtype(dtype.newbyteorder("="))
+
+
+def result_dtype(arrays: list[np.ndarray]) -> np.dtype:
+    """Return the dtype of what is computed from ``arrays``, in native byte order."""
+    dtype = arrays[0].dtype
+    if dtype.isnative and all(a.dtype is dtype for a in arrays):
+        return dtype  # promotion would take as long as the rest of a small call
+    return native_dtype(np.result_type(*arrays))
 
 
 def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

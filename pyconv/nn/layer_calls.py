@@ -31,7 +31,15 @@ from pyconv.layer_problem import (
     positive,
 )
 from pyconv.nn.arguments import NUMBERS, array, shape
-from pyconv.nn.layer_arrays import SUMS, batched, contiguous, native, native_dtype
+from pyconv.nn.layer_arrays import (
+    PARTS,
+    SUMS,
+    batched,
+    contiguous,
+    native,
+    native_dtype,
+    result_dtype,
+)
 from pyconv.problem import integers
 from pyconv.results import check_out, empty, writable_in_place
 
@@ -416,10 +424,9 @@ class _Call:
             )
         self.x, self.unbatched = batched(x, n, argument)
         arrays = [a for a in (self.x, self.w, self.bias) if a is not None]
-        self.dtype = native_dtype(np.result_type(*arrays))
+        self.dtype = result_dtype(arrays)
         self.sums = SUMS[self.dtype]
-        #: The dtype of the parts of a sum: its own, or that of real and imaginary parts.
-        self.part = np.empty(0, self.sums).real.dtype
+        self.part = PARTS[self.sums]
 
     def check_bias(self, channels: int | None = None) -> None:
         channels = self.w.shape[0] if channels is None else channels

@@ -1,0 +1,293 @@
+# depthwise_lanes: y[n,k,i] = b[k] + Σ_u x[n,k/m,i·s+u·d−p] · w[k,u], channels in the lanes.
+#
+# A unit is one plane along z, or a slab of its rows, of as many output channels as a vector has
+# lanes. It turns the samples that it reads, with their border, so that the channels of a pixel lie
+# side by side; then every vector of results is a sum of vectors, however short the rows are
+# (`depthwise_lanes.h`). Results are turned back a chunk of rows at a time.
+
+cdef extern from "depthwise_lanes.h":
+    ctypedef struct depthwise_lanes:
+        const Py_ssize_t* rows
+        Py_ssize_t n_rows, taps, step, dilation
+    void lanes_row_float(const depthwise_lanes* d, const float* x, const float* w, Py_ssize_t n,
+                         float* y) noexcept nogil
+    void lanes_row_double(const depthwise_lanes* d, const double* x, const double* w,
+                          Py_ssize_t n, double* y) noexcept nogil
+
+cdef enum:
+    MOST_LANES = 16
+# Bytes of turned samples of a unit, which stay in the level-2 cache, and pixels of a chunk of
+# results, which stay in the level-1 cache.
+cdef Py_ssize_t TURNED_BYTES = 256 << 10
+cdef Py_ssize_t CHUNK_PIXELS = 112
+
+
+cdef struct DepthwiseLanes:
+    SpatialAxis z, y, x
+    Py_ssize_t n_batch, outs, multiplier, lanes, blocks, n_taps
+    const void* weights
+    bint packed                         # weights lie by block of lanes, tap after tap
+    const void* bias
+    depthwise_lanes tile
+    # Results of a unit and of a chunk; samples that a unit turns.
+    Py_ssize_t rows, n_slabs, chunk_rows
+    Py_ssize_t turned_rows, turned_cols
+    bint same_border                    # zeros, at the same places in every unit
+    # Strides of x, in samples.
+    Py_ssize_t x_batch, x_channel, x_z, x_y, x_x
+
+
+cdef inline void list_lanes(const DepthwiseLanes* s, Py_ssize_t block, Py_ssize_t sharing,
+                            Py_ssize_t apart, Py_ssize_t* offset) noexcept nogil:
+    """List where the channels of a block begin; lanes behind the last one repeat it."""
+    cdef Py_ssize_t channel = block * s.lanes // sharing, ahead = block * s.lanes % sharing
+    cdef Py_ssize_t last = (s.outs - 1) // sharing, j
+    for j in range(s.lanes):
+        offset[j] = least(channel, last) * apart
+        ahead += 1
+        if ahead == sharing:
+            ahead = 0
+            channel += 1
+
+
+cdef inline void turn_neighbours(const DepthwiseLanes* s, const real_t* x, Py_ssize_t step,
+                                 const Py_ssize_t* offset, Py_ssize_t n,
+                                 real_t* out) noexcept nogil:
+    """Write n pixels, ``step`` samples apart, the samples of each side by side."""
+    cdef Py_ssize_t i, j
+    if n >= 4 and step == 1:
+        if real_t is float:
+            turn_pixels_float(x, offset, n, out)
+        else:
+            turn_pixels_double(x, offset, n, out)
+        return
+    for i in range(n):
+        for j in range(s.lanes):
+            out[j] = x[offset[j]]
+        x += step
+        out += s.lanes
+
+
+cdef void turn_border(const DepthwiseLanes* s, const real_t* row, const Py_ssize_t* offset,
+                      Py_ssize_t start, Py_ssize_t stop, real_t* out) noexcept nogil:
+    """Write pixels that all lie outside ``x``."""
+    cdef Py_ssize_t i, index
+    for i in range(start, stop):
+        index = source_index(&s.x, i - s.x.low)
+        if index < 0:
+            memset(out + i * s.lanes, 0, s.lanes * sizeof(real_t))
+        else:
+            turn_neighbours(s, row + index * s.x_x, 0, offset, 1, out + i * s.lanes)
+
+
+cdef void turn_samples(const DepthwiseLanes* s, const real_t* x, const Py_ssize_t* offset,
+                       Py_ssize_t oz, Py_ssize_t row_from, Py_ssize_t rows,
+                       real_t* out) noexcept nogil:
+    """Turn the samples that ``rows`` rows of results of one plane read."""
+    cdef Py_ssize_t row_samples = s.turned_cols * s.lanes
+    cdef Py_ssize_t before = least(s.turned_cols, most(0, s.x.low))
+    cdef Py_ssize_t until_end = most(before, least(s.turned_cols, s.x.size + s.x.low))
+    cdef Py_ssize_t reach = (s.y.taps - 1) * s.y.dilation + 1
+    cdef Py_ssize_t t, q, plane, line
+    cdef const real_t* row
+    cdef real_t* at
+    for t in range(s.z.taps):
+        plane = source_index(&s.z, oz * s.z.stride - s.z.low + t * s.z.dilation)
+        at = out + t * s.turned_rows * row_samples
+        for q in range((rows - 1) * s.y.stride + reach):
+            line = source_index(&s.y, row_from * s.y.stride - s.y.low + q)
+            if plane >= 0 and line >= 0:
+                row = x + plane * s.x_z + line * s.x_y
+                turn_neighbours(s, row + (before - s.x.low) * s.x_x, s.x_x, offset,
+                                until_end - before, at + before * s.lanes)
+                if not s.same_border:
+                    turn_border(s, row, offset, 0, before, at)
+                    turn_border(s, row, offset, until_end, s.turned_cols, at)
+            elif not s.same_border:
+                memset(at, 0, row_samples * sizeof(real_t))
+            at += row_samples
+
+
+cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t* w,
+                    const real_t* bias, Py_ssize_t rows, Py_ssize_t channels, real_t* sums,
+                    real_t* y) noexcept nogil:
+    """Sum the taps of rows of results, and turn these back, a chunk of them at a time."""
+    cdef Py_ssize_t y_channel = s.z.out * s.y.out * s.x.out
+    cdef Py_ssize_t down = s.y.stride * s.turned_cols * s.lanes
+    cdef Py_ssize_t r = 0, n, i
+    while r < rows:
+        n = least(s.chunk_rows, rows - r)
+        for i in range(n):
+            if real_t is float:
+                lanes_row_float(&s.tile, turned, w, s.x.out, sums + i * s.x.out * s.lanes)
+            else:
+                lanes_row_double(&s.tile, turned, w, s.x.out, sums + i * s.x.out * s.lanes)
+            turned += down
+        if real_t is float:
+            if bias == NULL:
+                transpose_float(sums, s.lanes, n * s.x.out, channels, y, y_channel)
+            else:
+                transpose_biased_float(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+        else:
+            if bias == NULL:
+                transpose_double(sums, s.lanes, n * s.x.out, channels, y, y_channel)
+            else:
+                transpose_biased_double(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+        y += n * s.x.out
+        r += n
+
+
+cdef void turn_weights(const DepthwiseLanes* s, const real_t* w, Py_ssize_t block,
+                       real_t* out) noexcept nogil:
+    cdef Py_ssize_t offset[MOST_LANES]
+    list_lanes(s, block, 1, s.n_taps, offset)
+    turn_neighbours(s, w, 1, offset, s.n_taps, out)
+
+
+cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t stop,
+                          const real_t* x, real_t* y, real_t* work) noexcept nogil:
+    """Run units start … stop − 1 of the order image, block, plane, slab.
+
+    ``work`` is room for weights, sums and samples.
+    """
+    cdef Py_ssize_t offset[MOST_LANES]
+    cdef Py_ssize_t unit, row_from, oz, block, batch, first, rows
+    cdef real_t* sums = work + s.n_taps * s.lanes
+    cdef real_t* turned = sums + s.chunk_rows * s.x.out * s.lanes
+    cdef const real_t* w
+    cdef const real_t* bias
+    if s.same_border:
+        memset(turned, 0, s.turned_rows * s.turned_cols * s.lanes * sizeof(real_t))
+    for unit in range(start, stop):
+        row_from = unit % s.n_slabs * s.rows
+        oz = unit // s.n_slabs % s.z.out
+        block = unit // (s.n_slabs * s.z.out) % s.blocks
+        batch = unit // (s.n_slabs * s.z.out * s.blocks)
+        first = block * s.lanes
+        rows = least(s.rows, s.y.out - row_from)
+        if s.packed:
+            w = (<const real_t*>s.weights) + first * s.n_taps
+        else:
+            turn_weights(s, <const real_t*>s.weights, block, work)
+            w = work
+        bias = (<const real_t*>s.bias) + first if s.bias != NULL else NULL
+        list_lanes(s, block, s.multiplier, s.x_channel, offset)
+        turn_samples(s, x + batch * s.x_batch, offset, oz, row_from, rows, turned)
+        sum_lanes(s, turned, w, bias, rows, least(s.lanes, s.outs - first), sums,
+                  y + (((batch * s.outs + first) * s.z.out + oz) * s.y.out + row_from) * s.x.out)
+
+
+cdef class DepthwiseLanesLoop:
+    """A bound layer with a kernel for each channel. Parameters as for `LayerLoop`."""
+
+    cdef DepthwiseLanes s
+    cdef object dtype, tables
+    cdef Py_ssize_t axis_of[3]
+    cdef Py_ssize_t item
+    cdef Py_ssize_t[::1] kernel_rows
+
+    def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t channels, Py_ssize_t multiplier,
+                 axes):
+        cdef DepthwiseLanes* s = &self.s
+        cdef Py_ssize_t reach, row_samples
+        self.dtype = np.dtype(dtype)
+        self.item = self.dtype.itemsize
+        self.tables = []
+        for i, row in enumerate(axes):
+            self.axis_of[i] = row[0]
+            self.tables.append(read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x, row))
+        s.n_batch = n_batch
+        s.outs = channels * multiplier
+        s.multiplier = multiplier
+        s.lanes = STENCIL_VECTOR_BYTES // self.item
+        s.blocks = ceil_div(s.outs, s.lanes)
+        s.n_taps = s.z.taps * s.y.taps * s.x.taps
+        s.turned_cols = (s.x.out - 1) * s.x.stride + (s.x.taps - 1) * s.x.dilation + 1
+        row_samples = s.turned_cols * s.lanes
+        reach = (s.y.taps - 1) * s.y.dilation + 1
+        s.rows = TURNED_BYTES // (self.item * row_samples * s.z.taps)
+        s.rows = most(1, least(s.y.out, (s.rows - reach) // s.y.stride + 1))
+        s.n_slabs = ceil_div(s.y.out, s.rows)
+        s.turned_rows = (s.rows - 1) * s.y.stride + reach
+        s.same_border = (s.n_slabs == 1 and s.z.taps == 1 and s.z.low == 0
+                         and (s.z.out - 1) * s.z.stride < s.z.size
+                         and all((np.concatenate(row[7:]) < 0).all() for row in axes))
+        s.chunk_rows = most(1, least(s.rows, CHUNK_PIXELS // s.x.out))
+        self.kernel_rows = np.add.outer(
+            np.arange(s.z.taps) * (s.turned_rows * row_samples),
+            np.arange(s.y.taps) * (s.y.dilation * row_samples),
+        ).ravel().astype(np.intp)
+        s.tile.n_rows = s.z.taps * s.y.taps
+        s.tile.taps = s.x.taps
+        s.tile.step = s.x.stride
+        s.tile.dilation = s.x.dilation
+
+    def workspace(self):
+        """Return the bytes of workspace that one thread takes."""
+        cdef const DepthwiseLanes* s = &self.s
+        pixels = s.n_taps + s.chunk_rows * s.x.out + s.z.taps * s.turned_rows * s.turned_cols
+        return (pixels * s.lanes * self.item + 127) // 64 * 64
+
+    def pack(self, cnp.ndarray w):
+        """Return the kernels, contiguous, by block of lanes, tap after tap."""
+        cdef const DepthwiseLanes* s = &self.s
+        cdef Py_ssize_t block, size = s.n_taps * s.lanes
+        cdef cnp.ndarray packed = np.empty((s.blocks, s.n_taps, s.lanes), self.dtype)
+        for block in range(s.blocks):
+            if self.item == 4:
+                turn_weights(s, <const float*>cnp.PyArray_DATA(w), block,
+                             <float*>cnp.PyArray_DATA(packed) + block * size)
+            else:
+                turn_weights(s, <const double*>cnp.PyArray_DATA(w), block,
+                             <double*>cnp.PyArray_DATA(packed) + block * size)
+        return packed
+
+    def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
+        """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
+        cdef DepthwiseLanes s = self.s
+        cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
+        cdef Py_ssize_t each = self.workspace(), done = 0, step
+        cdef char* block
+        s.tile.rows = &self.kernel_rows[0]
+        s.x_batch = x.strides[0] // self.item
+        s.x_channel = x.strides[1] // self.item
+        s.x_z = x.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0
+        s.x_y = x.strides[self.axis_of[1]] // self.item if self.axis_of[1] >= 0 else 0
+        s.x_x = x.strides[self.axis_of[2]] // self.item
+        s.weights = cnp.PyArray_DATA(w)
+        s.packed = packed
+        s.bias = NULL
+        if bias is not None:
+            s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)
+        threads = <int>most(1, least(threads, units))
+        step = most(threads, <Py_ssize_t>(
+            threads * PRODUCTS_BETWEEN_SIGNALS
+            / (<double>s.lanes * s.rows * s.x.out * s.n_taps)))
+        block = <char*>take_block(threads * each)
+        try:
+            while done < units:
+                step = least(step, units - done)
+                if self.item == 4:
+                    share_lanes[float](&s, done, step, threads, <const float*>cnp.PyArray_DATA(x),
+                                       <float*>cnp.PyArray_DATA(y), <float*>block, each)
+                else:
+                    share_lanes[double](&s, done, step, threads,
+                                        <const double*>cnp.PyArray_DATA(x),
+                                        <double*>cnp.PyArray_DATA(y), <double*>block, each)
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+
+
+cdef void share_lanes(const DepthwiseLanes* s, Py_ssize_t first, Py_ssize_t count, int threads,
+                      const real_t* x, real_t* y, real_t* work, Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_lanes_units(s, first, first + count, x, y, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_lanes_units(s, first + count * t // threads, first + count * (t + 1) // threads,
+                            x, y, <real_t*>(<char*>work + t * each))
