@@ -6,6 +6,7 @@ are those of the working tree. A test compares them with the tables.
 """
 
 import ast
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "pyconv"
@@ -20,11 +21,15 @@ def _value(file: str, name: str) -> ast.expr:
 
 
 def _algorithms(table: str) -> tuple[str, ...]:
-    """Return names of algorithms: ``Winograd(4)`` is winograd4, ``LayerIm2col()`` is im2col."""
+    """Return names of algorithms: ``Winograd(4)`` is winograd4, ``LayerIm2col()`` is im2col.
+
+    ``DepthwiseLanes()`` is depthwise_lanes.
+    """
     value = _value("algorithms/__init__.py", table)
     calls = [node for node in ast.walk(value) if isinstance(node, ast.Call)]
     return tuple(
-        ast.unparse(call.func).removeprefix("Layer").lower() + "".join(map(ast.unparse, call.args))
+        re.sub("(?<=[a-z])(?=[A-Z])", "_", ast.unparse(call.func).removeprefix("Layer")).lower()
+        + "".join(map(ast.unparse, call.args))
         for call in calls
     )
 

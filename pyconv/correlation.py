@@ -102,8 +102,8 @@ def correlate(
         to stay within 64 units of rounding of that scale. Integer results are exact always, and
         data with NaN or infinity are summed plainly.
     max_memory : int, optional
-        Bytes of workspace that the call may take at most, besides `x`, `w` and the result. The
-        default is 256 MiB.
+        Bytes of workspace that the call may take at most, besides `x`, `w` and the result, which
+        is made beside an `out` that overlaps `x`. The default is 256 MiB.
     workers : int, optional
         Threads to use at most; -1 means all CPUs this process may use. The default is that of
         `set_workers`, and fewer for small problems. Results are the same bits for any number.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.algorithms import ALGORITHMS, Algorithm
+from pyconv.algorithms import ALGORITHMS, Algorithm, slabs
 from pyconv.candidates import Candidate, Explanation, scaled
 from pyconv.machine import MACHINE
 from pyconv.planning import Prepared, array_like, fitted, prepare
@@ -20,7 +20,7 @@ def _candidate(
     if isinstance(able, str):
         return Candidate(algorithm.name, able, False, None, None, None)
     algorithm, rejected = able, None
-    workspace = algorithm.workspace(problem) if math.prod(problem.y_shape) else 0
+    workspace = slabs.workspace(algorithm, problem) if math.prod(problem.y_shape) else 0
     if workspace > problem.max_memory:
         rejected = f"it needs {workspace} bytes, more than max_memory={problem.max_memory}"
     elif method not in ("auto", algorithm.name):

@@ -6,10 +6,10 @@ where c runs over the channels of k's group.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,25 @@ PADDING_MODES = {
     "replicate": "nearest",
     "circular": "wrap",
 }
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """A property that is computed once.
+
+    `functools.cached_property` of Python 3.11 does it under a lock of all instances; a child that
+    is forked while another thread holds it would wait for ever.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, problem: object, owner: type | None = None) -> T:
+        """Compute it; the instance has it as an attribute from now on."""
+        value = problem.__dict__[self._compute.__name__] = self._compute(problem)
+        return value
 
 
 @dataclass(frozen=True)
@@ -41,7 +60,7 @@ class LayerProblem:
         """Return a hash that is found once: every call looks its plan up."""
         return self._hash
 
-    @cached_property
+    @Kept
     def _hash(self) -> int:
         return hash(
             (
@@ -54,38 +73,38 @@ class LayerProblem:
             )
         )
 
-    @cached_property
+    @Kept
     def x_shape(self) -> tuple[int, ...]:
         """Return the shape of the input."""
         return (self.batch, self.in_channels, *(a.size for a in self.spatial))
 
-    @cached_property
+    @Kept
     def w_shape(self) -> tuple[int, ...]:
         """Return the shape of the weights."""
         channels = self.in_channels // self.groups
         return (self.out_channels, channels, *(a.taps for a in self.spatial))
 
-    @cached_property
+    @Kept
     def y_shape(self) -> tuple[int, ...]:
         """Return the shape of the result."""
         return (self.batch, self.out_channels, *(a.out for a in self.spatial))
 
-    @cached_property
+    @Kept
     def terms(self) -> int:
         """Return how many products each result sums."""
         return math.prod(self.w_shape[1:])
 
-    @cached_property
+    @Kept
     def pixels(self) -> int:
         """Return how many results each image and output channel has."""
         return math.prod(a.out for a in self.spatial)
 
-    @cached_property
+    @Kept
     def products(self) -> int:
         """Return the multiplications of the plain definition."""
         return math.prod(self.y_shape) * self.terms
 
-    @cached_property
+    @Kept
     def bytes(self) -> int:
         """Return the bytes of the input, the weights and the result."""
         numbers = sum(math.prod(s) for s in (self.x_shape, self.w_shape, self.y_shape))

@@ -10,27 +10,35 @@ round at 2^64 without harm, because the sums over a window do not.
 import itertools
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pyconv import threads
+from pyconv._native import loader
 from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.correlation import correlate
 from pyconv.dtypes import is_integer, supported
+from pyconv.machine import MACHINE
 from pyconv.planning import OPTIONS, prepare
 from pyconv.problem import Problem, integer
 from pyconv.results import empty, plain_array
 
-#: Samples of a block, whose sums stay in the cache; but rows for twice the template's at least.
+#: Outputs of a block of what is summed more than once; but rows for twice the template's at least.
 BLOCK = 1 << 17
+#: Samples that NumPy goes over several times, in the cache.
+RUN = 1 << 15
+#: Of the loop that divides, on a Zen 4 core.
+SECONDS_PER_WINDOW = 2.5e-9
 #: A window whose samples are this many times their deviation from its mean is summed in float64:
 #: in float32 its coefficient could be wrong by 10^-3.
 OFFSET = 2.0**10
-#: Rows at least this long are added as rows; shorter ones cost more than a sum along the axis.
-LEAST_ROW = 64
 #: What float32 holds of whole numbers.
 SINGLE_BITS = 24
+#: Powers of two that float32 holds.
+MOST_EXPONENT = 120
 
 
 def match_template(
@@ -114,17 +122,26 @@ def match_template(
     problem = prepare(x, t, tuple(options.values())).problem
     left_out = _template_mask(mask, t)
     result = _result_dtype(x.dtype, t.dtype)
-    y = empty(problem.y_shape, result)
-    if not y.size:
-        return y
     matched = _matched(t, left_out)
-    if matched is None:
-        y[...] = 0
-        return y
-    seen = t.size if left_out is None else int((~left_out).sum())
-    samples = _samples(x, problem, seen, result)
-    _Match(samples, [a.axis for a in problem.spatial], matched, left_out, workers).fill(y)
-    return y
+    if matched is None or 0 in problem.y_shape:
+        return np.zeros(problem.y_shape, result)
+    seen = None if left_out is None else ~left_out
+    # Batch axes, then the template's in the order of the image's.
+    spatial = [a.axis for a in problem.spatial]
+    order = [axis for axis in range(x.ndim) if axis not in spatial] + sorted(spatial)
+    turn = np.argsort(spatial)
+    count = t.size if seen is None else int(seen.sum())
+    values, unit = _samples(_padded(x, problem).transpose(order), count, result)
+    shape = [problem.y_shape[axis] for axis in order]
+    y = empty((math.prod(shape[: -t.ndim]), *shape[-t.ndim :]), result)
+    _Match(
+        values.reshape(len(y), *values.shape[-t.ndim :]),
+        unit,
+        matched.transpose(turn),
+        None if seen is None else seen.transpose(turn),
+        workers,
+    ).fill(y)
+    return np.ascontiguousarray(y.reshape(shape).transpose(np.argsort(order)))
 
 
 def _result_dtype(x: np.dtype, t: np.dtype) -> np.dtype:
@@ -162,24 +179,19 @@ def _matched(t: np.ndarray, left_out: np.ndarray | None) -> np.ndarray | None:
 
 
 class _Samples(NamedTuple):
-    """An image of whole numbers, centred."""
+    """Whole numbers about their mean times a unit, which makes them at most 1."""
 
     #: In float32 if that holds them, else float64.
     values: np.ndarray
-    #: The largest magnitude.
-    largest: int
+    unit: float
 
 
-def _samples(x: np.ndarray, problem: Problem, taps: int, result: np.dtype) -> _Samples:
-    """Return the samples, with what is read outside, as whole numbers about their mean."""
-    given = _padded(x, problem)
-    low, high = given.min().item(), given.max().item()
+def _samples(x: np.ndarray, taps: int, result: np.dtype) -> _Samples:
+    """Return the samples of an image."""
+    low, high, centre = _extremes(x)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("image holds NaN or infinity")
-    centre = low / 2 + high / 2  # where the sum, or a distance from the mean, might overflow
-    if max(abs(low), abs(high)) < 1e300:
-        centre = float(np.mean(given, dtype=np.float64))
-    integers = is_integer(given.dtype)
+    integers = is_integer(x.dtype)
     if integers:
         centre = int(centre)
     reach = max(high - centre, centre - low)
@@ -190,12 +202,43 @@ def _samples(x: np.ndarray, problem: Problem, taps: int, result: np.dtype) -> _S
     power = math.frexp(reach)[1]
     exact = integers and power <= bits
     shift = 0 if exact or reach == 0 else bits - power
-    values = _centred(given, centre)
-    if not exact:
-        np.rint(np.ldexp(values, shift, out=values), out=values)
-    if power + shift <= SINGLE_BITS:
-        values = values.astype(np.float32, copy=False)
-    return _Samples(values, math.ceil(math.ldexp(reach, shift)))
+    single, unit = power + shift <= SINGLE_BITS, 2.0 ** -(power + shift)
+    values = empty(x.shape, np.dtype(np.float32 if single else np.float64))
+    for part in _runs(x.shape):
+        centred = _centred(x[part], centre)
+        if not exact:
+            _scale(centred, shift)
+            np.rint(centred, out=centred)
+        np.multiply(centred, unit, out=values[part], casting="same_kind")
+    return _Samples(values, unit)
+
+
+def _extremes(x: np.ndarray) -> tuple[float, float, float]:
+    """Return the least and the largest sample, and about the mean."""
+    lows, highs, total = [], [], 0.0
+    narrow = x.dtype.itemsize <= (4 if is_integer(x.dtype) else 0)
+    dtype = np.int64 if narrow else np.float32 if x.dtype.itemsize <= 4 else np.float64
+    with np.errstate(all="ignore"):
+        for part in _runs(x.shape):
+            lows.append(x[part].min())
+            highs.append(x[part].max())
+            total += float(np.sum(x[part], dtype=dtype))
+        low, high = np.min(lows).item(), np.max(highs).item()  # NaN stays
+    centre = total / x.size
+    # Where the sum, or a distance from the mean, might overflow.
+    if not (math.isfinite(centre) and max(abs(low), abs(high)) < 1e300):
+        centre = low / 2 + high / 2
+    return low, high, centre
+
+
+def _runs(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
+    """Yield parts of an array that stay in the cache."""
+    rest = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    cut = next(axis for axis, n in enumerate(rest) if n <= RUN)
+    step = max(1, RUN // max(1, rest[cut]))
+    for lead in np.ndindex(shape[:cut]):
+        for start in range(0, shape[cut], step):
+            yield (*lead, slice(start, start + step))
 
 
 def _centred(x: np.ndarray, centre: float) -> np.ndarray:
@@ -206,6 +249,14 @@ def _centred(x: np.ndarray, centre: float) -> np.ndarray:
     narrow = x.dtype.itemsize <= (2 if is_integer(x.dtype) else 4)
     dtype = np.dtype(np.float32 if narrow else np.float64)
     return np.subtract(x, dtype.type(centre), dtype=dtype)
+
+
+def _scale(x: np.ndarray, exponent: int) -> None:
+    """Multiply ``x`` by 2 to the power of an exponent."""
+    if abs(exponent) <= MOST_EXPONENT:
+        np.multiply(x, x.dtype.type(2.0**exponent), out=x)
+    else:
+        np.ldexp(x, exponent, out=x)
 
 
 def _padded(x: np.ndarray, problem: Problem) -> np.ndarray:
@@ -223,124 +274,103 @@ class _Match:
 
     def __init__(
         self,
-        samples: _Samples,
-        axes: list[int],
+        values: np.ndarray,
+        unit: float,
         template: np.ndarray,
-        left_out: np.ndarray | None,
+        seen: np.ndarray | None,
         workers: int | None,
     ) -> None:
-        self._values = samples.values
-        self._axes = axes
+        self._values = values
+        self._unit = unit
         self._template = template
-        self._seen = None if left_out is None else ~left_out
-        self._count = template.size if self._seen is None else int(self._seen.sum())
+        self._seen = seen
         self._workers = workers
-        #: Memory that every block uses again: fresh pages would cost as much as the arithmetic.
-        self._room: dict[str, np.ndarray] = {}
-        #: Of the sums over a window.
-        small = self._count * samples.largest**2 < 2**31
-        self._sums = np.dtype(np.int32 if small else np.int64)
+        self._absent = (1,) * (3 - template.ndim)
 
     def fill(self, y: np.ndarray) -> None:
-        """Write the coefficients to ``y``."""
-        cut = min(self._axes)
-        axes = [axis - cut for axis in self._axes]
-        span = self._template.shape[axes.index(0)]
-        step = max(2 * span, BLOCK // math.prod(self._values.shape[cut + 1 :]))
-        for lead in np.ndindex(y.shape[:cut]):
-            values, result = self._values[lead], y[lead]
-            self._products(values, axes, result)
-            for start in range(0, len(result), step):
-                part = result[start : start + step]
-                self._divide(values[start : start + len(part) + span - 1], axes, part)
+        """Write the coefficients to ``y``: a batch axis, then the template's axes."""
+        self._write_products(self._values, y)
+        if self._seen is not None:
+            for _, values, part in self._blocks(y):
+                self._divide_by_seen(values, part)
+            return
+        far = self._divide(self._values, None, y)
+        if not far.any():
+            return
+        # Of one row of windows the loop does not say where they are far.
+        rows = len(y[0]) if y.ndim > 2 else 1
+        far = far.reshape(len(y), rows, -1)
+        for where, values, part in self._blocks(y, whole=rows == 1):
+            if far[where].any():
+                self._divide(values, self._doubled(values, part), part)
 
-    def _products(self, values: np.ndarray, axes: list[int], y: np.ndarray) -> None:
+    def _blocks(
+        self, y: np.ndarray, whole: bool = False
+    ) -> Iterator[tuple[tuple[int, slice], np.ndarray, np.ndarray]]:
+        """Yield parts of one batch item each: where, their samples and what is in ``y``."""
+        span = self._template.shape[0]
+        step = max(2 * span, BLOCK // math.prod(y.shape[2:]))
+        step = y.shape[1] if whole else step
+        for item, start in itertools.product(range(len(y)), range(0, y.shape[1], step)):
+            part = y[item : item + 1, start : start + step]
+            read = slice(start, start + part.shape[1] + span - 1)
+            yield (item, slice(start, start + step)), self._values[item : item + 1, read], part
+
+    def _write_products(self, values: np.ndarray, y: np.ndarray) -> None:
         """Write Σ x·t to ``y``, in its dtype."""
         correlate(
             values.astype(y.dtype, copy=False),
             self._template.astype(y.dtype),
-            axes=tuple(axes),
             out=y,
             workers=self._workers,
         )
 
-    def _divide(self, values: np.ndarray, axes: list[int], y: np.ndarray) -> None:
-        """Divide Σ x·t in ``y`` by the deviation of each window from its mean."""
-        x = self._array("samples", values.shape, self._sums)
-        x[...] = values
-        total = self._window_sums("total", x, axes)
-        np.multiply(x, x, out=x)
-        squares = self._window_sums("squares", x, axes)
-        count = self._sums.type(self._count)
-        mean, rest = (self._array(role, y.shape, self._sums) for role in ("mean", "rest"))
-        np.floor_divide(total, count, out=mean)
-        np.multiply(mean, count, out=rest)
-        np.subtract(total, rest, out=rest)
-        # Σ (x − m)² with a whole m, exactly; below 2^63, so that no wrap on the way matters.
-        total += rest
-        mean *= total
-        np.subtract(squares, mean, out=mean)
-        deviation, share = (
-            self._array(role, y.shape, np.dtype(float)) for role in ("deviation", "share")
+    def _doubled(self, values: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return Σ x·t in float64."""
+        products = np.empty(y.shape)
+        self._write_products(values, products)
+        return products
+
+    def _divide(
+        self, values: np.ndarray, products: np.ndarray | None, y: np.ndarray
+    ) -> npt.NDArray[np.uint8]:
+        """Divide Σ x·t by the deviation of each window from its mean.
+
+        In ``y``, but for windows that are far; or theirs, if ``products`` are given. Return in
+        which rows windows are far.
+        """
+        seconds = y.size * SECONDS_PER_WINDOW
+        count = threads.resolve(self._workers, int(seconds / MACHINE.seconds_per_thread))
+        given = [None if a is None else self._in_space(a) for a in (values, products, y)]
+        taps = self._absent + self._template.shape
+        with threads.running() if count > 1 else nullcontext():
+            far: npt.NDArray[np.uint8] = loader.native.match_coefficients(
+                given[0], self._unit, taps, given[1], given[2], _far(y), count
+            )
+        return far
+
+    def _in_space(self, a: np.ndarray) -> np.ndarray:
+        """Return an array with the axes that its template lacks."""
+        return a.reshape(a.shape[0], *self._absent, *a.shape[1:])
+
+    def _divide_by_seen(self, values: np.ndarray, y: np.ndarray) -> None:
+        """Do as `_divide`, with sums over what is seen of each window."""
+        assert self._seen is not None
+        x = (values / values.dtype.type(self._unit)).astype(np.int64)
+        sums, squares = (
+            correlate(a, self._seen, dtype=np.int64, overflow="wrap", workers=self._workers)
+            for a in (x, np.square(x))
         )
-        deviation[...] = mean
-        share[...] = rest
-        share *= share
-        share /= self._count
-        deviation -= share
-        np.multiply(deviation, OFFSET**2, out=share)
-        if y.dtype == np.float32 and np.any(squares > share):
-            doubled = np.empty(y.shape, np.float64)
-            self._products(values, axes, doubled)
-            y[...] = doubled
-        np.sqrt(deviation, out=deviation)
-        constant = deviation == 0
-        if constant.any():
-            y[constant] = 0
-            deviation[constant] = 1
-        np.divide(y, deviation, out=y, casting="same_kind")
-        np.clip(y, -1, 1, out=y)
-
-    def _array(self, role: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Return an array that lasts until the next one of its role is asked for."""
-        size = math.prod(shape) * dtype.itemsize
-        room = self._room.get(role)
-        if room is None or room.size < size:
-            room = self._room[role] = empty((size,), np.dtype(np.uint8))
-        return room[:size].view(dtype).reshape(shape)
-
-    def _window_sums(self, role: str, x: np.ndarray, axes: list[int]) -> np.ndarray:
-        """Return the sum over each window, which does not overflow though others may."""
-        if self._seen is not None:
-            return correlate(x, self._seen, axes=tuple(axes), dtype=np.int64, overflow="wrap")
-        for axis, taps in sorted(zip(axes, self._template.shape, strict=True), reverse=True):
-            shape = (*x.shape[:axis], x.shape[axis] - taps + 1, *x.shape[axis + 1 :])
-            y = self._array(f"{role} {axis}", shape, x.dtype)
-            if axis == x.ndim - 1 or math.prod(shape) < LEAST_ROW * shape[axis]:
-                _differences(x, axis, taps, self._array("running", x.shape, x.dtype), y)
-            else:
-                _rows(np.moveaxis(x, axis, 0), taps, np.moveaxis(y, axis, 0))
-            x = y
-        return x
+        given = [
+            *(a.view(np.uint64).ravel() for a in (sums, squares)), int(self._seen.sum()), self._unit
+        ]  # fmt: skip
+        if loader.native.divide_by_sums(*given, None, y, _far(y)):
+            loader.native.divide_by_sums(*given, self._doubled(values, y), y, _far(y))
 
 
-def _differences(x: np.ndarray, axis: int, taps: int, running: np.ndarray, y: np.ndarray) -> None:
-    """Write the sum of each ``taps`` neighbours along an axis to ``y``, from running sums."""
-    np.cumsum(x, axis=axis, out=running)
-    sums, into = np.moveaxis(running, axis, 0), np.moveaxis(y, axis, 0)
-    into[0] = sums[taps - 1]
-    np.subtract(sums[taps:], sums[:-taps], out=into[1:])
-
-
-def _rows(x: np.ndarray, taps: int, y: np.ndarray) -> None:
-    """Write the sum of each ``taps`` rows to ``y``, each from the one before it.
-
-    NumPy's running sums along other axes than the last go a number at a time.
-    """
-    np.sum(x[:taps], axis=0, out=y[0])
-    np.subtract(x[taps:], x[:-taps], out=y[1:])
-    for before, row in itertools.pairwise(y):
-        np.add(row, before, out=row)
+def _far(y: np.ndarray) -> float:
+    """Return how much larger than its deviation a window's sum of squares may be."""
+    return OFFSET**2 if y.dtype == np.float32 else math.inf
 
 
 # ---- signals ------------------------------------------------------------------------------------

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
+from pyconv._native import loader
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
+from pyconv.machine import MACHINE
 from pyconv.planning import OPTIONS, Prepared, check_nan, prepare
 from pyconv.planning import Plan as Bound
 from pyconv.problem import Axis, Problem
-from pyconv.results import check_out, empty, plain_array, writable_in_place
+from pyconv.results import check_out, empty, is_masked, plain_array, writable_in_place
 
 #: Samples of a block: few enough for it and its sums to stay in the third-level cache, enough that
 #: the overhead of the engine's calls does not show. A transform's tiles need more rows at a time.
@@ -30,6 +32,8 @@ LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
 #: The error of an algorithm that is no plain sum is a part of Σ|w|, whatever was seen of it, and
 #: the division makes it larger. Where less than this part was seen the sums are made plainly.
 THIN = 1 / 64
+#: Outputs along each axis, of as many axes, that are summed plainly together.
+PIECE = {1: 1024, 2: 32, 3: 10}
 #: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
 TINY = 2.0**-100
 
@@ -42,7 +46,7 @@ def split_mask(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``x`` as a plain array, and what is masked of it: by itself or by ``mask``."""
     own = None
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x):
         supported(x.dtype, "x")
         own, x = np.ma.getmaskarray(x), np.asarray(x.data)
     samples = plain_array(x, "x")
@@ -68,12 +72,18 @@ def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None) -> None:
 
 
 def _holds_nan(x: np.ndarray) -> bool:
-    if x.dtype.kind == "c":
-        return bool(np.isnan(x).any())
-    if x.dtype.kind != "f" or not x.size:
+    if x.dtype.kind not in "fc" or not x.size:
         return False
+    parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
+    axis = int(np.argmax(x.strides))
+    step = max(1, x.shape[axis] * BLOCK // x.size)
     with np.errstate(all="ignore"):
-        return bool(np.isnan(x.min()))  # a NaN is the least; one pass that writes nothing
+        # A NaN is the least; the first block with one is the last that is read.
+        return any(
+            bool(np.isnan(np.moveaxis(part, axis, 0)[start : start + step].min()))
+            for part in parts
+            for start in range(0, x.shape[axis], step)
+        )
 
 
 # ---- the weights --------------------------------------------------------------------------------
@@ -89,6 +99,8 @@ class _Weights(NamedTuple):
     scale: float
     #: |Σ m·w| up to which nothing, or nothing that could be divided by, was seen.
     void: float
+    #: Whether none is 0: no sum of weights is 0 where a sample was seen.
+    dense: bool
     #: +1 or −1 where all weights have that sign, 0 otherwise: Σ m·w may then be small though much
     #: was seen.
     sign: int
@@ -124,6 +136,7 @@ def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights
         whole.solve(ones, weights, None, 1)[(0,) * w.ndim],
         scale,
         0.0 if sign else least * scale,
+        bool(np.all(weights != 0)),
         sign,
     )
 
@@ -291,15 +304,15 @@ class _Gaps:
     def fill(self, y: np.ndarray) -> None:
         """Write the results to ``y``."""
         for block in self.blocks:
-            x, seen = self._samples(block)
+            x, seen, missing = self._samples(block)
             part = y[block.into]
             # What is outside along axes that are not cut is not among the samples.
-            whole = not (self.outside and self.problem.reads_fill) and bool(seen.all())
+            missing |= self.outside and self.problem.reads_fill
             straight = part.dtype == self.sums and part.flags.c_contiguous
             total = part if straight else self._array("y", part.shape, self.sums)
             axes = self._axes(block, x)
             plain = self._solve(x, self.w, axes, total, self.problem.fill_value)
-            if not whole:
+            if missing:
                 self._divide(x, seen, axes, total, plain)
             if not straight:
                 part[...] = narrow(total, part.dtype, "raise")
@@ -307,45 +320,79 @@ class _Gaps:
     def cover(self, y: np.ndarray) -> None:
         """Write the part of the weights that was seen to ``y``."""
         for block in self.blocks:
-            x, seen = self._samples(block)
+            x, seen, _ = self._samples(block)
             y[block.into] = self._seen(x, seen, self._axes(block, x), None, True)
         y /= self.weights.total
         np.clip(y, 0, 1, out=y)
 
     # ---- samples ----------------------------------------------------------------------------
 
-    def _samples(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a block reads with zeros in its gaps, and where a sample was seen."""
-        x = self._read("x", self.x, block, self.problem.fill_value, set())
-        shape = tuple(1 if axis in self.same else n for axis, n in enumerate(x.shape))
-        seen = self._array("seen", shape, np.dtype(np.bool))
-        if self.nan:
-            np.equal(x, x, out=seen)
-        else:
-            seen[...] = True
-        if self.mask is not None or self.outside:
-            missing = np.broadcast_to(np.False_, self.x.shape) if self.mask is None else self.mask
-            gaps = self._read("gaps", missing, block, self.outside, self.same)
-            np.greater(seen, gaps, out=seen)
-        _clear(x, seen)
-        return x, seen
+    def _samples(self, block: _Block) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Return what a block reads, where a sample was seen of it, and whether any was not.
 
-    def _read(
-        self, role: str, source: np.ndarray, block: _Block, fill: complex, same: set[int]
-    ) -> np.ndarray:
-        """Return a copy of what a block reads; of the axes in ``same`` one sample."""
+        There are zeros in the gaps.
+        """
         cut = len(block.source) - 1
-        part = source[block.source]
-        part = part[tuple(slice(0, 1) if a in same else slice(None) for a in range(part.ndim))]
-        dtype = source.dtype.newbyteorder("=")
-        if block.rows is None:
-            into = self._array(role, part.shape, dtype)
-            into[...] = part
-            return into
-        shape = (*part.shape[:cut], len(block.rows), *part.shape[cut + 1 :])
-        into = self._array(role, shape, dtype)
-        _gather(np.moveaxis(part, cut, 0), block, fill, np.moveaxis(into, cut, 0))
-        return into
+        source = self.x[block.source]
+        gaps = None if self.mask is None else self.mask[block.source]
+        shape = list(source.shape)
+        if block.rows is not None:
+            shape[cut] = len(block.rows)
+        x = self._array("x", tuple(shape), source.dtype.newbyteorder("="))
+        one = tuple(slice(0, 1) if a in self.same else slice(None) for a in range(x.ndim))
+        seen = self._array("seen", x[one].shape, np.dtype(np.bool))
+        missing = False
+        for into, read in _runs(block, source.shape[cut]):
+            at = (*(slice(None),) * cut, into)
+            missing |= self._clear(
+                _taken(source, cut, read),
+                None if gaps is None else _taken(gaps, cut, read),
+                x[at],
+                seen[at],
+                one,
+            )
+        if block.rows is not None and (block.rows == FILL).any():
+            at = (*(slice(None),) * cut, block.rows == FILL)
+            x[at] = self.problem.fill_value
+            seen[at] = not self.outside
+            missing |= self.outside
+        return x, seen, missing
+
+    def _clear(
+        self,
+        source: np.ndarray,
+        gaps: np.ndarray | None,
+        x: np.ndarray,
+        seen: np.ndarray,
+        one: tuple[slice, ...],
+    ) -> bool:
+        """Copy samples with zeros in their gaps; of axes with the same gaps see one sample."""
+        if gaps is None and not self.nan:
+            x[...] = source
+            seen[...] = True
+            return False
+        flags, room = source.flags, seen
+        if not (flags.aligned and source.dtype.isnative and _goes_on(source)):
+            straight = self._array("straight", source.shape, x.dtype)
+            straight[...] = source
+            source = straight
+        if gaps is not None and not (gaps.strides[-1] == 0 or _goes_on(gaps)):
+            straight = self._array("mask", gaps[one].shape, gaps.dtype)
+            straight[...] = gaps[one]
+            gaps = np.broadcast_to(straight, source.shape)
+        if self.same:
+            room = self._array("unused", x.shape, seen.dtype)
+        missing: bool = loader.native.clear_gaps(
+            source, x, room, gaps, self.nan, self._threads(x.nbytes + source.nbytes)
+        )
+        if self.same:
+            seen[...] = room[one]
+        return missing
+
+    def _threads(self, size: int) -> int:
+        """Return the number of threads for a loop that reads and writes so many bytes."""
+        seconds = size / MACHINE.copy_bytes_per_second
+        return threads.resolve(self.workers, int(seconds / MACHINE.seconds_per_thread))
 
     # ---- sums -------------------------------------------------------------------------------
 
@@ -381,18 +428,33 @@ class _Gaps:
         plain &= self._solve(seen, self.weights.w, axes, total, not self.outside)
         if plain:
             return total
-        box = _box(self.weights.size(total) < THIN * self.weights.scale, axes)
+        thin = self.weights.size(total) < THIN * self.weights.scale
+        box = _box(thin, axes)
         if box is None:
             return total
-        inner = [_within(a, box[a.axis]) for a in axes]
-        part = np.empty(total[box].shape, total.dtype)
-        self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
-        total[box] = part
-        if y is not None:
-            part = np.empty(y[box].shape, y.dtype)
-            self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
-            y[box] = part
+        if self.weights.dense:
+            thin[box] &= self._count(seen, axes, box, total[box])
+        for piece in _pieces(thin, axes):
+            inner = [_within(a, piece[a.axis]) for a in axes]
+            part = np.empty(total[piece].shape, total.dtype)
+            self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
+            total[piece] = part
+            if y is not None:
+                part = np.empty(y[piece].shape, y.dtype)
+                self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
+                y[piece] = part
         return total
+
+    def _count(
+        self, seen: np.ndarray, axes: list[Axis], box: tuple[slice, ...], total: np.ndarray
+    ) -> np.ndarray:
+        """Return where any sample was seen; elsewhere make the sum of weights exactly 0."""
+        counts = np.empty(total.shape, np.int64)
+        inner = [_within(a, box[a.axis]) for a in axes]
+        ones = np.ones(self.weights.w.shape, np.bool)
+        self._solve(seen, ones, inner, counts, not self.outside, plainly=True)
+        total[counts == 0] = 0
+        return counts > 0
 
     def _solve(
         self,
@@ -444,17 +506,29 @@ class _Gaps:
         """Make of Σ m·x·w in ``y`` the result."""
         total, void = self.weights.total, self.weights.void
         d = self._seen(x, seen, axes, y, plain)
-        size = self.weights.size(d)
-        least = size.min()
-        if least <= void:
-            nothing = np.broadcast_to(size <= void, y.shape)
-            y[nothing] = complex(np.nan, np.nan) if y.dtype.kind == "c" else np.nan
-        if least < TINY * abs(total):
-            tiny = (size < TINY * abs(total)) & (size > void)
-            y[...] = np.where(tiny, y / d * total, y)
-            d[tiny] = total
-        np.divide(total, d, out=d)  # exactly 1 where nothing is missing
+        if d.dtype.kind == "c":
+            self._divide_by_complex(d, y)
+            return
+        loader.native.divide_gaps(
+            y,
+            np.broadcast_to(d, y.shape),
+            total,
+            self.weights.sign,
+            void,
+            TINY * abs(total),
+            self._threads(2 * y.nbytes),
+        )
+
+    def _divide_by_complex(self, d: np.ndarray, y: np.ndarray) -> None:
+        """Do what the loop does, for complex weights."""
+        total, void = self.weights.total, self.weights.void
+        size = np.abs(d)
+        tiny = (size < TINY * abs(total)) & (size > void)
+        y[...] = np.where(tiny, y / d * total, y)
+        d[tiny] = total
+        np.divide(total, d, out=d)
         np.multiply(y, d, out=y)
+        y[np.broadcast_to(size <= void, y.shape)] = complex(np.nan, np.nan)
 
 
 def _is_transformed(bound: Bound) -> bool:
@@ -462,30 +536,31 @@ def _is_transformed(bound: Bound) -> bool:
     return bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is not None
 
 
-def _clear(x: np.ndarray, seen: np.ndarray) -> None:
-    """Write zeros where nothing was seen, whatever is there."""
-    if x.dtype.kind == "b":
-        x &= seen
+def _goes_on(a: np.ndarray) -> bool:
+    """Return whether samples of the last axis follow each other."""
+    return a.shape[-1] == 1 or a.strides[-1] == a.itemsize
+
+
+def _runs(block: _Block, n: int) -> Iterator[tuple[slice, slice | np.ndarray]]:
+    """Yield rows of a block, and where they are read: those outside by their index."""
+    rows = block.rows
+    if rows is None:
+        yield slice(None), slice(None)
         return
-    bits = min(x.dtype.itemsize, 8)
-    words = x.view(f"i{bits}")
-    if x.dtype.itemsize > bits:  # real and imaginary parts
-        words, seen = words.reshape(*x.shape, -1), seen[..., np.newaxis]
-    np.multiply(words, seen, out=words)  # four times as fast as an assignment through a mask
-
-
-def _gather(source: np.ndarray, block: _Block, fill: complex, into: np.ndarray) -> None:
-    """Copy the rows of a block, those outside by their index."""
-    rows, n = block.rows, len(source)
-    assert rows is not None
     low = min(max(0, -block.first), len(rows))
     high = min(max(low, n - block.first), len(rows))
-    into[low:high] = source[block.first + low : block.first + high]
-    for part in (slice(0, low), slice(high, None)):
-        outside = rows[part]
-        if outside.size:
-            into[part] = source[outside]  # FILL = −1 reads the last row
-            into[part][outside == FILL] = fill
+    if low < high:
+        yield slice(low, high), slice(block.first + low, block.first + high)
+    for part in (slice(0, low), slice(high, len(rows))):
+        if part.start < part.stop:
+            yield part, rows[part]  # FILL = −1 reads the last row
+
+
+def _taken(a: np.ndarray, axis: int, rows: slice | np.ndarray) -> np.ndarray:
+    """Return rows along an axis."""
+    if isinstance(rows, slice):
+        return a[(*(slice(None),) * axis, rows)]
+    return a.take(rows, axis)
 
 
 def _within(a: Axis, part: slice) -> Axis:
@@ -506,6 +581,26 @@ def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
     return tuple(box)
 
 
+def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:
+    """Return boxes of all thin outputs, whole along batch axes: few and small, or one."""
+    box = _box(thin, axes)
+    if box is None:
+        return []
+    order = [a.axis for a in axes]
+    anywhere = thin.any(axis=tuple(i for i in range(thin.ndim) if i not in order))
+    side = PIECE[len(axes)]
+    tiles = np.unique(np.argwhere(anywhere) // side, axis=0)
+    if len(tiles) * side ** len(axes) > math.prod(box[i].stop - box[i].start for i in order) // 2:
+        return [box]
+    pieces = []
+    for tile in tiles * side:
+        piece = list(box)
+        for axis, start in zip(sorted(order), tile.tolist(), strict=True):
+            piece[axis] = slice(start, min(start + side, thin.shape[axis]))
+        pieces.append(tuple(piece))
+    return pieces
+
+
 # ---- blocks -------------------------------------------------------------------------------------
 
 
@@ -514,7 +609,9 @@ class _Blocks:
 
     def __init__(self, problem: Problem, sums: np.dtype, transformed: bool, workers: int) -> None:
         self._problem = problem
-        most = (TRANSFORMED_BLOCK if transformed else BLOCK) * workers
+        # The tiles of a transform are cut from a block, and round by what shares them: their blocks
+        # are the same for every number of threads.
+        most = TRANSFORMED_BLOCK if transformed else BLOCK * workers
         # Room for the engine is left; what a sample takes is itself, m, and for an output two sums.
         each = problem.x_dtype.itemsize + 1 + 2 * sums.itemsize
         most = min(most, max(1, problem.max_memory // 2 // each))
@@ -583,7 +680,7 @@ def _outputs(a: Axis, samples: int, spans: int) -> int:
 
 def leaves_out(x: object, nan_policy: object, mask: object) -> bool:
     """Return whether a call may have samples missing."""
-    return mask is not None or isinstance(x, np.ma.MaskedArray) or nan_policy == "omit"
+    return mask is not None or nan_policy == "omit" or is_masked(x)
 
 
 def omit(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pyconv import threads
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS, Algorithm
+from pyconv.algorithms import ALGORITHMS, Algorithm, slabs
 from pyconv.algorithms.base import Run, UnfitDataError, WeighingAlgorithm
 from pyconv.dtypes import (
     check_overflow,
@@ -46,13 +46,13 @@ class Plan:
     def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
         self.problem = problem
         self.algorithm = algorithm
-        self.run: Run = _nothing if 0 in problem.y_shape else algorithm.bind(problem)
+        self.run: Run = _nothing if 0 in problem.y_shape else slabs.bind(algorithm, problem)
         self.fresh = allocator(problem.y_shape, problem.dtype)
         self.useful_threads = algorithm.threads(problem)
         #: What the memory that is granted is enough for.
         self.most_threads = 1
         if 0 not in problem.y_shape:
-            self.most_threads = max(1, problem.max_memory // algorithm.workspace(problem))
+            self.most_threads = slabs.most_threads(algorithm, problem)
         #: The plan of the plain sum, once data have asked for it.
         self.plain: Plan | None = None
         plainly = replace(problem, rtol=0.0)
@@ -150,9 +150,9 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
             raise ValueError(f"method={method!r} cannot solve this problem: {forced}")
         able = [forced]
     for algorithm in able:
-        if 0 in problem.y_shape or algorithm.workspace(problem) <= problem.max_memory:
+        if 0 in problem.y_shape or slabs.workspace(algorithm, problem) <= problem.max_memory:
             return algorithm
-    least = min(a.workspace(problem) for a in able)
+    least = min(slabs.workspace(a, problem) for a in able)
     raise MemoryError(
         f"max_memory={problem.max_memory} is too little workspace for this problem; "
         f"the least that would do is {least} bytes"

@@ -1,6 +1,6 @@
 """plan: a call without its samples, bound to its weights once and applied to many arrays."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from pyconv.explanation import explanation_of
 from pyconv.missing import Omission, check_seen, leaves_out, split_mask
 from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
 from pyconv.problem import Problem
-from pyconv.results import check_out, plain_array, writable_in_place
+from pyconv.results import check_out, is_masked, plain_array, writable_in_place
 
 Array = npt.NDArray[Any]
 
@@ -173,7 +173,7 @@ class Plan:
                 "x is a masked array of integers, but the plan is for plain ones: its result is "
                 "of integers too; make it with mask=False"
             )
-        x = self._taken(samples if isinstance(value, np.ma.MaskedArray) else value)
+        x = self._taken(samples if is_masked(value) else value)
         if out is not None:
             check_out(out, omission.problem.y_shape, omission.problem.dtype)
         if self._checks_nan:
@@ -205,6 +205,13 @@ class Plan:
         if not isinstance(value, np.ndarray) and np.can_cast(x.dtype, self._x_dtype):
             return x.astype(self._x_dtype)
         raise TypeError(f"x has dtype {x.dtype}, but the plan is for {self._x_dtype}")
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: what is bound are the loops of this machine."""
+        raise TypeError(
+            "a Plan cannot be pickled: it is bound to the loops of this machine; "
+            "call pyconv.plan where it is needed"
+        )
 
     def __repr__(self) -> str:
         """Name what runs and what it takes."""

@@ -211,7 +211,13 @@ def _tolerance(rtol: object) -> float | None:
         return None
     if isinstance(rtol, bool | np.bool) or not isinstance(rtol, int | float | np.number):
         raise TypeError(f"rtol={rtol!r}: a number of at least 0, or None, is allowed")
-    value = float(rtol)
+    try:
+        value = float(rtol)
+    except OverflowError:
+        raise ValueError(
+            "rtol is an integer beyond the range of float64; numbers of at least 0, or None, are "
+            "allowed"
+        ) from None
     if not value >= 0:
         raise ValueError(f"rtol={rtol!r}: numbers of at least 0 are allowed")
     return value
@@ -364,7 +370,8 @@ def _compute_dtype(natural: np.dtype, result: np.dtype) -> np.dtype | None:
 def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> complex:
     """Return ``fill_value`` as a Python number that the sums can hold."""
     try:
-        value = np.asarray(fill_value)[()].item()
+        # An integer of more than 64 bits is no number to NumPy.
+        value = fill_value if isinstance(fill_value, int) else np.asarray(fill_value)[()].item()
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int | float | complex):
@@ -379,8 +386,10 @@ def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> co
             or not low <= value <= high
             or value != int(value)
         ):
+            printable = not isinstance(value, int) or value.bit_length() < 1024
+            given = repr(fill_value) if printable else "(an integer of more than 1023 bits)"
             raise ValueError(
-                f"fill_value={fill_value!r} is no value of x's dtype {x_dtype}; "
+                f"fill_value={given} is no value of x's dtype {x_dtype}; "
                 f"integers from {low} to {high} are allowed"
             )
         return int(value)
@@ -388,4 +397,10 @@ def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> co
         if compute.kind != "c":
             raise TypeError(f"fill_value={fill_value!r} is complex, but the sums are {compute}")
         return value
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            "fill_value is an integer beyond the range of float64; numbers within it, and "
+            "infinity, are allowed"
+        ) from None

@@ -1,8 +1,10 @@
 """Arrays of a caller: what is read as an array, and what receives a result."""
 
 import math
+import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +12,23 @@ import numpy.typing as npt
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
 
+def is_masked(value: object) -> "TypeGuard[np.ma.MaskedArray]":
+    """Return whether ``value`` is a masked array.
+
+    There is none where nothing has imported NumPy's module of them, which takes longer than many
+    calls. A call that imported it could leave a child that is forked meanwhile waiting for it.
+    """
+    if type(value) is np.ndarray:
+        return False
+    module = sys.modules.get("numpy.ma")
+    return module is not None and isinstance(value, getattr(module, "MaskedArray", ()))
+
+
 def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
     """Return ``value`` as an array; a mask, which would be ignored, is refused."""
     if type(value) is np.ndarray:
         return value
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TypeError(
             f"{argument} is a masked array, whose mask would be ignored; "
             f"pass {argument}.filled(value)"
@@ -31,7 +45,7 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = 
         and layout.writable(out)
     ):
         return  # nothing below applies, and it takes a microsecond
-    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+    if not isinstance(out, np.ndarray) or is_masked(out):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
     if out.dtype.newbyteorder("=") != dtype:
         raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}{hint}")

@@ -1,6 +1,10 @@
-"""How many threads a call may use: affinity, cgroup quota, ``OMP_NUM_THREADS``, the caller."""
+"""How many threads a call may use: affinity, cgroup quota, ``OMP_NUM_THREADS``, the caller.
+
+And what a fork in one thread must not find half done in another.
+"""
 
 import functools
+import importlib
 import operator
 import os
 import threading
@@ -8,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _default: ContextVar[int | None] = ContextVar("pyconv_workers", default=None)
@@ -39,18 +44,39 @@ class ForkedLock:
 _locks: list[ForkedLock] = []
 
 
+#: Held by who must be done before the process forks: a fork waits for it.
+_fork_waits = threading.RLock()
+
+
+def import_in_call(name: str) -> ModuleType:
+    """Import a module in the middle of a call.
+
+    Python never opens the lock of a module that another thread was importing when the process
+    forked, and a child that wants the module would wait for ever.
+    """
+    with _fork_waits:
+        return importlib.import_module(name)
+
+
 def _after_fork_in_child() -> None:
     # OpenMP's threads do not survive a fork, and libgomp waits for them for ever.
     global _forked, _running, _blas_calls
     _forked = True
     _running = 0
-    _blas_calls = 0
     for lock in _locks:
         lock.renew()
+    _fork_waits.release()
+    if _blas_calls:  # of threads that are not here to put the setting back
+        _blas_calls = 0
+        _blas_limit.restore_original_limits()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_fork_waits.acquire,
+        after_in_parent=_fork_waits.release,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 @functools.cache
@@ -156,11 +182,12 @@ _blas_limit: Any = None
 @functools.cache
 def _blas_controller() -> Any:
     """Return threadpoolctl's controller of the BLAS libraries in the process, None without it."""
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError:
-        return None
-    return ThreadpoolController()  # kept: making one takes a millisecond
+    with _fork_waits:  # it goes through the libraries under a lock of the loader
+        try:
+            threadpoolctl = import_in_call("threadpoolctl")
+        except ImportError:
+            return None
+        return threadpoolctl.ThreadpoolController()  # kept: making one takes a millisecond
 
 
 def can_limit_blas() -> bool:

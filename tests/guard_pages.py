@@ -16,6 +16,7 @@ import scipy.ndimage
 
 import pyconv
 from pyconv import ndimage
+from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
@@ -225,6 +226,25 @@ def check_bytes(rng, shape):
                 np.testing.assert_array_equal(y, expected)
 
 
+def check_gaps(rng, shape, dtype):
+    """Leave samples out, and match templates; every array is beside the guard."""
+    x = whole(rng, shape, dtype)
+    mask = rng.random(shape) < 0.3
+    w, t = np.ones((2,) * len(shape)), whole(rng, (2,) * len(shape), dtype)
+    t.flat[0] = 9
+    for at_end in (True, False):
+        gx, gaps = guarded(x, at_end), guarded(mask, at_end)
+        y = pyconv.correlate(gx, w, "full", mask=gaps)
+        out = beside_guard(y.shape, y.dtype, at_end)
+        pyconv.correlate(gx, w, "full", mask=gaps, out=out)
+        np.testing.assert_array_equal(out, y)
+        z, seen = beside_guard(shape, dtype, at_end), beside_guard(shape, bool, at_end)
+        loader.native.clear_gaps(gx, z, seen, gaps, x.dtype.kind in "fc", 1)
+        np.testing.assert_array_equal(z, x * ~mask)
+        if min(shape) > 1 and x.dtype.kind != "c":
+            pyconv.match_template(gx, guarded(t, at_end))
+
+
 def sweep_layers(rng):
     """Run the layers and the pools."""
     for case, dtype, workers in itertools.product(LAYERS, ("float32", "float64"), (1, 2)):
@@ -235,13 +255,20 @@ def sweep_layers(rng):
         check_winograd(rng, dtype)
 
 
+def sweep_bytes(rng):
+    """Run rows around the steps of every variant."""
+    for n in (1, 5, 31, 63, 64, 65, 130):
+        for shape in ((n,), (9, n), (n, 9), (3, 5, n), (4, n, 3)):
+            check_bytes(rng, shape)
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     sweep_layers(rng)
-    for n in (1, 5, 31, 63, 64, 65, 130):
-        for shape in ((n,), (9, n), (n, 9), (3, 5, n), (4, n, 3)):
-            check_bytes(rng, shape)
+    sweep_bytes(rng)
+    for x_shape, dtype in itertools.product(dict(SHAPES), DTYPES):
+        check_gaps(rng, x_shape, dtype)
     for method in (a.name for a in ALGORITHMS if a.name not in ("reference", "separable", "box")):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:
@@ -267,4 +294,4 @@ if __name__ == "__main__":
         array = beside_guard((5,), np.float32, at_end=True)
         ctypes.string_at(array.ctypes.data + array.nbytes, 1)
     sweep()
-    print(pyconv._native.loader.native.ISA)
+    print(loader.native.ISA)

@@ -1,10 +1,13 @@
 """Bad input: the documented error, naming argument, value and what is allowed; nothing written."""
 
+import pickle
+
 import numpy as np
 import pytest
 from arrays import bits
 
 import pyconv
+import pyconv.nn.functional
 from pyconv.algorithms import ALGORITHMS
 from pyconv.boundaries import BOUNDARIES
 
@@ -260,3 +263,35 @@ def test_out_that_repeats_memory():
     out = np.lib.stride_tricks.as_strided(np.zeros(1), (5,), (0,))
     with pytest.raises(ValueError, match="out has strides"):
         pyconv.correlate(np.arange(5.0), [1.0], out=out)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize("argument", ["rtol", "fill_value"])
+@pytest.mark.parametrize("dtype", ["f8", "i8"])
+def test_integers_beyond_floats(dtype, argument, digits):
+    """They are refused by name, even where Python would not print them."""
+    x, w = np.ones(9, dtype), np.ones(3, dtype)
+    for sign in (1, -1):
+        with pytest.raises(ValueError, match=f"{argument}.*allowed"):
+            pyconv.correlate(x, w, "same", **{argument: sign * 10**digits})
+
+
+def test_fill_value_of_more_than_64_bits():
+    """A float can hold it nearly; an integer of 64 bits cannot."""
+    y = pyconv.correlate(np.zeros(3), np.ones(3), "same", fill_value=2**70)
+    assert y.tolist() == [2.0**70, 0, 2.0**70]
+    with pytest.raises(ValueError, match="fill_value=1180591620717411303424 is no value of"):
+        pyconv.correlate(np.zeros(3, int), np.ones(3, int), "same", fill_value=2**70)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pyconv.plan((9,), np.ones(3)),
+        pyconv.nn.functional.plan_conv((1, 1, 9), np.ones((1, 1, 3))),
+    ],
+)
+def test_plans_are_not_pickled(plan):
+    """The error says what to do instead."""
+    with pytest.raises(TypeError, match="cannot be pickled: .* call pyconv"):
+        pickle.dumps(plan)

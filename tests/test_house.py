@@ -163,7 +163,7 @@ def test_algorithms_keep_the_contract():
     for algorithm in ALGORITHMS:
         module = importlib.import_module(type(algorithm).__module__)
         assert module.__name__ == f"pyconv.algorithms.{algorithm.name}"
-        for member in ("rejects", "cost", "error_bound", "workspace", "threads", "bind"):
+        for member in ("rejects", "cost", "error_bound", "workspace", "copies", "threads", "bind"):
             assert callable(getattr(algorithm, member))
 
 

@@ -148,6 +148,13 @@ def test_blocks(boundary, block, rng, monkeypatch):
             patch.setattr(missing, "LEAST_SPANS", 0)
             cut = pyconv.correlate(x, w, "full", boundary, **keywords)
         assert bits(cut) == bits(whole)
+        keywords |= {"fill_value": np.nan, "nan_policy": "omit"}
+        whole = pyconv.correlate(x, w, "full", boundary, **keywords)
+        with monkeypatch.context() as patch:
+            patch.setattr(missing, "BLOCK", block)
+            patch.setattr(missing, "LEAST_SPANS", 0)
+            cut = pyconv.correlate(x, w, "full", boundary, **keywords)
+        assert bits(cut) == bits(whole)
 
 
 @pytest.mark.parametrize("method", ["fft", "separable"])
@@ -169,6 +176,26 @@ def test_transforms(dtype, method, rng):
     assert error < 64 * 64 * np.finfo(dtype).eps
     covered = pyconv.coverage(np.where(seen, x, np.nan), w, "same", "nearest")
     assert np.array_equal(covered == 0, np.isnan(right))
+
+
+def test_a_gap_much_larger_than_a_kernel(rng, monkeypatch):
+    """What saw nothing is NaN, exactly, and what saw little is exact; for any number of threads."""
+    x = rng.standard_normal((400, 410)).astype("float32")
+    w = (rng.random((15, 15)) + 0.1).astype("float32")
+    seen = rng.random(x.shape) < 0.95
+    seen[100:300, 50:350] = False
+    right = expected(x, seen, w, "same", "nearest") / w.sum()
+    monkeypatch.setattr(missing, "TRANSFORMED_BLOCK", 1 << 15)
+    monkeypatch.setattr(missing, "LEAST_TRANSFORMED_SPANS", 2)
+    results = [
+        pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="fft", workers=workers)
+        for workers in (1, 3)
+    ]
+    assert bits(results[1]) == bits(results[0])
+    y = results[0] / w.sum()
+    assert np.array_equal(np.isnan(y), np.isnan(right))
+    assert np.isnan(y).sum() > 40_000
+    np.testing.assert_allclose(y, right, atol=1e-4)
 
 
 def test_outside_alone(rng):

@@ -142,6 +142,97 @@ def test_fork_while_other_threads_compute():
     """)
 
 
+@posix
+def test_fork_while_a_module_is_imported():
+    """A fork waits for what another thread imports in the middle of a call."""
+    assert run(
+        """
+        import pathlib, tempfile, time, warnings
+        from pyconv import threads
+        warnings.simplefilter("ignore")
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "slow_to_import.py").write_text("import time; time.sleep(0.5)")
+            sys.path.insert(0, folder)
+            thread = threading.Thread(target=threads.import_in_call, args=("slow_to_import",))
+            thread.start()
+            time.sleep(0.1)
+            child = os.fork()
+            if child == 0:
+                threads.import_in_call("slow_to_import")
+                os._exit(0)
+            print(os.waitpid(child, 0)[1])
+            thread.join()
+        """
+    ) == ["0"]
+
+
+@posix
+def test_fork_while_a_property_of_a_layer_is_computed():
+    """No lock of all layers is taken meanwhile, which the child would find taken."""
+    statuses = run(
+        """
+        import time, types, warnings
+        from pyconv.layer_problem import LayerProblem
+        warnings.simplefilter("ignore")
+        def slowly():
+            time.sleep(0.5)
+            yield types.SimpleNamespace(size=3, taps=3, out=3)
+        def work(spatial):
+            problem = LayerProblem(1, 1, 1, 1, spatial(), np.dtype("float32"))
+            return getattr(problem, name)
+        for name in ("x_shape", "w_shape", "y_shape", "pixels"):
+            thread = threading.Thread(target=work, args=(slowly,))
+            thread.start()
+            time.sleep(0.1)
+            child = os.fork()
+            if child == 0:
+                work(tuple)
+                os._exit(0)
+            print(os.waitpid(child, 0)[1])
+            thread.join()
+        """
+    )
+    assert statuses == ["0"] * 4
+
+
+@posix
+@pytest.mark.slow
+def test_many_forks_while_other_threads_compute_gradients():
+    """Children of layers of all shapes, where a lock that is rarely taken shows itself at last."""
+    run(
+        """
+        import faulthandler, warnings
+        from pyconv.nn import functional, grad
+        warnings.simplefilter("ignore", DeprecationWarning)
+        borders = ("zeros", "reflect", "replicate", "circular")
+        def step(n, m, border):
+            x, w = np.ones((1, 4, n, m), "f4"), np.ones((4, 4, 3, 3), "f4")
+            y = functional.conv2d(x, w, padding=1, padding_mode=border)
+            grad.conv2d_input(x.shape, w, y, padding=1, padding_mode=border)
+            grad.conv2d_weight(x, w.shape, y, padding=1, padding_mode=border)
+        stop = threading.Event()
+        def busy(seed):
+            rng = np.random.default_rng(seed)
+            while not stop.is_set():
+                step(*rng.integers(3, 60, 2).tolist(), borders[rng.integers(4)])
+        threads = [threading.Thread(target=busy, args=(i,), daemon=True) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for i in range(2000):
+            child = os.fork()
+            if child == 0:
+                faulthandler.dump_traceback_later(20, exit=True)
+                step(61 + i, 5, borders[i % 4])
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        for thread in threads:
+            thread.join()
+        """,
+        timeout=600,
+    )
+
+
 # ---- signals ----------------------------------------------------------------------------------
 
 #: Calls that would run for minutes.
@@ -447,3 +538,31 @@ def test_import_is_quiet_and_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_calls_import_nothing():
+    """What a call needs is there: a child forked during an import never gets the module."""
+    code = textwrap.dedent(f"""
+        import sys
+        import numpy as np
+        import pyconv, pyconv.filters, pyconv.nn
+        from pyconv.nn import functional, grad
+        before = set(sys.modules)
+        x, w = np.ones((40, 40), "f4"), np.ones((5, 5), "f4")
+        for method in {[name for name in METHODS if name != "im2col"]!r}:
+            pyconv.correlate(x, w, method=method)
+        for dtype in ("f2", "f8", "c8", "i4", "u1"):
+            pyconv.correlate(x.astype(dtype), w.astype(dtype))
+        pyconv.correlate([1.0, np.nan, 3.0], [1.0, 2.0], nan_policy="omit")
+        pyconv.correlate(np.ones((9, 9, 9)), np.random.rand(3, 3, 3))
+        pyconv.match_template(x, np.arange(25.0).reshape(5, 5))
+        pyconv.filters.gaussian(x, 2.0)
+        image, weight = np.ones((1, 4, 16, 16), "f4"), np.ones((4, 4, 3, 3), "f4")
+        y = functional.conv2d(image, weight)
+        grad.conv2d_input(image.shape, weight, y)
+        grad.conv2d_weight(image, weight.shape, y)
+        functional.max_pool2d(image, 2)
+        pyconv.nn.Conv2d(4, 4, 3)(image)
+        assert set(sys.modules) == before, set(sys.modules) - before
+    """)
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,7 @@
 """The contract of an algorithm: can it, what does it cost, how exact is it, run it."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,16 @@ class UnfitDataError(Exception):
 
     A `Run` may raise it whatever it has written to ``y``; the planner then sums plainly.
     """
+
+
+class Copies(NamedTuple):
+    """What a `Run` copies of whole arrays, besides its workspace."""
+
+    #: Bytes for each sample of ``x``, and for each result.
+    sample: int = 0
+    result: int = 0
+    #: Whether an ``x`` that is not contiguous is copied too.
+    packed: bool = False
 
 
 class Algorithm(Protocol):
@@ -42,6 +52,10 @@ class Algorithm(Protocol):
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes that one thread needs besides ``x``, ``w`` and ``y``."""
+        ...
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is copied of the arrays; the planner cuts large ones into slabs."""
         ...
 
     def threads(self, problem: Problem) -> int:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Run
+from pyconv.algorithms.base import Algorithm, Copies, Run
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
     axis_rows,
     bind_loop,
+    copies,
     longest_reach,
     on_real_parts,
     plain_axis,
@@ -107,6 +108,10 @@ class Box:
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the blocks."""
         return int(_loop(*on_real_parts(problem)).workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=1)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
-from pyconv.algorithms.base import Run
+from pyconv.algorithms.base import Copies, Run
 from pyconv.dtypes import narrow
 from pyconv.layer_problem import LayerProblem
 from pyconv.problem import Axis, Problem
@@ -63,6 +63,33 @@ def layer_loop(problem: LayerProblem) -> Any:
     )
 
 
+#: Bytes of the sums and of what `narrow` makes of them on the way to an integer, at most.
+ROUNDING = 64
+
+
+def copies(problem: Problem, folded: int | None = None) -> Copies:
+    """Return what `bind_loop` copies.
+
+    Where ``folded`` or more axes follow the spatial ones the loop needs them contiguous.
+    """
+    sums = problem.compute
+    assert sums is not None
+    trailing = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
+    if sums.kind != "c":
+        sample = 4 if problem.x_dtype == np.float16 else 0
+        result = 0
+        if _is_rounded(problem):
+            result = ROUNDING
+        elif problem.dtype in CONVERTED:
+            result = sums.itemsize + problem.dtype.itemsize
+        return Copies(sample, result, folded is not None and trailing >= folded)
+    sample = 0 if problem.x_dtype == sums else sums.itemsize
+    result = 0 if problem.dtype == sums else sums.itemsize
+    if problem.w_dtype.kind == "c":
+        result += 2 * sums.itemsize
+    return Copies(sample, result, packed=True)
+
+
 def bind_loop(problem: Problem, bind: BindLoop) -> Run:
     """Bind a compiled loop to a problem of any dtype that its sums can hold."""
     if problem.compute is not None and problem.compute.kind == "c":
@@ -76,9 +103,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     with np.errstate(all="ignore"):  # IEEE: too large for the sums is infinite
         loop = bind(problem, fill.astype(sums))
     clip = problem.overflow == "saturate"
-    # The loops write every type but these; a rounded or a half-precision result is converted.
-    rounded = sums.kind == "f" and not problem.exact and result.kind in "iu"
-    converted = rounded or result in (np.float16, np.bool, np.complex64, np.complex128)
+    converted = _is_rounded(problem) or result in CONVERTED
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         x = _addressable(x)
@@ -93,6 +118,14 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
             y[...] = narrow(total, result, problem.overflow)
 
     return run
+
+
+#: The loops write every type but these.
+CONVERTED = (np.float16, np.bool, np.complex64, np.complex128)
+
+
+def _is_rounded(problem: Problem) -> bool:
+    return problem.compute.kind == "f" and not problem.exact and problem.dtype.kind in "iu"
 
 
 def _addressable(x: np.ndarray) -> np.ndarray:

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Run, summation_bound
+from pyconv.algorithms.base import Copies, Run, summation_bound
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
     axis_rows,
     bind_loop,
+    copies,
     on_real_parts,
     plain_axis,
 )
@@ -108,6 +109,10 @@ class Direct:
         loop, form = _loop(loader.native, real, parts)
         tables = math.prod(real.w_shape) * max(4, real.compute.itemsize)
         return int(loop.workspace()) + tables + 16 * math.prod(real.x_shape[a] for a in form.batch)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=2)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""

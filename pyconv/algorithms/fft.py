@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Run, UnfitDataError
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, on_real_parts
+from pyconv.algorithms.base import Copies, Run, UnfitDataError
+from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, copies, on_real_parts
 from pyconv.dtypes import is_integer
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Problem
@@ -148,6 +148,10 @@ class Fft:
         """Return the bytes of the spectrum and of one thread's tile."""
         size, _ = _size_of(problem)
         return _bytes(size, _tile_of(size))
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""

@@ -5,15 +5,14 @@ result, never exists; BLAS multiplies. See Chellapilla, Puri and Simard, "High p
 convolutional neural networks for document processing", 2006.
 """
 
-import importlib
 import math
 
 import numpy as np
 
 from pyconv import threads
 from pyconv._native import loader
-from pyconv.algorithms.base import Run, summation_bound
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop
+from pyconv.algorithms.base import Copies, Run, summation_bound
+from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, copies
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Problem
 
@@ -54,6 +53,10 @@ class Im2col:
         columns = max(64, (512 << 10) // (taps * item))
         return (taps + 1) * columns * item
 
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem)
+
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
@@ -65,7 +68,7 @@ class Im2col:
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     # It imports SciPy's linear algebra, which only who multiplies shall pay for.
-    blas = importlib.import_module("pyconv._native.blas")
+    blas = threads.import_in_call("pyconv._native.blas")
 
     order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
     axes = [problem.spatial[i] for i in order]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyconv.algorithms.base import Run, summation_bound
+from pyconv.algorithms.base import Copies, Run, summation_bound
 from pyconv.boundaries import FILL
 from pyconv.dtypes import narrow
 from pyconv.machine import Machine
@@ -44,6 +44,10 @@ class Reference:
         """Return the bytes of a block of outputs, and of the tables of indices and weights."""
         block = math.prod(_block_shape(problem)) * _output_bytes(problem)
         return block + _table_bytes(problem)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return none: they are made a block at a time."""
+        return Copies()
 
     def threads(self, problem: Problem) -> int:
         """Return 1."""

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Run, UnfitDataError, summation_bound
+from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError, summation_bound
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
     axis_rows,
     bind_loop,
+    copies,
     longest_reach,
     on_real_parts,
 )
@@ -123,6 +124,10 @@ class Separable:
         """Return the bytes of the strips."""
         real, parts = on_real_parts(problem)
         return int(_loop(real, parts, self._known(problem)).workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=1)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pyconv import threads
 from pyconv.machine import MACHINE
 from pyconv.problem import MAX_COORDINATE, integer, integers
+from pyconv.results import is_masked
 
 FLOATS: tuple[np.dtype, ...] = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
 NUMBERS = (*FLOATS, np.dtype(np.complex64), np.dtype(np.complex128))
@@ -30,7 +31,7 @@ def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLO
     """Return an array of one of the ``allowed`` dtypes, in any byte order and layout."""
     if type(value) is np.ndarray and value.dtype in allowed:
         return value  # nothing below applies, and small calls have three arrays
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TypeError(
             f"{argument} is a masked array, whose mask would be ignored; "
             f"pass {argument}.filled(value)"

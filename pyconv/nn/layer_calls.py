@@ -9,7 +9,7 @@ gradient for the weights correlates the input with the gradient of the result.
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -259,6 +259,13 @@ class ConvPlan:
         self._method = method
         self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
         self._packed = self._plan.bound.pack(contiguous(weights, call.sums))
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: weights are packed for the loops of this machine."""
+        raise TypeError(
+            "a ConvPlan cannot be pickled: its weights are packed for the loops of this machine; "
+            "call pyconv.nn.functional.plan_conv where it is needed"
+        )
 
     @property
     def algorithm(self) -> str:

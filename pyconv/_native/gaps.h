@@ -1,0 +1,115 @@
+/* Rows of samples, some of which are missing:
+
+     clear:   out[i] = x[i] and seen[i] = 1, or 0 and 0 where x[i] is NaN or masked
+     divide:  y[i] = W · y[i] / d[i], NaN where what was seen of the weights is nothing
+
+   Functions are found in tables by type. */
+#pragma once
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define GAPS_RESTRICT __restrict
+#else
+#define GAPS_RESTRICT restrict
+#endif
+
+/* Returns whether any sample is missing; mask may be NULL. */
+typedef int (*gaps_clear)(const void *x, const uint8_t *mask, ptrdiff_t n, void *out,
+                          uint8_t *seen);
+
+/* Samples are copied as words, so that no NaN is changed on the way; a sample has one or two. NaN
+   are the words whose magnitude is above that of infinity. */
+#define GAPS_LOOP(word, parts, magnitude, infinity, masked)                                  \
+    for (ptrdiff_t i = 0; i < n; i++) {                                                      \
+        const word first = in[i * (parts)], last = in[i * (parts) + (parts) - 1];            \
+        const word sound = (word)(((first & (magnitude)) <= (infinity)) &                    \
+                                  ((last & (magnitude)) <= (infinity)) & !(masked));         \
+        z[i * (parts)] = first & (word)(0 - sound);                                          \
+        if ((parts) == 2) z[i * (parts) + (parts) - 1] = last & (word)(0 - sound);           \
+        m[i] = (uint8_t)sound;                                                               \
+        all &= (uint8_t)sound;                                                               \
+    }
+#define GAPS_CLEAR(name, word, parts, magnitude, infinity)                                   \
+    static int gaps_clear_##name(const void *x, const uint8_t *mask, ptrdiff_t n, void *out, \
+                                 uint8_t *seen) {                                            \
+        const word *GAPS_RESTRICT in = (const word *)x;                                      \
+        word *GAPS_RESTRICT z = (word *)out;                                                 \
+        uint8_t *GAPS_RESTRICT m = seen;                                                     \
+        const uint8_t *GAPS_RESTRICT gaps = mask;                                            \
+        uint8_t all = 1;                                                                     \
+        if (gaps)                                                                            \
+            GAPS_LOOP(word, parts, magnitude, infinity, gaps[i])                             \
+        else                                                                                 \
+            GAPS_LOOP(word, parts, magnitude, infinity, 0)                                   \
+        return !all;                                                                         \
+    }
+GAPS_CLEAR(1, uint8_t, 1, 0, 0)
+GAPS_CLEAR(2, uint16_t, 1, 0, 0)
+GAPS_CLEAR(4, uint32_t, 1, 0, 0)
+GAPS_CLEAR(8, uint64_t, 1, 0, 0)
+GAPS_CLEAR(16, uint64_t, 2, 0, 0)
+GAPS_CLEAR(half, uint16_t, 1, 0x7fff, 0x7c00)
+GAPS_CLEAR(float, uint32_t, 1, 0x7fffffff, 0x7f800000)
+GAPS_CLEAR(double, uint64_t, 1, UINT64_C(0x7fffffffffffffff), UINT64_C(0x7ff0000000000000))
+GAPS_CLEAR(complex_float, uint32_t, 2, 0x7fffffff, 0x7f800000)
+GAPS_CLEAR(complex_double, uint64_t, 2, UINT64_C(0x7fffffffffffffff),
+           UINT64_C(0x7ff0000000000000))
+
+/* What the division has to know of the weights. */
+typedef struct {
+    double whole; /* W */
+    double sign;  /* ±1 for d of that sign, 0 for any: |d| is what was seen */
+    double least; /* up to here nothing was seen */
+    double tiny;  /* below this W / d may overflow though the result does not */
+} gaps_weights;
+
+/* y has `parts` numbers for each of d, whose numbers are `step` apart, 1 or 0. */
+typedef void (*gaps_divide)(void *y, const void *d, ptrdiff_t step, ptrdiff_t n, int parts,
+                            const gaps_weights *weights);
+
+#define GAPS_DIVIDE(type, fabs_)                                                             \
+    static inline type gaps_size_##type(type d, type sign) {                                 \
+        return sign == 0 ? fabs_(d) : d * sign;                                              \
+    }                                                                                        \
+    static inline void gaps_quotients_##type(type *GAPS_RESTRICT y,                          \
+                                             const type *GAPS_RESTRICT d, ptrdiff_t step,    \
+                                             ptrdiff_t n, int parts, type whole, type sign,  \
+                                             type least) {                                   \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+            const type v = d[i * step], nothing = (type)NAN;                                 \
+            const type share = gaps_size_##type(v, sign) <= least ? nothing : whole / v;     \
+            y[i * parts] *= share; /* exactly 1 where everything was seen */                 \
+            if (parts == 2) y[i * parts + 1] *= share;                                       \
+        }                                                                                    \
+    }                                                                                        \
+    static void gaps_divide_##type(void *sums, const void *seen, ptrdiff_t step,             \
+                                   ptrdiff_t n, int parts, const gaps_weights *weights) {    \
+        type *y = (type *)sums;                                                              \
+        const type *d = (const type *)seen;                                                  \
+        const type whole = (type)weights->whole, sign = (type)weights->sign;                 \
+        const type least = (type)weights->least, tiny = (type)weights->tiny;                 \
+        int careful = 0;                                                                     \
+        for (ptrdiff_t i = 0; i < (step ? n : 1); i++) {                                     \
+            const type size = gaps_size_##type(d[i], sign);                                  \
+            careful |= (size < tiny) & (size > least);                                       \
+        }                                                                                    \
+        if (careful) {                                                                       \
+            for (ptrdiff_t i = 0; i < n * parts; i++) {                                      \
+                const type v = d[i / parts * step], size = gaps_size_##type(v, sign);        \
+                y[i] = size <= least  ? (type)NAN                                            \
+                       : size < tiny ? y[i] / v * whole                                      \
+                                     : y[i] * (whole / v);                                   \
+            }                                                                                \
+        } else if (parts == 2) {                                                             \
+            gaps_quotients_##type(y, d, step, n, 2, whole, sign, least);                     \
+        } else if (step == 1) {                                                              \
+            gaps_quotients_##type(y, d, 1, n, 1, whole, sign, least);                        \
+        } else {                                                                             \
+            gaps_quotients_##type(y, d, 0, n, 1, whole, sign, least);                        \
+        }                                                                                    \
+    }
+GAPS_DIVIDE(float, fabsf)
+GAPS_DIVIDE(double, fabs)

@@ -1,0 +1,236 @@
+# gaps: zeros where samples are missing, and sums divided by what was seen of the weights (gaps.h).
+#
+# Arrays of one shape are gone through by rows: axes along which all of them go on are one.
+
+cdef extern from "gaps.h":
+    ctypedef int (*gaps_clear)(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                               unsigned char* seen) noexcept nogil
+    ctypedef struct gaps_weights:
+        double whole
+        double sign
+        double least
+        double tiny
+    ctypedef void (*gaps_divide)(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
+                                 const gaps_weights* weights) noexcept nogil
+    int gaps_clear_1(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                     unsigned char* seen) noexcept nogil
+    int gaps_clear_2(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                     unsigned char* seen) noexcept nogil
+    int gaps_clear_4(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                     unsigned char* seen) noexcept nogil
+    int gaps_clear_8(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                     unsigned char* seen) noexcept nogil
+    int gaps_clear_16(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                      unsigned char* seen) noexcept nogil
+    int gaps_clear_half(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                        unsigned char* seen) noexcept nogil
+    int gaps_clear_float(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                         unsigned char* seen) noexcept nogil
+    int gaps_clear_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                          unsigned char* seen) noexcept nogil
+    int gaps_clear_complex_float(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                                 unsigned char* seen) noexcept nogil
+    int gaps_clear_complex_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
+                                  unsigned char* seen) noexcept nogil
+    void gaps_divide_float(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
+                           const gaps_weights* weights) noexcept nogil
+    void gaps_divide_double(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
+                            const gaps_weights* weights) noexcept nogil
+
+cdef enum:
+    GAPS_ARRAYS = 4
+    GAPS_AXES = 64
+    GAPS_RUN = 1 << 13      # samples of a row that are gone through at once
+
+
+cdef struct GapsRows:
+    # Arrays that are gone through together, by runs of rows of n samples.
+    int arrays, axes
+    Py_ssize_t n, runs_of_row, runs
+    Py_ssize_t shape[GAPS_AXES]
+    Py_ssize_t strides[GAPS_ARRAYS][GAPS_AXES]
+    # Along a row, in bytes.
+    Py_ssize_t steps[GAPS_ARRAYS]
+
+
+cdef inline Py_ssize_t run_offset(const GapsRows* s, int array, Py_ssize_t run) noexcept nogil:
+    cdef Py_ssize_t offset = run % s.runs_of_row * GAPS_RUN * s.steps[array]
+    cdef Py_ssize_t row = run // s.runs_of_row
+    cdef int axis
+    for axis in range(s.axes - 1, -1, -1):
+        offset += row % s.shape[axis] * s.strides[array][axis]
+        row //= s.shape[axis]
+    return offset
+
+
+cdef inline Py_ssize_t run_length(const GapsRows* s, Py_ssize_t run) noexcept nogil:
+    return least(GAPS_RUN, s.n - run % s.runs_of_row * GAPS_RUN)
+
+
+cdef set_gaps_rows(GapsRows* s, tuple arrays, tuple whole):
+    """List the rows of arrays of one shape; those in ``whole`` are contiguous along a row."""
+    cdef int i, k, last
+    cdef bint joined
+    cdef cnp.ndarray first = arrays[0]
+    s.arrays = len(arrays)
+    s.axes = 0
+    for i in range(first.ndim):
+        if first.shape[i] == 1:
+            continue
+        last = s.axes - 1
+        joined = last >= 0
+        for k in range(s.arrays):
+            s.strides[k][s.axes] = arrays[k].strides[i]
+            joined &= last >= 0 and s.strides[k][last] == first.shape[i] * arrays[k].strides[i]
+        if joined:
+            s.shape[last] *= first.shape[i]
+            for k in range(s.arrays):
+                s.strides[k][last] = arrays[k].strides[i]
+        else:
+            s.shape[s.axes] = first.shape[i]
+            s.axes += 1
+    s.n = 1
+    joined = s.axes > 0
+    for k in range(s.arrays):
+        s.steps[k] = arrays[k].itemsize
+        if joined and not (s.strides[k][s.axes - 1] == s.steps[k]
+                           or (not whole[k] and s.strides[k][s.axes - 1] == 0)):
+            joined = False  # a row has one sample
+    if joined:
+        s.axes -= 1
+        s.n = s.shape[s.axes]
+        for k in range(s.arrays):
+            s.steps[k] = s.strides[k][s.axes]
+    s.runs_of_row = s.runs = ceil_div(s.n, GAPS_RUN)
+    for i in range(s.axes):
+        s.runs *= s.shape[i]
+
+
+cdef gaps_clear clear_of(cnp.ndarray x, bint nan) noexcept:
+    """Return the loop of an array's type, of which NaN are missing or not."""
+    cdef int number = cnp.PyArray_TYPE(x), item = cnp.PyArray_ITEMSIZE(x)
+    if nan and number == cnp.NPY_FLOAT16:
+        return gaps_clear_half
+    if nan and number == cnp.NPY_FLOAT:
+        return gaps_clear_float
+    if nan and number == cnp.NPY_DOUBLE:
+        return gaps_clear_double
+    if nan and number == cnp.NPY_CFLOAT:
+        return gaps_clear_complex_float
+    if nan and number == cnp.NPY_CDOUBLE:
+        return gaps_clear_complex_double
+    if item == 1:
+        return gaps_clear_1
+    if item == 2:
+        return gaps_clear_2
+    if item == 4:
+        return gaps_clear_4
+    return gaps_clear_8 if item == 8 else gaps_clear_16
+
+
+cdef int clear_runs(const GapsRows* s, gaps_clear clear, Py_ssize_t start, Py_ssize_t stop,
+                    const char* x, char* out, char* seen, const char* mask) noexcept nogil:
+    """Clear runs start … stop − 1; return whether a sample is missing."""
+    cdef Py_ssize_t run, n
+    cdef const unsigned char* gaps
+    cdef unsigned char* line
+    cdef char* to
+    cdef int missing = 0
+    for run in range(start, stop):
+        n = run_length(s, run)
+        to = out + run_offset(s, 1, run)
+        line = <unsigned char*>seen + run_offset(s, 2, run)
+        gaps = NULL if mask == NULL else <const unsigned char*>mask + run_offset(s, 3, run)
+        if gaps != NULL and s.steps[3] == 0:  # one for all
+            if gaps[0]:
+                memset(to, 0, n * s.steps[0])
+                memset(line, 0, n)
+                missing = 1
+                continue
+            gaps = NULL
+        missing |= clear(x + run_offset(s, 0, run), gaps, n, to, line)
+    return missing
+
+
+def clear_gaps(cnp.ndarray x, cnp.ndarray out, cnp.ndarray seen, mask, bint nan, int threads):
+    """Copy `x` with zeros where samples are missing; return whether any is.
+
+    Parameters
+    ----------
+    x, out : ndarray
+        Aligned arrays of one shape and native type.
+    seen : ndarray of bool
+        Where samples are not missing is written here; of the same shape, as the mask.
+    mask : ndarray of bool, or None
+        True for samples that are missing.
+    nan : bool
+        Whether NaN are missing.
+    threads : int
+    """
+    cdef GapsRows s
+    cdef gaps_clear clear = clear_of(x, nan)
+    cdef const char* source = cnp.PyArray_BYTES(x)
+    cdef char* to = cnp.PyArray_BYTES(out)
+    cdef char* line = cnp.PyArray_BYTES(seen)
+    cdef const char* gaps = NULL
+    cdef int missing = 0, t
+    if mask is None:
+        set_gaps_rows(&s, (x, out, seen), (True, True, True))
+    else:
+        gaps = cnp.PyArray_BYTES(mask)
+        set_gaps_rows(&s, (x, out, seen, mask), (True, True, True, False))
+    if threads == 1:
+        with nogil:
+            missing = clear_runs(&s, clear, 0, s.runs, source, to, line, gaps)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            missing += clear_runs(&s, clear, s.runs * t // threads, s.runs * (t + 1) // threads,
+                                  source, to, line, gaps)
+    return missing != 0
+
+
+cdef void divide_runs(const GapsRows* s, gaps_divide divide, Py_ssize_t start, Py_ssize_t stop,
+                      char* y, const char* d, int parts,
+                      const gaps_weights* weights) noexcept nogil:
+    cdef Py_ssize_t run
+    for run in range(start, stop):
+        divide(y + run_offset(s, 0, run), d + run_offset(s, 1, run), s.steps[1] != 0,
+               run_length(s, run), parts, weights)
+
+
+def divide_gaps(cnp.ndarray y, cnp.ndarray d, double whole, int sign, double least, double tiny,
+                int threads):
+    """Make of Σ m·x·w in `y` the result.
+
+    Parameters
+    ----------
+    y : ndarray
+        Aligned and native, floating-point or complex.
+    d : ndarray
+        Σ m·w: real, of the same precision and shape.
+    whole : float
+        W.
+    sign : int
+        Of all weights, 0 for both.
+    least : float
+        Where \\|d\\| is not larger the result is NaN.
+    tiny : float
+        Where \\|d\\| is smaller W / d might overflow.
+    threads : int
+    """
+    cdef GapsRows s
+    cdef gaps_weights weights
+    cdef gaps_divide divide = (
+        gaps_divide_float if cnp.PyArray_TYPE(d) == cnp.NPY_FLOAT else gaps_divide_double)
+    cdef int parts = cnp.PyArray_ITEMSIZE(y) // cnp.PyArray_ITEMSIZE(d), t
+    cdef char* sums = cnp.PyArray_BYTES(y)
+    cdef const char* seen = cnp.PyArray_BYTES(d)
+    weights.whole, weights.sign, weights.least, weights.tiny = whole, sign, least, tiny
+    set_gaps_rows(&s, (y, d), (True, False))
+    if threads == 1:
+        with nogil:
+            divide_runs(&s, divide, 0, s.runs, sums, seen, parts, &weights)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            divide_runs(&s, divide, s.runs * t // threads, s.runs * (t + 1) // threads, sums,
+                        seen, parts, &weights)
