@@ -12,8 +12,10 @@ import sys
 import layer_oracles
 import numpy as np
 import oracles
+import scipy.ndimage
 
 import pyconv
+from pyconv import ndimage
 from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
@@ -205,6 +207,26 @@ def check_winograd(rng, dtype):
         np.testing.assert_array_equal(y, packed)
 
 
+def check_bytes(rng, shape):
+    """Filters of `pyconv.ndimage` whose results are cut to 8 bits, between guarded arrays."""
+    x = rng.integers(0, 256, shape, np.uint8)
+    for at_end, (name, *args) in itertools.product(
+        (True, False),
+        (
+            ("gaussian_filter", 1.2),
+            ("uniform_filter", 3),
+            ("correlate", np.full((3,) * len(shape), 0.1)),
+            ("gaussian_filter1d", 1.2, 0),
+        ),
+    ):
+        expected = getattr(scipy.ndimage, name)(x, *args)
+        for dtype in ("uint8", "int16"):
+            y = beside_guard(shape, dtype, at_end)
+            getattr(ndimage, name)(guarded(x, at_end), *args, output=y)
+            if dtype == "uint8":
+                np.testing.assert_array_equal(y, expected)
+
+
 def check_gaps(rng, shape, dtype):
     """Leave samples out, and match templates; every array is beside the guard."""
     x = whole(rng, shape, dtype)
@@ -234,10 +256,18 @@ def sweep_layers(rng):
         check_winograd(rng, dtype)
 
 
+def sweep_bytes(rng):
+    """Run rows around the steps of every variant."""
+    for n in (1, 5, 31, 63, 64, 65, 130):
+        for shape in ((n,), (9, n), (n, 9), (3, 5, n), (4, n, 3)):
+            check_bytes(rng, shape)
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     sweep_layers(rng)
+    sweep_bytes(rng)
     for x_shape, dtype in itertools.product(dict(SHAPES), DTYPES):
         check_gaps(rng, x_shape, dtype)
     for method in (

@@ -15,7 +15,7 @@ import scipy.ndimage
 
 from pyconv import ndimage
 from pyconv.ndimage import gaussian, smoothing, sums
-from pyconv.ndimage.truncated import box_terms, kernel_terms, line_terms, truncated_sums
+from pyconv.ndimage.truncated import Kernel, box_terms, kernel_terms, line_terms
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 SYNONYMS = {"grid-mirror": "reflect", "grid-constant": "constant", "grid-wrap": "wrap"}
@@ -318,17 +318,17 @@ def test_order_of_sums(isa, dtype, rng):
             )
             expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
             y = np.empty(shape, np.int64)
-            truncated_sums(x, (k,), terms, (axis,), [widths[axis]], ["symmetric"], 0.0, y)
+            sums.cut_sums(x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y)
             np.testing.assert_array_equal(y, expected)
         w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
         terms = kernel_terms(w)
         if not terms.singles:
             continue
-        pads = [(k // 2, k - 1 - k // 2)] * len(shape)
+        n = len(shape)
+        pads = ((k // 2, k - 1 - k // 2),) * n
         y = np.empty(shape, np.int64)
-        truncated_sums(
-            x, w.shape, terms, range(len(shape)), pads, ["constant"] * len(shape), 7.0, y
-        )
+        kernel_of_all = Kernel(tuple(range(n)), w.shape, terms, pads, ("constant",) * n)
+        sums.cut_sums(x, kernel_of_all, 7.0, y)
         expected = in_order(np.pad(x.astype(float), pads, constant_values=7), terms, shape)
         np.testing.assert_array_equal(y, expected)
 
@@ -353,26 +353,6 @@ def test_grey_areas_are_those_of_scipy(value):
     for sigma in (0.5, 0.8, 1, 1.7, 2, 3.3, 5):
         both("gaussian_filter", x, sigma)
         both("correlate", x, np.full((5, 5), 1 / 25))
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
-def test_bytes_are_decided_in_double_where_floats_are_not_enough(isa, dtype, rng):
-    """Noise, of which some sums lie next to whole numbers, and steps of two values."""
-    noise = rng.integers(0, 256, (300, 301)).astype(np.uint8).view(dtype.replace("bool", "u1"))
-    steps = np.where(rng.random((300, 301)) < 0.5, 20, 100).astype(noise.dtype)
-    for x, sigma in itertools.product((noise, steps), (0.6, 1, 2, 3)):
-        x = x % 2 == 0 if dtype == "bool" else x
-        w = gaussian.kernel_1d(sigma, 0, 6)
-        pads = [(6, 6)]
-        y = np.empty(x.shape, np.int16)
-        terms = line_terms(w)
-        truncated_sums(x, w.shape, terms, (1,), pads, ["symmetric"], 0.0, y)
-        double = np.empty(x.shape, np.int16)
-        scipy.ndimage.correlate1d(x, w, 1, double)
-        np.testing.assert_array_equal(y, double)
-        if dtype != "bool":
-            both("gaussian_filter", x, sigma)
-            both("gaussian_filter", x, sigma, order=1)
 
 
 # ---- floats, and what is fused ----------------------------------------------------------------

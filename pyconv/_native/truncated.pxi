@@ -10,17 +10,13 @@ cdef extern from "truncated.h":
         const Py_ssize_t* firsts
         const Py_ssize_t* seconds
         const double* weights
-        const float* narrow
         double divisor
-        float error
         int difference
         int truth
     enum:
         TRUNCATED_STEP
-    void truncated_row_float(const float* x, const truncated_terms* t, Py_ssize_t n,
-                             float* y) noexcept nogil
-    void truncated_row_double(const double* x, const truncated_terms* t, Py_ssize_t n,
-                              double* y) noexcept nogil
+    void truncated_row(const double* x, const truncated_terms* t, Py_ssize_t n,
+                       double* y) noexcept nogil
 
 # Bytes of the buffer, and of those rows of it that one row of outputs reads: the caches of the
 # second and of the first level.
@@ -41,14 +37,14 @@ cdef struct Truncated:
 
 cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
                         const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
-                        real_t* work) noexcept nogil:
+                        double* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, plane, slab, panel."""
     cdef Py_ssize_t unit, rest, batch, z, row_from, rows, col_from, cols, pixels, first, before
     cdef Py_ssize_t until_end, t, q, index
     cdef const char* plane
     cdef const char* row
     cdef char* out
-    cdef real_t* line = work + p.z.taps * p.plane
+    cdef double* line = work + p.z.taps * p.plane
     for unit in range(start, stop):
         col_from = unit % p.n_panels * p.unit_cols
         rest = unit // p.n_panels
@@ -77,16 +73,13 @@ cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, c
         out = (y + y_batch[batch] + z * p.out_z + row_from * p.out_y
                + col_from * p.x.group * p.out_item)
         for q in range(rows):
-            if real_t is float:
-                truncated_row_float(work + q * p.pitch, &p.terms, cols * p.x.group, line)
-            else:
-                truncated_row_double(work + q * p.pitch, &p.terms, cols * p.x.group, line)
+            truncated_row(work + q * p.pitch, &p.terms, cols * p.x.group, line)
             p.emit(line, cols * p.x.group, out + q * p.out_y, p.out_item)
 
 
 cdef void run_truncated_shared(const Truncated* p, Py_ssize_t first, Py_ssize_t count,
                                int threads, const char* x, const Py_ssize_t* x_batch, char* y,
-                               const Py_ssize_t* y_batch, real_t* work,
+                               const Py_ssize_t* y_batch, double* work,
                                Py_ssize_t each) noexcept:
     """Run units first … first + count − 1, contiguous runs of them on each thread."""
     cdef int t
@@ -96,7 +89,7 @@ cdef void run_truncated_shared(const Truncated* p, Py_ssize_t first, Py_ssize_t 
     else:
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_truncated(p, first + count * t // threads, first + count * (t + 1) // threads, x,
-                          x_batch, y, y_batch, <real_t*>(<char*>work + t * each))
+                          x_batch, y, y_batch, <double*>(<char*>work + t * each))
 
 
 cdef class TruncatedLoop:
@@ -104,23 +97,18 @@ cdef class TruncatedLoop:
 
     Parameters are plain numbers, checked by the caller: axes and batch as those of `DirectLoop`;
     ``singles``, ``firsts`` and ``seconds`` hold a row of taps along z, y and x for each sample;
-    ``weights`` those of the singles, then of the pairs. With an ``error`` that is not negative,
-    samples and results fit floats, in which sums err by no more.
+    ``weights`` those of the singles, then of the pairs.
     """
 
     cdef Truncated p
-    cdef object tables, offsets, weights, narrow
-    cdef int sums_code, item
+    cdef object tables, offsets, weights
     cdef Py_ssize_t axis_of[3]
     cdef tuple batch
     cdef Py_ssize_t n_batch
 
     def __init__(self, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, singles, firsts,
-                 seconds, weights, double divisor, bint difference, float error):
+                 seconds, weights, double divisor, bint difference):
         cdef Truncated* p = &self.p
-        self.sums_code = SUMS_FLOAT if error >= 0 else SUMS_DOUBLE
-        self.item = sizeof(float) if error >= 0 else sizeof(double)
-        p.terms.error = error
         self.batch = tuple(batch)
         self.n_batch = n_batch
         self.tables = []
@@ -132,7 +120,6 @@ cdef class TruncatedLoop:
         p.x.group = group
         self.lay_out(p, 1)
         self.weights = np.ascontiguousarray(weights, np.float64)
-        self.narrow = self.weights.astype(np.float32)
         taps = np.array([p.plane, p.pitch, group], np.intp)
         self.offsets = [np.ascontiguousarray(a @ taps) for a in (singles, firsts, seconds)]
         p.terms.n_singles, p.terms.n_pairs = len(singles), len(firsts)
@@ -140,7 +127,6 @@ cdef class TruncatedLoop:
         p.terms.firsts = <const Py_ssize_t*>cnp.PyArray_DATA(self.offsets[1])
         p.terms.seconds = <const Py_ssize_t*>cnp.PyArray_DATA(self.offsets[2])
         p.terms.weights = <const double*>cnp.PyArray_DATA(self.weights)
-        p.terms.narrow = <const float*>cnp.PyArray_DATA(self.narrow)
         p.terms.divisor = divisor
         p.terms.difference = difference
 
@@ -149,7 +135,8 @@ cdef class TruncatedLoop:
 
         The buffer is the same for any number of threads.
         """
-        cdef Py_ssize_t item = self.item, group = p.x.group, lanes = STENCIL_VECTOR_BYTES // item
+        cdef Py_ssize_t item = sizeof(double), group = p.x.group
+        cdef Py_ssize_t lanes = STENCIL_VECTOR_BYTES // item
         cdef Py_ssize_t cols = TRUNCATED_WINDOW // item // (p.y.taps * p.z.taps)
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cols = most(2 * TRUNCATED_STEP, cols // TRUNCATED_STEP * TRUNCATED_STEP)
@@ -172,8 +159,7 @@ cdef class TruncatedLoop:
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
         cdef Py_ssize_t units, shared, each, done = 0, step
-        cdef double products, value = fill
-        cdef float narrow = <float>fill
+        cdef double products
         cdef char* block
         cdef char* work
         cdef Py_ssize_t* x_batch
@@ -188,19 +174,18 @@ cdef class TruncatedLoop:
         if p.x.group > 1:  # contiguous, whatever the strides of axes of length 1
             p.x.sample_stride = cnp.PyArray_ITEMSIZE(x)
             p.x.pixel_stride = p.x.group * p.x.sample_stride
-        set_row_load(&p.x, self.sums_code, x_code)
-        p.x.same = (self.sums_code == SUMS_DOUBLE and x_code == ROW_DOUBLE
-                    and p.x.sample_stride == self.item)
-        p.x.fill = <const void*>&narrow if self.sums_code == SUMS_FLOAT else <const void*>&value
+        set_row_load(&p.x, SUMS_DOUBLE, x_code)
+        p.x.same = x_code == ROW_DOUBLE and p.x.sample_stride == <Py_ssize_t>sizeof(double)
+        p.x.fill = <const void*>&fill
         p.x.n_fill = 1
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.terms.truth = y.dtype.kind == "b"
-        p.emit = row_emits[self.sums_code][0][row_codes[cnp.PyArray_TYPE(y)]]
+        p.emit = row_emits[SUMS_DOUBLE][0][row_codes[cnp.PyArray_TYPE(y)]]
         units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
         threads = <int>least(threads, units)
         shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = p.z.taps * p.plane + p.pitch + 2 * TRUNCATED_STEP
-        each = (each * self.item + 127) // 64 * 64
+        each = (each * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
@@ -213,12 +198,8 @@ cdef class TruncatedLoop:
             memset(work, 0, threads * each)  # the ends of rows are summed, and not used
             while done < units:
                 step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    run_truncated_shared[float](&p, done, step, threads, x_data, x_batch, y_data,
-                                                y_batch, <float*>work, each)
-                else:
-                    run_truncated_shared[double](&p, done, step, threads, x_data, x_batch, y_data,
-                                                 y_batch, <double*>work, each)
+                run_truncated_shared(&p, done, step, threads, x_data, x_batch, y_data, y_batch,
+                                     <double*>work, each)
                 done += step
                 PyErr_CheckSignals()
         finally:

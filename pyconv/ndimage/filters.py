@@ -21,6 +21,7 @@ from pyconv.ndimage.arguments import (
     output_of,
     turned,
 )
+from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.smoothing import Pass, one_by_one, order_matters, smooth
 from pyconv.ndimage.sums import Window, cut_sums, weighted_sums
 from pyconv.ndimage.truncated import box_terms
@@ -501,8 +502,11 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
     if y.dtype.kind in "fc" or not boxes or x.size == 0:
         smooth(x, boxes, fill, y)
         return
-    for box in boxes:
-        cut_sums(x, box.weights.shape, box_terms(len(box.weights)), box.window(fill), y)
+    kernels = [box.kernel(box_terms(len(box.weights))) for box in boxes]
+    if fixed_sums(x, kernels, fill.real, y):
+        return
+    for kernel in kernels:
+        cut_sums(x, kernel, fill.real, y)
         x = y
 
 

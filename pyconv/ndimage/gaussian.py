@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._native import loader
 from pyconv.ndimage.arguments import (
     Array,
     Output,
@@ -402,16 +403,16 @@ def gaussian_gradient_magnitude(
 
 def _magnitude(y: Array, parts: list[Array]) -> None:
     """Overwrite ``y`` with √(y² + Σ parts²), squared and added in the dtype of ``y``."""
-    table = None
     if y.dtype == np.uint8:  # whose root NumPy takes in half precision, one by one
-        table = np.sqrt(np.arange(256, dtype=np.uint8)).astype(np.uint8)
+        total = np.ascontiguousarray(y)
+        loader.native.root_of_squares(total, [np.ascontiguousarray(part) for part in parts])
+        if total is not y:
+            y[...] = total
+        return
     for at in range(0, len(y), rows := max(1, CHUNK * len(y) // max(1, y.size))):
         first, *others = (a[at : at + rows] for a in (y, *parts))
         np.multiply(first, first, out=first)
         for other in others:
             np.multiply(other, other, out=other)
             np.add(first, other, out=first)
-        if table is None:
-            np.sqrt(first, out=first, casting="unsafe")
-        else:
-            np.take(table, first, out=first, mode="clip")
+        np.sqrt(first, out=first, casting="unsafe")

@@ -2,7 +2,7 @@
 
 The engine applies a product kernel as rows, then columns, without leaving the cache. That is the
 same as one pass after the other unless the passes in between are cut to integers, or read a fill
-value that those before them would have changed.
+value that those before them would have changed. Samples of 8 bits are cut in the cache (`fixed`).
 """
 
 import functools
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.sums import FEW_SAMPLES, Window, single, weighted_sums
+from pyconv.ndimage.truncated import Kernel, Terms, line_terms
 from pyconv.plans import Plan, plan
 
 Array = npt.NDArray[Any]
@@ -40,6 +42,11 @@ class Pass(NamedTuple):
     def window(self, fill: complex) -> Window:
         """Return the window of this pass."""
         return Window((self.axis,), self.weights.shape, (self.low,), (self.boundary,), fill)
+
+    def kernel(self, terms: Terms) -> Kernel:
+        """Return the same as a kernel, whose products are added as ``terms`` say."""
+        pads = ((self.low, len(self.weights) - 1 - self.low),)
+        return Kernel((self.axis,), self.weights.shape, terms, pads, (self.boundary,))
 
     def key(self) -> tuple[int, bytes, int, str]:
         """Return what tells this pass from others."""
@@ -74,6 +81,10 @@ def smooth(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> No
 
 def one_by_one(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
     """Write the passes, each stored in the dtype of ``output``."""
+    if len(passes) > 1 and x.dtype.itemsize == 1 and output.dtype.kind in "biu":
+        kernels = [each.kernel(line_terms(each.weights)) for each in passes]
+        if fixed_sums(x, kernels, fill.real, output):
+            return
     for each in passes:
         weighted_sums(x, each.weights, each.window(fill), output, line=True)
         x = output

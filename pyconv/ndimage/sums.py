@@ -17,7 +17,8 @@ from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.correlation import convolve, correlate
 from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
-from pyconv.ndimage.truncated import Terms, kernel_terms, line_terms, truncated_sums
+from pyconv.ndimage.fixed import fixed_sums
+from pyconv.ndimage.truncated import Kernel, kernel_terms, line_terms, truncated_sums
 from pyconv.problem import MAX_SPATIAL
 
 Array = npt.NDArray[Any]
@@ -86,15 +87,17 @@ def weighted_sums(
         _exact_sums(x, whole, window, output, flip)
     elif output.dtype.kind in "biu":
         weights = np.flip(w) if flip else w
-        cut_sums(x, w.shape, line_terms(weights) if line else kernel_terms(weights), window, output)
+        terms = line_terms(weights) if line else kernel_terms(weights)
+        kernel = Kernel(window.axes, w.shape, terms, window.pads, window.boundaries)
+        cut_sums(x, kernel, window.fill.real, output)
     else:
         _float_sums(x, w, window, output, flip, skips=not line)
 
 
-def cut_sums(x: Array, shape: Sequence[int], terms: Terms, window: Window, output: Array) -> None:
-    """Write sums of doubles that become integers."""
-    fill = window.fill.real
-    truncated_sums(x, shape, terms, window.axes, window.pads, window.boundaries, fill, output)
+def cut_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
+    """Write the sums of one kernel, cut to integers."""
+    if not fixed_sums(x, [kernel], fill, output):
+        truncated_sums(x, kernel, fill, output)
 
 
 def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:

@@ -23,15 +23,6 @@ from pyconv.problem import Problem, make_problem
 
 Array = npt.NDArray[Any]
 
-#: The greatest magnitude of 8 bits.
-MOST_BYTE = 255
-#: Sums whose fractions floats still have; errors for which few sums have to be made again.
-MOST_SUM, MOST_ERROR = 2.0**21, 2.0**-10
-#: Sums of multiples of the one, up to the other, are exact in floats.
-FRACTION, MOST_EXACT = 2.0**-8, 2.0**16
-#: What weights too small for a float may add up to.
-LEAST_FLOAT = 2.0**-100
-
 
 class Terms(NamedTuple):
     """Products in the order in which they are added: x[a] · w, then (x[a] ± x[b]) · w.
@@ -77,26 +68,26 @@ def box_terms(taps: int) -> Terms:
     return Terms(tuple((u,) for u in range(taps)), (), False, (1.0,) * taps, taps)
 
 
-def truncated_sums(
-    x: Array,
-    shape: Sequence[int],
-    terms: Terms,
-    axes: Sequence[int],
-    pads: Sequence[tuple[int, int]],
-    boundaries: Sequence[str],
-    fill: float,
-    output: Array,
-) -> None:
-    """Write the sums for a kernel of this shape, divided and cut towards zero, to ``output``.
+class Kernel(NamedTuple):
+    """One filter: its terms, and where it reads, one entry for each of its axes."""
+
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+    terms: Terms
+    pads: tuple[tuple[int, int], ...]
+    boundaries: tuple[str, ...]
+
+
+def truncated_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
+    """Write the sums of a kernel, divided and cut towards zero, to ``output``.
 
     They wrap; what no signed 64-bit integer holds becomes 0, and of a bool all but 0 is True.
     """
     problem = make_problem(
-        x.shape, x.dtype, tuple(shape), np.dtype(np.float64), mode=pads,
-        boundary=tuple(boundaries), axes=tuple(axes), rtol=0,
+        x.shape, x.dtype, kernel.shape, np.dtype(np.float64), mode=list(kernel.pads),
+        boundary=kernel.boundaries, axes=kernel.axes, rtol=0,
     )  # fmt: skip
-    few_bits = x.dtype.itemsize == 1 and abs(fill) <= MOST_BYTE and fill == np.float32(fill)
-    loop, folded = _loop(loader.native, problem, terms, _float_error(terms) if few_bits else -1.0)
+    loop, folded = _loop(loader.native, problem, kernel.terms)
     x = np.asarray(x, x.dtype.newbyteorder("="))
     if folded or not x.flags.aligned:
         x = np.array(x, order="C", copy=not (x.flags.c_contiguous and x.flags.aligned))
@@ -109,26 +100,8 @@ def truncated_sums(
         output[...] = y
 
 
-def _float_error(terms: Terms) -> float:
-    """Return what sums of floats may err for samples of 8 bits, −1 where that decides nothing.
-
-    A sum of n products, each of a rounded weight, errs by at most (n + 1) u / (1 − (n + 1) u) of
-    Σ|x||w|, with u = 2⁻²⁴. Sums of few binary digits are exact, and so are those that are
-    divided, which are whole.
-    """
-    single = sum(map(abs, terms.weights[: len(terms.singles)]))
-    largest = MOST_BYTE * (single + 2 * sum(map(abs, terms.weights[len(terms.singles) :])))
-    if not largest < MOST_SUM:  # or NaN
-        return -1.0
-    exact = largest < MOST_EXACT and all(w % FRACTION == 0 for w in terms.weights)
-    if terms.divisor > 1 or exact:
-        return 0.0
-    error = 1.01 * (len(terms.weights) + 2) * 2.0**-24 * largest + LEAST_FLOAT
-    return error if error < MOST_ERROR else -1.0
-
-
 @functools.lru_cache(maxsize=64)
-def _loop(native: ModuleType, problem: Problem, terms: Terms, error: float) -> tuple[Any, bool]:
+def _loop(native: ModuleType, problem: Problem, terms: Terms) -> tuple[Any, bool]:
     """Return the compiled loop, and whether it takes trailing axes as one."""
     form = form_of(problem)
 
@@ -149,7 +122,6 @@ def _loop(native: ModuleType, problem: Problem, terms: Terms, error: float) -> t
         np.array(terms.weights, np.float64),
         terms.divisor,
         terms.difference,
-        error,
     )
     last = max(a.axis for a in problem.spatial)
     return loop, math.prod(problem.x_shape[last + 1 :]) > 1

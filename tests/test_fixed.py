@@ -1,0 +1,257 @@
+"""Sums of 8-bit samples in fixed point: SciPy's integers, to the last of them.
+
+Data are noise, of which some sums lie next to whole numbers, steps of two values, of which many
+do, and flat areas, of which all do. One test shows that fixed point alone fails on them.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.ndimage
+
+import pyconv
+from pyconv import ndimage
+from pyconv.ndimage import fixed, smoothing, sums
+from pyconv.ndimage.gaussian import kernel_1d
+from pyconv.ndimage.truncated import Kernel, box_terms, kernel_terms, line_terms, truncated_sums
+
+MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
+#: Lengths around the vectors and the steps of every variant, and rows that are filtered together.
+SIZES = (1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129, 300)
+
+
+def samples(rng, shape, dtype, kind="noise"):
+    """Return values all over the range, or two of them."""
+    if kind == "noise":
+        x = rng.integers(0, 256, shape, np.uint8)
+    else:
+        x = np.where(rng.random(shape) < 0.5, 20, 100).astype(np.uint8)
+    return x % 3 == 0 if dtype == "bool" else x.view(dtype)
+
+
+@pytest.fixture
+def only_fixed(monkeypatch):
+    """Fail where sums are not made in fixed point."""
+
+    def refuse(*args):
+        raise AssertionError("not in fixed point")
+
+    monkeypatch.setattr(sums, "truncated_sums", refuse)
+
+
+def same(name, x, *args, **keywords):
+    """Assert that a function gives what SciPy's does."""
+    np.testing.assert_array_equal(
+        getattr(ndimage, name)(x, *args, **keywords),
+        getattr(scipy.ndimage, name)(x, *args, **keywords),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_axes_in_turn(isa, only_fixed, dtype, rng):
+    """Every mode and rank; what is cut after one axis is what the next one reads."""
+    for n, mode in itertools.product(SIZES, MODES):
+        cval = {"constant": -7 if dtype == "int8" else 250}.get(mode, 0)
+        for shape in ((21, n), (n, 70), (6, 5, n), (5, n, 3), (2, 3, 70)):
+            x = samples(rng, shape, dtype)
+            same("gaussian_filter", x, 1.1, mode=mode, cval=cval)
+    for shape in ((40, 65), (9, 8, 70), (3, 4, 5, 70)):
+        x = samples(rng, shape, dtype)
+        for order in range(4):
+            same("gaussian_filter", x, 1.4, order=order)
+        same("uniform_filter", x, 4, origin=-1)
+        same("gaussian_laplace", x, 1)
+        if dtype == "uint8":
+            same("gaussian_gradient_magnitude", x, 1)
+        same("gaussian_filter", x, (2, 0.7), axes=(0, 1))
+        same("gaussian_filter", x, (0.7, 2), axes=(-1, 0))
+
+
+@pytest.mark.parametrize("output", ["bool", "uint8", "int8", "int16", "uint16", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
+def test_results_are_stored_as_sums_in_double_are(isa, output, dtype, rng):
+    """Every result wraps alike, also that of a pass which another one reads."""
+    lines = [
+        [0.2, 0.5, 0.3], [1.5, 2.25, 1.5], [-0.5, 0, 0.5], [0.3, 5.5, -0.3], [0.0, 0.0], [3.7],
+        [1, 2, 1], [-0.7, 1.1], [0.0] * 3,
+    ]  # fmt: skip
+    for shape, w in itertools.product([(9,), (70,), (12, 130), (130, 12)], map(np.array, lines)):
+        x = samples(rng, shape, dtype)
+        kernels = [
+            Kernel((axis,), w.shape, terms, ((1, len(w) - 2),), ("symmetric",))
+            for axis in range(len(shape))
+            for terms in ([line_terms(w)] if len(w) > 1 else [])
+        ]
+        for count in range(1, len(kernels) + 1):
+            expected = x
+            for kernel in kernels[:count]:
+                once = np.empty(shape, output)
+                truncated_sums(expected, kernel, 0.0, once)
+                expected = once
+            y = np.empty(shape, output)
+            if fixed.fixed_sums(x, kernels[:count], 0.0, y):
+                np.testing.assert_array_equal(y, expected)
+            else:  # a middle beside differences; more than 16 bits of a pass; rows of a pass
+                odd = w.tolist() == [0.3, 5.5, -0.3] or output == "uint16"
+                assert odd or (count > 1 and shape[-1] < 64)
+
+
+@pytest.mark.parametrize("kind", ["noise", "steps"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_sums_beside_whole_numbers(isa, only_fixed, kind, dtype, rng):
+    """Along rows, columns and planes, by kernels of one, two and three axes."""
+    x = samples(rng, (150, 301), dtype, kind)
+    for sigma in (0.6, 1, 2, 3, 8):
+        same("gaussian_filter1d", x, sigma, 0)
+        same("gaussian_filter1d", x, sigma, 1)
+        same("gaussian_filter", x, sigma, order=1)
+    for w in (rng.random((5, 5)), np.full((5, 5), 0.04), rng.random((2, 7)) - 0.5):
+        same("correlate", x, w)
+    volume = samples(rng, (7, 33, 70), dtype, kind)
+    for shape in ((3, 3, 3), (2, 1, 4), (5, 2, 1)):
+        same("correlate", volume, np.full(shape, 1 / math.prod(shape)))
+        same("convolve", volume, rng.random(shape), mode="constant", cval=3)
+    same("gaussian_filter", volume, 2)
+
+
+def test_fixed_point_alone_is_not_enough(rng):
+    """The data have sums that rounding decides: cut in fixed point they would be others."""
+    x = samples(rng, (256, 301), "uint8", "steps")
+    x[:, 200:] = np.arange(256)[:, np.newaxis]
+    padded = np.pad(x.astype(np.int64), ((0, 0), (8, 8)), "symmetric")
+    wrong = 0
+    for sigma in (0.5, 0.8, 1, 1.7, 2):
+        kernel = kernel_1d(sigma, 0, 8)
+        weights = fixed.fixed_weights(line_terms(kernel), 0, 255)
+        digits = weights.fraction + fixed.LOW_DIGITS
+        middle, *half = weights.multiples.tolist()
+        multiples = [*half, 2 * middle, *half[::-1]]
+        total = sum(w * padded[:, u : u + x.shape[1]] for u, w in enumerate(multiples))
+        wrong += np.count_nonzero(total >> digits != ndimage.correlate1d(x, kernel))
+    assert wrong > 0
+
+
+def test_flat_areas(isa, only_fixed):
+    """Every value: sums are whole but for their last bits, which decide."""
+    for sigma in (0.5, 1, 1.7, 3.3):
+        x = np.repeat(np.arange(256, dtype=np.uint8), 140).reshape(256, 140)
+        same("gaussian_filter1d", x, sigma, 1)
+        same("gaussian_filter1d", x.view(np.int8), sigma, 1)
+        same("gaussian_filter1d", np.ascontiguousarray(x.T), sigma, 0)
+    for value in (1, 127, 128, 255):
+        x = np.full((40, 150), value, np.uint8)
+        x[20, 75] = 3
+        same("gaussian_filter", x, 2)
+        same("correlate", x, np.full((5, 5), 1 / 25))
+
+
+def test_every_mean_of_every_sum():
+    """The multiple of 1/n is above it by so little that cutting gives the same: all that occur."""
+    for n in range(2, 129):
+        weights = fixed.fixed_weights(box_terms(n), -128, 255)
+        shift = weights.fraction + fixed.LOW_DIGITS
+        total = np.arange(-128 * n, 255 * n + 1, dtype=np.int64)
+        exact = np.sign(total) * (np.abs(total) // n)
+        high, low = divmod(int(weights.multiples[0]), 2**fixed.LOW_DIGITS)
+        value = total * high + (total * low >> fixed.LOW_DIGITS)
+        value += (value >> 63) & (2**weights.fraction - 1)
+        np.testing.assert_array_equal(value >> weights.fraction, exact)
+        assert shift == 30
+        assert max(high, low) < 2**15
+    assert fixed.fixed_weights(box_terms(129), 0, 255) is None
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 31, 128])
+def test_means(isa, only_fixed, n, rng):
+    """Of both signs, along every axis."""
+    for dtype in ("uint8", "int8"):
+        x = samples(rng, (40, 131), dtype)
+        for axis in (0, 1):
+            y = np.empty(x.shape, dtype)
+            low = n // 2
+            kernel = Kernel((axis,), (n,), box_terms(n), ((low, n - 1 - low),), ("wrap",))
+            sums.cut_sums(x, kernel, 0.0, y)
+            pads = [(0, 0), (0, 0)]
+            pads[axis] = (low, n - 1 - low)
+            padded = np.pad(x.astype(int), pads, "wrap")
+            windows = np.lib.stride_tricks.sliding_window_view(padded, n, axis)
+            np.testing.assert_array_equal(y, np.trunc(windows.sum(-1) / n))
+
+
+def test_weights_are_refused_where_sums_would_not_fit():
+    """Of 16 bits, of 32 bits, with too few digits, or of what is no number."""
+    for w in ([9.0], [np.inf, 0.5], [np.nan], [1e-9] * 300, [2.0**12]):
+        assert fixed.fixed_weights(kernel_terms(np.array(w)), 0, 255) is None
+    fits = fixed.fixed_weights(kernel_terms(np.array([7.5, -2.0])), 0, 255)
+    assert (fits.lowest, fits.highest) == (-510, 1912)
+    assert not fits.doubtful
+    x = np.ones((4, 70), np.uint8)
+    for mode, cval in (("constant", 0.5), ("constant", 256), ("constant", np.nan)):
+        both = [
+            module.gaussian_filter(x, 1, mode=mode, cval=cval) if cval == cval else None
+            for module in (ndimage, scipy.ndimage)
+        ]
+        np.testing.assert_array_equal(*both)
+    ndimage.gaussian_filter(x, 1, mode="constant", cval=np.nan)
+
+
+def test_layouts_outputs_and_inputs(only_fixed, rng):
+    """Strided, reversed, read-only, into strides, into itself."""
+    x = samples(rng, (60, 90), "uint8")
+    expected = scipy.ndimage.gaussian_filter(x, 1.5)
+    views = [x.T.copy().T, x[::-1].copy()[::-1], np.repeat(x, 2, 1)[:, ::2], x.copy()]
+    views[-1].flags.writeable = False
+    for view in views:
+        np.testing.assert_array_equal(ndimage.gaussian_filter(view, 1.5), expected)
+    for y in (np.empty((120, 180), np.uint8)[::2, ::-2], np.empty((90, 60), np.uint8).T, x):
+        assert ndimage.gaussian_filter(x, 1.5, output=y) is y
+        np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_threads(only_fixed, workers, rng):
+    """The same for every number of threads."""
+    for shape in ((300, 900), (12, 90, 130), (9, 70_000), (70_000,)):
+        x = samples(rng, shape, "uint8")
+        alone = ndimage.gaussian_filter(x, 3)
+        with pyconv.set_workers(workers):
+            np.testing.assert_array_equal(ndimage.gaussian_filter(x, 3), alone)
+
+
+def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch):
+    """Several axes are one call of the loop; axes out of order, and short rows, are several."""
+    calls = []
+
+    def count(x, kernels, fill, output):
+        done = fixed.fixed_sums(x, kernels, fill, output)
+        calls.append((len(kernels), done))
+        return done
+
+    monkeypatch.setattr(smoothing, "fixed_sums", count)
+    monkeypatch.setattr(sums, "fixed_sums", count)
+    x = samples(rng, (20, 30, 80), "uint8")
+    ndimage.gaussian_filter(x, 1)
+    assert calls == [(3, True)]
+    calls.clear()
+    ndimage.gaussian_filter(x, 1, axes=(2, 0))
+    assert calls == [(2, False), (1, True), (1, True)]
+    calls.clear()
+    ndimage.gaussian_filter(x[:, :, :5], 1)
+    assert calls == [(3, False)] + [(1, True)] * 3
+
+
+def test_roots_of_squares(isa):
+    """All pairs of 8 bits, as NumPy has them in half precision; lengths around blocks."""
+    first = np.repeat(np.arange(256, dtype=np.uint8), 256)
+    second = np.tile(np.arange(256, dtype=np.uint8), 256)
+    total = first * first + second * second
+    expected = np.sqrt(total).astype(np.uint8)
+    for n in (1, 63, 8192, 8193, 65536):
+        y = first[:n].copy()
+        isa.root_of_squares(y, [second[:n]])
+        np.testing.assert_array_equal(y, expected[:n])
+    isa.root_of_squares(first, [second, second])
+    again = (total + second * second).astype(np.uint8)
+    np.testing.assert_array_equal(first, np.sqrt(again).astype(np.uint8))
