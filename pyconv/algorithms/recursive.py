@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Run, UnfitDataError
-from pyconv.algorithms.casting import Loop, axis_rows, bind_loop, on_real_parts
+from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError
+from pyconv.algorithms.casting import Loop, axis_rows, bind_loop, copies, on_real_parts
 from pyconv.dtypes import is_integer
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
@@ -157,6 +157,10 @@ class Recursive:
         panels = max(int(_loop(real.compute, s, self.sides).workspace()) for s in steps)
         room = _room(steps)
         return panels + (0 if room is None else math.prod(room) * real.compute.itemsize)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=1)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
