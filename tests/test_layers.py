@@ -609,3 +609,25 @@ def test_plans_say_why_they_chose(method, groups):
     for row in why.candidates:
         assert row.algorithm in str(why)
         assert row.rejected is None or row.rejected in str(why)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weights", "options", "chosen"),
+    [
+        # Each output of one channel reads the same samples: a tile of many shares them.
+        ((8, 1, 16000), (64, 1, 80), {"stride": 4}, "blocked"),
+        ((1, 1, 64, 64, 64), (32, 1, 3, 3, 3), {"padding": 1}, "blocked"),
+        (
+            (1, 512, 14, 14),
+            (512, 1, 3, 3),
+            {"padding": 1, "groups": 512},
+            "depthwise_lanes",
+        ),
+        ((1, 32, 112, 112), (32, 1, 3, 3), {"padding": 1, "groups": 32}, "depthwise"),
+        ((1, 64, 56, 56), (64, 64, 3, 3), {"padding": 1}, "winograd4"),
+    ],
+)
+def test_layers_go_where_they_are_fast(shape, weights, options, chosen):
+    """Layers of the speed table on which another choice takes half as long again, or more."""
+    plan = functional.plan_conv(shape, np.ones(weights, np.float32), **options)
+    assert plan.algorithm == chosen
