@@ -66,18 +66,12 @@ cdef struct Part:
     bint packed
 
 
-cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
-                   const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
-                   bint streaming) noexcept nogil:
+# Inlined by demand: in a module of many loops the compiler would not do it by itself.
+cdef inline void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+                          const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
+                          bint streaming) noexcept nogil:
     cdef const sum_t* w = <const sum_t*>s.weights
-    if s.sets != NULL:
-        if sum_t is float:
-            columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
-            columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        else:
-            columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-    elif s.line:
+    if s.line:
         if sum_t is float:
             line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
         elif sum_t is double:
@@ -91,13 +85,20 @@ cdef void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
             flat_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             flat_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-    else:
+    elif s.sets == NULL:
         if sum_t is float:
             area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         elif sum_t is double:
             area_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+    else:
+        if sum_t is float:
+            columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+        elif sum_t is double:
+            columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+        else:
+            columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
 
 
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,

@@ -117,9 +117,9 @@ cdef inline void pack_same(const Source* s, const char* row, Py_ssize_t row_stri
         out += pitch
 
 
-cdef void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
-                      Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
-                      sum_t* out) noexcept nogil:
+cdef inline void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
+                             Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
+                             sum_t* out) noexcept nogil:
     """Copy pixels first, first + step, …; a NULL row is outside and reads the fill.
 
     The counts of `pixels_before` and `pixels_until_end` are the same for every row.
