@@ -1261,9 +1261,10 @@ class _Call:
 
     def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
         products = math.prod(len(row) for row in rows)
-        return products > MOST_PRODUCTS or (
-            products > MANY_PRODUCTS and self.x.dtype.kind in "fc" and not np.isfinite(self.x.sum())
-        )
+        if products <= MANY_PRODUCTS or self.x.dtype.kind not in "fc":
+            return products > MOST_PRODUCTS
+        with np.errstate(all="ignore"):  # where it overflows passes are as right
+            return products > MOST_PRODUCTS or not np.isfinite(self.x.sum())
 
     def once(self, w: Array, mean: bool = False) -> Array:
         """Return the result of one kernel; that of a ``mean`` lies among the samples."""

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import oracles
@@ -253,6 +254,18 @@ def test_an_error_that_is_granted_is_held_against_one_kernel(rng, name):
 
 
 # ---- axes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+def test_volumes_that_are_not_finite_are_filtered_in_silence(rng, dtype):
+    """Looking for NaN adds what may overflow, or be infinite both ways."""
+    x = rng.random((12, 13, 14)).astype(dtype)
+    x[2, 3, 4], x[9, 9, 9], x[5, 6, 7] = np.inf, -np.inf, np.finfo(dtype).max
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = filters.gaussian(x, 1.5, axes=(0, 1, 2))
+    assert np.isnan(y).any()
+    assert np.isfinite(y).any()
 
 
 def test_sigma_belongs_to_its_axis(rng):
