@@ -11,20 +11,6 @@
 #pragma once
 #include "stencil.h"
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#include "box_rows.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#include "box_rows.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR uint64_t
-#define SUFFIX(name) name##_uint64
-#include "box_rows.h"
-#undef SCALAR
-#undef SUFFIX
+#define TEMPLATE "box_rows.h"
+#define WITH_INTEGERS
+#include "each_type.h"

@@ -1,6 +1,5 @@
 /* The rows of box.h for one SCALAR type; included once for each. */
 
-#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 #define VEC SUFFIX(vec)
 
 /* row *= weight */
@@ -88,5 +87,4 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(box_copy)(const SCALAR *x, SC
     if (j < n) SUFFIX(copy_row)(out + j, x + j, n - j);
 }
 
-#undef LANES
 #undef VEC

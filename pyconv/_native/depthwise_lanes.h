@@ -16,14 +16,5 @@ typedef struct {
     ptrdiff_t n_rows, taps, step, dilation;
 } depthwise_lanes;
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#include "depthwise_lanes_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#include "depthwise_lanes_tile.h"
-#undef SCALAR
-#undef SUFFIX
+#define TEMPLATE "depthwise_lanes_tile.h"
+#include "each_type.h"

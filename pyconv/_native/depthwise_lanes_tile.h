@@ -1,6 +1,5 @@
 /* The tiles of depthwise_lanes.h for one SCALAR type; included once for each. */
 
-#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 #define VEC SUFFIX(vec)
 
 /* A neighbouring taps of a row for `pixels` neighbouring results; A and pixels are literals. */
@@ -83,4 +82,3 @@ STENCIL_NOINLINE void SUFFIX(lanes_row)(const depthwise_lanes *d, const SCALAR *
 #undef TILE_OF
 #undef TAPS
 #undef VEC
-#undef LANES

@@ -293,7 +293,7 @@ static const fixed_row fixed_rows[3][4] = {{FIXED_EACH_FOLD(FIXED_ENTRY, FIXED_U
                                            {FIXED_EACH_FOLD(FIXED_ENTRY, FIXED_INT16)}};
 
 /* y[i] = x[i], of samples of 8 bits. */
-static void fixed_widen(const char *x, int kind, ptrdiff_t n, int16_t *ROWS_RESTRICT y) {
+static void fixed_widen(const char *x, int kind, ptrdiff_t n, int16_t *RESTRICT y) {
     if (kind == FIXED_UINT8)
         for (ptrdiff_t i = 0; i < n; i++) y[i] = ((const uint8_t *)x)[i];
     else
@@ -301,7 +301,7 @@ static void fixed_widen(const char *x, int kind, ptrdiff_t n, int16_t *ROWS_REST
 }
 
 /* y[i] = x[i], an integer of so many bytes. */
-static void fixed_emit(const int16_t *ROWS_RESTRICT x, ptrdiff_t n, char *y, ptrdiff_t item) {
+static void fixed_emit(const int16_t *RESTRICT x, ptrdiff_t n, char *y, ptrdiff_t item) {
     if (item == 1)
         for (ptrdiff_t i = 0; i < n; i++) y[i] = (char)x[i];
     else if (item == 2)
@@ -314,7 +314,7 @@ static void fixed_emit(const int16_t *ROWS_RESTRICT x, ptrdiff_t n, char *y, ptr
 
 /* y[i] = ⌊√((y[i]² + Σ_k x_k[i]²) mod 256)⌋. */
 static void fixed_roots(const uint8_t *const *x, ptrdiff_t count, ptrdiff_t n,
-                        uint8_t *ROWS_RESTRICT y) {
+                        uint8_t *RESTRICT y) {
     for (ptrdiff_t i = 0; i < n; i++) y[i] = (uint8_t)(y[i] * y[i]);
     for (ptrdiff_t k = 0; k < count; k++) {
         const uint8_t *row = x[k];

@@ -5,16 +5,11 @@
 
    Functions are found in tables by type. */
 #pragma once
+#include "restrict.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define GAPS_RESTRICT __restrict
-#else
-#define GAPS_RESTRICT restrict
-#endif
 
 /* Returns whether any sample is missing; mask may be NULL. */
 typedef int (*gaps_clear)(const void *x, const uint8_t *mask, ptrdiff_t n, void *out,
@@ -35,10 +30,10 @@ typedef int (*gaps_clear)(const void *x, const uint8_t *mask, ptrdiff_t n, void 
 #define GAPS_CLEAR(name, word, parts, magnitude, infinity)                                   \
     static int gaps_clear_##name(const void *x, const uint8_t *mask, ptrdiff_t n, void *out, \
                                  uint8_t *seen) {                                            \
-        const word *GAPS_RESTRICT in = (const word *)x;                                      \
-        word *GAPS_RESTRICT z = (word *)out;                                                 \
-        uint8_t *GAPS_RESTRICT m = seen;                                                     \
-        const uint8_t *GAPS_RESTRICT gaps = mask;                                            \
+        const word *RESTRICT in = (const word *)x;                                           \
+        word *RESTRICT z = (word *)out;                                                      \
+        uint8_t *RESTRICT m = seen;                                                          \
+        const uint8_t *RESTRICT gaps = mask;                                                 \
         uint8_t all = 1;                                                                     \
         if (gaps)                                                                            \
             GAPS_LOOP(word, parts, magnitude, infinity, gaps[i])                             \
@@ -74,8 +69,8 @@ typedef void (*gaps_divide)(void *y, const void *d, ptrdiff_t step, ptrdiff_t n,
     static inline type gaps_size_##type(type d, type sign) {                                 \
         return sign == 0 ? fabs_(d) : d * sign;                                              \
     }                                                                                        \
-    static inline void gaps_quotients_##type(type *GAPS_RESTRICT y,                          \
-                                             const type *GAPS_RESTRICT d, ptrdiff_t step,    \
+    static inline void gaps_quotients_##type(type *RESTRICT y,                               \
+                                             const type *RESTRICT d, ptrdiff_t step,         \
                                              ptrdiff_t n, int parts, type whole, type sign,  \
                                              type least) {                                   \
         for (ptrdiff_t i = 0; i < n; i++) {                                                  \

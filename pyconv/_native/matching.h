@@ -6,15 +6,10 @@
    numbers, in unsigned integers, which wrap: the sum of squares of a window is below 2^62, so that
    what comes out is exact. */
 #pragma once
+#include "restrict.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define MATCH_RESTRICT __restrict
-#else
-#define MATCH_RESTRICT restrict
-#endif
 
 /* Sums and squares of columns: a row comes, and another goes unless it is NULL. Products are of 32
    bits each, which every variant has an instruction for. */
@@ -29,9 +24,9 @@ static inline uint64_t match_square(int32_t v) {
     static void match_exchange_##type(const void *come, const void *gone, ptrdiff_t n,       \
                                       double unit, uint64_t *sums, uint64_t *squares) {      \
         const type scale = (type)(1 / unit);                                                 \
-        const type *MATCH_RESTRICT in = (const type *)come;                                  \
-        const type *MATCH_RESTRICT out = (const type *)gone;                                 \
-        uint64_t *MATCH_RESTRICT s = sums, *MATCH_RESTRICT q = squares;                      \
+        const type *RESTRICT in = (const type *)come;                                        \
+        const type *RESTRICT out = (const type *)gone;                                       \
+        uint64_t *RESTRICT s = sums, *RESTRICT q = squares;                                  \
         if (!out) {                                                                          \
             for (ptrdiff_t i = 0; i < n; i++) {                                              \
                 const int32_t v = (int32_t)(in[i] * scale);                                  \
@@ -51,8 +46,8 @@ MATCH_EXCHANGE(double)
 
 /* The sums over `taps` columns, each from the one before it. */
 static void match_widen(const uint64_t *sums, const uint64_t *squares, ptrdiff_t taps,
-                        ptrdiff_t n, uint64_t *MATCH_RESTRICT wide_sums,
-                        uint64_t *MATCH_RESTRICT wide_squares) {
+                        ptrdiff_t n, uint64_t *RESTRICT wide_sums,
+                        uint64_t *RESTRICT wide_squares) {
     uint64_t s = 0, q = 0;
     for (ptrdiff_t k = 0; k < taps; k++) {
         s += sums[k];
@@ -84,9 +79,9 @@ static inline double match_double(int64_t v) {
      Σ x² − (Σ x)² / n = Σ (x − m)² − r² / n
 
    of which the first term is exact, and the other small. Return how many are negative. */
-static ptrdiff_t match_roots(const uint64_t *MATCH_RESTRICT sums,
-                             const uint64_t *MATCH_RESTRICT squares, ptrdiff_t n, double count,
-                             double unit, double far, double *MATCH_RESTRICT roots) {
+static ptrdiff_t match_roots(const uint64_t *RESTRICT sums,
+                             const uint64_t *RESTRICT squares, ptrdiff_t n, double count,
+                             double unit, double far, double *RESTRICT roots) {
     const uint64_t whole = (uint64_t)count;
     const double share = 1 / count;
     int64_t distant = 0;
@@ -117,10 +112,10 @@ static inline double match_quotient(double p, double root) {
 typedef void (*match_divide)(const double *products, const double *roots, ptrdiff_t n, void *y);
 
 #define MATCH_DIVIDE(type)                                                                   \
-    static void match_divide_##type(const double *products, const double *roots, ptrdiff_t n,      \
-                              void *y) {                                                     \
-        const double *MATCH_RESTRICT root = roots;                                           \
-        type *MATCH_RESTRICT out = (type *)y;                                                \
+    static void match_divide_##type(const double *products, const double *roots,             \
+                                    ptrdiff_t n, void *y) {                                  \
+        const double *RESTRICT root = roots;                                                 \
+        type *RESTRICT out = (type *)y;                                                      \
         (void)products;                                                                      \
         for (ptrdiff_t i = 0; i < n; i++)                                                    \
             out[i] = root[i] < 0 ? out[i] : (type)match_quotient(out[i], root[i]);           \

@@ -36,14 +36,5 @@ typedef struct {
 #define MATRIX_SHUFFLES 0
 #endif
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#include "matrix_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#include "matrix_tile.h"
-#undef SCALAR
-#undef SUFFIX
+#define TEMPLATE "matrix_tile.h"
+#include "each_type.h"

@@ -1,6 +1,5 @@
 /* The tiles of matrix.h for one SCALAR type; included once for each. */
 
-#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 #define VEC SUFFIX(vec)
 
 typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
@@ -290,4 +289,3 @@ STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row,
 #undef EACH_4
 #undef EACH_ROWS
 #undef VEC
-#undef LANES

@@ -26,30 +26,5 @@
 #define EVERY_OTHER(a, b, which) \
     __builtin_shufflevector(a, b, PHASES_PASTE(PHASES_##which##_, LANES))
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 16
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 8
-#else
-#define LANES 4
-#endif
-#include "phases_row.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 8
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 4
-#else
-#define LANES 2
-#endif
-#include "phases_row.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
+#define TEMPLATE "phases_row.h"
+#include "each_type.h"

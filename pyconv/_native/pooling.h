@@ -4,15 +4,10 @@
    (step 1) when the rows of a window are folded; its columns are a stride apart. Functions are
    found in a table by type. */
 #pragma once
+#include "restrict.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define POOL_RESTRICT __restrict
-#else
-#define POOL_RESTRICT restrict
-#endif
 
 /* One way to fold the samples of a window. */
 typedef struct {
@@ -57,20 +52,20 @@ enum { POOL_LANES = 32 };
 
 #define POOL_FOLD(name, type, FOLD, neutral)                                                 \
     static void take_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {         \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        type *POOL_RESTRICT y = (type *)out;                                                 \
+        const type *RESTRICT in = (const type *)a;                                           \
+        type *RESTRICT y = (type *)out;                                                      \
         POOL_LOOP(y[i] = in[at])                                                             \
     }                                                                                        \
     static void pair_##name(const void *a, const void *b, ptrdiff_t step, ptrdiff_t n,       \
                             void *out) {                                                     \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        const type *POOL_RESTRICT next = (const type *)b;                                    \
-        type *POOL_RESTRICT y = (type *)out;                                                 \
+        const type *RESTRICT in = (const type *)a;                                           \
+        const type *RESTRICT next = (const type *)b;                                         \
+        type *RESTRICT y = (type *)out;                                                      \
         POOL_LOOP(y[i] = FOLD(in[at], next[at]))                                             \
     }                                                                                        \
     static void more_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {         \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        type *POOL_RESTRICT y = (type *)out;                                                 \
+        const type *RESTRICT in = (const type *)a;                                           \
+        type *RESTRICT y = (type *)out;                                                      \
         POOL_LOOP(y[i] = FOLD(y[i], in[at]))                                                 \
     }                                                                                        \
     static void whole_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {        \
@@ -127,16 +122,16 @@ typedef struct {
 #define POOL_ROWS(type)                                                                      \
     static void begin_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,     \
                              void *best, int64_t *where) {                                   \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        type *POOL_RESTRICT m = (type *)best;                                                \
-        int64_t *POOL_RESTRICT w = where;                                                    \
+        const type *RESTRICT in = (const type *)a;                                           \
+        type *RESTRICT m = (type *)best;                                                     \
+        int64_t *RESTRICT w = where;                                                         \
         POOL_LOOP(m[i] = in[at]; w[i] = offset)                                              \
     }                                                                                        \
     static void find_##type(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset,      \
                             void *best, int64_t *where) {                                    \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        type *POOL_RESTRICT m = (type *)best;                                                \
-        int64_t *POOL_RESTRICT w = where;                                                    \
+        const type *RESTRICT in = (const type *)a;                                           \
+        type *RESTRICT m = (type *)best;                                                     \
+        int64_t *RESTRICT w = where;                                                         \
         POOL_LOOP(const type v = in[at];                                                     \
                   const int64_t found = -(int64_t)((v > m[i]) | (v != v));                   \
                   m[i] = larger_##type(m[i], v); w[i] ^= (w[i] ^ offset) & found)              \
@@ -162,13 +157,13 @@ typedef struct {
         for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)(divisors[i] * divisor);      \
     }                                                                                        \
     static void spread_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
-        const type *POOL_RESTRICT in = (const type *)a;                                      \
-        type *POOL_RESTRICT x = (type *)out;                                                 \
+        const type *RESTRICT in = (const type *)a;                                           \
+        type *RESTRICT x = (type *)out;                                                      \
         POOL_LOOP(x[at] += in[i])                                                            \
     }                                                                                        \
     static void repeat_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
         const type value = *(const type *)a;                                                 \
-        type *POOL_RESTRICT x = (type *)out;                                                 \
+        type *RESTRICT x = (type *)out;                                                      \
         POOL_LOOP(x[at] += value)                                                            \
     }                                                                                        \
     static ptrdiff_t scatter_##type(const void *a, const int64_t *where, ptrdiff_t n,        \

@@ -5,16 +5,11 @@
                                                    cannot hold the sum
    The dtype is a code of the enum below; functions are found in tables by code. */
 #pragma once
+#include "restrict.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define ROWS_RESTRICT __restrict
-#else
-#define ROWS_RESTRICT restrict
-#endif
 
 /* X(code, C type, least and greatest value) */
 #define ROWS_INTEGERS(X)                                                                     \
@@ -40,14 +35,14 @@ typedef void (*row_emit)(const void *sums, ptrdiff_t n, char *array, ptrdiff_t s
    are aligned. Other elements are read byte by byte. */
 #define ROWS_LOAD_EVERY(step, array_type, sum_type)                                          \
     if (stride == (step) * (ptrdiff_t)sizeof(array_type)) {                                  \
-        const array_type *ROWS_RESTRICT in = (const array_type *)array;                      \
+        const array_type *RESTRICT in = (const array_type *)array;                           \
         for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[(step) * i];                 \
         return;                                                                              \
     }
 #define ROWS_LOAD(array_type, sum_type)                                                      \
     static void load_##array_type##_##sum_type(const char *array, ptrdiff_t stride,          \
                                                ptrdiff_t n, void *sums) {                    \
-        sum_type *ROWS_RESTRICT out = (sum_type *)sums;                                      \
+        sum_type *RESTRICT out = (sum_type *)sums;                                           \
         ROWS_LOAD_EVERY(1, array_type, sum_type)                                             \
         ROWS_LOAD_EVERY(2, array_type, sum_type)                                             \
         ROWS_LOAD_EVERY(3, array_type, sum_type)                                             \
@@ -76,9 +71,9 @@ static const row_load row_loads_uint64[] = {ROWS_INTEGERS(ROWS_LOAD_UINT64_ENTRY
    conversion or is clipped to the array type's range. */
 #define ROWS_EMIT(name, array_type, sum_type, convert)                                       \
     static void name(const void *sums, ptrdiff_t n, char *array, ptrdiff_t stride) {         \
-        const sum_type *ROWS_RESTRICT in = (const sum_type *)sums;                           \
+        const sum_type *RESTRICT in = (const sum_type *)sums;                                \
         if (stride == (ptrdiff_t)sizeof(array_type)) {                                       \
-            array_type *ROWS_RESTRICT out = (array_type *)array;                             \
+            array_type *RESTRICT out = (array_type *)array;                                  \
             for (ptrdiff_t i = 0; i < n; i++) out[i] = convert(in[i]);                       \
         } else {                                                                             \
             for (ptrdiff_t i = 0; i < n; i++) {                                              \

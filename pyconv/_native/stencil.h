@@ -130,21 +130,6 @@ static inline void stencil_prefetch(const void *p) {
 #endif
 }
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#include "stencil_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#include "stencil_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-/* Unsigned, so that sums wrap instead of being undefined; the bits serve both signs. */
-#define SCALAR uint64_t
-#define SUFFIX(name) name##_uint64
-#include "stencil_tile.h"
-#undef SCALAR
-#undef SUFFIX
+#define TEMPLATE "stencil_tile.h"
+#define WITH_INTEGERS
+#include "each_type.h"

@@ -1,7 +1,5 @@
 /* The tiles of stencil.h for one SCALAR type; included once for each. */
 
-#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
-
 #if STENCIL_HAS_VECTORS
 typedef SCALAR SUFFIX(vec) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
 typedef SCALAR SUFFIX(vec_any)
@@ -142,6 +140,5 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(flat)(
 
 #include "columns_body.h"
 
-#undef LANES
 #undef VEC
 #undef OPAQUE

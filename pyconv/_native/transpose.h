@@ -46,44 +46,6 @@ STENCIL_INLINE vec_uint64 pair_uint64(const uint64_t *a, const uint64_t *b) {
 #define TRANSPOSE_PASTE_(a, b) a##b
 #define TRANSPOSE_PASTE(a, b) TRANSPOSE_PASTE_(a, b)
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 16
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 8
-#else
-#define LANES 4
-#endif
-#include "transpose_tile.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 8
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 4
-#else
-#define LANES 2
-#endif
-#include "transpose_tile.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
-
-#define SCALAR uint64_t
-#define SUFFIX(name) name##_uint64
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 8
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 4
-#else
-#define LANES 2
-#endif
-#include "transpose_tile.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
+#define TEMPLATE "transpose_tile.h"
+#define WITH_INTEGERS
+#include "each_type.h"

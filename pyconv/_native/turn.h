@@ -6,20 +6,6 @@
 #pragma once
 #include "transpose.h"
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#include "turn_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#include "turn_tile.h"
-#undef SCALAR
-#undef SUFFIX
-
-#define SCALAR uint64_t
-#define SUFFIX(name) name##_uint64
-#include "turn_tile.h"
-#undef SCALAR
-#undef SUFFIX
+#define TEMPLATE "turn_tile.h"
+#define WITH_INTEGERS
+#include "each_type.h"

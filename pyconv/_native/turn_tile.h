@@ -1,7 +1,6 @@
 /* The functions of turn.h for one SCALAR type; included once for each. */
 
 #define VEC SUFFIX(vec)
-#define LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(SCALAR)))
 
 /* n ≥ 4 samples of each row; `ahead` bytes behind them lie the rows that come next, if not 0.
    Whole vectors are copied first: rows a multiple of 4 KiB apart fall into the same set of the
@@ -50,4 +49,3 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(turn_out)(const SCALAR *in, p
     }
 }
 #undef VEC
-#undef LANES

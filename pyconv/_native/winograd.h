@@ -30,30 +30,5 @@
    caches, once a chunk of tiles. */
 #define WINOGRAD_AHEAD 8192
 
-#define SCALAR float
-#define SUFFIX(name) name##_float
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 16
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 8
-#else
-#define LANES 4
-#endif
-#include "winograd_tile.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
-
-#define SCALAR double
-#define SUFFIX(name) name##_double
-#if STENCIL_VECTOR_BYTES == 64
-#define LANES 8
-#elif STENCIL_VECTOR_BYTES == 32
-#define LANES 4
-#else
-#define LANES 2
-#endif
-#include "winograd_tile.h"
-#undef SCALAR
-#undef SUFFIX
-#undef LANES
+#define TEMPLATE "winograd_tile.h"
+#include "each_type.h"

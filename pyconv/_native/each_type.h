@@ -1,0 +1,43 @@
+/* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
+   vector: float, double and, with WITH_INTEGERS, uint64_t. */
+
+#define SCALAR float
+#define SUFFIX(name) name##_float
+#if STENCIL_VECTOR_BYTES == 64
+#define LANES 16
+#elif STENCIL_VECTOR_BYTES == 32
+#define LANES 8
+#else
+#define LANES 4
+#endif
+#include TEMPLATE
+#undef SCALAR
+#undef SUFFIX
+#undef LANES
+
+#if STENCIL_VECTOR_BYTES == 64
+#define LANES 8
+#elif STENCIL_VECTOR_BYTES == 32
+#define LANES 4
+#else
+#define LANES 2
+#endif
+
+#define SCALAR double
+#define SUFFIX(name) name##_double
+#include TEMPLATE
+#undef SCALAR
+#undef SUFFIX
+
+#ifdef WITH_INTEGERS
+/* Unsigned, so that sums wrap instead of being undefined; the bits serve both signs. */
+#define SCALAR uint64_t
+#define SUFFIX(name) name##_uint64
+#include TEMPLATE
+#undef SCALAR
+#undef SUFFIX
+#undef WITH_INTEGERS
+#endif
+
+#undef LANES
+#undef TEMPLATE
