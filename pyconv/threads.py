@@ -44,7 +44,8 @@ class ForkedLock:
 _locks: list[ForkedLock] = []
 
 
-#: Held by who must be done before the process forks: a fork waits for it.
+#: Held by who must be done before the process forks, and changes what belongs to the process: a
+#: fork waits for it.
 _fork_waits = threading.RLock()
 
 
@@ -68,7 +69,7 @@ def _after_fork_in_child() -> None:
     _fork_waits.release()
     if _blas_calls:  # of threads that are not here to put the setting back
         _blas_calls = 0
-        _blas_limit.restore_original_limits()
+        _restore_blas()
 
 
 if hasattr(os, "register_at_fork"):
@@ -174,7 +175,6 @@ def running() -> AbstractContextManager[None]:
     return _counted
 
 
-_blas_lock = ForkedLock()
 _blas_calls = 0
 _blas_limit: Any = None
 
@@ -207,17 +207,38 @@ def one_blas_thread() -> Iterator[None]:
     if controller is None:
         yield
         return
-    with _blas_lock:
+    with _fork_waits:
         if _blas_calls == 0:
+            _let_this_thread_set(controller)
             _blas_limit = controller.limit(limits=1, user_api="blas")
+            _let_this_thread_set(controller)
         _blas_calls += 1
     try:
         yield
     finally:
-        with _blas_lock:
+        with _fork_waits:
             _blas_calls -= 1
             if _blas_calls == 0:
-                _blas_limit.restore_original_limits()
+                _restore_blas()
+
+
+def _restore_blas() -> None:
+    controller = _blas_controller()
+    _let_this_thread_set(controller)
+    _blas_limit.restore_original_limits()
+    _let_this_thread_set(controller)
+
+
+def _let_this_thread_set(controller: Any) -> None:
+    """Make the thread that sets a limit next the one that is heeded, and then none again.
+
+    Of a pool that belongs to the process threadpoolctl 3.8 heeds the first thread that set a
+    limit alone; the last call to end may be another's.
+    """
+    for library in controller.lib_controllers:
+        clear = getattr(library, "clear_controlling_thread", None)
+        if clear is not None:
+            clear(force=True)
 
 
 def set_workers(workers: int) -> AbstractContextManager[None]:

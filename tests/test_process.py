@@ -167,6 +167,71 @@ def test_fork_while_a_module_is_imported():
     ) == ["0"]
 
 
+def test_the_setting_of_blas_outlives_calls_that_overlap():
+    """The last call to end is not the one that began; each thread is heeded."""
+    pytest.importorskip("threadpoolctl")
+    counts = run(
+        """
+        import threadpoolctl
+        from pyconv import threads
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        blas.limit(limits=3)
+        def count():
+            return max((library["num_threads"] for library in blas.info()), default=1)
+        began, ended = threading.Event(), threading.Event()
+        def overlap():
+            with threads.one_blas_thread():
+                began.set()
+                ended.wait()
+        thread = threading.Thread(target=overlap)
+        before = count()
+        with threads.one_blas_thread():
+            thread.start()
+            began.wait()
+        print(count())
+        ended.set()
+        thread.join()
+        print(count() == before)
+        """
+    )
+    assert counts == ["1", "True"]
+
+
+@posix
+def test_fork_while_another_thread_holds_blas_to_one_thread():
+    """It is not in the child to put the setting back: the fork does."""
+    pytest.importorskip("threadpoolctl")
+    counts = run(
+        """
+        import threadpoolctl, warnings
+        from pyconv import threads
+        warnings.simplefilter("ignore")
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        blas.limit(limits=3)
+        held, done = threading.Event(), threading.Event()
+        def hold():
+            with threads.one_blas_thread():
+                held.set()
+                done.wait()
+        def count():
+            return max((library["num_threads"] for library in blas.info()), default=1)
+        thread = threading.Thread(target=hold)
+        print(count(), flush=True)
+        thread.start()
+        held.wait()
+        print(count(), flush=True)
+        child = os.fork()
+        if child == 0:
+            os._exit(count())
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        done.set()
+        thread.join()
+        """
+    )
+    before, held, child = counts
+    assert (held, child) == ("1", before)
+
+
 @posix
 def test_fork_while_a_property_of_a_layer_is_computed():
     """No lock of all layers is taken meanwhile, which the child would find taken."""
