@@ -750,7 +750,11 @@ cdef class DirectLoop:
             s.readable = STENCIL_FLAT_ROWS <= 4 and s.y.taps < TALL
             if s.readable:
                 self.set_tile(s, True)
-        s.prefetching = not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
+        # Samples that are further apart than a cache line are not prefetched: a tile's rows would
+        # be as many lines as it has samples, or, apart by whole planes, any number of them.
+        s.prefetching = (not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
+                         and s.x.sample_stride <= LINE_BYTES
+                         and s.x.pixel_stride == s.x.group * s.x.sample_stride)
         return 0
 
     cdef int set_result(self, Stencil* s, cnp.ndarray y, bint clip) except -1:
