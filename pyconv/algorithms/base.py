@@ -1,10 +1,12 @@
 """The contract of an algorithm: can it, what does it cost, how exact is it, run it."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from pyconv.dtypes import is_integer
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import Machine
 from pyconv.problem import Problem
@@ -84,12 +86,18 @@ class WeighingAlgorithm(Algorithm, Protocol):
 
 def summation_bound(problem: Problem) -> float:
     """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums."""
+    return (math.prod(problem.w_shape) + 2) * epsilon(problem)
+
+
+def epsilon(problem: Problem) -> float:
+    """Return the rounding of one operation on the way to a result, ε; 0 for exact sums.
+
+    Sums that become integers are rounded once more, to whole numbers, which no bound counts.
+    """
     if problem.exact:
         return 0.0
-    taps = 1
-    for k in problem.w_shape:
-        taps *= k
-    return (taps + 2) * float(np.finfo(problem.dtype).eps)
+    rounded = problem.compute if is_integer(problem.dtype) else problem.dtype
+    return float(np.finfo(rounded).eps)
 
 
 class BoundLayer(Protocol):
