@@ -269,7 +269,9 @@ DEFAULTS: dict[str, Any] = {
 
 
 def _check_counts(channels: tuple[int, int], kernel_size: tuple[int, ...], groups: int) -> None:
-    counts = *(integer(c, "channels") for c in channels), *kernel_size, integer(groups, "groups")
+    names = ("in_channels", "out_channels")
+    numbers = (integer(c, name) for c, name in zip(channels, names, strict=True))
+    counts = *numbers, *kernel_size, integer(groups, "groups")
     if min(counts) < 1:
         raise ValueError(
             f"in_channels, out_channels={channels}, kernel_size={kernel_size}, groups={groups}: "

@@ -101,6 +101,7 @@ class _MaxPool(_Pool):
         stride: Numbers | None = None,
         padding: Numbers = 0,
         dilation: Numbers = 1,
+        *,  # torch has another argument here
         ceil_mode: bool = False,
     ) -> None:
         keywords = {"dilation": dilation, "ceil_mode": ceil_mode}
