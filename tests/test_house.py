@@ -44,7 +44,7 @@ LEAVES = {
     "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
     "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},
-    "pyconv.kernels": {"pyconv.problem"},
+    "pyconv.kernels": {"pyconv.dtypes", "pyconv.problem"},
     "pyconv.results": {"pyconv._native.layout"},
     "pyconv.wisdom": {"pyconv.threads"},
 }

@@ -219,6 +219,9 @@ def test_shapes_that_are_refused():
         pyconv.plan((3, -1), w)
     with pytest.raises(TypeError, match="x=2.5: integers are allowed"):
         pyconv.plan((3, 2.5), w)
+    for shape in ((2**62, 4), (2**40, 2**40)):
+        with pytest.raises(ValueError, match=r"x=\(.*NumPy can address"):
+            pyconv.explain(shape, w)
     with pytest.raises(TypeError, match="x_dtype='f4' is for a shape"):
         pyconv.plan(np.ones(5), w, x_dtype="f4")
     with pytest.raises(ValueError, match="x has shape"):
