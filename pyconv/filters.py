@@ -53,7 +53,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 Axes = int | Sequence[int] | None
-Boundary = str | tuple[str, ...]
+Boundary = str | Sequence[str]
 
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
@@ -1400,7 +1400,7 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
     return spatial_axes(axes, n, shape)
 
 
-def _correlated(x: Array, w: Array, axes: int | tuple[int, ...], options: Options) -> Array:
+def _correlated(x: Array, w: Array, axes: int | Sequence[int], options: Options) -> Array:
     return correlate(
         x,
         w,

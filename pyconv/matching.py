@@ -9,7 +9,7 @@ round at 2^64 without harm, because the sums over a window do not.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -44,11 +44,11 @@ MOST_EXPONENT = 120
 def match_template(
     image: npt.ArrayLike,
     template: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     fill_value: float = 0,
-    axes: int | tuple[int, ...] | None = None,
+    axes: int | Sequence[int] | None = None,
     mask: npt.ArrayLike | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
