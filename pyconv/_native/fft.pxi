@@ -50,6 +50,10 @@ cdef extern from "fft.h":
                         double first_factor, double second_factor) noexcept nogil
     void fft_stream_row_float(const float* row, float* to, Py_ssize_t n) noexcept nogil
     void fft_stream_row_double(const double* row, double* to, Py_ssize_t n) noexcept nogil
+    void fft_largest_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                           float* most) noexcept nogil
+    void fft_largest_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                            double* most) noexcept nogil
     void fft_scale_float(float* part, Py_ssize_t panel, Py_ssize_t panels, float first_factor,
                          float second_factor) noexcept nogil
     void fft_scale_double(double* part, Py_ssize_t panel, Py_ssize_t panels, double first_factor,
@@ -207,19 +211,22 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
     return total
 
 
-cdef double largest_sample(const Overlap* s, const real_t* part) noexcept nogil:
+cdef double largest_sample(const Overlap* s, const real_t* part, real_t* most) noexcept nogil:
     """Return the largest magnitude of one part of a tile, or a NaN or infinity if it has one."""
-    cdef Py_ssize_t k, r, p, lane
+    cdef Py_ssize_t k, r, lane
     cdef double v, largest = 0
+    memset(most, 0, s.lanes * sizeof(real_t))
     for k in range(s.along_z.n):
         for r in range(s.along_y.n):
-            for p in range(s.panels):
-                for lane in range(s.lanes):
-                    v = part[k * s.plane + r * 2 * s.lanes + p * s.panel + lane]
-                    if not isfinite(v):
-                        return v
-                    v = v if v >= 0 else -v
-                    largest = v if v > largest else largest
+            if real_t is float:
+                fft_largest_float(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+            else:
+                fft_largest_double(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+    for lane in range(s.lanes):
+        v = most[lane]
+        if not isfinite(v):
+            return v
+        largest = v if v > largest else largest
     return largest
 
 
@@ -238,11 +245,12 @@ cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogi
                                  second)
 
 
-cdef bint settle_scale(const Overlap* s, Tile* tile, real_t* part, double energy) noexcept nogil:
+cdef bint settle_scale(const Overlap* s, Tile* tile, real_t* part, real_t* most,
+                       double energy) noexcept nogil:
     """Scale a tile's samples to about one; return whether they are all finite."""
     cdef double size = sqrt(energy / (s.along_z.n * s.along_y.n * s.along_x.n))
     if not LEAST_ENERGY < energy < MOST_ENERGY:
-        size = largest_sample(s, part)
+        size = largest_sample(s, part, most)
         if not isfinite(size):
             return False
         if size == 0:
@@ -267,8 +275,8 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, Py_ssize_t n, real_t* t, real_
     if (LEAST_ENERGY < first < MOST_ENERGY and LEAST_ENERGY < second < MOST_ENERGY
             and first < ALIKE * second and second < ALIKE * first):
         return True
-    return (settle_scale(s, &pair[0], t, first)
-            and (n < 2 or settle_scale(s, &pair[1], t + s.lanes, second)))
+    return (settle_scale(s, &pair[0], t, energy, first)
+            and (n < 2 or settle_scale(s, &pair[1], t + s.lanes, energy, second)))
 
 
 cdef void clear_part(const Overlap* s, real_t* part) noexcept nogil:

@@ -421,6 +421,22 @@ static void SUFFIX(stream_row)(const SCALAR *from, SCALAR *to, ptrdiff_t n) {
     memcpy(to, from, (size_t)n * sizeof(SCALAR));
 }
 
+/* Raise `most`, a magnitude for each lane, to those of a row's samples. Their bits are compared: in
+   that order infinity is above all numbers, and NaN above infinity. */
+static void SUFFIX(largest)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR *most) {
+    SUFFIX_WORD top[LANES];
+    memcpy(top, most, sizeof top);
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel) {
+        SUFFIX_WORD row[LANES];
+        memcpy(row, part, sizeof row);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const SUFFIX_WORD magnitude = row[l] << 1 >> 1;
+            top[l] = magnitude > top[l] ? magnitude : top[l];
+        }
+    }
+    memcpy(most, top, sizeof top);
+}
+
 static void SUFFIX(scale)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR first_factor,
                           SCALAR second_factor) {
     for (ptrdiff_t p = 0; p < panels; p++, part += panel)
