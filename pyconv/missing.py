@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+from pyconv.algorithms.base import Omit, OmittingAlgorithm, Shares
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
 from pyconv.machine import MACHINE
@@ -34,6 +35,9 @@ LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
 THIN = 1 / 64
 #: Outputs along each axis, of as many axes, that are summed plainly together.
 PIECE = {1: 1024, 2: 32, 3: 10}
+#: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
+#: second sum is made once.
+FEW_ALIKE = 3
 #: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
 TINY = 2.0**-100
 
@@ -235,13 +239,46 @@ class Omission:
             y = bound.solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
-            gaps = _Gaps(self, x, mask if masked else None, nan, bound, workers)
+            mask = mask if masked else None
             with np.errstate(all="ignore"):
-                gaps.fill(y)
+                if not self._solve_at_once(x, mask, y, nan, bound, workers):
+                    _Gaps(self, x, mask, nan, bound, workers).fill(y)
         if out is None or y is out:
             return y
         out[...] = y
         return out
+
+    def _solve_at_once(
+        self,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        y: np.ndarray,
+        nan: bool,
+        bound: Bound,
+        workers: int | None,
+    ) -> bool:
+        """Write the result to ``y`` if one loop makes both sums."""
+        problem, algorithm, weights = bound.problem, bound.algorithm, self.weights
+        if (
+            problem.compute != self._sums
+            or problem.dtype != self._sums
+            or self._sums.kind != "f"
+            or not isinstance(algorithm, OmittingAlgorithm)
+            or not layout.readable(x)
+            or (not nan and _alike(x, mask, problem) > FEW_ALIKE)
+        ):
+            return False
+        most = problem.max_memory // algorithm.omission_workspace(problem)
+        if most < 1:
+            return False
+        count = min(threads.resolve(workers, bound.useful_threads), most)
+        if self._outside:
+            problem = replace(problem, fill_value=math.nan)
+        run = algorithm.bind_omission(problem, Shares(weights.sign, weights.void, TINY))
+        with threads.running():
+            w = self._w.astype(self._sums, copy=False)
+            run(x, mask, w, y, nan or self._outside, count)
+        return True
 
     def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
         """Return Σ|w|·m / Σ|w| for each output."""
@@ -529,6 +566,16 @@ class _Gaps:
         np.divide(total, d, out=d)
         np.multiply(y, d, out=y)
         y[np.broadcast_to(size <= void, y.shape)] = complex(np.nan, np.nan)
+
+
+def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
+    """Return how many items of the batch have the same gaps if there are no NaN."""
+    spatial = {a.axis for a in problem.spatial}
+    return math.prod(
+        n
+        for axis, n in enumerate(x.shape)
+        if axis not in spatial and (mask is None or mask.strides[axis] == 0)
+    )
 
 
 def _is_transformed(bound: Bound) -> bool:

@@ -49,6 +49,8 @@ cdef extern from "stencil.h":
     void copy_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
     void copy_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
     void copy_row_uint64(uint64_t* out, const uint64_t* x, Py_ssize_t n) noexcept nogil
+    void stream_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
+    void stream_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
     void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil

@@ -48,8 +48,6 @@ cdef extern from "fft.h":
                        float first_factor, float second_factor) noexcept nogil
     void fft_get_double(const double* part, Py_ssize_t panel, double* row, Py_ssize_t n,
                         double first_factor, double second_factor) noexcept nogil
-    void fft_stream_row_float(const float* row, float* to, Py_ssize_t n) noexcept nogil
-    void fft_stream_row_double(const double* row, double* to, Py_ssize_t n) noexcept nogil
     void fft_largest_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
                            float* most) noexcept nogil
     void fft_largest_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
@@ -405,11 +403,11 @@ cdef void get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
     if real_t is float:
         fft_get_float(part, s.panel, row, n, factor, second)
         if direct and s.streaming:
-            fft_stream_row_float(buffer, <float*>out + first, n)
+            stream_row_float(<float*>out + first, buffer, n)
     else:
         fft_get_double(part, s.panel, row, n, factor, second)
         if direct and s.streaming:
-            fft_stream_row_double(buffer, <double*>out + first, n)
+            stream_row_double(<double*>out + first, buffer, n)
     if not direct:
         for j in range(kept):
             buffer[j] = buffer[skipped + j * stride]

@@ -15,18 +15,6 @@ typedef SCALAR SUFFIX(vec_any);
 #define RE(p) (*(VEC *)(p))
 #define IM(p) (*(VEC *)((p) + LANES))
 
-#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
-STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
-#if STENCIL_VECTOR_BYTES == 64
-    _mm512_stream_si512((__m512i *)p, (__m512i)v);
-#elif STENCIL_VECTOR_BYTES == 32
-    _mm256_stream_si256((__m256i *)p, (__m256i)v);
-#else
-    _mm_stream_si128((__m128i *)p, (__m128i)v);
-#endif
-}
-#endif
-
 static inline ptrdiff_t SUFFIX(lanes)(void) { return LANES; }
 
 /* ---- butterflies: r + i·i ← its discrete Fourier transform of a few points ---- */
@@ -409,16 +397,6 @@ static void SUFFIX(get)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdif
     for (; x + LANES <= n; x += LANES, part += panel)
         *(SUFFIX(vec_any) *)(row + x) = RE(part) * first_factor * second_factor;
     for (ptrdiff_t l = 0; x + l < n; l++) row[x + l] = part[l] * first_factor * second_factor;
-}
-
-/* Copy a row past the cache: whole vectors where they are aligned, the ends as they are. */
-static void SUFFIX(stream_row)(const SCALAR *from, SCALAR *to, ptrdiff_t n) {
-#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
-    for (; n > 0 && (uintptr_t)to % STENCIL_VECTOR_BYTES; n--) *to++ = *from++;
-    for (; n >= LANES; n -= LANES, from += LANES, to += LANES)
-        SUFFIX(stream)(to, *(const SUFFIX(vec_any) *)from);
-#endif
-    memcpy(to, from, (size_t)n * sizeof(SCALAR));
 }
 
 /* Raise `most`, a magnitude for each lane, to those of a row's samples. Their bits are compared: in

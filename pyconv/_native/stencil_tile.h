@@ -56,6 +56,17 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 #endif
 }
 
+/* Copy a row past the cache: whole vectors where they are aligned, the ends as they are. */
+STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(stream_row)(SCALAR *out, const SCALAR *in,
+                                                             ptrdiff_t n) {
+#if STENCIL_HAS_STREAM
+    for (; n > 0 && (uintptr_t)out % STENCIL_VECTOR_BYTES; n--) *out++ = *in++;
+    for (; n >= LANES; n -= LANES, in += LANES, out += LANES)
+        SUFFIX(stream)(out, SUFFIX(load)(in));
+#endif
+    memcpy(out, in, (size_t)n * sizeof(SCALAR));
+}
+
 /* A row of n samples; short ones are many, and memcpy is a call for each. */
 STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(copy_row)(SCALAR *out, const SCALAR *in,
                                                            ptrdiff_t n) {
