@@ -18,6 +18,7 @@ cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
 cdef struct Gaps:
     # Samples that are missing: NaN, those under a mask, or both.
     bint nan, masked
+    bint careful                    # some weights are so small that W / Σ m·w might overflow
     Source mask                     # nothing is masked outside
     Py_ssize_t z_stride, y_stride   # of the mask, in bytes
     const char* samples
@@ -233,14 +234,16 @@ cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssiz
     cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
     cdef Py_ssize_t first_row = (b.comb + b.row_from * s.y.comb) * s.y.stride - s.y.low
     cdef Py_ssize_t first_plane, zcomb, oz, t, r, at, filled
-    # Workspace: slots and a tile for each sum, segments of copies, segments in place, the plane in each slot,
-    # each tap's slot, which are new.
+    # Workspace: slots and a tile for each sum, segments of copies, segments in place, the plane in
+    # each slot, each tap's slot, which are new, the last row of each slot with a gap.
     cdef sum_t* tile = work + s.sums * s.n_slots * s.plane
     cdef stencil_segment* copied = <stencil_segment*>(tile + s.sums * STENCIL_TILE_LIMIT)
     cdef stencil_segment* in_place = copied + s.n_segments
     cdef Py_ssize_t* held = <Py_ssize_t*>(in_place + s.n_segments)
     cdef Py_ssize_t* slots = held + s.n_slots
     cdef Py_ssize_t* fresh = slots + s.n_slots
+    cdef Py_ssize_t* last_gap = fresh + s.n_slots
+    cdef bint missing
     cdef char* out_rows
     set_segments_in_place(s, in_place)
     for t in range(s.n_slots):
@@ -260,12 +263,19 @@ cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssiz
                         pack_parts(s, parts, n_parts, plane_of(s, x, held[slots[t]]), first_row,
                                    filled, at + tile_rows, work + slots[t] * s.plane)
                         if s.gaps != NULL:
-                            split_plane(s, b, held[slots[t]], first_row, filled, at + tile_rows,
-                                        work + slots[t] * s.plane + parts[0].at)
+                            if filled == 0:
+                                last_gap[slots[t]] = -1
+                            last_gap[slots[t]] = most(last_gap[slots[t]], split_plane(
+                                s, b, held[slots[t]], first_row, filled, at + tile_rows,
+                                work + slots[t] * s.plane + parts[0].at))
+                missing = False
+                if s.gaps != NULL:
+                    for t in range(s.n_slots):
+                        missing |= last_gap[t] >= at
                 filled = at + tile_rows
                 out_rows = out + oz * s.out_z + (b.comb + (b.row_from + at) * s.y.comb) * s.out_y
                 run_part_rows(s, parts, n_parts, x, first_plane, first_row, at, tile_rows, copied,
-                        in_place, out_rows, work, tile)
+                        in_place, out_rows, work, tile, missing)
                 r += s.tile_rows
             oz += s.z.comb
 
@@ -313,8 +323,11 @@ cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, co
 cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* x,
                   Py_ssize_t first_plane, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t rows,
                   const stencil_segment* copied, const stencil_segment* in_place, char* out,
-                  const sum_t* slots, sum_t* tile) noexcept nogil:
-    """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts."""
+                  const sum_t* slots, sum_t* tile, bint missing) noexcept nogil:
+    """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts.
+
+    Samples that they read may be ``missing``.
+    """
     cdef Py_ssize_t pitch = s.y.step * s.y_stride // s.item
     cdef Py_ssize_t i, first_col, cols
     cdef const char* plane = plane_of(s, x, first_plane + (s.z.taps - 1) * s.z.dilation)
@@ -330,7 +343,7 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
         out_part = out + parts[i].col_from * s.x.group * s.out_item
         if parts[i].packed:
             samples = slots + parts[i].at + at * s.pitch
-            if s.gaps != NULL:
+            if missing:
                 run_quotients(s, samples, copied, rows, cols, out_part, tile, ahead)
             else:
                 run_tile_row(s, samples, s.pitch, copied, rows, cols, out_part, tile, ahead)
@@ -346,16 +359,20 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
 cdef double NOTHING = 0         # of either type: its first bytes are a float of 0
 
 
-cdef void split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
-                      Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
-                      sum_t* slot) noexcept nogil:
-    """Clear the gaps of what `pack_rows` has just added to a slot, and write what was seen."""
+cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
+                            Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
+                            sum_t* slot) noexcept nogil:
+    """Clear the gaps of what `pack_rows` has just added to a slot, and write what was seen.
+
+    Return the last row of them with a gap, −1 without.
+    """
     cdef const Gaps* g = s.gaps
     cdef Py_ssize_t first_col = b.col_from * s.x.axis.stride - s.x.axis.low
     cdef Py_ssize_t pixels = ((b.col_to - b.col_from - 1) * s.x.axis.stride
                               + (s.x.axis.taps - 1) * s.x.axis.dilation + 1)
     cdef Py_ssize_t step = s.x.axis.stride, plane = source_index(&s.z, coordinate)
-    cdef Py_ssize_t c, q, f, taps, start, first, count, row
+    cdef Py_ssize_t c, q, f, taps, start, first, count, row, last = -1
+    cdef bint missing = False
     cdef const char* mask
     cdef sum_t* samples
     cdef sum_t* seen
@@ -377,23 +394,27 @@ cdef void split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
                     pack_pixels(&g.mask, mask, first, step, pixels_before(&s.x, first, step, count),
                                 pixels_until_end(&s.x, first, step, count), count, seen)
                 if sum_t is float:
-                    gaps_split_float(samples, seen, count * s.x.group, g.nan, g.masked)
+                    missing = gaps_split_float(samples, seen, count * s.x.group, g.nan, g.masked)
                 elif sum_t is double:
-                    gaps_split_double(samples, seen, count * s.x.group, g.nan, g.masked)
+                    missing = gaps_split_double(samples, seen, count * s.x.group, g.nan, g.masked)
+                if missing:
+                    last = most(last, q)
                 samples += s.pitch
+    return last
 
 
 cdef void run_quotients(const Stencil* s, const sum_t* x, const stencil_segment* segments,
                         Py_ssize_t rows, Py_ssize_t cols, char* out, sum_t* tile,
                         const char* ahead) noexcept nogil:
     """`run_tile_row` where samples are missing: both sums of a tile, and their quotient."""
-    cdef Py_ssize_t item = sizeof(sum_t), samples = s.tile_rows * s.tile_cols
-    cdef Py_ssize_t first = s.tile_cols, i, n, r, at, skip, count
+    cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
     cdef const sum_t* ones = x + s.n_slots * s.plane
-    cdef sum_t* seen = tile + STENCIL_TILE_LIMIT
-    cdef sum_t* row
-    cdef char* to
-    if s.streaming and cols > first:
+    cdef sum_t* quotients = tile + STENCIL_TILE_LIMIT
+    cdef Py_ssize_t samples = s.tile_rows * s.tile_cols
+    cdef bint whole = rows == s.tile_rows and cols >= s.tile_cols
+    cdef bint streaming = s.streaming and whole and cols > first
+    if streaming:
         first -= past_line(s, out, first)
     n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
     for i in range(n):
@@ -401,30 +422,51 @@ cdef void run_quotients(const Stencil* s, const sum_t* x, const stencil_segment*
         count = first if i == 0 else s.tile_cols
         skip = most(0, at - most(0, cols - s.tile_cols))
         at -= skip
-        count = least(count, cols - at - skip)
         if ahead != NULL:
             prefetch_rows(s, ahead + at * s.x.sample_stride)
         run_tile(s, x + at, s.pitch, segments, tile, s.tile_cols, False)
-        run_tile(s, ones + at, s.pitch, segments, seen, s.tile_cols, False)
-        if sum_t is float:
-            gaps_divide_float(tile, seen, 1, samples, 1, &s.gaps.weights)
-        elif sum_t is double:
-            gaps_divide_double(tile, seen, 1, samples, 1, &s.gaps.weights)
-        row = tile + skip
-        to = out + (at + skip) * item
-        for r in range(rows):
-            if not s.streaming:
-                memcpy(to, row, count * item)
-            elif sum_t is float:
-                stream_row_float(<float*>to, row, count)
+        if s.gaps.careful:
+            run_tile(s, ones + at, s.pitch, segments, quotients, s.tile_cols, False)
+            if sum_t is float:
+                gaps_divide_float(tile, quotients, 1, samples, 1, &s.gaps.weights)
             elif sum_t is double:
-                stream_row_double(<double*>to, row, count)
-            row += s.tile_cols
-            to += s.y.comb * s.out_y
+                gaps_divide_double(tile, quotients, 1, samples, 1, &s.gaps.weights)
+            emit_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+                      out + (at + skip) * s.out_item)
+        elif whole and (skip == 0 and count == s.tile_cols or not streaming):
+            run_quotient(s, ones + at, segments, tile, <sum_t*>out + at, y_pitch, streaming)
+        else:
+            run_quotient(s, ones + at, segments, tile, quotients, s.tile_cols, False)
+            emit_tile(s, quotients + skip, rows, least(count, cols - at) - skip,
+                      out + (at + skip) * s.out_item)
 
 
-cdef double sum_of_weights(const Stencil* s, real_t* work) noexcept:
-    """Return the sum of the weights as a tile rounds it where everything was seen."""
+cdef inline void run_quotient(const Stencil* s, const sum_t* ones,
+                              const stencil_segment* segments, const sum_t* sums, sum_t* y,
+                              Py_ssize_t y_pitch, bint streaming) noexcept nogil:
+    """Divide a tile of sums by that over what was seen of the weights."""
+    cdef const sum_t* w = <const sum_t*>s.weights
+    cdef const gaps_weights* g = &s.gaps.weights
+    cdef sum_t whole = <sum_t>g.whole, least = <sum_t>g.least
+    if s.line:
+        if sum_t is float:
+            line_quotient_float(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
+                                s.lanes, streaming)
+        elif sum_t is double:
+            line_quotient_double(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
+                                 s.lanes, streaming)
+    else:
+        if sum_t is float:
+            area_quotient_float(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
+                                y_pitch, streaming)
+        elif sum_t is double:
+            area_quotient_double(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
+                                 y_pitch, streaming)
+
+
+cdef void weigh(const Stencil* s, Gaps* g, Py_ssize_t n, real_t* work) noexcept:
+    """Sum the ``n`` weights as a tile rounds it where everything was seen."""
+    cdef const real_t* w = <const real_t*>s.weights
     cdef real_t* tile = work + s.sums * s.n_slots * s.plane
     cdef real_t* ones = tile + STENCIL_TILE_LIMIT
     cdef stencil_segment* segments = <stencil_segment*>(ones + STENCIL_TILE_LIMIT)
@@ -435,7 +477,11 @@ cdef double sum_of_weights(const Stencil* s, real_t* work) noexcept:
         segments[k] = s.segments[k]
         segments[k].offset = segments[k].step = 0
     run_tile(s, ones, 0, segments, tile, s.tile_cols, False)
-    return tile[0]
+    g.weights.whole = tile[0]
+    g.weights.tiny *= abs(g.weights.whole)
+    g.careful = False
+    for k in range(n):
+        g.careful |= 0 < abs(w[k]) < g.weights.tiny
 
 
 # ---- planes and their slots -----------------------------------------------------------------
@@ -786,7 +832,7 @@ cdef class DirectLoop:
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
         cdef size_t size = s.sums * (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * self.item
-        size += 2 * s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
+        size += 2 * s.n_segments * sizeof(stencil_segment) + 4 * s.n_slots * sizeof(Py_ssize_t)
         return (size + 127) // 64 * 64
 
     def workspace(self):
@@ -836,10 +882,9 @@ cdef class DirectLoop:
                     g.batch = out_batch + n_batch
                     list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)
                 if self.sums_code == SUMS_FLOAT:
-                    g.weights.whole = sum_of_weights(&s, <float*>(block + shared))
+                    weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
-                    g.weights.whole = sum_of_weights(&s, <double*>(block + shared))
-                g.weights.tiny *= abs(g.weights.whole)
+                    weigh(&s, &g, self.n_weights, <double*>(block + shared))
             step = most(threads, <Py_ssize_t>(
                 threads * PRODUCTS_BETWEEN_SIGNALS
                 / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
