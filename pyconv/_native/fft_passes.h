@@ -17,6 +17,12 @@ typedef SCALAR SUFFIX(vec_any);
 
 static inline ptrdiff_t SUFFIX(lanes)(void) { return LANES; }
 
+/* What the quotient of the parts has to know: powers of two that they were divided by, the sum of
+   the weights, their sign or 0, and how much of them has to be seen. */
+typedef struct {
+    SCALAR factor, second, seen_factor, whole, sign, thin;
+} SUFFIX(shares);
+
 /* ---- butterflies: r + i·i ← its discrete Fourier transform of a few points ---- */
 
 STENCIL_INLINE void SUFFIX(points_2)(VEC *r, VEC *i) {
@@ -397,6 +403,30 @@ static void SUFFIX(get)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdif
     for (; x + LANES <= n; x += LANES, part += panel)
         *(SUFFIX(vec_any) *)(row + x) = RE(part) * first_factor * second_factor;
     for (ptrdiff_t l = 0; x + l < n; l++) row[x + l] = part[l] * first_factor * second_factor;
+}
+
+/* Read up to LANES quotients of the parts: (real · factors) · whole / (imaginary · seen factor), NaN
+   where what was seen of the weights is below `thin`. Returns whether any is. */
+STENCIL_INLINE int SUFFIX(quotients_of)(const SCALAR *part, SCALAR *row, ptrdiff_t n,
+                                        const SUFFIX(shares) * s) {
+    int any = 0;
+    for (ptrdiff_t l = 0; l < n; l++) {
+        const SCALAR seen = part[LANES + l] * s->seen_factor;
+        const SCALAR size = s->sign == 0 ? (seen < 0 ? -seen : seen) : seen * s->sign;
+        const int sound = size >= s->thin;
+        row[l] = sound ? part[l] * s->factor * s->second * (s->whole / seen) : (SCALAR)NAN;
+        any |= !sound;
+    }
+    return any;
+}
+
+static int SUFFIX(quotients)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdiff_t n,
+                             const SUFFIX(shares) * shares) {
+    const SUFFIX(shares) s = *shares;
+    int any = 0;
+    for (; n >= LANES; n -= LANES, part += panel, row += LANES)
+        any |= SUFFIX(quotients_of)(part, row, LANES, &s);
+    return n > 0 ? any | SUFFIX(quotients_of)(part, row, n, &s) : any;
 }
 
 /* Raise `most`, a magnitude for each lane, to those of a row's samples. Their bits are compared: in

@@ -91,11 +91,17 @@ class Shares(NamedTuple):
     void: float
     #: Below this part of W = Σ w, W / Σ m·w may overflow though the quotient of the sums does not.
     tiny: float
+    #: W, and |Σ m·w| below which the sums of what is no plain sum are worth too little.
+    total: float
+    thin: float
 
 
 #: Computes W · Σ m·x·w / Σ m·w, as a `Run` does: ``x``, the mask or None, ``w``, ``y``, whether NaN
-#: are missing, threads.
-Omit = Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool, int], None]
+#: are missing, threads. Returns boxes of ``y`` where results are NaN that saw too little for the
+#: algorithm, but perhaps something.
+Omit = Callable[
+    [np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool, int], list[tuple[slice, ...]]
+]
 
 
 @runtime_checkable

@@ -139,11 +139,13 @@ class Direct:
             y: np.ndarray,
             nan: bool,
             workers: int,
-        ) -> None:
+        ) -> list[tuple[slice, ...]]:
             if folded > 1:
                 x = _one_run(x, folded)
                 mask = None if mask is None else _one_run(mask, folded)
-            loop.run(x, w, y, fill, False, workers, (mask, nan, *shares))
+            gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
+            loop.run(x, w, y, fill, False, workers, gaps)
+            return []
 
         return run
 
