@@ -378,17 +378,17 @@ class _Gaps:
         np.clip(y, 0, 1, out=y)
 
     def settle(self, box: tuple[slice, ...], y: np.ndarray) -> None:
-        """Sum plainly what is NaN in ``y``, the results of a box, though something was seen."""
-        x, seen, axes = self._patch(box)
+        """Sum plainly what is NaN of ``y``, the results of a box, though something was seen."""
+        within = _box(np.isnan(y), list(self.problem.spatial))
+        if within is None:
+            return
+        y = y[within]
+        x, seen, axes = self._patch(_boxed(box, within, self.problem.y_shape))
         thin = np.isnan(y)
         if self.weights.dense:
-            around = _box(thin, axes)
-            if around is None:
-                return
-            counts = self._solve_within(
-                seen, np.ones(self.w.shape, np.bool), axes, around, np.int64
-            )
-            thin[around] &= counts > 0
+            whole = tuple(slice(0, n) for n in y.shape)
+            ones = np.ones(self.w.shape, np.bool)
+            thin &= self._solve_within(seen, ones, axes, whole, np.int64) > 0
         for piece in _pieces(thin, axes):
             part = self._solve_within(x, self.w, axes, piece, self.sums)
             d = self._solve_within(seen, self.weights.w, axes, piece, self.sums)
@@ -711,6 +711,18 @@ def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
             return None
         box[a.axis] = slice(int(found[0]), int(found[-1]) + 1)
     return tuple(box)
+
+
+def _boxed(
+    box: tuple[slice, ...], within: tuple[slice, ...], shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Return a box within a box of an array."""
+    return tuple(
+        slice(rows.start, rows.stop)
+        for rows in (
+            range(n)[outer][inner] for n, outer, inner in zip(shape, box, within, strict=True)
+        )
+    )
 
 
 def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:

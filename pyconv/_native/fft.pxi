@@ -191,8 +191,9 @@ cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_s
         fft_put_double(samples, part, s.panel, s.panels, energy)
 
 
-cdef void put_split(const Overlap* s, const char* row, const char* mask, Py_ssize_t first,
-                    Py_ssize_t n, real_t* part, real_t* buffer, real_t* energy) noexcept nogil:
+cdef void put_split(const Overlap* s, const char* row, const char* mask, const char* ahead,
+                    Py_ssize_t first, Py_ssize_t n, real_t* part, real_t* buffer,
+                    real_t* energy) noexcept nogil:
     """`put_samples`, with zeros where they are missing, and 1 or 0 in the other part."""
     cdef Py_ssize_t whole = s.along_x.n, before, until_end
     cdef real_t* seen = buffer + whole
@@ -208,6 +209,9 @@ cdef void put_split(const Overlap* s, const char* row, const char* mask, Py_ssiz
     before = pixels_before(&s.x, first, 1, n)
     until_end = pixels_until_end(&s.x, first, 1, n)
     pack_pixels(&s.x, row, first, 1, before, until_end, n, buffer)
+    if ahead != NULL and before < until_end and s.x.same:
+        prefetch_row(ahead + (first + before) * <Py_ssize_t>sizeof(real_t),
+                     (until_end - before) * <Py_ssize_t>sizeof(real_t))
     if s.gaps.masked:
         pack_pixels(&s.gaps.mask, mask, first, 1, before, until_end, n, seen)
     memset(buffer + n, 0, (whole - n) * sizeof(real_t))
@@ -238,7 +242,7 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
     memset(energy, 0, (s.lanes if s.gaps == NULL else 2 * s.lanes) * sizeof(real_t))
     if s.line and s.gaps != NULL:
         for r in range(s.along_y.n):
-            put_split(s, tile.x, tile.mask, first + r * s.along_x.n,
+            put_split(s, tile.x, tile.mask, NULL, first + r * s.along_x.n,
                       least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
                       energy)
     elif s.line:
@@ -266,8 +270,8 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
                     put_samples(s, row, ahead, first, n, part + k * s.plane + r * element, buffer,
                                 energy)
                 else:
-                    put_split(s, row, mask, first, n, part + k * s.plane + r * element, buffer,
-                              energy)
+                    put_split(s, row, mask, ahead, first, n, part + k * s.plane + r * element,
+                              buffer, energy)
     for k in range(s.lanes):
         total += energy[k]
     return total
@@ -704,7 +708,7 @@ cdef class FftLoop:
         return (scalars * self.item + 127) // 64 * 64
 
     def box(self, Py_ssize_t index):
-        """Return the outputs of a tile: its batch item, and the first and last + 1 along z, y, x."""
+        """Return a tile's batch item, and its outputs: the first and the end along z, y, x."""
         cdef Tile tile
         cdef Py_ssize_t zero = 0, item = index // (self.s.tiles // self.n_batch)
         cdef Overlap s = self.s
