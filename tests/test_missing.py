@@ -264,6 +264,23 @@ def test_outside_alone(rng):
         np.testing.assert_array_equal(y, pyconv.correlate(x, w))
 
 
+@pytest.mark.parametrize("boundary", ["constant", "nearest"])
+def test_transforms_that_see_little_at_the_border(boundary, rng):
+    """Corners of the full extent see one sample, or nothing but what repeats it."""
+    x = rng.standard_normal((2, 70, 60)).astype("float32")
+    seen = rng.random(x.shape) < 0.9
+    seen[:, 20:50, :30] = False
+    w = np.outer(*2 * [np.exp(-0.5 * np.linspace(-4, 4, 21) ** 2)]).astype("float32")
+    keywords = {"axes": (1, 2), "stride": (1, 2)}
+    right = expected(x, seen, w, "full", boundary, outside=0, **keywords)
+    y = pyconv.correlate(
+        with_nan(x, seen), w, "full", boundary, nan_policy="omit", fill_value=np.nan, method="fft",
+        **keywords,
+    )  # fmt: skip
+    assert np.array_equal(np.isnan(y), np.isnan(right))
+    assert np.nanmax(np.abs(y - right)) / w.sum() < 1e-3
+
+
 def test_weights_of_both_signs(rng):
     """NaN where the weights that were seen cancel, the definition elsewhere."""
     w = np.array([2.0, -1.0, -1.0, 3.0])
