@@ -860,38 +860,47 @@ cdef class LayerLoop:
             s.copy_size = most(s.copy_size, b.channel)
 
     cdef void lay_out(self, Layer* s, int threads) noexcept:
-        """Cut the forward work: panels within PANELS_BYTES, enough units for the threads."""
+        """Cut the forward work: panels within PANELS_BYTES, or whole rows, or pieces of one."""
         cdef Py_ssize_t width = s.lanes * MATRIX_VECTORS
         cdef Py_ssize_t panel = s.chunk * s.taps * width * self.item
-        cdef Py_ssize_t whole = most(1, ceil_div(s.pixels - s.dots, width))
-        cdef Py_ssize_t panels = least(most(1, PANELS_BYTES // panel), whole)
-        cdef Py_ssize_t images = s.n_batch * s.groups
+        cdef Py_ssize_t piece = width, pieces, most_pieces = most(1, PANELS_BYTES // panel)
         if s.unpacked:
-            self.lay_out_rows(s, threads)
-            return
+            piece = s.x.axis.out
+            most_pieces = most(1, ROWS_PIXELS // piece)
+            if piece > ROWS_PIXELS:
+                piece = ceil_div(piece, ceil_div(piece, ROWS_PIXELS))
+        pieces = most(1, ceil_div(s.pixels - s.dots, piece))
         # Blocks of much the same size.
-        panels = ceil_div(whole, ceil_div(whole, panels))
-        while threads > 1 and panels > 1 and images * ceil_div(whole, panels) < 2 * threads:
-            panels = ceil_div(panels, 2)
-        self.cut(s, width, panels * width)
-        if threads > 1 and images * s.n_units < threads:
-            s.shares = ceil_div(threads, images * s.n_units)
+        most_pieces = ceil_div(pieces, ceil_div(pieces, most_pieces))
+        if threads > 1:
+            most_pieces = self.share(s, piece, pieces, most_pieces, threads)
+        self.cut(s, width, most_pieces * piece)
+        if s.unpacked:
+            s.most_segments = ceil_div(s.unit, s.x.axis.out) + 1
 
-    cdef void lay_out_rows(self, Layer* s, int threads) noexcept:
-        """Cut the forward work into whole rows of results, or even pieces of one."""
-        cdef Py_ssize_t images = s.n_batch * s.groups
-        cdef Py_ssize_t rows = s.z.out * s.y.out
-        cdef Py_ssize_t unit = most(1, ROWS_PIXELS // s.x.axis.out)
-        unit = ceil_div(rows, ceil_div(rows, unit))
-        while threads > 1 and unit > 1 and images * ceil_div(rows, unit) < 2 * threads:
-            unit = ceil_div(unit, 2)
-        unit *= s.x.axis.out
-        if s.x.axis.out > ROWS_PIXELS:
-            unit = ceil_div(s.x.axis.out, ceil_div(s.x.axis.out, ROWS_PIXELS))
-        self.cut(s, s.lanes * MATRIX_VECTORS, unit)
-        s.most_segments = ceil_div(unit, s.x.axis.out) + 1
-        if threads > 1 and images * s.n_units < threads:
-            s.shares = ceil_div(threads, images * s.n_units)
+    cdef Py_ssize_t share(self, Layer* s, Py_ssize_t piece, Py_ssize_t pieces,
+                          Py_ssize_t most_pieces, int threads) noexcept:
+        """Return the pieces of a unit, and set the shares of the output channels.
+
+        Those are best with which the last thread is done soonest.
+        """
+        cdef Py_ssize_t in_unit = most_pieces, best = most_pieces, shares, fill, factor
+        cdef Layer tried = s[0]
+        cdef double least_work = -1, work
+        while True:
+            tried.unit = in_unit * piece
+            tried.n_units = ceil_div(pieces, in_unit)
+            fill = ceil_div(threads, s.n_batch * s.groups * tried.n_units)
+            for factor in range(3):
+                tried.shares = factor * fill if factor else 1
+                work = work_of_last(&tried, threads)
+                if least_work < 0 or work < least_work:
+                    least_work = work
+                    best = in_unit
+                    s.shares = tried.shares
+            if in_unit == 1:
+                return best
+            in_unit = ceil_div(in_unit, 2)
 
     cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
         """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold.
@@ -1086,6 +1095,32 @@ cdef class LayerLoop:
         finally:
             put_block(block)
         return 0
+
+
+cdef double work_of_last(const Layer* s, int threads) noexcept:
+    """Return the work of the thread that has most, for each term: pixels times output channels.
+
+    Each share copies the samples, and each unit packs the weights that were not packed.
+    """
+    cdef Py_ssize_t tile = s.k_panel if s.by_pixel else <Py_ssize_t>MATRIX_ROWS
+    cdef Py_ssize_t outs = least(s.outs, ceil_div(ceil_div(s.outs, tile), s.shares) * tile)
+    cdef Py_ssize_t units = s.n_batch * s.groups * s.n_units * s.shares
+    cdef Py_ssize_t begin, end = 0, ends, pixels, t
+    cdef double packing = PACKING if s.by_pixel and not s.packed else 0
+    cdef double work = 0
+    for t in range(threads):
+        begin = end
+        end = units * (t + 1) // threads
+        ends = last_blocks(s, end) - last_blocks(s, begin)
+        pixels = (end - begin - ends) * s.unit + ends * block_pixels(s, s.n_units - 1)
+        work = most_of(work, pixels * (outs + FILLING) + (end - begin) * packing * outs)
+    return work
+
+
+cdef inline Py_ssize_t last_blocks(const Layer* s, Py_ssize_t units) noexcept:
+    """Return how many of the first units are the last block of an image and group."""
+    cdef Py_ssize_t of_image = s.n_units * s.shares
+    return units // of_image * s.shares + most(0, units % of_image - of_image + s.shares)
 
 
 cdef void set_chunks(Layer* s, Py_ssize_t terms) noexcept:
