@@ -217,8 +217,9 @@ def test_weights_are_read_as_they_lie(isa, rng, tile, dtype, size):
             assert bits(y) == bits(solve(tile, problem, x, w, b)[0])
     # Those whose taps are apart, or do not begin at whole samples, are not.
     room = np.zeros((*w.shape[:-1], 2 * w.shape[-1]), dtype)
-    record = np.dtype({"names": ["v"], "formats": [dtype], "itemsize": w.itemsize + 1})
-    for lying in (room[..., ::2], np.zeros(w.shape, record)["v"]):
+    taps = (dtype, w.shape[2:])
+    record = np.dtype({"names": ["v"], "formats": [taps], "itemsize": w[0, 0].nbytes + 1})
+    for lying in (room[..., ::2], np.zeros(w.shape[:2], record)["v"]):
         assert not Winograd(tile).bind(problem).loop.reads(lying)
 
 
