@@ -1,5 +1,5 @@
 /* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
-   vector: float, double and, with WITH_INTEGERS, uint64_t. */
+   vector: float, double and, with WITH_INTEGERS, uint64_t, with WITH_SHORTS, int16_t. */
 
 #define SCALAR float
 #define SUFFIX(name) name##_float
@@ -40,4 +40,22 @@
 #endif
 
 #undef LANES
+
+#ifdef WITH_SHORTS
+#if STENCIL_VECTOR_BYTES == 64
+#define LANES 32
+#elif STENCIL_VECTOR_BYTES == 32
+#define LANES 16
+#else
+#define LANES 8
+#endif
+#define SCALAR int16_t
+#define SUFFIX(name) name##_int16
+#include TEMPLATE
+#undef SCALAR
+#undef SUFFIX
+#undef LANES
+#undef WITH_SHORTS
+#endif
+
 #undef TEMPLATE

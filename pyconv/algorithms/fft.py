@@ -322,7 +322,7 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         w = np.ascontiguousarray(np.flip(w) if problem.flip else w)
         parts = [(x, y)] if len(fill) == 1 else [(x[..., i], y[..., i]) for i in range(2)]
         for (x_part, y_part), value in zip(parts, fill, strict=True):
-            if not loop.run(x_part, w, y_part, value, exponent, workers):
+            if not loop.run(x_part, w, y_part, value, exponent, clip, workers):
                 raise UnfitDataError
 
     return run
