@@ -64,12 +64,17 @@ ACCUMULATORS: tuple[tuple[np.dtype, float], ...] = (
 )
 
 
-def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
-    """Return ``dtype`` in native byte order, or raise TypeError naming ``argument``."""
+def any_dtype(dtype: npt.DTypeLike, argument: str) -> np.dtype:
+    """Return the dtype that is meant, or raise TypeError naming ``argument``."""
     try:
-        native = np.dtype(dtype).newbyteorder("=")
+        return np.dtype(dtype)
     except TypeError as error:
         raise TypeError(f"{argument}: {dtype!r} is not a dtype") from error
+
+
+def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
+    """Return ``dtype`` in native byte order, or raise TypeError naming ``argument``."""
+    native = any_dtype(dtype, argument).newbyteorder("=")
     if native not in DTYPES:
         raise TypeError(f"{argument} has dtype {native}; allowed are {', '.join(map(str, DTYPES))}")
     return native

@@ -7,7 +7,7 @@ has the shape of the source.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from pyconv.dtypes import (
     supported,
 )
 from pyconv.kernels import EVERY, KERNELS, Number
-from pyconv.problem import boundary_names, integer, spatial_axes
+from pyconv.problem import boundary_names, integer, several, spatial_axes
 from pyconv.results import check_out, empty, plain_array, writable_in_place
 
 __all__ = [
@@ -53,7 +53,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 Axes = int | Sequence[int] | None
-Boundary = str | tuple[str, ...]
+Boundary = str | Sequence[str]
 
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
@@ -1170,7 +1170,7 @@ def gabor_bank(
     ]
     shape = (len(waves), len(angles), *call.x.shape)
     y = call.destination(shape, result)
-    for parts, answer in zip(bank, y.reshape(-1, *call.x.shape), strict=True):
+    for parts, answer in zip(bank, y.reshape(len(bank), *call.x.shape), strict=True):
         if energy:
             call.root_of_squares(parts, answer)
         else:
@@ -1179,9 +1179,9 @@ def gabor_bank(
 
 
 def _sequence(value: Any, argument: str) -> tuple[Any, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    given = several(value)
+    if given is None:
         return (value,)
-    given = tuple(value)
     if not given:
         raise ValueError(f"{argument}={value!r}: at least one is needed")
     return given
@@ -1189,7 +1189,7 @@ def _sequence(value: Any, argument: str) -> tuple[Any, ...]:
 
 def _half_circle(orientations: Any) -> tuple[Any, ...]:
     """Return the directions that are given, or as many as are asked for."""
-    if isinstance(orientations, Iterable):
+    if several(orientations) is not None:
         return _sequence(orientations, "orientations")
     count = integer(orientations, "orientations")
     if count < 1:
@@ -1393,13 +1393,14 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
                 "like (0, 1) for rows and columns, or (0, 1, 2) for a volume"
             )
         return tuple(range(n))
-    n = len(tuple(axes)) if isinstance(axes, Iterable) else 1
+    given = several(axes)
+    n = 1 if given is None else len(given)
     if n not in ndims:
         raise ValueError(f"axes={axes!r} names {n} axes; this filter acts on {words}")
     return spatial_axes(axes, n, shape)
 
 
-def _correlated(x: Array, w: Array, axes: int | tuple[int, ...], options: Options) -> Array:
+def _correlated(x: Array, w: Array, axes: int | Sequence[int], options: Options) -> Array:
     return correlate(
         x,
         w,

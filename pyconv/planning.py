@@ -99,7 +99,7 @@ def machine_key() -> str:
 def _take_rates(entries: Mapping[str, str]) -> None:
     """Predict by the rates among the entries, if they are of this machine."""
     rates: Any = {}
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         rates = json.loads(entries.get(machine_key(), "{}"))
     sound = isinstance(rates, dict) and all(
         isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
@@ -295,7 +295,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
         key = None
     named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
     method = named.pop("method")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
     prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
     if key is not None:
@@ -339,12 +339,15 @@ def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.nd
     if min(shape, default=0) < 0:
         raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
     one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
-    return np.broadcast_to(one, shape)
+    try:
+        return np.broadcast_to(one, shape)
+    except ValueError:
+        raise ValueError(f"x={x!r}: a shape that NumPy can address is allowed") from None
 
 
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
     """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
-    if policy not in NAN_POLICIES:
+    if not isinstance(policy, str) or policy not in NAN_POLICIES:
         raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
     if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
         raise ValueError(f"{argument} holds NaN and nan_policy='raise'")

@@ -470,6 +470,17 @@ def test_energy_is_the_same_all_along_a_wave():
 X = np.zeros((6, 7), np.float32)
 
 
+def test_arrays_without_axes_are_numbers():
+    """One width, for all axes."""
+    x = np.arange(30.0).reshape(5, 6)
+    np.testing.assert_array_equal(filters.gaussian(x, np.array(1.5)), filters.gaussian(x, 1.5))
+
+
+def test_banks_of_nothing():
+    """Results of no samples."""
+    assert filters.gabor_bank(np.ones((0, 9, 9)), [4, 6], 3, axes=(1, 2)).shape == (2, 3, 0, 9, 9)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

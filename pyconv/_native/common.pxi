@@ -49,6 +49,8 @@ cdef extern from "stencil.h":
     void copy_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
     void copy_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
     void copy_row_uint64(uint64_t* out, const uint64_t* x, Py_ssize_t n) noexcept nogil
+    void stream_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
+    void stream_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
     void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
@@ -76,6 +78,22 @@ cdef extern from "stencil.h":
     void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
+    void area_quotient_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
+                             Py_ssize_t n_segments, const float* sums, float whole, float least,
+                             const float* w, float* y, Py_ssize_t y_pitch,
+                             int streaming) noexcept nogil
+    void area_quotient_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
+                              Py_ssize_t n_segments, const double* sums, double whole,
+                              double least, const double* w, double* y, Py_ssize_t y_pitch,
+                              int streaming) noexcept nogil
+    void line_quotient_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
+                             Py_ssize_t n_segments, const float* sums, float whole, float least,
+                             const float* w, float* y, Py_ssize_t y_pitch,
+                             int streaming) noexcept nogil
+    void line_quotient_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
+                              Py_ssize_t n_segments, const double* sums, double whole,
+                              double least, const double* w, double* y, Py_ssize_t y_pitch,
+                              int streaming) noexcept nogil
     void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
                        const float* w, float* y, Py_ssize_t y_pitch,
                        int streaming) noexcept nogil

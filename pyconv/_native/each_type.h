@@ -1,5 +1,5 @@
 /* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
-   vector: float, double and, with WITH_INTEGERS, uint64_t. */
+   vector: float, double and, with WITH_INTEGERS, uint64_t, for which SCALAR_IS_INTEGER is defined. */
 
 #define SCALAR float
 #define SUFFIX(name) name##_float
@@ -33,7 +33,9 @@
 /* Unsigned, so that sums wrap instead of being undefined; the bits serve both signs. */
 #define SCALAR uint64_t
 #define SUFFIX(name) name##_uint64
+#define SCALAR_IS_INTEGER
 #include TEMPLATE
+#undef SCALAR_IS_INTEGER
 #undef SCALAR
 #undef SUFFIX
 #undef WITH_INTEGERS

@@ -1,12 +1,26 @@
 # separable: y = Σ_r u_r ∗ (v_r ∗ x), rows first, columns from a strip that stays in the cache.
 #
 # The work is cut into units: one batch item, a slab of rows, a panel of columns. A unit goes down
-# its panel: as many rows as a vector has lanes are turned into columns (turn.h), summed along x
-# with every v and turned back into the strip of each r, a ring of rows; then the rows of the
-# strips give the next rows of the result. In three dimensions a unit is a run of planes too: each
-# plane that comes into reach goes to a slot of a ring in that way, whose planes are summed along z.
-# All three are sums of rows that lie anywhere (columns_body.h).
+# its panel: rows are summed along x with every v into the strip of each r, a ring of rows; then
+# the rows of the strips give the next rows of the result. In three dimensions a unit is a run of
+# planes too: each plane that comes into reach goes to a slot of a ring in that way, whose planes
+# are summed along z. Along y and z these are sums of rows that lie anywhere (columns_body.h).
+# Along x a short v is summed where its row lies (along.h); for a long one as many rows as a vector
+# has lanes are turned into columns (turn.h), summed as such and turned back. Both give the same
+# bits.
 # Borders are those of the filtered rows: a row outside x is filtered like any other.
+
+cdef extern from "along.h":
+    enum:
+        ALONG_FOLDED_TAPS
+        ALONG_TAPS
+    bint along_float(const float* x, Py_ssize_t step, const stencil_set* taps, const float* w,
+                     float* out, Py_ssize_t n, const float* ahead) noexcept nogil
+    bint along_double(const double* x, Py_ssize_t step, const stencil_set* taps, const double* w,
+                      double* out, Py_ssize_t n, const double* ahead) noexcept nogil
+    bint along_uint64(const uint64_t* x, Py_ssize_t step, const stencil_set* taps,
+                      const uint64_t* w, uint64_t* out, Py_ssize_t n,
+                      const uint64_t* ahead) noexcept nogil
 
 cdef extern from "turn.h":
     void turn_in_float(const float* const* rows, Py_ssize_t n, Py_ssize_t ahead,
@@ -24,6 +38,7 @@ cdef extern from "turn.h":
 
 cdef Py_ssize_t STRIP_BYTES = 512 << 10
 cdef Py_ssize_t STRIP_COLS = 768      # samples of float32
+cdef Py_ssize_t WHOLE_COLS = 2048     # of rows that are read one by one, best in long runs
 cdef Py_ssize_t LEAST_COLS = 384      # where strips would be larger than that
 cdef Py_ssize_t RING_BYTES = 4 << 20  # of planes, in the level-3 cache
 # Columns that are turned, summed and turned back in the level-1 cache: whole tiles of them, and
@@ -47,11 +62,13 @@ cdef struct Strips:
     Stencil down, deep
     Pass pass_x, pass_y, pass_z
     bint ring
+    bint along                              # rows are summed where they lie
     Py_ssize_t rank
     Py_ssize_t n_runs, n_slabs, n_panels, unit_planes, unit_rows, unit_cols
     Py_ssize_t span_planes, span_rows, span_cols
     Py_ssize_t step_rows, step_planes       # outputs of a row of tiles
     Py_ssize_t pitch, rows_held             # of a strip
+    Py_ssize_t rows_at_once                 # that are filtered along x
     Py_ssize_t ring_pitch, ring_plane, planes_held
     Py_ssize_t row_bytes                    # from one row of the result to the next
     Py_ssize_t chunk                        # pixels that are summed along x at a time
@@ -115,16 +132,17 @@ cdef inline bint all_summable(const sum_t* row, Py_ssize_t n) noexcept nogil:
     Of such alone the exponent, with two added, carries into the sign.
     """
     cdef Py_ssize_t i
-    cdef uint32_t carried32 = 0
-    cdef uint64_t carried64 = 0
+    cdef uint32_t bits32, carried32 = 0
+    cdef uint64_t bits64, carried64 = 0
     if sum_t is float:
         for i in range(n):
-            carried32 |= ((<const uint32_t*>row)[i] & <uint32_t>0x7f800000) + <uint32_t>0x01000000
+            bits32 = (<const uint32_t*>row)[i]
+            carried32 |= (bits32 + <uint32_t>0x01000000) ^ bits32
         return carried32 >> 31 == 0
     elif sum_t is double:
         for i in range(n):
-            carried64 |= ((<const uint64_t*>row)[i] & <uint64_t>0x7ff0000000000000) \
-                + <uint64_t>0x0020000000000000
+            bits64 = (<const uint64_t*>row)[i]
+            carried64 |= (bits64 + <uint64_t>0x0020000000000000) ^ bits64
         return carried64 >> 63 == 0
     else:
         return True
@@ -265,6 +283,80 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
     return summable
 
 
+cdef void pack_line(const Strips* p, const char* row, Py_ssize_t first, Py_ssize_t pixels,
+                    Py_ssize_t until, sum_t* line) noexcept nogil:
+    """Pack pixels of a row, ``until`` at most, and zeros behind: sums that are not used are
+    told to be summable too."""
+    cdef const Source* x = &p.down.x
+    pixels = least(pixels, until)
+    pack_pixels(x, row, first, 1, pixels_before(x, first, 1, pixels),
+                pixels_until_end(x, first, 1, pixels), pixels, line)
+    memset(line + pixels * x.group, 0, p.down.lanes * sizeof(sum_t))
+
+
+cdef bint sum_in_place(const Strips* p, const sum_t* x, Py_ssize_t n, const sum_t* ahead,
+                       sum_t* out) noexcept nogil:
+    """Sum ``n`` samples, whole vectors, along x into each strip; False as of `filter_rows`.
+
+    ``ahead`` is where those of the next row lie, or NULL.
+    """
+    cdef const SpatialAxis* a = &p.down.x.axis
+    cdef Py_ssize_t step = a.dilation * p.down.x.group, r
+    cdef const sum_t* w = <const sum_t*>p.pass_x.weights
+    cdef bint summable = True
+    if n <= 0:
+        return True
+    for r in range(p.rank):
+        if sum_t is float:
+            summable = along_float(x, step, p.pass_x.sets + r, w, out, n, ahead) and summable
+        elif sum_t is double:
+            summable = along_double(x, step, p.pass_x.sets + r, w, out, n, ahead) and summable
+        else:
+            along_uint64(x, step, p.pass_x.sets + r, w, out, n, ahead)
+        w += a.taps
+        out += p.rows_held * p.pitch
+        ahead = NULL
+    return summable
+
+
+cdef bint filter_row(const Strips* p, const char* plane, Py_ssize_t row, Py_ssize_t col_from,
+                     Py_ssize_t cols, sum_t* out, sum_t* work) noexcept nogil:
+    """Write a row, filtered along x where it lies, to each strip; False as of `filter_rows`.
+
+    Its ends are packed with the border, and all of it where it cannot be read as it is.
+    """
+    cdef const Source* x = &p.down.x
+    cdef Py_ssize_t lanes = p.down.lanes, index = source_index(&p.down.y, row)
+    cdef Py_ssize_t first = col_from - x.axis.low, pixels = samples_read(&x.axis, cols)
+    cdef Py_ssize_t n = ceil_div(cols * x.group, lanes) * lanes, head = n, end = 0
+    cdef Py_ssize_t misaligned = (<uintptr_t>out % LINE_BYTES) // <Py_ssize_t>sizeof(sum_t)
+    cdef sum_t* line = work + p.turned
+    cdef const sum_t* inside = NULL
+    cdef const sum_t* ahead = NULL
+    cdef bint summable
+    if index >= 0 and plane != NULL:
+        inside = <const sum_t*>(plane + index * p.down.y_stride)
+        if x.same and x.group == 1:
+            # No vector that is read lies outside the row; those that are written are aligned.
+            head = most(0, lanes - first)
+            head += (lanes - misaligned - head % lanes) % lanes
+            end = least(cols, x.axis.size - first - (x.axis.taps - 1) * x.axis.dilation - 2 * lanes)
+            end = head + (end - head) // lanes * lanes
+    if inside == NULL or end - head < 4 * lanes:
+        pack_line(p, <const char*>inside, first, pixels, pixels, line)
+        return sum_in_place(p, line, n, <const sum_t*>NULL, out)
+    pack_line(p, <const char*>inside, first, ceil_div(head, lanes) * lanes + pixels - cols, pixels,
+              line)
+    summable = sum_in_place(p, line, ceil_div(head, lanes) * lanes, <const sum_t*>NULL, out)
+    inside += first
+    if p.down.prefetching and row < p.down.y.size - 1:
+        ahead = inside + head + p.down.y_stride // <Py_ssize_t>sizeof(sum_t)
+    summable = sum_in_place(p, inside + head, end - head, ahead, out + head) and summable
+    pack_line(p, <const char*>(inside - first), first + end, pixels - end, pixels - end, line)
+    return sum_in_place(p, line, ceil_div(cols - end, lanes) * lanes, <const sum_t*>NULL,
+                        out + end) and summable
+
+
 # ---- along y and z --------------------------------------------------------------------------
 
 cdef struct Room:
@@ -287,22 +379,32 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
     cdef Py_ssize_t filled = 0, at = u.row_from, rows, c, first
     cdef stencil_set* sets = room_for_sets(p, work)
     cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_y.n_sets)
+    cdef sum_t* strips = work
+    cdef sum_t* strip
+    cdef bint summable
     s.sets = sets
     y += u.col_from * s.x.group * s.out_item
+    if s.streaming:  # what is written as whole cache lines is read as such
+        strips += past_line(&s, y + at * s.out_y, 0)
     while at < u.row_to:
         at = most(u.row_from, least(at, u.row_to - p.step_rows))
         rows = least(p.step_rows, u.row_to - at)
         first = at * s.y.stride - base
         while filled < first + samples_read(&s.y, rows):
-            if not filter_rows(p, x, base + filled - s.y.low, total - filled, u.col_from,
-                               u.col_to - u.col_from,
-                               work + filled % p.rows_held * p.pitch, work):
+            strip = strips + filled % p.rows_held * p.pitch
+            if p.along:
+                summable = filter_row(p, x, base + filled - s.y.low, u.col_from,
+                                      u.col_to - u.col_from, strip, work)
+            else:
+                summable = filter_rows(p, x, base + filled - s.y.low, total - filled, u.col_from,
+                                       u.col_to - u.col_from, strip, work)
+            if not summable:
                 return False
-            filled += s.lanes
+            filled += p.rows_at_once
         for c in range(least(s.y.comb, rows)):
             place_rows(&p.pass_y, &s.y, first + c * s.y.stride, p.rows_held, p.pitch, sets,
                       listed_rows)
-            run_tile_row(&s, work, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
+            run_tile_row(&s, strips, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
                          y + (at + c) * s.out_y, work + p.tile, NULL)
         at += rows
     return True
@@ -478,6 +580,9 @@ cdef class SeparableLoop:
         s.tile_rows, s.tile_cols = STENCIL_COLUMN_ROWS, s.lanes
         self.kept = []
         self.list_taps(&self.p.pass_x, &s.x.axis, across, self.p.rank, 0)
+        self.p.along = s.x.axis.stride == 1 and s.x.axis.taps <= (
+            ALONG_FOLDED_TAPS if self.p.pass_x.sets[0].fold else ALONG_TAPS)
+        self.p.rows_at_once = 1 if self.p.along else s.lanes
         self.list_columns()
         self.lay_out(&self.p, 1)
         self.list_taps(&self.p.pass_y, &s.y, down, self.p.rank, self.p.rows_held * self.p.pitch)
@@ -519,18 +624,19 @@ cdef class SeparableLoop:
         cdef const Stencil* s = &p.down
         cdef Py_ssize_t group = s.x.group
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
-        cdef Py_ssize_t cols = most(1, STRIP_COLS * 4 // self.item // group)
+        cdef Py_ssize_t widest = WHOLE_COLS if p.along and not p.ring else STRIP_COLS
+        cdef Py_ssize_t cols = most(1, widest * 4 // self.item // group)
         p.step_rows = STENCIL_COLUMN_ROWS * s.y.comb
         p.step_planes = STENCIL_COLUMN_ROWS * s.z.comb
-        # Rows are added a vector's lanes at a time, some of them before they are needed.
-        p.rows_held = ceil_div(samples_read(&s.y, least(p.step_rows, s.y.out)) + s.lanes - 1,
-                               s.lanes) * s.lanes
+        # Rows that are added together are some of them there before they are needed.
+        p.rows_held = ceil_div(samples_read(&s.y, least(p.step_rows, s.y.out)) + p.rows_at_once - 1,
+                               p.rows_at_once) * p.rows_at_once
         while (p.rank * p.rows_held * cols * group * self.item > STRIP_BYTES
                and cols * group > LEAST_COLS):
             cols = ceil_div(cols, 2)
         p.unit_cols = least(cols, s.x.axis.out)
         p.chunk = least(p.unit_cols, TURNED_COLS * s.x.axis.comb)
-        p.pitch = odd_vectors(s, p.unit_cols * group)
+        p.pitch = odd_vectors(s, p.unit_cols * group + s.lanes)
         p.unit_rows = s.y.out
         p.unit_planes = s.z.out
         p.planes_held = samples_read(&s.z, least(p.step_planes, s.z.out))
@@ -561,6 +667,10 @@ cdef class SeparableLoop:
         cdef Py_ssize_t lists
         p.turned = p.rank * p.rows_held * p.pitch
         p.sums = p.turned + (samples_read(&s.x.axis, p.unit_cols + spare) * group + 4) * s.lanes
+        if p.along:  # a row, with vectors before and behind it that are read
+            p.turned += s.lanes
+            p.sums = p.turned + (ceil_div(samples_read(&s.x.axis, p.unit_cols) * group, s.lanes)
+                                 + 3) * s.lanes
         p.staged = p.sums + (most(p.chunk, spare) * group + s.lanes) * s.lanes
         p.outside = p.staged + ceil_div(s.lanes * (most(STAGED, group) + 4), line) * line
         p.tile = p.outside + ceil_div(samples_read(&s.x.axis, p.unit_cols) * group + 4, line) * line

@@ -2,6 +2,7 @@
 
 include "common.pxi"
 include "packing.pxi"
+include "gaps.pxi"
 include "direct.pxi"
 include "separable.pxi"
 include "box.pxi"
@@ -17,4 +18,3 @@ include "activations.pxi"
 include "winograd.pxi"
 include "fft.pxi"
 include "matching.pxi"
-include "gaps.pxi"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run
+from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -101,9 +101,7 @@ class Box:
         of the sample and of the result, that is at most (3 + Σ (k − 1)) ε/2 of Σ|x||w|, and
         less than twice that with the terms of higher order.
         """
-        if problem.exact:
-            return 0.0
-        return (2 + sum(problem.w_shape)) * float(np.finfo(problem.dtype).eps)
+        return (2 + sum(problem.w_shape)) * epsilon(problem)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the blocks."""
