@@ -1,4 +1,4 @@
-"""blocked where its work is cut: blocks of pixels, chunks of channels, panels and shares of outputs.
+"""blocked where its work is cut: blocks of pixels, chunks of channels, panels, shares of outputs.
 
 Whole numbers, so that every cut has to give the sums of the definition, bit for bit.
 """
@@ -23,6 +23,7 @@ CUTS = {
     "few channels of few pixels": ((2, 40, 3, 5), (20, 40, 3, 3), {"padding": 1}),
     "many channels": ((1, 130, 17, 17), (20, 130, 3, 3), {"padding": 1}),
     "one tap": ((2, 9, 23, 27), (20, 9, 1, 1), {}),
+    "one tap of planes": ((1, 9, 4, 11, 13), (20, 9, 1, 1, 1), {}),
     "one tap of a group": ((1, 18, 23, 27), (40, 9, 1, 1), {"groups": 2}),
     "one tap of many channels": ((1, 700, 5, 7), (130, 700, 1, 1), {}),
     "narrow images": ((1, 90, 41, 2), (130, 90, 3, 3), {"padding": 1}),
@@ -36,6 +37,9 @@ LAYOUTS = {
     "rows apart": lambda a: np.pad(a, [*[(0, 0)] * (a.ndim - 1), (0, 3)], constant_values=77)[
         ..., :-3
     ],
+    "planes apart": lambda a: np.pad(
+        a, [*[(0, 0)] * (a.ndim - 2), (0, 2), (0, 0)], constant_values=77
+    )[..., :-2, :],
     "channels last": lambda a: np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1),
 }
 
@@ -66,10 +70,28 @@ def test_every_cut_gives_the_definition(isa, rng, case, dtype):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_inputs_are_read_where_they_lie(isa, rng, layout):
     """Samples, rows and channels apart: what is read in place, or two at a time, is not."""
-    for case in ("pieces of a strided row", "strided planes", "one tap"):
+    for case in ("pieces of a strided row", "strided planes", "one tap", "one tap of planes"):
         problem, x, w, b, expected = layer(rng, case, "float32")
         y = np.full(expected.shape, np.nan, "float32")
         Blocked().bind(problem).run(LAYOUTS[layout](x), w, b, y, 1)
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_weights_are_packed_from_any_strides(isa, rng):
+    """Taps, rows, planes and channels apart or from the last one back, each by itself."""
+    problem, x, w, b, expected = layer(rng, "strided planes", "float32")
+    bound = Blocked().bind(problem)
+    flips = [tuple(slice(None, None, 1 - 2 * back) for back in f) for f in np.ndindex(2, 2, 2)]
+    for axes in [*flips, "rows", "planes", "channels", "outputs"]:
+        if isinstance(axes, tuple):
+            lying = w[(..., *axes)].copy()[(..., *axes)]
+        else:
+            axis = {"rows": 4, "planes": 3, "channels": 2, "outputs": 1}[axes]
+            room = np.repeat(w, 2, axis)
+            lying = room[(slice(None),) * axis + (slice(None, w.shape[axis]),)]
+            lying[...] = w
+        y = np.full(expected.shape, np.nan, "float32")
+        bound.run(x, bound.pack(lying), b, y, 1)
         np.testing.assert_array_equal(y, expected)
 
 
