@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyconv.layer_problem import checked_groups, paddings, positive
-from pyconv.problem import integer, integers
+from pyconv.problem import integer, integers, several
 
 __all__ = ["flop_count", "output_shape", "parameter_count", "receptive_field"]
 
@@ -198,15 +198,14 @@ def _layer(i: int, layer: object) -> tuple[Any, Any, Any]:
         if "kernel" not in layer or not set(layer) <= set(LAYER_WORDS):
             raise ValueError(f"layers[{i}]={layer!r}: {allowed}")
         numbers = [layer.get(word, 1) for word in LAYER_WORDS]
-    elif isinstance(layer, Iterable) and not isinstance(layer, str):
-        given = tuple(layer)
+    elif (given := several(layer)) is not None:
         if not 1 <= len(given) <= 3:
             raise ValueError(f"layers[{i}]={layer!r}: {allowed}")
         numbers = [*given, 1, 1][:3]
     else:
         raise ValueError(f"layers[{i}]={layer!r}: {allowed}")
     kernel, stride, dilation = (
-        tuple(v) if isinstance(v, Iterable) and not isinstance(v, str) else integer(v, word)
+        integer(v, word) if (entries := several(v)) is None else entries
         for v, word in zip(numbers, LAYER_WORDS, strict=True)
     )
     return kernel, stride, dilation
@@ -257,10 +256,10 @@ def parameter_count(
     >>> arithmetic.parameter_count(120, 84, (1,))  # a full connection
     10164
     """
-    if not isinstance(kernel, Iterable):
+    if several(kernel) is None:
         raise TypeError(f"kernel={kernel!r}: a sequence of integers is allowed, one for each axis")
     taps = _axes(kernel, "kernel")
-    into, out = _channels(in_channels, out_channels, groups)
+    into, out, groups = _channels(in_channels, out_channels, groups)
     return out * (into // groups * math.prod(taps) + bool(bias))
 
 
@@ -314,7 +313,7 @@ def flop_count(
     >>> arithmetic.flop_count(1, 120, 84, 1)  # a full connection
     20160
     """
-    into, out = _channels(in_channels, out_channels, groups)
+    into, out, groups = _channels(in_channels, out_channels, groups)
     sizes = _axes(input_shape, "input_shape")
     shape = output_shape(
         sizes, kernel, stride, padding, dilation,
@@ -326,14 +325,16 @@ def flop_count(
 
 def _axes(value: object, argument: str) -> tuple[int, ...]:
     """Return one integer of at least one for each axis; an integer is one axis."""
-    given = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    given = several(value)
+    if given is None:
+        given = (value,)
     if not given:
         raise ValueError(f"{argument}={value!r}: at least one axis is needed")
     return positive(given, len(given), argument)
 
 
-def _channels(in_channels: object, out_channels: object, groups: object) -> tuple[int, int]:
-    """Return the numbers of channels, which ``groups`` divides."""
+def _channels(in_channels: object, out_channels: object, groups: object) -> tuple[int, int, int]:
+    """Return the numbers of channels and of groups, which divides them, as Python's integers."""
     count = checked_groups(groups)
     numbers = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
     for argument, number in zip(("in_channels", "out_channels"), numbers, strict=True):
@@ -341,4 +342,4 @@ def _channels(in_channels: object, out_channels: object, groups: object) -> tupl
             raise ValueError(
                 f"{argument}={number}: multiples of groups={count}, at least 1, are allowed"
             )
-    return numbers
+    return *numbers, count

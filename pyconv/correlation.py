@@ -1,5 +1,6 @@
 """correlate and convolve: from the caller's arguments to a running plan."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from pyconv.results import check_out, plain_array, writable_in_place
 def correlate(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     fill_value: complex = 0,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",
@@ -166,13 +167,13 @@ def correlate(
 def convolve(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     fill_value: complex = 0,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",

@@ -55,8 +55,10 @@ LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
 OVERFLOWS = ("raise", "wrap", "saturate")
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
-#: stay within. ``object`` sums Python integers and is never wrong.
+#: stay within. ``object`` sums Python integers and is never wrong. The first is for samples of
+#: 8 bits and few products, see `exact_accumulator`.
 ACCUMULATORS: tuple[tuple[np.dtype, float], ...] = (
+    (np.dtype(np.int16), 2**15 - 1),
     (np.dtype(np.float32), 2**24),
     (np.dtype(np.float64), 2**53),
     (np.dtype(np.int64), 2**63 - 1),
@@ -64,12 +66,17 @@ ACCUMULATORS: tuple[tuple[np.dtype, float], ...] = (
 )
 
 
-def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
-    """Return ``dtype`` in native byte order, or raise TypeError naming ``argument``."""
+def any_dtype(dtype: npt.DTypeLike, argument: str) -> np.dtype:
+    """Return the dtype that is meant, or raise TypeError naming ``argument``."""
     try:
-        native = np.dtype(dtype).newbyteorder("=")
+        return np.dtype(dtype)
     except TypeError as error:
         raise TypeError(f"{argument}: {dtype!r} is not a dtype") from error
+
+
+def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
+    """Return ``dtype`` in native byte order, or raise TypeError naming ``argument``."""
+    native = any_dtype(dtype, argument).newbyteorder("=")
     if native not in DTYPES:
         raise TypeError(f"{argument} has dtype {native}; allowed are {', '.join(map(str, DTYPES))}")
     return native
@@ -136,8 +143,12 @@ def _signed_sums(w: np.ndarray) -> tuple[float, float]:
 _FEW_WEIGHTS = 64
 
 
-def exact_accumulator(interval: Interval, result: np.dtype, overflow: str) -> np.dtype:
+def exact_accumulator(
+    interval: Interval, result: np.dtype, overflow: str, *, short: bool = False
+) -> np.dtype:
     """Return the cheapest type that gives the integer result exactly.
+
+    Sums of 16 bits are considered if ``short`` says so.
 
     Raises
     ------
@@ -145,7 +156,7 @@ def exact_accumulator(interval: Interval, result: np.dtype, overflow: str) -> np
         Under ``overflow="raise"``, when ``interval`` does not fit ``result``.
     """
     check_overflow(interval, result, overflow)
-    for dtype, limit in ACCUMULATORS[:2]:
+    for dtype, limit in ACCUMULATORS[not short : 3]:
         if interval.magnitude <= limit:
             return dtype
     if overflow == "wrap" and is_integer(result):

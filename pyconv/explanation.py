@@ -1,6 +1,7 @@
 """explain: which algorithms could answer a call, what each would cost, and which one runs."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -58,15 +59,15 @@ def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanat
 def explain(
     x: npt.ArrayLike | tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     method: str = "auto",

@@ -7,7 +7,7 @@ has the shape of the source.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -21,12 +21,13 @@ from pyconv.dtypes import (
     LIMITS,
     check_overflow,
     is_integer,
-    narrow,
     result_interval,
     supported,
 )
 from pyconv.kernels import EVERY, KERNELS, Number
-from pyconv.problem import boundary_names, integer, spatial_axes
+from pyconv.means import rounded_means
+from pyconv.planning import plan_for
+from pyconv.problem import boundary_names, integer, several, spatial_axes
 from pyconv.results import check_out, empty, plain_array, writable_in_place
 
 __all__ = [
@@ -53,7 +54,7 @@ __all__ = [
 
 Array = npt.NDArray[Any]
 Axes = int | Sequence[int] | None
-Boundary = str | tuple[str, ...]
+Boundary = str | Sequence[str]
 
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
@@ -205,7 +206,7 @@ def box(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.separable(kernels.box_rows(size, call.n), mean=True)
+    return call.means(kernels.box_rows(size, call.n))
 
 
 def disk(
@@ -1170,7 +1171,7 @@ def gabor_bank(
     ]
     shape = (len(waves), len(angles), *call.x.shape)
     y = call.destination(shape, result)
-    for parts, answer in zip(bank, y.reshape(-1, *call.x.shape), strict=True):
+    for parts, answer in zip(bank, y.reshape(len(bank), *call.x.shape), strict=True):
         if energy:
             call.root_of_squares(parts, answer)
         else:
@@ -1179,9 +1180,9 @@ def gabor_bank(
 
 
 def _sequence(value: Any, argument: str) -> tuple[Any, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    given = several(value)
+    if given is None:
         return (value,)
-    given = tuple(value)
     if not given:
         raise ValueError(f"{argument}={value!r}: at least one is needed")
     return given
@@ -1189,7 +1190,7 @@ def _sequence(value: Any, argument: str) -> tuple[Any, ...]:
 
 def _half_circle(orientations: Any) -> tuple[Any, ...]:
     """Return the directions that are given, or as many as are asked for."""
-    if isinstance(orientations, Iterable):
+    if several(orientations) is not None:
         return _sequence(orientations, "orientations")
     count = integer(orientations, "orientations")
     if count < 1:
@@ -1254,10 +1255,41 @@ class _Call:
         it sums every product. Passes are no plain sum, so that an error that is granted is held
         against one call.
         """
+        return self._result(*self._product(rows), mean)
+
+    def means(self, rows: Sequence[Array]) -> Array:
+        """Return the means of boxes that are given by their weights along the axes."""
+        run, kernel = self._product(rows)
+        return self._result(partial(self._means, tuple(map(len, rows)), run), kernel, mean=True)
+
+    def _product(self, rows: Sequence[Array]) -> tuple[Callable[..., Array], Callable[[], Array]]:
+        """Return what runs a product of factors, and what makes its kernel."""
         if self.n < 3 or self.options.rtol is not None or not self._is_better_in_passes(rows):
-            return self.once(kernels.outer(rows), mean)
+            w = self._weights(kernels.outer(rows))
+            return partial(_correlated, self.x, w, self.axes), lambda: w
         rows = [self._weights(row) for row in rows]
-        return self._result(partial(self._passes, rows), partial(kernels.outer, rows), mean)
+        return partial(self._passes, rows), partial(kernels.outer, rows)
+
+    def _means(
+        self,
+        size: tuple[int, ...],
+        run: Callable[..., Array],
+        options: Options,
+        rounded: Array | None = None,
+    ) -> Array:
+        """Return the means of boxes; those of 8 bits are rounded from exact sums."""
+        if rounded is not None and rounded_means(
+            self.x,
+            size,
+            self.axes,
+            options.boundary,
+            options.fill_value,
+            rounded,
+            clip=options.overflow == "saturate",
+            workers=options.workers,
+        ):
+            return rounded
+        return run(options, rounded)
 
     def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
         products = math.prod(len(row) for row in rows)
@@ -1271,7 +1303,9 @@ class _Call:
         w = self._weights(w)
         return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
 
-    def _passes(self, rows: Sequence[Array], options: Options) -> Array:
+    def _passes(
+        self, rows: Sequence[Array], options: Options, rounded: Array | None = None
+    ) -> Array:
         boundaries = boundary_names(options.boundary, self.n, options.fill_value)
         y, fill_value = self.x, options.fill_value
         for i in (2, 1, 0):
@@ -1281,6 +1315,7 @@ class _Call:
                 rows[i],
                 self.axes[i],
                 last._replace(boundary=boundaries[i], fill_value=fill_value),
+                rounded if i == 0 else None,
             )
             # What lies outside along the next axis has been filtered along this one.
             fill_value = fill_value * rows[i].sum().item()
@@ -1297,13 +1332,11 @@ class _Call:
     def _real_part(dtype: Any) -> np.dtype:
         return np.dtype(np.float32) if dtype is None or is_integer(dtype) else dtype
 
-    def _result(
-        self, run: Callable[[Options], Array], kernel: Callable[[], Array], mean: bool
-    ) -> Array:
+    def _result(self, run: Callable[..., Array], kernel: Callable[[], Array], mean: bool) -> Array:
         """Return the result of ``run`` in the dtype that is asked for.
 
-        Integer results of fractional weights are rounded from floating-point sums: those
-        that the engine rounds by itself have to be plain ones.
+        Integer results of fractional weights are rounded from floating-point ones: those that
+        are asked of `correlate` have to be plain sums.
         """
         options = self.options
         dtype: Any = options.dtype
@@ -1317,13 +1350,10 @@ class _Call:
             return run(options)
         if options.overflow == "raise":
             check_overflow(result_interval(self.x, kernel(), self._fill()), dtype, "raise")
-        rounded = self.destination(self.x.shape, dtype)
-        y = run(options._replace(dtype=None, out=None)).reshape(-1)
         policy = "saturate" if options.overflow == "raise" else options.overflow
-        for start in range(0, y.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            rounded.reshape(-1)[block] = narrow(y[block], dtype, policy)
-        return self.returned(rounded)
+        y = self.destination(self.x.shape, dtype)
+        run(options._replace(dtype=None, overflow=policy, out=None), y)
+        return self.returned(y)
 
     def _fill(self) -> float | None:
         """Return the number that is read outside, if one is."""
@@ -1393,25 +1423,40 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
                 "like (0, 1) for rows and columns, or (0, 1, 2) for a volume"
             )
         return tuple(range(n))
-    n = len(tuple(axes)) if isinstance(axes, Iterable) else 1
+    given = several(axes)
+    n = 1 if given is None else len(given)
     if n not in ndims:
         raise ValueError(f"axes={axes!r} names {n} axes; this filter acts on {words}")
     return spatial_axes(axes, n, shape)
 
 
-def _correlated(x: Array, w: Array, axes: int | tuple[int, ...], options: Options) -> Array:
+def _correlated(
+    x: Array,
+    w: Array,
+    axes: int | Sequence[int],
+    options: Options,
+    rounded: Array | None = None,
+) -> Array:
+    """Return the result of one kernel, or write it to an array of integers, rounded."""
+    boundary, fill_value, dtype, overflow, out, rtol, workers = options
+    if rounded is not None:
+        plan = plan_for(
+            x, w, mode="same", boundary=boundary, fill_value=fill_value, axes=axes,
+            overflow=overflow,
+        )  # fmt: skip
+        return plan.solve(x, w, rounded, workers)
     return correlate(
         x,
         w,
         "same",
-        options.boundary,
-        fill_value=options.fill_value,
+        boundary,
+        fill_value=fill_value,
         axes=axes,
-        dtype=options.dtype,
-        overflow=options.overflow,
-        out=options.out,
-        rtol=options.rtol,
-        workers=options.workers,
+        dtype=dtype,
+        overflow=overflow,
+        out=out,
+        rtol=rtol,
+        workers=workers,
     )
 
 

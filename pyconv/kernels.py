@@ -7,13 +7,14 @@ whole numbers are integer arrays, so that whole images stay exact; the others ar
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.problem import integer, integers
+from pyconv.dtypes import any_dtype
+from pyconv.problem import integer, integers, several
 
 __all__ = [
     "KERNELS",
@@ -982,7 +983,7 @@ def _grid(radii: Sequence[int]) -> list[Array]:
 
 def typed(w: Array, dtype: npt.DTypeLike) -> Array:
     """Return the weights in a dtype that holds them."""
-    given = np.dtype(dtype)
+    given = any_dtype(dtype, "dtype")
     kinds = "iuf" if w.dtype.kind in "iu" else "f"
     if given.kind not in kinds:
         allowed = "integer and floating-point" if "i" in kinds else "floating-point"
@@ -1026,13 +1027,14 @@ def _dimensions(ndim: int | None, parameter: object) -> int:
     """Return how many axes a kernel has whose parameter may be one for each."""
     if ndim is not None:
         return _ndim(ndim)
-    if isinstance(parameter, Iterable) and np.ndim(parameter) == 1:  # type: ignore[arg-type]
-        return _ndim(len(tuple(parameter)))
-    return 2
+    given = several(parameter)
+    return 2 if given is None else _ndim(len(given))
 
 
 def _number(value: object, argument: str) -> float:
     """Return a finite real number."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{argument}={value!r}: a number is allowed")
     if isinstance(value, np.complexfloating) or not math.isfinite(value):
@@ -1049,7 +1051,7 @@ def _positive_number(value: object, argument: str) -> float:
 
 def _positive(value: object, n: int, argument: str) -> tuple[float, ...]:
     """Return one positive number for each of ``n`` axes."""
-    given = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else None
+    given = several(value)
     if given is not None and len(given) != n:
         raise ValueError(
             f"{argument}={value!r} has {len(given)} entries; allowed are one number or one for "

@@ -6,7 +6,7 @@ where c runs over the channels of k's group.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from pyconv.boundaries import BOUNDARIES
-from pyconv.problem import MAX_COORDINATE, Axis, integer, integers
+from pyconv.problem import MAX_COORDINATE, Axis, integer, integers, several
 
 #: torch's word for what is read outside the input → our boundary.
 PADDING_MODES = {
@@ -267,8 +267,9 @@ def paddings(
             raise ValueError(f"padding='same' needs stride=1, not stride={strides}")
         # As torch: the odd sample goes to the end.
         return tuple(((k - 1) // 2, k - 1 - (k - 1) // 2) for k in spans)
-    if isinstance(padding, Iterable) and any(isinstance(p, Iterable) for p in padding):
-        pairs = [tuple(integer(p, "padding") for p in _pair(q, padding)) for q in padding]
+    entries = several(padding) or ()
+    if any(several(p) is not None for p in entries):
+        pairs = [tuple(integer(p, "padding") for p in _pair(q, padding)) for q in entries]
         if len(pairs) != n:
             raise ValueError(f"padding={padding!r} has {len(pairs)} pairs; the kernel has {n} axes")
         pads = tuple((pair[0], pair[1]) for pair in pairs)
@@ -280,9 +281,9 @@ def paddings(
 
 
 def _pair(value: object, padding: object) -> tuple[object, object]:
-    if not isinstance(value, Iterable) or isinstance(value, str):
+    pair = several(value)
+    if pair is None:
         raise ValueError(f"padding={padding!r}: either integers or (low, high) pairs are allowed")
-    pair = tuple(value)
     if len(pair) != 2:
         raise ValueError(f"padding={padding!r}: {value!r} is no (low, high) pair")
     return pair[0], pair[1]

@@ -9,7 +9,7 @@ round at 2^64 without harm, because the sums over a window do not.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from pyconv.correlation import correlate
 from pyconv.dtypes import is_integer, supported
 from pyconv.machine import MACHINE
 from pyconv.planning import OPTIONS, prepare
-from pyconv.problem import Problem, integer
+from pyconv.problem import MAX_COORDINATE, Problem, integer
 from pyconv.results import empty, plain_array
 
 #: Outputs of a block of what is summed more than once; but rows for twice the template's at least.
@@ -44,11 +44,11 @@ MOST_EXPONENT = 120
 def match_template(
     image: npt.ArrayLike,
     template: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     fill_value: float = 0,
-    axes: int | tuple[int, ...] | None = None,
+    axes: int | Sequence[int] | None = None,
     mask: npt.ArrayLike | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
@@ -116,6 +116,11 @@ def match_template(
     for name, array in (("image", x), ("template", t)):
         if supported(array.dtype, name).kind == "c":
             raise TypeError(f"{name} has dtype {array.dtype}; real dtypes are allowed")
+    if not 1 <= t.ndim <= min(3, x.ndim) or 0 in t.shape:
+        raise ValueError(
+            f"template has shape {t.shape} and image {x.shape}: templates of 1 to 3 dimensions, no "
+            "more than the image has, and of at least one sample are allowed"
+        )
     options = OPTIONS | {
         "mode": mode, "boundary": boundary, "axes": axes, "fill_value": fill_value, "dtype": float,
     }  # fmt: skip
@@ -474,8 +479,8 @@ def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
     if maxlag is None:
         return np.arange(1 - b, a)
     most = integer(maxlag, "maxlag")
-    if most < 0:
-        raise ValueError(f"maxlag={maxlag!r}: an integer of at least 0 is allowed")
+    if not 0 <= most < MAX_COORDINATE // 8:
+        raise ValueError(f"maxlag={maxlag!r}: an integer from 0 to below 2**59 is allowed")
     return np.arange(-most, most + 1)
 
 

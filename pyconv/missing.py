@@ -7,7 +7,7 @@ stay in the cache, and what they take has a limit.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+from pyconv.algorithms.base import OmittingAlgorithm, Shares, UnfitDataError
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
 from pyconv.machine import MACHINE
@@ -34,6 +35,9 @@ LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
 THIN = 1 / 64
 #: Outputs along each axis, of as many axes, that are summed plainly together.
 PIECE = {1: 1024, 2: 32, 3: 10}
+#: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
+#: second sum is made once.
+FEW_ALIKE = 3
 #: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
 TINY = 2.0**-100
 
@@ -235,13 +239,56 @@ class Omission:
             y = bound.solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
-            gaps = _Gaps(self, x, mask if masked else None, nan, bound, workers)
+            mask = mask if masked else None
             with np.errstate(all="ignore"):
-                gaps.fill(y)
+                if not self._solve_at_once(x, mask, y, nan, bound, workers):
+                    _Gaps(self, x, mask, nan, bound, workers).fill(y)
         if out is None or y is out:
             return y
         out[...] = y
         return out
+
+    def _solve_at_once(
+        self,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        y: np.ndarray,
+        nan: bool,
+        bound: Bound,
+        workers: int | None,
+    ) -> bool:
+        """Write the result to ``y`` if one loop makes both sums."""
+        problem, algorithm, weights = bound.problem, bound.algorithm, self.weights
+        if (
+            problem.compute != self._sums
+            or problem.dtype != self._sums
+            or self._sums.kind != "f"
+            or not isinstance(algorithm, OmittingAlgorithm)
+            or not layout.readable(x)
+            or (not nan and _alike(x, mask, problem) > FEW_ALIKE)
+        ):
+            return False
+        most = problem.max_memory // algorithm.omission_workspace(problem)
+        if most < 1:
+            return False
+        count = min(threads.resolve(workers, bound.useful_threads), most)
+        if self._outside:
+            problem = replace(problem, fill_value=math.nan)
+        shares = Shares(
+            weights.sign, weights.void, TINY, float(weights.total), THIN * weights.scale
+        )
+        run = algorithm.bind_omission(problem, shares)
+        w = self._w.astype(self._sums, copy=False)
+        try:
+            with threads.running():
+                boxes = run(x, mask, w, y, nan or self._outside, count)
+        except UnfitDataError:
+            return False
+        if boxes:
+            gaps = _Gaps(self, x, mask, nan, bound, workers)
+            for box in boxes:
+                gaps.settle(box, y[box])
+        return True
 
     def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
         """Return Σ|w|·m / Σ|w| for each output."""
@@ -271,12 +318,10 @@ class _Gaps:
         self.mask, self.nan, self.outside = mask, nan, call._outside
         self.sums, self.workers = call._sums, workers
         self.method = call.prepared.method
-        self.blocks = _Blocks(
-            call.problem,
-            call._sums,
-            _is_transformed(bound),
-            threads.resolve(workers, bound.useful_threads),
-        )
+        self.transformed = _is_transformed(bound)
+        self.useful_threads = bound.useful_threads
+        #: What the engine may take.
+        self.memory = call.problem.max_memory
         #: Memory that every block uses again: fresh pages would cost as much as the arithmetic.
         self._room: dict[str, np.ndarray] = {}
         #: The problems of blocks, by what decides them.
@@ -293,6 +338,13 @@ class _Gaps:
             else set()
         )
 
+    def _blocks(self) -> "_Blocks":
+        """Return the blocks that the outputs are cut into, and leave the engine what is left."""
+        count = threads.resolve(self.workers, self.useful_threads)
+        blocks = _Blocks(self.problem, self.sums, self.transformed, count)
+        self.memory = blocks.engine_memory
+        return blocks
+
     def _array(self, role: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return an array that lasts until the next one of its role is asked for."""
         size = math.prod(shape) * dtype.itemsize
@@ -303,7 +355,7 @@ class _Gaps:
 
     def fill(self, y: np.ndarray) -> None:
         """Write the results to ``y``."""
-        for block in self.blocks:
+        for block in self._blocks():
             x, seen, missing = self._samples(block)
             part = y[block.into]
             # What is outside along axes that are not cut is not among the samples.
@@ -319,11 +371,77 @@ class _Gaps:
 
     def cover(self, y: np.ndarray) -> None:
         """Write the part of the weights that was seen to ``y``."""
-        for block in self.blocks:
+        for block in self._blocks():
             x, seen, _ = self._samples(block)
             y[block.into] = self._seen(x, seen, self._axes(block, x), None, True)
         y /= self.weights.total
         np.clip(y, 0, 1, out=y)
+
+    def settle(self, box: tuple[slice, ...], y: np.ndarray) -> None:
+        """Sum plainly what is NaN of ``y``, the results of a box, though something was seen."""
+        within = _box(np.isnan(y), list(self.problem.spatial))
+        if within is None:
+            return
+        y = y[within]
+        x, seen, axes = self._patch(_boxed(box, within, self.problem.y_shape))
+        thin = np.isnan(y)
+        if self.weights.dense:
+            whole = tuple(slice(0, n) for n in y.shape)
+            ones = np.ones(self.w.shape, np.bool)
+            thin &= self._solve_within(seen, ones, axes, whole, np.int64) > 0
+        for piece in _pieces(thin, axes):
+            part = self._solve_within(x, self.w, axes, piece, self.sums)
+            d = self._solve_within(seen, self.weights.w, axes, piece, self.sums)
+            self._divide_by(d, part)
+            y[piece] = part
+
+    def _patch(self, box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, list[Axis]]:
+        """Return what the results of a box read, where it was seen, and the axes of that.
+
+        There are zeros in the gaps, and nothing is outside.
+        """
+        x = self.x
+        gaps = np.zeros((), bool) if self.mask is None else self.mask
+        gaps = np.broadcast_to(gaps, x.shape)
+        spatial = {a.axis: a for a in self.problem.spatial}
+        before = tuple(slice(None) if i in spatial else part for i, part in enumerate(box))
+        x, gaps = x[before], gaps[before]
+        filled = np.zeros((1,) * x.ndim, bool)
+        for axis, a in spatial.items():
+            first = box[axis].start * a.stride - a.low
+            rows = np.arange(first, (box[axis].stop - 1) * a.stride - a.low + a.span)
+            index = BOUNDARIES[a.boundary].index(rows, a.size)
+            x, gaps = x.take(index, axis), gaps.take(index, axis)  # FILL = −1 reads the last row
+            filled = filled | (index == FILL).reshape(
+                [-1 if i == axis else 1 for i in range(x.ndim)]
+            )
+        missing = gaps | np.isnan(x) if self.nan else gaps
+        missing = np.where(filled, self.outside, missing)
+        x = np.where(filled, x.dtype.type(self.problem.fill_value), x)
+        x[missing] = 0
+        axes = [
+            replace(
+                a, size=x.shape[a.axis], low=0, high=0, out=box[a.axis].stop - box[a.axis].start
+            )
+            for a in self.problem.spatial
+        ]
+        return x, ~missing, axes
+
+    def _solve_within(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        axes: list[Axis],
+        part: tuple[slice, ...],
+        dtype: npt.DTypeLike,
+    ) -> np.ndarray:
+        """Return a part of a correlation whose axes have nothing outside, as a plain sum."""
+        shape = list(x.shape)
+        for a in axes:
+            shape[a.axis] = part[a.axis].stop - part[a.axis].start
+        y = np.empty(shape, dtype)
+        self._solve(x, w, [_within(a, part[a.axis]) for a in axes], y, 0, plainly=True)
+        return y
 
     # ---- samples ----------------------------------------------------------------------------
 
@@ -495,7 +613,7 @@ class _Gaps:
             dtype,
             "raise",
             0.0 if plainly else problem.rtol,
-            self.blocks.engine_memory,
+            self.memory,
             "auto" if plainly else self.method,
         )
         return prepare(x, w, options)
@@ -504,11 +622,15 @@ class _Gaps:
         self, x: np.ndarray, seen: np.ndarray, axes: list[Axis], y: np.ndarray, plain: bool
     ) -> None:
         """Make of Σ m·x·w in ``y`` the result."""
-        total, void = self.weights.total, self.weights.void
         d = self._seen(x, seen, axes, y, plain)
         if d.dtype.kind == "c":
             self._divide_by_complex(d, y)
-            return
+        else:
+            self._divide_by(d, y)
+
+    def _divide_by(self, d: np.ndarray, y: np.ndarray) -> None:
+        """Divide by Σ m·w, which is real."""
+        total, void = self.weights.total, self.weights.void
         loader.native.divide_gaps(
             y,
             np.broadcast_to(d, y.shape),
@@ -529,6 +651,16 @@ class _Gaps:
         np.divide(total, d, out=d)
         np.multiply(y, d, out=y)
         y[np.broadcast_to(size <= void, y.shape)] = complex(np.nan, np.nan)
+
+
+def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
+    """Return how many items of the batch have the same gaps if there are no NaN."""
+    spatial = {a.axis for a in problem.spatial}
+    return math.prod(
+        n
+        for axis, n in enumerate(x.shape)
+        if axis not in spatial and (mask is None or mask.strides[axis] == 0)
+    )
 
 
 def _is_transformed(bound: Bound) -> bool:
@@ -579,6 +711,18 @@ def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
             return None
         box[a.axis] = slice(int(found[0]), int(found[-1]) + 1)
     return tuple(box)
+
+
+def _boxed(
+    box: tuple[slice, ...], within: tuple[slice, ...], shape: tuple[int, ...]
+) -> tuple[slice, ...]:
+    """Return a box within a box of an array."""
+    return tuple(
+        slice(rows.start, rows.stop)
+        for rows in (
+            range(n)[outer][inner] for n, outer, inner in zip(shape, box, within, strict=True)
+        )
+    )
 
 
 def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:
@@ -706,14 +850,14 @@ def omit(
 def coverage(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
     fill_value: complex = 0,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     mask: npt.ArrayLike | None = None,
     max_memory: int | None = None,
     workers: int | None = None,

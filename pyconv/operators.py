@@ -5,7 +5,7 @@ strides; what a boundary reads twice is added up afterwards.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,14 +30,14 @@ Array = npt.NDArray[Any]
 def linear_operator(
     x_shape: tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     rtol: float | None = None,
     max_memory: int | None = None,
     workers: int | None = None,
@@ -114,14 +114,14 @@ def linear_operator(
 def sparse_matrix(
     x_shape: tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
 ) -> csr_array:
     """Return correlation with a kernel as a sparse matrix.
 

@@ -26,6 +26,10 @@ from pyconv.problem import Problem, integer, make_problem
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
+#: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
+#: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits.
+FEW_PRODUCTS = 49
+
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise", "omit")
 
@@ -99,7 +103,7 @@ def machine_key() -> str:
 def _take_rates(entries: Mapping[str, str]) -> None:
     """Predict by the rates among the entries, if they are of this machine."""
     rates: Any = {}
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         rates = json.loads(entries.get(machine_key(), "{}"))
     sound = isinstance(rates, dict) and all(
         isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
@@ -190,11 +194,17 @@ class Prepared:
     one for each of the last weights.
     """
 
-    __slots__ = ("method", "plans", "problem", "settled", "weighed", "weighs")
+    __slots__ = ("method", "plans", "problem", "settled", "short", "weighed", "weighs")
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
         self.method = method
+        #: Whether sums of 16 bits are worth it, if they are exact.
+        self.short = (
+            problem.x_dtype.itemsize == 1
+            and math.prod(problem.w_shape) <= FEW_PRODUCTS
+            and method in ("auto", "direct")
+        )
         self.plans: dict[np.dtype, Plan] = {}
         #: Whether the weights decide, for each dtype of the sums; the plans for such weights.
         self.weighs: dict[np.dtype, bool] = {}
@@ -212,7 +222,9 @@ class Prepared:
             if compute is not None:
                 check_overflow(interval, problem.dtype, problem.overflow)
                 return self._bound(compute, w)
-            return self._bound(exact_accumulator(interval, problem.dtype, problem.overflow), w)
+            return self._bound(
+                exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
+            )
         plan = self._bound(compute, w)
         if not self.weighs[compute]:
             self.settled = plan
@@ -295,7 +307,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
         key = None
     named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
     method = named.pop("method")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
     prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
     if key is not None:
@@ -339,12 +351,15 @@ def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.nd
     if min(shape, default=0) < 0:
         raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
     one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
-    return np.broadcast_to(one, shape)
+    try:
+        return np.broadcast_to(one, shape)
+    except ValueError:
+        raise ValueError(f"x={x!r}: a shape that NumPy can address is allowed") from None
 
 
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
     """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
-    if policy not in NAN_POLICIES:
+    if not isinstance(policy, str) or policy not in NAN_POLICIES:
         raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
     if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
         raise ValueError(f"{argument} holds NaN and nan_policy='raise'")

@@ -1,5 +1,6 @@
 """plan: a call without its samples, bound to its weights once and applied to many arrays."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -84,7 +85,7 @@ class Plan:
         #: Bound here, so that a call that cannot be answered fails here.
         self._settled = None
         if _data_decide(problem):
-            compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
+            compute = ACCUMULATORS[1][0] if problem.compute is None else problem.compute
             choose(problem.summed_in(compute), prepared.method, self._w)
         else:
             self._settled = prepared.plan(self._zeros(), self._w)
@@ -234,15 +235,15 @@ def _data_decide(problem: Problem) -> bool:
 def plan(
     x: npt.ArrayLike | tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | list[tuple[int, int]] = "valid",
-    boundary: str | tuple[str, ...] = "constant",
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
-    axes: int | tuple[int, ...] | None = None,
-    stride: int | tuple[int, ...] = 1,
-    dilation: int | tuple[int, ...] = 1,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
     nan_policy: str = "propagate",

@@ -170,7 +170,7 @@ def make_problem(
     if 0 in w_shape:
         raise ValueError(f"w is empty (shape {w_shape}); each axis needs at least one weight")
     where = spatial_axes(axes, n, x_shape)
-    if overflow not in OVERFLOWS:
+    if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
     strides = _positive(stride, n, "stride")
     dilations = _positive(dilation, n, "dilation")
@@ -282,11 +282,17 @@ def integer(value: object, argument: str) -> int:
         raise TypeError(f"{argument}={value!r}: integers are allowed") from None
 
 
+def several(value: object) -> tuple[Any, ...] | None:
+    """Return the entries of a sequence; None of one value, which a word or a 0-d array is too."""
+    one = isinstance(value, str | bytes) or getattr(value, "ndim", 1) == 0
+    return tuple(value) if isinstance(value, Iterable) and not one else None
+
+
 def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
     """Return one integer for each of ``n`` axes from an integer or a sequence of them."""
-    scalar = isinstance(value, str) or (isinstance(value, np.ndarray) and value.ndim == 0)
-    if isinstance(value, Iterable) and not scalar:
-        numbers = tuple(integer(v, argument) for v in value)
+    entries = several(value)
+    if entries is not None:
+        numbers = tuple(integer(v, argument) for v in entries)
         if len(numbers) != n:
             raise ValueError(
                 f"{argument}={value!r} has {len(numbers)} entries; allowed are one integer or "
@@ -312,8 +318,8 @@ def spatial_axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, .
         )
     if axes is None:
         return tuple(range(ndim - n, ndim))
-    given = (axes,) if not isinstance(axes, Iterable) else tuple(axes)
-    numbers = tuple(integer(a, "axes") for a in given)
+    given = several(axes)
+    numbers = tuple(integer(a, "axes") for a in ((axes,) if given is None else given))
     if len(numbers) != n:
         raise ValueError(f"axes={axes!r} names {len(numbers)} axes; the kernel has {n} dimensions")
     for a in numbers:
@@ -327,9 +333,9 @@ def spatial_axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, .
 
 def boundary_names(boundary: object, n: int, fill_value: object) -> tuple[str, ...]:
     """Return our name of the boundary of each of ``n`` kernel axes."""
-    if isinstance(boundary, str) or not isinstance(boundary, Iterable):
+    words = several(boundary)
+    if words is None:
         return (boundary_name(boundary, fill_value),) * n
-    words = tuple(boundary)
     if len(words) != n:
         raise ValueError(
             f"boundary={boundary!r} has {len(words)} entries; allowed are one name or "
@@ -371,7 +377,8 @@ def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> co
     """Return ``fill_value`` as a Python number that the sums can hold."""
     try:
         # An integer of more than 64 bits is no number to NumPy.
-        value = fill_value if isinstance(fill_value, int) else np.asarray(fill_value)[()].item()
+        value: Any = fill_value if isinstance(fill_value, int) else np.asarray(fill_value)[()]
+        value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int | float | complex):

@@ -33,7 +33,10 @@ def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
             f"{argument} is a masked array, whose mask would be ignored; "
             f"pass {argument}.filled(value)"
         )
-    return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} is no array: {error}") from error
 
 
 def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = "") -> None:

@@ -115,7 +115,7 @@ def available_cpus() -> int:
         cpus = os.cpu_count() or 1
     cpus = min(cpus, max(1.0, _cgroup_quota() + 0.5))
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdigit() and int(first) > 0:
+    if first.isdecimal() and int(first) > 0:
         cpus = min(cpus, int(first))
     return max(1, int(cpus))
 
@@ -137,7 +137,7 @@ def _checked(workers: int) -> int:
 
 def resolve(workers: int | None, useful: int) -> int:
     """Return the number of threads for a call that can keep ``useful`` of them busy."""
-    if workers == 1 and workers is not True:
+    if type(workers) is int and workers == 1:
         return 1
     explicit = workers if workers is not None else _default.get()
     if explicit is not None:

@@ -71,7 +71,7 @@ def read(path: Path) -> dict[str, str]:
     except OSError as error:
         warnings.warn(f"the wisdom in {path} cannot be read: {error}", stacklevel=2)
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     warnings.warn(f"{path} holds no wisdom of this version, or is damaged: ignored", stacklevel=2)
     return {}

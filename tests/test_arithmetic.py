@@ -128,6 +128,16 @@ def test_wrong_values_are_named(call, message):
         call()
 
 
+def test_numbers_of_numpy_do_not_wrap():
+    """Counts are Python's integers, whatever the arguments are."""
+    channels, groups = np.int8(100), np.int8(1)
+    assert arithmetic.parameter_count(channels, channels, (3, 3), groups) == 100 * 901
+    assert (
+        arithmetic.flop_count(np.array(9), channels, channels, 3, groups=groups)
+        == 2 * 7 * 3 * 10**4
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

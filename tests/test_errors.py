@@ -146,6 +146,18 @@ REFUSED = {
     "too few workers": (X, W, {"workers": -10_000}, ValueError, ["workers=-10000"]),
     "fractional workers": (X, W, {"workers": 1.5}, TypeError, ["workers=1.5", "integer"]),
     "text as workers": (X, W, {"workers": "2"}, TypeError, ["workers='2'", "integer"]),
+    "one worker, as a float": (X, W, {"workers": 1.0}, TypeError, ["workers=1.0", "integer"]),
+    "ragged x": ([[1, 2], [3]], W, {}, ValueError, ["x is no array", "inhomogeneous"]),
+    "ragged w": (X, [[1, 2], [3]], {}, ValueError, ["w is no array", "inhomogeneous"]),
+    "text as axes": (X, W, {"axes": "xy"}, TypeError, ["axes='xy'", "integers"]),
+    "array as boundary": (
+        X, W, {"boundary": np.array(1)}, ValueError, ["boundary=array(1)", "mirror"],
+    ),
+    "array as overflow": (X, W, {"overflow": X}, ValueError, ["overflow=array", "saturate"]),
+    "array as method": (X, W, {"method": X}, ValueError, ["method=array", "direct"]),
+    "one number in a list as fill value": (
+        X, W, {"fill_value": [1], "mode": "full"}, TypeError, ["fill_value=[1]", "number"],
+    ),
 }  # fmt: skip
 
 
@@ -296,3 +308,15 @@ def test_plans_are_not_pickled(plan):
     """The error says what to do instead."""
     with pytest.raises(TypeError, match="cannot be pickled: .* call pyconv"):
         pickle.dumps(plan)
+
+
+def test_arrays_without_axes_are_numbers():
+    """As sums and parameters come out of NumPy."""
+    x = np.arange(5.0)
+    keywords = {"axes": 0, "stride": 2, "dilation": 2, "fill_value": 3.0, "workers": 1}
+    arrays = {name: np.array(value) for name, value in keywords.items()}
+    expected = pyconv.correlate(x, [1, 2], "full", **keywords)
+    assert bits(pyconv.correlate(x, [1, 2], "full", **arrays)) == bits(expected)
+    assert pyconv.nn.functional.conv1d(
+        x[None], np.ones((1, 1, 2)), padding=np.array(1), stride=np.array(1)
+    ).shape == (1, 6)

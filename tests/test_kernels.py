@@ -415,6 +415,7 @@ def test_wrong_values_are_named(call, message):
         (lambda: kernels.sobel(0.0), "axis=0.0: integers"),
         (lambda: kernels.motion([3]), r"length=\[3\]: a number"),
         (lambda: kernels.gabor(4, None), "orientation=None: a number"),
+        (lambda: kernels.sobel(dtype="no"), "dtype: 'no' is not a dtype"),
         (lambda: kernels.sobel(dtype="U1"), "dtype=<U1: integer and floating-point"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv.algorithms.base import layer_summation_bound
+from pyconv.algorithms.casting import layer_loop
 from pyconv.layer_problem import PADDING_MODES, Options, make_layer_problem
 from pyconv.nn import functional, grad
 
@@ -235,6 +236,46 @@ def test_a_transposed_layer_is_the_adjoint(rng, case):
         assert (TRANSPOSE_WEIGHT[n](dy, w.shape, d, **options) * w).sum() == product
 
 
+#: Images whose pixels lie around the vectors of every variant, kernels and options.
+FEW_PIXELS = [
+    *(((h, w), (1, 1), {}) for h, w in [(1, 1), (1, 3), (2, 2), (3, 3), (1, 15), (4, 4), (1, 17)]),
+    *(((h, w), (1, 1), {}) for h, w in [(5, 5), (1, 31), (3, 11), (7, 7), (5, 13), (13, 15)]),
+    ((7, 7), (3, 3), {"padding": 1}),
+    ((9, 10), (3, 3), {"padding": 1, "stride": 2}),
+    ((7, 9), (1, 1), {"stride": 2}),
+    ((3, 4), (2, 3), {"padding": 2, "dilation": 2, "padding_mode": "reflect"}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_read_as_they_lie(rng, isa, dtype):
+    """Rows of weights that no one packs, of any distance: the definition, and the same bits."""
+    lanes = isa.vector_bytes() // np.dtype(dtype).itemsize
+    terms = itertools.cycle([lanes - 1, 1, lanes, 70, lanes + 1, 2 * lanes, 600])
+    outputs = itertools.cycle([1, 25, 64, 3, 7, 48, 8, 17, 9])
+    rows = itertools.cycle([np.s_[:], np.s_[::-1], np.s_[::2]])
+    read = 0
+    for (size, kernel, options), groups in itertools.product(FEW_PIXELS, (1, 2)):
+        channels, outs = next(terms), next(outputs) * groups
+        x = small(rng, (2, channels * groups, *size), dtype)
+        w = small(rng, (2 * outs, channels, *kernel), dtype)[next(rows)][:outs]
+        w.flags.writeable = False
+        b = small(rng, (outs,), dtype)
+        given = {"groups": groups, **options}
+        problem = make_layer_problem(x.shape, w.shape, np.dtype(dtype), Options(**given))
+        read += w.nbytes <= 2**18 and layer_loop(problem).takes(w)
+        expected, _ = layer_oracles.conv(x, w, b, **given)
+        given["method"] = "blocked"
+        plan = functional.plan_conv(x.shape, w, b, **given)
+        for y in (functional.conv2d(x, w, b, **given), plan(x)):
+            np.testing.assert_array_equal(y, expected)
+        x, w = noise(rng, x.shape, dtype), noise(rng, w.shape, dtype)
+        y = functional.conv2d(x, w, b, workers=1, **given)
+        for workers in (2, 5):
+            assert bits(functional.conv2d(x, w, b, workers=workers, **given)) == bits(y)
+    assert read > len(FEW_PIXELS)
+
+
 #: Shapes of kernels, and options.
 DEPTHWISE = [
     ((3, 3), {"padding": 1}),
@@ -312,6 +353,9 @@ def test_depthwise_slabs_and_panels(rng, isa, method):
         ((1, 2, 4, 9, 20), (4, 1, 3, 3, 3), {"padding": 1, "stride": (2, 1, 2)}),
         ((1, 9, 4, 5, 6), (9, 1, 1, 3, 3), {"padding": (0, 1, 1)}),
         ((1, 9, 2, 5, 6), (9, 1, 1, 3, 3), {"padding": ((0, 2), (1, 1), (1, 1))}),
+        ((1, 9, 2, 5, 6), (9, 1, 1, 3, 3), {"padding": ((2, 0), (1, 1), (1, 1))}),
+        ((1, 3, 9, 5, 6), (21, 1, 3, 3, 3), {"padding": (2, 1, 1), "dilation": (2, 1, 1)}),
+        ((2, 17, 5, 5), (51, 1, 3, 3), {"padding": 1}),
     ]:
         x, w = small(rng, shape, "float32"), small(rng, w_shape, "float32")
         expected, _ = layer_oracles.conv(x, w, groups=shape[1], **options)

@@ -1,6 +1,8 @@
 """Memory layout never shows: every kind of array gives the bits of its contiguous copy."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -173,6 +175,22 @@ def test_broadcast_axes(engine, rng, axes):
         w = noise(rng, (2,), "float32")
         expected = engine(x.copy(), w, axes=axes, mode="same")
         assert bits(engine(x, w, axes=axes, mode="same")) == bits(expected)
+
+
+#: Samples of a pixel 256 MiB apart, which no loop may walk: minutes, for one that did.
+FAR_APART = """
+import numpy as np, pyconv
+room = np.zeros((3, 8192, 8192), np.float32)
+x = room[:, :900, :900].transpose(1, 2, 0)
+x[450:] = 1
+y = pyconv.correlate(x, np.ones((3, 3), np.float32), axes=(0, 1), method="direct")
+assert y.shape == (898, 898, 3) and (y[:448] == 0).all() and (y[450:] == 9).all()
+"""
+
+
+def test_the_room_between_samples_takes_no_time():
+    """Samples of a pixel that lie in planes of their own, in an array larger than the cache."""
+    subprocess.run([sys.executable, "-c", FAR_APART], check=True, timeout=30)
 
 
 # ---- what loops may assume ---------------------------------------------------------------------

@@ -135,6 +135,9 @@ def test_agrees_with_skimage(rng):
         (([1, 2j, 3], [1, 2]), {}, TypeError, "image has dtype complex128"),
         (([1, 2, 3], [1, 2j]), {}, TypeError, "template has dtype complex128"),
         (([1, 2], [1, 2, 3]), {}, ValueError, "would be empty"),
+        (([1, 2], [[1, 2]]), {}, ValueError, r"template has shape \(1, 2\) and image \(2,\)"),
+        (([1, 2], []), {}, ValueError, r"template has shape \(0,\)"),
+        (([1, 2], 1), {}, ValueError, r"template has shape \(\)"),
         (([1, 2, 3], [1, 2]), {"mask": [1, 0]}, TypeError, "mask has dtype int64"),
         (([1, 2, 3], [1, 2]), {"mask": [True]}, ValueError, "mask has shape"),
         (([1, 2, 3], [1, 2]), {"mask": [True, True]}, ValueError, "mask leaves nothing"),
@@ -201,6 +204,7 @@ def test_many_signals(rng):
     [
         (([1, 2], [1, 2], -1), ValueError, "maxlag=-1"),
         (([1, 2], [1, 2], 1.5), TypeError, "maxlag=1.5"),
+        (([1, 2], [1, 2], 2**62), ValueError, "maxlag=46"),
         (([1, 2], [1, 2], 1, "none"), ValueError, "normalize='none' is unknown"),
         (([], [1, 2]), ValueError, "a has shape"),
         (([1, 2], []), ValueError, "b has shape"),

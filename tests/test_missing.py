@@ -178,6 +178,59 @@ def test_transforms(dtype, method, rng):
     assert np.array_equal(covered == 0, np.isnan(right))
 
 
+@pytest.mark.parametrize("boundary", ["constant", "mirror", "wrap"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["direct", "fft"])
+def test_both_sums_in_one_loop(isa, method, dtype, boundary, rng):
+    """Of lines, images and volumes: by NaN, by mask and by both, the same bits on any threads."""
+    close = 50 * np.finfo(dtype).eps * (1 if method == "direct" else 64)
+    for shape, taps in (
+        ((700,), (9,)),
+        ((2, 65), (3,)),
+        ((41, 70), (5, 4)),
+        ((9, 10, 33), (2, 3, 4)),
+    ):
+        n = len(taps)
+        axes = tuple(range(-n, 0))
+        x, seen = gappy(rng, shape, dtype)
+        seen[..., -shape[-1] // 4 :] = True
+        w = (rng.random(taps) + 0.1).astype(dtype)
+        half = rng.random(shape) < 0.5
+        for stride, dilation in ((1, 1), (2, 1), (1, 2)):
+            keywords = {"axes": axes, "stride": stride, "dilation": dilation}
+            args = ("full", boundary)
+            right = expected(x, seen, w, *args, fill_value=3, **keywords)
+            keywords["method"] = method
+            y = pyconv.correlate(x, w, *args, mask=~seen, fill_value=3, workers=1, **keywords)
+            np.testing.assert_allclose(y, right, rtol=close, atol=close * 50)
+            for given, mask, policy, workers in (
+                (with_nan(x, seen), None, "omit", 1),
+                (with_nan(x, seen | half), ~(seen | ~half), "omit", 1),
+                (with_nan(x, seen), ~seen, "propagate", 3),
+            ):
+                again = pyconv.correlate(
+                    given, w, *args, mask=mask, nan_policy=policy, fill_value=3, workers=workers,
+                    **keywords,
+                )  # fmt: skip
+                assert bits(again) == bits(y)
+
+
+def test_rows_without_gaps_have_the_bits_of_the_plain_call(isa, rng):
+    """Rows of tiles that read no gap, and those that do, in planes that share their rows."""
+    x = rng.standard_normal((7, 60, 50)).astype("float32")
+    w = (rng.random((3, 3, 3)) + 0.1).astype("float32")
+    plain = pyconv.correlate(x, w, "same", "wrap", method="direct")
+    for gap in ((3, 30, 20), (0, 0, 0), (6, 59, 49)):
+        holed = x.copy()
+        holed[gap] = np.nan
+        y = pyconv.correlate(holed, w, "same", "wrap", nan_policy="omit", method="direct")
+        near = [np.minimum((np.arange(n) - at) % n, (at - np.arange(n)) % n) < 2
+                for n, at in zip(x.shape, gap, strict=True)]  # fmt: skip
+        touched = near[0][:, None, None] & near[1][:, None] & near[2]
+        assert np.array_equal(y[~touched], plain[~touched])
+        assert np.all(y[touched] != plain[touched])
+
+
 def test_a_gap_much_larger_than_a_kernel(rng, monkeypatch):
     """What saw nothing is NaN, exactly, and what saw little is exact; for any number of threads."""
     x = rng.standard_normal((400, 410)).astype("float32")
@@ -209,6 +262,23 @@ def test_outside_alone(rng):
             np.testing.assert_allclose(y, right, rtol=1e-6, atol=1e-6)
         y = pyconv.correlate(x, w, fill_value=np.nan, nan_policy="omit")
         np.testing.assert_array_equal(y, pyconv.correlate(x, w))
+
+
+@pytest.mark.parametrize("boundary", ["constant", "nearest"])
+def test_transforms_that_see_little_at_the_border(boundary, rng):
+    """Corners of the full extent see one sample, or nothing but what repeats it."""
+    x = rng.standard_normal((2, 70, 60)).astype("float32")
+    seen = rng.random(x.shape) < 0.9
+    seen[:, 20:50, :30] = False
+    w = np.outer(*2 * [np.exp(-0.5 * np.linspace(-4, 4, 21) ** 2)]).astype("float32")
+    keywords = {"axes": (1, 2), "stride": (1, 2)}
+    right = expected(x, seen, w, "full", boundary, outside=0, **keywords)
+    y = pyconv.correlate(
+        with_nan(x, seen), w, "full", boundary, nan_policy="omit", fill_value=np.nan, method="fft",
+        **keywords,
+    )  # fmt: skip
+    assert np.array_equal(np.isnan(y), np.isnan(right))
+    assert np.nanmax(np.abs(y - right)) / w.sum() < 1e-3
 
 
 def test_weights_of_both_signs(rng):
@@ -324,7 +394,7 @@ def test_max_memory(rng):
     np.testing.assert_allclose(y, right, rtol=1e-14)
     wide = np.zeros((9, 200_000))
     with pytest.raises(MemoryError, match="max_memory=2000000 is too little workspace to leave"):
-        pyconv.correlate(wide, w, mask=wide == 0, max_memory=2_000_000)
+        pyconv.correlate(wide, w, mask=wide == 0, max_memory=2_000_000, method="im2col")
 
 
 def test_threads(rng):

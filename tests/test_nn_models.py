@@ -403,6 +403,13 @@ def test_arguments_of_layers_are_checked():
         (lambda: nn.SGD([nn.Parameter([1.0])], lr=-1), ValueError),
         (lambda: nn.SGD([nn.Parameter([1.0])], nesterov=True), ValueError),
         (lambda: nn.Adam([nn.Parameter([1.0])], betas=(0.9, 1.0)), ValueError),
+        (lambda: nn.Adam([nn.Parameter([1.0])], betas=()), ValueError),
+        (lambda: nn.Adam([nn.Parameter([1.0])], betas=0.9), ValueError),
+        (lambda: nn.SGD([nn.Parameter([1.0])], lr=None), TypeError),
+        (lambda: nn.SGD(None), TypeError),
+        (lambda: nn.MaxPool2d(3, 2, 1, 1, True), TypeError),
+        (lambda: nn.init.he_normal(9), TypeError),
+        (lambda: nn.init.he_normal((2, 3), fan_in=1.5), TypeError),
     ):
         with pytest.raises(error):
             make()

@@ -219,6 +219,9 @@ def test_shapes_that_are_refused():
         pyconv.plan((3, -1), w)
     with pytest.raises(TypeError, match="x=2.5: integers are allowed"):
         pyconv.plan((3, 2.5), w)
+    for shape in ((2**62, 4), (2**40, 2**40)):
+        with pytest.raises(ValueError, match=r"x=\(.*NumPy can address"):
+            pyconv.explain(shape, w)
     with pytest.raises(TypeError, match="x_dtype='f4' is for a shape"):
         pyconv.plan(np.ones(5), w, x_dtype="f4")
     with pytest.raises(ValueError, match="x has shape"):
@@ -249,6 +252,7 @@ EXPLAINED = {
     "long integers": ((300,), (5,), "int64", {"boundary": "wrap", "mode": "full"}),
     "huge span": ((10,), (2,), "float64", {"mode": "full", "dilation": 2**24 + 1, "stride": 10**6}),
     "empty": ((0, 30), (3,), "float32", {}),
+    "rounded": ((60, 70), (5, 3), "float32", {"dtype": "int16", "overflow": "saturate"}),
 }
 
 
@@ -294,6 +298,15 @@ def test_explanation_looks_at_integers():
     assert pyconv.explain((9,), w).sums == np.float32
     with pytest.raises(OverflowError):
         pyconv.explain(np.array([2**62, 2**62]), w * 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bounds_are_those_of_the_sums_that_are_rounded(dtype):
+    """What they are rounded to, to whole numbers, has no ε of its own."""
+    w = np.ones((5, 3), dtype)
+    rounded = pyconv.explain((60, 70), w, dtype="int8").candidates
+    for row, plain in zip(rounded, pyconv.explain((60, 70), w).candidates, strict=True):
+        assert row.error_bound is None or row.error_bound == plain.error_bound
 
 
 @pytest.mark.parametrize("case", EXPLAINED)

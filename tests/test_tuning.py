@@ -126,7 +126,7 @@ def test_every_truncation(monkeypatch, tmp_path, use_file):
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "3", "null", '{"format": "another", "entries": {}}', "\0", '{"format": 1}'],
+    ["[]", "3", "null", '{"format": "another", "entries": {}}', "\0", '{"format": 1}', "[" * 10**5],
 )
 def test_other_files(tmp_path, use_file, text):
     """Whatever it is, calls work."""
@@ -254,7 +254,8 @@ def test_predictions_follow_the_rates(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "rates", ["", "[1]", '{"fft_rate": 0}', '{"fft_rate": "fast"}', '{"fft_rate": 1e999}', "{"]
+    "rates",
+    ["", "[1]", '{"fft_rate": 0}', '{"fft_rate": "fast"}', '{"fft_rate": 1e999}', "{", "[" * 10**5],
 )
 def test_unsound_rates_are_not_taken(tmp_path, use_file, rates):
     """Whatever somebody has written into the file."""

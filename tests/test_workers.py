@@ -156,7 +156,7 @@ def test_omp_num_threads_is_respected():
     """A limit, not a wish: more than the CPUs is not used, nonsense is ignored."""
     assert cpus_in_child({"OMP_NUM_THREADS": "1"}) == 1
     unset = cpus_in_child({"OMP_NUM_THREADS": ""})
-    for value in ("10000", "0", "many"):
+    for value in ("10000", "0", "many", "²"):
         assert cpus_in_child({"OMP_NUM_THREADS": value}) == unset
 
 

@@ -9,10 +9,23 @@
 # samples, and taps are whole pixels apart.
 
 cdef enum:
-    STENCIL_TILE_LIMIT = 512        # the largest tile of any variant, in samples
+    # Sums of tiles side by side that are not stored as they are, in samples: of at least one
+    # tile of any variant. To write them row by row takes a call for each.
+    STENCIL_TILE_LIMIT = 4096
     LINE_BYTES = 64                 # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
+
+
+cdef struct Gaps:
+    # Samples that are missing: NaN, those under a mask, or both.
+    bint nan, masked
+    bint careful                    # some weights are so small that W / Σ m·w might overflow
+    Source mask                     # nothing is masked outside
+    Py_ssize_t z_stride, y_stride   # of the mask, in bytes
+    const char* samples
+    const Py_ssize_t* batch
+    gaps_weights weights
 
 
 cdef struct Stencil:
@@ -39,6 +52,10 @@ cdef struct Stencil:
     Py_ssize_t out_item, out_z, out_y
     bint streaming          # past the cache: the result is large and its rows are aligned alike
     bint prefetching        # x is larger than the cache
+    # Where samples are left out, else NULL. Behind the slots lie as many more, of ones and zeros
+    # where samples were seen and not, of which every output is a second sum.
+    const Gaps* gaps
+    int sums                # of an output: 2 with gaps, else 1
     # Units.
     Py_ssize_t n_batch, n_planes, n_slabs, n_panels
     Py_ssize_t unit_planes, unit_rows, unit_cols
@@ -57,6 +74,7 @@ cdef void set_pitch(Stencil* s, Py_ssize_t pitch) noexcept nogil:
 cdef struct Block:
     # Outputs that are computed together: planes, rows of one comb, pixels; ends are excluded.
     Py_ssize_t plane_from, plane_to, comb, row_from, row_to, col_from, col_to
+    const char* mask                # of its batch item, with gaps
 
 
 cdef struct Part:
@@ -67,49 +85,55 @@ cdef struct Part:
 
 
 # Inlined by demand: in a module of many loops the compiler would not do it by itself.
-cdef inline void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
-                          const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
+cdef inline void run_tile(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                          const stencil_segment* segments, tile_t* y, Py_ssize_t y_pitch,
                           bint streaming) noexcept nogil:
-    cdef const sum_t* w = <const sum_t*>s.weights
+    cdef const tile_t* w = <const tile_t*>s.weights
     if s.line:
-        if sum_t is float:
+        if tile_t is float:
             line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             line_double(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+        elif tile_t is int16_t:
+            line_int16(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
         else:
             line_uint64(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
     elif s.flat:
-        if sum_t is float:
+        if tile_t is float:
             flat_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             flat_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            flat_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             flat_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
     elif s.sets == NULL:
-        if sum_t is float:
+        if tile_t is float:
             area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             area_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            area_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
     else:
-        if sum_t is float:
+        if tile_t is float:
             columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        else:
+        elif tile_t is uint64_t:
             columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
 
 
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
-                    Py_ssize_t pixels, sum_t* slot) noexcept nogil:
+                    Py_ssize_t pixels, tile_t* slot) noexcept nogil:
     """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
     cdef Py_ssize_t c, q, f, taps, index, top, start, first, count, before, until_end
     cdef Py_ssize_t step = s.x.axis.stride
     cdef bint plain = s.x.same and s.x.group == 1 and step == 1
     cdef const char* row
-    cdef sum_t* out
+    cdef tile_t* out
     for c in range(least(s.y.phases, s.y.taps)):
         taps = ceil_div(s.y.taps - c, s.y.phases)
         start = 0 if row_from == 0 else row_from + taps - 1
@@ -139,29 +163,53 @@ cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
 
 # ---- one unit -------------------------------------------------------------------------------
 
-cdef void emit_tile(const Stencil* s, const sum_t* tile, Py_ssize_t rows, Py_ssize_t cols,
+cdef void emit_tiles(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                     const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols, char* out,
+                     tile_t* tiles, const char* ahead) noexcept nogil:
+    """Compute a row of tiles that is not stored as it is; columns before the last are whole
+    tiles, and the last tile overlaps.
+    """
+    cdef Py_ssize_t most_cols = STENCIL_TILE_LIMIT // (s.tile_rows * s.tile_cols) * s.tile_cols
+    cdef Py_ssize_t last = most(0, cols - s.tile_cols), at = 0, first, n, i, r
+    while at < cols:
+        first = least(at, last)
+        n = least(most_cols, cols - first)
+        i = 0
+        while i < n:
+            i = least(i, most(0, n - s.tile_cols))
+            if ahead != NULL:
+                prefetch_rows(s, ahead + (first + i) * s.x.sample_stride)
+            run_tile(s, x + first + i, pitch, segments, tiles + i, most_cols, False)
+            i += s.tile_cols
+        for r in range(rows):
+            s.emit(tiles + r * most_cols, n, out + r * s.y.comb * s.out_y + first * s.out_item,
+                   s.out_item)
+        at = first + n
+
+
+cdef void copy_tile(const Stencil* s, const tile_t* tile, Py_ssize_t rows, Py_ssize_t cols,
                     char* out) noexcept nogil:
     cdef Py_ssize_t r
     for r in range(rows):
-        if s.stored:
-            memcpy(out + r * s.y.comb * s.out_y, tile + r * s.tile_cols,
-                   cols * <Py_ssize_t>sizeof(sum_t))
-        else:
-            s.emit(tile + r * s.tile_cols, cols, out + r * s.y.comb * s.out_y, s.out_item)
+        memcpy(out + r * s.y.comb * s.out_y, tile + r * s.tile_cols,
+               cols * <Py_ssize_t>sizeof(tile_t))
 
 
-cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+cdef void run_tile_row(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                         const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols,
-                        char* out, sum_t* tile, const char* ahead) noexcept nogil:
+                        char* out, tile_t* tile, const char* ahead) noexcept nogil:
     """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps.
 
     ``ahead`` is where the next rows of the caller's array lie, or NULL.
     """
     cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
-    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
-    cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(tile_t)
+    cdef bint whole = rows == s.tile_rows and cols >= s.tile_cols
     cdef bint streaming = s.streaming and whole and cols > first
     cdef bint swapping
+    if not s.stored:
+        emit_tiles(s, x, pitch, segments, rows, cols, out, tile, ahead)
+        return
     if streaming:  # the tiles after the first begin at a cache line
         first -= past_line(s, out, first)
     n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
@@ -169,7 +217,7 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
     # what the tile on its left is still writing, and waits, if x and y begin alike in a page,
     # as large arrays do: there tiles are swapped in pairs.
     swapping = <uintptr_t>(out - <const char*>x) % 4096 < <uintptr_t>(
-        2 * s.tile_cols * <Py_ssize_t>sizeof(sum_t))
+        2 * s.tile_cols * <Py_ssize_t>sizeof(tile_t))
     for i in range(n):
         at = tile_in_turn(i, n) if swapping else i
         count = first
@@ -183,10 +231,10 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
         # A line that is in the cache already would be thrown out by a store past it: there tiles
         # do not write what their neighbours do.
         if whole and (skip == 0 and count == s.tile_cols or not streaming):
-            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, streaming)
+            run_tile(s, x + at, pitch, segments, <tile_t*>out + at, y_pitch, streaming)
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
-            emit_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+            copy_tile(s, tile + skip, rows, least(count, cols - at) - skip,
                       out + (at + skip) * s.out_item)
 
 
@@ -212,20 +260,22 @@ cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
 
 
 cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssize_t n_parts,
-                    const char* x, char* out, sum_t* work) noexcept nogil:
+                    const char* x, char* out, tile_t* work) noexcept nogil:
     """Compute a block, row of tiles by row of tiles, each from the first part to the last."""
     cdef Py_ssize_t rows = b.row_to - b.row_from
     cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
     cdef Py_ssize_t first_row = (b.comb + b.row_from * s.y.comb) * s.y.stride - s.y.low
     cdef Py_ssize_t first_plane, zcomb, oz, t, r, at, filled
-    # Workspace: slots, a tile, segments of copies, segments in place, the plane in each slot,
-    # each tap's slot, which are new.
-    cdef sum_t* tile = work + s.n_slots * s.plane
-    cdef stencil_segment* copied = <stencil_segment*>(tile + STENCIL_TILE_LIMIT)
+    # Workspace: slots and a tile for each sum, segments of copies, segments in place, the plane in
+    # each slot, each tap's slot, which are new, the last row of each slot with a gap.
+    cdef tile_t* tile = work + s.sums * s.n_slots * s.plane
+    cdef stencil_segment* copied = <stencil_segment*>(tile + s.sums * STENCIL_TILE_LIMIT)
     cdef stencil_segment* in_place = copied + s.n_segments
     cdef Py_ssize_t* held = <Py_ssize_t*>(in_place + s.n_segments)
     cdef Py_ssize_t* slots = held + s.n_slots
     cdef Py_ssize_t* fresh = slots + s.n_slots
+    cdef Py_ssize_t* last_gap = fresh + s.n_slots
+    cdef bint missing
     cdef char* out_rows
     set_segments_in_place(s, in_place)
     for t in range(s.n_slots):
@@ -244,10 +294,20 @@ cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssiz
                     if fresh[t]:
                         pack_parts(s, parts, n_parts, plane_of(s, x, held[slots[t]]), first_row,
                                    filled, at + tile_rows, work + slots[t] * s.plane)
+                        if s.gaps != NULL:
+                            if filled == 0:
+                                last_gap[slots[t]] = -1
+                            last_gap[slots[t]] = most(last_gap[slots[t]], split_plane(
+                                s, b, held[slots[t]], first_row, filled, at + tile_rows,
+                                work + slots[t] * s.plane + parts[0].at))
+                missing = False
+                if s.gaps != NULL:
+                    for t in range(s.n_slots):
+                        missing |= last_gap[t] >= at
                 filled = at + tile_rows
                 out_rows = out + oz * s.out_z + (b.comb + (b.row_from + at) * s.y.comb) * s.out_y
                 run_part_rows(s, parts, n_parts, x, first_plane, first_row, at, tile_rows, copied,
-                        in_place, out_rows, work, tile)
+                        in_place, out_rows, work, tile, missing)
                 r += s.tile_rows
             oz += s.z.comb
 
@@ -281,7 +341,7 @@ cdef inline const char* plane_of(const Stencil* s, const char* x,
 
 cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* plane,
                      Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
-                     sum_t* slot) noexcept nogil:
+                     tile_t* slot) noexcept nogil:
     cdef Py_ssize_t i, pixels
     for i in range(n_parts):
         if parts[i].packed:
@@ -295,13 +355,16 @@ cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, co
 cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* x,
                   Py_ssize_t first_plane, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t rows,
                   const stencil_segment* copied, const stencil_segment* in_place, char* out,
-                  const sum_t* slots, sum_t* tile) noexcept nogil:
-    """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts."""
+                  const tile_t* slots, tile_t* tile, bint missing) noexcept nogil:
+    """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts.
+
+    Samples that they read may be ``missing``.
+    """
     cdef Py_ssize_t pitch = s.y.step * s.y_stride // s.item
     cdef Py_ssize_t i, first_col, cols
     cdef const char* plane = plane_of(s, x, first_plane + (s.z.taps - 1) * s.z.dilation)
     cdef const char* ahead
-    cdef const sum_t* samples
+    cdef const tile_t* samples
     cdef char* out_part
     for i in range(n_parts):
         first_col = parts[i].col_from * s.x.axis.stride - s.x.axis.low
@@ -312,13 +375,148 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
         out_part = out + parts[i].col_from * s.x.group * s.out_item
         if parts[i].packed:
             samples = slots + parts[i].at + at * s.pitch
-            run_tile_row(s, samples, s.pitch, copied, rows, cols, out_part, tile, ahead)
+            if missing:
+                run_quotients(s, samples, copied, rows, cols, out_part, tile, ahead)
+            else:
+                run_tile_row(s, samples, s.pitch, copied, rows, cols, out_part, tile, ahead)
         else:
-            samples = <const sum_t*>(x + first_plane * s.z_stride
+            samples = <const tile_t*>(x + first_plane * s.z_stride
                                      + (first_row + at * s.y.step) * s.y_stride
                                      + first_col * s.x.pixel_stride)
             run_tile_row(s, samples, pitch, in_place, rows, cols, out_part, tile, ahead)
 
+
+# ---- samples that are missing ---------------------------------------------------------------
+
+cdef double NOTHING = 0         # of either type: its first bytes are a float of 0
+
+
+cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
+                            Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
+                            tile_t* slot) noexcept nogil:
+    """Clear the gaps of what `pack_rows` has just added to a slot, and write what was seen.
+
+    Return the last row of them with a gap, −1 without.
+    """
+    cdef const Gaps* g = s.gaps
+    cdef Py_ssize_t first_col = b.col_from * s.x.axis.stride - s.x.axis.low
+    cdef Py_ssize_t pixels = ((b.col_to - b.col_from - 1) * s.x.axis.stride
+                              + (s.x.axis.taps - 1) * s.x.axis.dilation + 1)
+    cdef Py_ssize_t step = s.x.axis.stride, plane = source_index(&s.z, coordinate)
+    cdef Py_ssize_t c, q, f, taps, start, first, count, row, last = -1
+    cdef bint missing = False
+    cdef const char* mask
+    cdef tile_t* samples
+    cdef tile_t* seen
+    for c in range(least(s.y.phases, s.y.taps)):
+        taps = ceil_div(s.y.taps - c, s.y.phases)
+        start = 0 if row_from == 0 else row_from + taps - 1
+        for f in range(least(s.x.axis.phases, s.x.axis.taps)):
+            first = f * s.x.axis.dilation % step
+            count = ceil_div(pixels - first, step)
+            first += first_col
+            samples = slot + (c * s.phase_rows + start) * s.pitch + f * s.phase_cols
+            for q in range(start, row_to + taps - 1):
+                seen = samples + s.n_slots * s.plane
+                if g.masked:
+                    row = source_index(&s.y, first_row + c * s.y.dilation + q * s.y.step)
+                    mask = NULL
+                    if plane >= 0 and row >= 0:
+                        mask = b.mask + plane * g.z_stride + row * g.y_stride
+                    pack_pixels(&g.mask, mask, first, step, pixels_before(&s.x, first, step, count),
+                                pixels_until_end(&s.x, first, step, count), count, seen)
+                if tile_t is float:
+                    missing = gaps_split_float(samples, seen, count * s.x.group, g.nan, g.masked)
+                elif tile_t is double:
+                    missing = gaps_split_double(samples, seen, count * s.x.group, g.nan, g.masked)
+                if missing:
+                    last = most(last, q)
+                samples += s.pitch
+    return last
+
+
+cdef void run_quotients(const Stencil* s, const tile_t* x, const stencil_segment* segments,
+                        Py_ssize_t rows, Py_ssize_t cols, char* out, tile_t* tile,
+                        const char* ahead) noexcept nogil:
+    """`run_tile_row` where samples are missing: both sums of a tile, and their quotient."""
+    cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(tile_t)
+    cdef const tile_t* ones = x + s.n_slots * s.plane
+    cdef tile_t* quotients = tile + STENCIL_TILE_LIMIT
+    cdef Py_ssize_t samples = s.tile_rows * s.tile_cols
+    cdef bint whole = rows == s.tile_rows and cols >= s.tile_cols
+    cdef bint streaming = s.streaming and whole and cols > first
+    if streaming:
+        first -= past_line(s, out, first)
+    n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
+    for i in range(n):
+        at = 0 if i == 0 else first + (i - 1) * s.tile_cols
+        count = first if i == 0 else s.tile_cols
+        skip = most(0, at - most(0, cols - s.tile_cols))
+        at -= skip
+        if ahead != NULL:
+            prefetch_rows(s, ahead + at * s.x.sample_stride)
+        run_tile(s, x + at, s.pitch, segments, tile, s.tile_cols, False)
+        if s.gaps.careful:
+            run_tile(s, ones + at, s.pitch, segments, quotients, s.tile_cols, False)
+            if tile_t is float:
+                gaps_divide_float(tile, quotients, 1, samples, 1, &s.gaps.weights)
+            elif tile_t is double:
+                gaps_divide_double(tile, quotients, 1, samples, 1, &s.gaps.weights)
+            copy_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+                      out + (at + skip) * s.out_item)
+        elif whole and (skip == 0 and count == s.tile_cols or not streaming):
+            run_quotient(s, ones + at, segments, tile, <tile_t*>out + at, y_pitch, streaming)
+        else:
+            run_quotient(s, ones + at, segments, tile, quotients, s.tile_cols, False)
+            copy_tile(s, quotients + skip, rows, least(count, cols - at) - skip,
+                      out + (at + skip) * s.out_item)
+
+
+cdef inline void run_quotient(const Stencil* s, const tile_t* ones,
+                              const stencil_segment* segments, const tile_t* sums, tile_t* y,
+                              Py_ssize_t y_pitch, bint streaming) noexcept nogil:
+    """Divide a tile of sums by that over what was seen of the weights."""
+    cdef const tile_t* w = <const tile_t*>s.weights
+    cdef const gaps_weights* g = &s.gaps.weights
+    cdef tile_t whole = <tile_t>g.whole, least = <tile_t>g.least
+    if s.line:
+        if tile_t is float:
+            line_quotient_float(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
+                                s.lanes, streaming)
+        elif tile_t is double:
+            line_quotient_double(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
+                                 s.lanes, streaming)
+    else:
+        if tile_t is float:
+            area_quotient_float(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
+                                y_pitch, streaming)
+        elif tile_t is double:
+            area_quotient_double(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
+                                 y_pitch, streaming)
+
+
+cdef void weigh(const Stencil* s, Gaps* g, Py_ssize_t n, real_t* work) noexcept:
+    """Sum the ``n`` weights as a tile rounds it where everything was seen."""
+    cdef const real_t* w = <const real_t*>s.weights
+    cdef real_t* tile = work + s.sums * s.n_slots * s.plane
+    cdef real_t* ones = tile + STENCIL_TILE_LIMIT
+    cdef stencil_segment* segments = <stencil_segment*>(ones + STENCIL_TILE_LIMIT)
+    cdef Py_ssize_t k
+    for k in range(STENCIL_TILE_LIMIT):
+        ones[k] = 1
+    for k in range(s.n_segments):
+        segments[k] = s.segments[k]
+        segments[k].offset = segments[k].step = 0
+    run_tile(s, ones, 0, segments, tile, s.tile_cols, False)
+    g.weights.whole = tile[0]
+    g.weights.tiny *= abs(g.weights.whole)
+    g.careful = False
+    for k in range(n):
+        g.careful |= 0 < abs(w[k]) < g.weights.tiny
+
+
+# ---- planes and their slots -----------------------------------------------------------------
 
 cdef const char* rows_ahead(const Stencil* s, const char* plane, Py_ssize_t first_row,
                             Py_ssize_t row_to, Py_ssize_t first_col) noexcept nogil:
@@ -370,7 +568,7 @@ cdef Py_ssize_t end_inside(const SpatialAxis* a) noexcept nogil:
 
 
 cdef void run_unit(const Stencil* s, const Block* b, const char* x, char* out,
-                   sum_t* work) noexcept nogil:
+                   tile_t* work) noexcept nogil:
     """Split a block into rows that can be read in place, but for their ends, and the others."""
     cdef Block rows = b[0]
     cdef Stencil strips = s[0]
@@ -461,7 +659,7 @@ cdef Py_ssize_t add_strip(const Stencil* s, Py_ssize_t col_from, Py_ssize_t col_
 
 cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
-                    sum_t* work) noexcept nogil:
+                    tile_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
     cdef Py_ssize_t unit, rest, batch
     cdef Block b
@@ -478,6 +676,8 @@ cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const c
         b.plane_from = rest % s.n_planes * s.unit_planes
         b.plane_to = least(s.z.out, b.plane_from + s.unit_planes)
         batch = rest // s.n_planes
+        if s.gaps != NULL and s.gaps.masked:
+            b.mask = s.gaps.samples + s.gaps.batch[batch]
         if b.row_from < b.row_to:
             run_unit(s, &b, x + x_batch[batch], out + out_batch[batch], work)
     if s.streaming:
@@ -560,6 +760,7 @@ cdef class DirectLoop:
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         self.set_tile(s, False)
         s.n_slots = s.z.taps
+        s.sums = 1
         s.n_batch = n_batch
         self.list_taps()
         self.lay_out(s, 1)
@@ -636,7 +837,7 @@ cdef class DirectLoop:
         cdef Py_ssize_t planes
         cdef double products
         self.cut(s, s.z.out, rows, cols)
-        while s.n_slots * s.plane * item > BUFFER_BYTES:
+        while s.sums * s.n_slots * s.plane * item > BUFFER_BYTES:
             if cols > 4 * few_cols:
                 cols = ceil_div(cols, 2)
             elif rows >= 2 * s.tile_rows:
@@ -662,22 +863,25 @@ cdef class DirectLoop:
 
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
-        cdef size_t size = (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * <size_t>self.item
-        size += 2 * s.n_segments * sizeof(stencil_segment) + 3 * s.n_slots * sizeof(Py_ssize_t)
+        cdef size_t size = s.sums * (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * self.item
+        size += 2 * s.n_segments * sizeof(stencil_segment) + 4 * s.n_slots * sizeof(Py_ssize_t)
         return (size + 127) // 64 * 64
 
     def workspace(self):
-        """Return the bytes of workspace that one thread takes."""
+        """Return the bytes of workspace that one thread takes, half of what it does with gaps."""
         return self.thread_bytes(&self.s)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
-            int threads):
+            int threads, gaps=None):
         """Solve the problem: ``y`` is C-contiguous, ``x`` aligned and in native byte order.
 
         ``w`` has the dtype of the sums; ``fill`` holds one value or one for each sample of a
-        pixel.
+        pixel. With ``gaps`` (mask, whether NaN are missing, sign, least, tiny) samples are left
+        out: the mask is None or of the shape of ``x``, the numbers are those of `divide_gaps`;
+        the dtype of ``y`` is that of the sums, floating-point.
         """
         cdef Stencil s = self.s
+        cdef Gaps g
         cdef Py_ssize_t item = self.item
         cdef Py_ssize_t n_batch = s.n_batch
         cdef Py_ssize_t tables, shared, each, units, done, step
@@ -689,13 +893,15 @@ cdef class DirectLoop:
         s.x.fill = cnp.PyArray_DATA(fill)
         s.x.n_fill = fill.shape[0]
         self.set_result(&s, y, clip)
-        if threads > 1 or s.flat:
+        if gaps is not None:
+            self.set_gaps(&s, &g, gaps)
+        if threads > 1 or s.flat or gaps is not None:
             self.lay_out(&s, threads)
         units = self.units(&s)
         threads = <int>least(threads, units)
         tables = (self.n_weights * item + s.n_segments * sizeof(stencil_segment)
                   + 4 * s.n_segments * sizeof(Py_ssize_t))
-        shared = (tables + 2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        shared = (tables + 3 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = self.thread_bytes(&s)
         block = <char*>take_block(shared + threads * each)
         try:
@@ -703,6 +909,14 @@ cdef class DirectLoop:
             x_batch = <Py_ssize_t*>at
             out_batch = x_batch + n_batch
             list_batch(self.batch, x, y, x_batch, out_batch)
+            if gaps is not None:
+                if g.masked:
+                    g.batch = out_batch + n_batch
+                    list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)
+                if self.sums_code == SUMS_FLOAT:
+                    weigh(&s, &g, self.n_weights, <float*>(block + shared))
+                else:
+                    weigh(&s, &g, self.n_weights, <double*>(block + shared))
             step = most(threads, <Py_ssize_t>(
                 threads * PRODUCTS_BETWEEN_SIGNALS
                 / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
@@ -718,6 +932,10 @@ cdef class DirectLoop:
                     run_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                                        cnp.PyArray_BYTES(y), out_batch,
                                        <double*>(block + shared), each)
+                elif self.sums_code == SUMS_INT16:
+                    run_shared[int16_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
+                                        cnp.PyArray_BYTES(y), out_batch,
+                                        <int16_t*>(block + shared), each)
                 else:
                     run_shared[uint64_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                                          cnp.PyArray_BYTES(y), out_batch,
@@ -729,19 +947,7 @@ cdef class DirectLoop:
 
     cdef int set_source(self, Stencil* s, cnp.ndarray x) except -1:
         cdef Py_ssize_t item = self.item
-        cdef Py_ssize_t last = x.ndim - 1
-        cdef int code = row_codes[cnp.PyArray_TYPE(x)]
-        s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
-        s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
-        s.x.pixel_stride = x.strides[self.axis_of[2]]
-        while last > 0 and x.shape[last] == 1:  # such an axis may have any stride
-            last -= 1
-        if self.axis_of[2] == x.ndim - 1 and s.x.axis.size > 1:
-            s.x.pixel_stride = x.strides[last]
-        s.x.sample_stride = s.x.pixel_stride if s.x.group == 1 else x.strides[last]
-        set_row_load(&s.x, self.sums_code, code)
-        s.x.same = (code == self.sums_row and s.x.sample_stride == item
-                  and s.x.pixel_stride == s.x.group * item)
+        self.set_strides(&s.x, &s.z_stride, &s.y_stride, x)
         s.readable = (s.x.same and s.x.axis.stride == 1
                       and s.y_stride % item == 0 and s.z_stride % item == 0)
         # Rows a multiple of 4 KiB apart fall into the same sets of the cache: as few as a flat
@@ -750,7 +956,45 @@ cdef class DirectLoop:
             s.readable = STENCIL_FLAT_ROWS <= 4 and s.y.taps < TALL
             if s.readable:
                 self.set_tile(s, True)
-        s.prefetching = not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
+        # Samples that are further apart than a cache line are not prefetched: a tile's rows would
+        # be as many lines as it has samples, or, apart by whole planes, any number of them.
+        s.prefetching = (not s.line and cnp.PyArray_NBYTES(x) > CACHE_BYTES
+                         and s.x.sample_stride <= LINE_BYTES
+                         and s.x.pixel_stride == s.x.group * s.x.sample_stride)
+        return 0
+
+    cdef int set_strides(self, Source* source, Py_ssize_t* z_stride, Py_ssize_t* y_stride,
+                         cnp.ndarray x) except -1:
+        """Say where the samples of an array lie, and of which type they are."""
+        cdef Py_ssize_t last = x.ndim - 1
+        cdef int code = row_codes[cnp.PyArray_TYPE(x)]
+        z_stride[0] = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+        y_stride[0] = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        source.pixel_stride = x.strides[self.axis_of[2]]
+        while last > 0 and x.shape[last] == 1:  # such an axis may have any stride
+            last -= 1
+        if self.axis_of[2] == x.ndim - 1 and source.axis.size > 1:
+            source.pixel_stride = x.strides[last]
+        source.sample_stride = source.pixel_stride if source.group == 1 else x.strides[last]
+        set_row_load(source, self.sums_code, code)
+        source.same = (code == self.sums_row and source.sample_stride == self.item
+                       and source.pixel_stride == source.group * self.item)
+        return 0
+
+    cdef int set_gaps(self, Stencil* s, Gaps* g, gaps) except -1:
+        """Prepare for samples that are missing: all that is read is copied, without them."""
+        mask, g.nan, g.weights.sign, g.weights.least, g.weights.tiny = gaps
+        g.masked = mask is not None
+        if g.masked:
+            g.mask = s.x
+            g.mask.fill = &NOTHING
+            g.mask.n_fill = 1
+            g.samples = cnp.PyArray_BYTES(mask)
+            self.set_strides(&g.mask, &g.z_stride, &g.y_stride, mask)
+        s.gaps = g
+        s.sums = 2
+        s.readable = False
+        self.set_tile(s, False)
         return 0
 
     cdef int set_result(self, Stencil* s, cnp.ndarray y, bint clip) except -1:
@@ -815,7 +1059,7 @@ cdef class DirectLoop:
 
 cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,
                      const char* x, const Py_ssize_t* x_batch, char* out,
-                     const Py_ssize_t* out_batch, sum_t* work, Py_ssize_t each) noexcept:
+                     const Py_ssize_t* out_batch, tile_t* work, Py_ssize_t each) noexcept:
     """Run units first … first + count − 1, contiguous runs of them on each thread."""
     cdef int t
     if threads == 1:
@@ -824,4 +1068,4 @@ cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int t
     else:
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
+                      x_batch, out, out_batch, <tile_t*>(<char*>work + t * each))

@@ -34,15 +34,19 @@ typedef struct {
 #define SCALAR float
 #define SUFFIX(name) fft_##name##_float
 #define SUFFIX_BLOCK 4 /* scalars of 128 bits */
+#define SUFFIX_WORD uint32_t /* of a scalar's bits */
 #include "fft_passes.h"
 #undef SCALAR
 #undef SUFFIX
 #undef SUFFIX_BLOCK
+#undef SUFFIX_WORD
 
 #define SCALAR double
 #define SUFFIX(name) fft_##name##_double
 #define SUFFIX_BLOCK 2
+#define SUFFIX_WORD uint64_t
 #include "fft_passes.h"
 #undef SCALAR
 #undef SUFFIX
 #undef SUFFIX_BLOCK
+#undef SUFFIX_WORD

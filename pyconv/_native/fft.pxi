@@ -7,6 +7,9 @@
 # is relative to its own samples. A tile with NaN or infinity is refused: in a transform it would
 # reach every output of the pair.
 #
+# Where samples are left out, a tile of them and that of what was seen of them are the two parts:
+# one transform makes both sums, and their quotient is what is drained.
+#
 # In one dimension ("line") rows follow each other: the tile is one long transform in four steps,
 # joined by `turns` (Bailey, "FFTs in external or hierarchical memory", 1990).
 
@@ -48,8 +51,18 @@ cdef extern from "fft.h":
                        float first_factor, float second_factor) noexcept nogil
     void fft_get_double(const double* part, Py_ssize_t panel, double* row, Py_ssize_t n,
                         double first_factor, double second_factor) noexcept nogil
-    void fft_stream_row_float(const float* row, float* to, Py_ssize_t n) noexcept nogil
-    void fft_stream_row_double(const double* row, double* to, Py_ssize_t n) noexcept nogil
+    void fft_largest_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                           float* most) noexcept nogil
+    void fft_largest_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                            double* most) noexcept nogil
+    ctypedef struct fft_shares_float:
+        float factor, second, seen_factor, whole, sign, thin
+    ctypedef struct fft_shares_double:
+        double factor, second, seen_factor, whole, sign, thin
+    int fft_quotients_float(const float* part, Py_ssize_t panel, float* row, Py_ssize_t n,
+                            const fft_shares_float* shares) noexcept nogil
+    int fft_quotients_double(const double* part, Py_ssize_t panel, double* row, Py_ssize_t n,
+                             const fft_shares_double* shares) noexcept nogil
     void fft_scale_float(float* part, Py_ssize_t panel, Py_ssize_t panels, float first_factor,
                          float second_factor) noexcept nogil
     void fft_scale_double(double* part, Py_ssize_t panel, Py_ssize_t panels, double first_factor,
@@ -87,15 +100,20 @@ cdef struct Overlap:
     Py_ssize_t out_z, out_y, out_x
     bint streaming                  # past the cache: the result is large
     bint prefetching                # x is larger than the cache
+    const Gaps* gaps                # where samples are left out, else NULL
+    double thin                     # less than that of the weights is too little for a quotient
+    unsigned char* thinly           # of each tile: whether some outputs saw less
 
 
 cdef struct Tile:
     const char* x
+    const char* mask                # with gaps
     char* out
     Py_ssize_t z, y, col            # its first outputs, of stride 1
     Py_ssize_t planes, rows, cols   # its outputs
     int exponent                    # its samples were multiplied by 2 to minus this
     bint empty                      # they are all zero
+    bint unseen                     # they are all missing
 
 
 cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssize_t* x_batch,
@@ -114,7 +132,10 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = False
+    tile.empty = tile.unseen = False
+    tile.mask = NULL
+    if s.gaps != NULL and s.gaps.masked:
+        tile.mask = s.gaps.samples + s.gaps.batch[rest]
 
 
 cdef inline Py_ssize_t dense_outputs(const SpatialAxis* a) noexcept nogil:
@@ -170,20 +191,61 @@ cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_s
         fft_put_double(samples, part, s.panel, s.panels, energy)
 
 
+cdef void put_split(const Overlap* s, const char* row, const char* mask, const char* ahead,
+                    Py_ssize_t first, Py_ssize_t n, real_t* part, real_t* buffer,
+                    real_t* energy) noexcept nogil:
+    """`put_samples`, with zeros where they are missing, and 1 or 0 in the other part."""
+    cdef Py_ssize_t whole = s.along_x.n, before, until_end
+    cdef real_t* seen = buffer + whole
+    cdef real_t* count = energy + s.lanes
+    if n <= 0:
+        if real_t is float:
+            fft_clear_float(part, s.panel, s.panels)
+            fft_clear_float(part + s.lanes, s.panel, s.panels)
+        else:
+            fft_clear_double(part, s.panel, s.panels)
+            fft_clear_double(part + s.lanes, s.panel, s.panels)
+        return
+    before = pixels_before(&s.x, first, 1, n)
+    until_end = pixels_until_end(&s.x, first, 1, n)
+    pack_pixels(&s.x, row, first, 1, before, until_end, n, buffer)
+    if ahead != NULL and before < until_end and s.x.same:
+        prefetch_row(ahead + (first + before) * <Py_ssize_t>sizeof(real_t),
+                     (until_end - before) * <Py_ssize_t>sizeof(real_t))
+    if s.gaps.masked:
+        pack_pixels(&s.gaps.mask, mask, first, 1, before, until_end, n, seen)
+    memset(buffer + n, 0, (whole - n) * sizeof(real_t))
+    memset(seen + n, 0, (whole - n) * sizeof(real_t))
+    if real_t is float:
+        gaps_split_float(buffer, seen, n, s.gaps.nan, s.gaps.masked)
+        fft_put_float(buffer, part, s.panel, s.panels, energy)
+        fft_put_float(seen, part + s.lanes, s.panel, s.panels, count)
+    else:
+        gaps_split_double(buffer, seen, n, s.gaps.nan, s.gaps.masked)
+        fft_put_double(buffer, part, s.panel, s.panels, energy)
+        fft_put_double(seen, part + s.lanes, s.panel, s.panels, count)
+
+
 cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* buffer,
                       real_t* energy) noexcept nogil:
-    """Write one part of a tile; return the sum of the squares of its samples."""
+    """Write one part of a tile, with gaps both; return the sum of the squares of its samples."""
     cdef Py_ssize_t first = tile.col - s.x.axis.low
     cdef Py_ssize_t cols = tile.cols + reach(&s.x.axis)
     cdef Py_ssize_t planes = tile.planes + reach(&s.z)
     cdef Py_ssize_t rows = tile.rows + reach(&s.y)
     cdef Py_ssize_t element = 2 * s.lanes
-    cdef Py_ssize_t k, r, plane, line
+    cdef Py_ssize_t k, r, n, plane, line
     cdef const char* row
     cdef const char* ahead
+    cdef const char* mask
     cdef double total = 0
-    memset(energy, 0, s.lanes * sizeof(real_t))
-    if s.line:
+    memset(energy, 0, (s.lanes if s.gaps == NULL else 2 * s.lanes) * sizeof(real_t))
+    if s.line and s.gaps != NULL:
+        for r in range(s.along_y.n):
+            put_split(s, tile.x, tile.mask, NULL, first + r * s.along_x.n,
+                      least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
+                      energy)
+    elif s.line:
         for r in range(s.along_y.n):
             put_samples(s, tile.x, NULL, first + r * s.along_x.n,
                         least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
@@ -191,7 +253,7 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
     else:
         for k in range(s.along_z.n):
             for r in range(s.along_y.n):
-                row = NULL
+                row = mask = NULL
                 ahead = NULL
                 if k < planes and r < rows:
                     plane = source_index(&s.z, tile.z - s.z.low + k)
@@ -200,26 +262,37 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
                         row = tile.x + plane * s.z_stride + line * s.y_stride
                         if s.prefetching and line + PREFETCH_ROWS < s.y.size:
                             ahead = row + PREFETCH_ROWS * s.y_stride
-                put_samples(s, row, ahead, first, cols if k < planes and r < rows else 0,
-                            part + k * s.plane + r * element, buffer, energy)
+                        if tile.mask != NULL:
+                            mask = (tile.mask + plane * s.gaps.z_stride
+                                    + line * s.gaps.y_stride)
+                n = cols if k < planes and r < rows else 0
+                if s.gaps == NULL:
+                    put_samples(s, row, ahead, first, n, part + k * s.plane + r * element, buffer,
+                                energy)
+                else:
+                    put_split(s, row, mask, ahead, first, n, part + k * s.plane + r * element,
+                              buffer, energy)
     for k in range(s.lanes):
         total += energy[k]
     return total
 
 
-cdef double largest_sample(const Overlap* s, const real_t* part) noexcept nogil:
+cdef double largest_sample(const Overlap* s, const real_t* part, real_t* most) noexcept nogil:
     """Return the largest magnitude of one part of a tile, or a NaN or infinity if it has one."""
-    cdef Py_ssize_t k, r, p, lane
+    cdef Py_ssize_t k, r, lane
     cdef double v, largest = 0
+    memset(most, 0, s.lanes * sizeof(real_t))
     for k in range(s.along_z.n):
         for r in range(s.along_y.n):
-            for p in range(s.panels):
-                for lane in range(s.lanes):
-                    v = part[k * s.plane + r * 2 * s.lanes + p * s.panel + lane]
-                    if not isfinite(v):
-                        return v
-                    v = v if v >= 0 else -v
-                    largest = v if v > largest else largest
+            if real_t is float:
+                fft_largest_float(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+            else:
+                fft_largest_double(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+    for lane in range(s.lanes):
+        v = most[lane]
+        if not isfinite(v):
+            return v
+        largest = v if v > largest else largest
     return largest
 
 
@@ -238,11 +311,12 @@ cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogi
                                  second)
 
 
-cdef bint settle_scale(const Overlap* s, Tile* tile, real_t* part, double energy) noexcept nogil:
+cdef bint settle_scale(const Overlap* s, Tile* tile, real_t* part, real_t* most,
+                       double energy) noexcept nogil:
     """Scale a tile's samples to about one; return whether they are all finite."""
     cdef double size = sqrt(energy / (s.along_z.n * s.along_y.n * s.along_x.n))
     if not LEAST_ENERGY < energy < MOST_ENERGY:
-        size = largest_sample(s, part)
+        size = largest_sample(s, part, most)
         if not isfinite(size):
             return False
         if size == 0:
@@ -267,8 +341,22 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, Py_ssize_t n, real_t* t, real_
     if (LEAST_ENERGY < first < MOST_ENERGY and LEAST_ENERGY < second < MOST_ENERGY
             and first < ALIKE * second and second < ALIKE * first):
         return True
-    return (settle_scale(s, &pair[0], t, first)
-            and (n < 2 or settle_scale(s, &pair[1], t + s.lanes, second)))
+    return (settle_scale(s, &pair[0], t, energy, first)
+            and (n < 2 or settle_scale(s, &pair[1], t + s.lanes, energy, second)))
+
+
+cdef bint fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
+                     real_t* energy) noexcept nogil:
+    """Fill a tile with its samples and what was seen of them; return whether all is finite."""
+    cdef double size, seen = 0
+    cdef Py_ssize_t k
+    size = fill_tile(s, tile, t, buffer, energy)
+    for k in range(s.lanes):
+        seen += energy[s.lanes + k]
+    tile.unseen = seen == 0
+    if tile.unseen or size < ALIKE * seen and seen < ALIKE * size:
+        return True
+    return settle_scale(s, tile, t, energy, size)
 
 
 cdef void clear_part(const Overlap* s, real_t* part) noexcept nogil:
@@ -382,57 +470,80 @@ cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
 
 # ---- outputs from a tile --------------------------------------------------------------------
 
-cdef void get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_ssize_t n,
-                      char* out, real_t* buffer, real_t factor, real_t second) noexcept nogil:
-    """Write outputs first … first + n − 1 of stride 1 that the stride keeps, of one row."""
+cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_ssize_t n,
+                      char* out, real_t* buffer, real_t factor, real_t second,
+                      real_t seen_factor) noexcept nogil:
+    """Write outputs first … first + n − 1 of stride 1 that the stride keeps, of one row.
+
+    Return whether some saw too little.
+    """
     cdef Py_ssize_t stride = s.x.axis.stride
     cdef Py_ssize_t skipped = ceil_div(first, stride) * stride - first
     cdef Py_ssize_t j, kept = ceil_div(n - skipped, stride)
     cdef real_t* row = buffer
-    cdef bint direct = s.stored and stride == 1
+    cdef bint direct = s.stored and stride == 1, thin = False
+    cdef fft_shares_float floats
+    cdef fft_shares_double doubles
     if kept <= 0:
-        return
+        return False
     if direct and not s.streaming:
         row = <real_t*>out + first
     if real_t is float:
-        fft_get_float(part, s.panel, row, n, factor, second)
+        if s.gaps == NULL:
+            fft_get_float(part, s.panel, row, n, factor, second)
+        else:
+            floats.factor, floats.second, floats.seen_factor = factor, second, seen_factor
+            floats.whole, floats.sign = <float>s.gaps.weights.whole, <float>s.gaps.weights.sign
+            floats.thin = <float>s.thin
+            thin = fft_quotients_float(part, s.panel, row, n, &floats)
         if direct and s.streaming:
-            fft_stream_row_float(buffer, <float*>out + first, n)
+            stream_row_float(<float*>out + first, buffer, n)
     else:
-        fft_get_double(part, s.panel, row, n, factor, second)
+        if s.gaps == NULL:
+            fft_get_double(part, s.panel, row, n, factor, second)
+        else:
+            doubles.factor, doubles.second, doubles.seen_factor = factor, second, seen_factor
+            doubles.whole, doubles.sign = s.gaps.weights.whole, s.gaps.weights.sign
+            doubles.thin = s.thin
+            thin = fft_quotients_double(part, s.panel, row, n, &doubles)
         if direct and s.streaming:
-            fft_stream_row_double(buffer, <double*>out + first, n)
+            stream_row_double(<double*>out + first, buffer, n)
     if not direct:
         for j in range(kept):
             buffer[j] = buffer[skipped + j * stride]
         s.emit(buffer, kept, out + (first + skipped) // stride * s.out_x, s.out_x)
+    return thin
 
 
-cdef void drain_tile(const Overlap* s, const Tile* tile, real_t* part,
+cdef bint drain_tile(const Overlap* s, const Tile* tile, real_t* part,
                      real_t* buffer) noexcept nogil:
-    """Write the outputs of one part of a tile."""
+    """Write the outputs of one part of a tile; return whether some saw too little."""
     cdef int exponent = tile.exponent + s.weight_exponent
     cdef real_t factor = <real_t>ldexp(1, exponent // 2)
     cdef real_t second = <real_t>ldexp(1, exponent - exponent // 2)
+    cdef real_t seen_factor = <real_t>ldexp(1, s.weight_exponent)
     cdef Py_ssize_t element = 2 * s.lanes
     cdef Py_ssize_t k, r
+    cdef bint thin = False
     if tile.empty:
         clear_part(s, part)
     if s.line:
         for r in range(ceil_div(tile.cols, s.along_x.n)):
-            get_outputs(s, part + r * element, tile.col + r * s.along_x.n,
-                        least(tile.cols - r * s.along_x.n, s.along_x.n), tile.out, buffer, factor,
-                        second)
-        return
+            thin |= get_outputs(s, part + r * element, tile.col + r * s.along_x.n,
+                                least(tile.cols - r * s.along_x.n, s.along_x.n), tile.out, buffer,
+                                factor, second, seen_factor)
+        return thin
     for k in range(tile.planes):
         if (tile.z + k) % s.z.stride:
             continue
         for r in range(tile.rows):
             if (tile.y + r) % s.y.stride:
                 continue
-            get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
-                        tile.out + (tile.z + k) // s.z.stride * s.out_z
-                        + (tile.y + r) // s.y.stride * s.out_y, buffer, factor, second)
+            thin |= get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
+                                tile.out + (tile.z + k) // s.z.stride * s.out_z
+                                + (tile.y + r) // s.y.stride * s.out_y, buffer, factor, second,
+                                seen_factor)
+    return thin
 
 
 cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
@@ -463,13 +574,40 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     return True
 
 
+cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                    const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
+                    real_t* t) noexcept nogil:
+    """`run_pairs` of tiles start … stop − 1 of samples, and of what was seen of them."""
+    cdef Tile tile
+    cdef Py_ssize_t q
+    # Workspace: the tile, the row buffer, rows of samples and of what was seen, two vectors.
+    cdef real_t* buffer = t + s.along_z.n * s.plane
+    cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
+    cdef real_t* energy = row + 2 * s.along_x.n
+    for q in range(start, stop):
+        locate(s, q, x, x_batch, out, out_batch, &tile)
+        if not fill_split(s, &tile, t, row, energy):
+            return False
+        if not tile.unseen:
+            filter_tile(s, t, tile.planes, tile.rows, tile.cols, buffer)
+        s.thinly[q] = drain_tile(s, &tile, t, row) and not tile.unseen
+    if s.streaming:
+        stencil_fence()
+    return True
+
+
 cdef bint run_pairs_shared(const Overlap* s, Py_ssize_t first, Py_ssize_t count, int threads,
                            const char* x, const Py_ssize_t* x_batch, char* out,
                            const Py_ssize_t* out_batch, real_t* work, Py_ssize_t each,
                            bint* finite) noexcept:
     """Run pairs first … first + count − 1, contiguous runs of them on each thread."""
     cdef int t
-    if threads == 1:
+    if s.gaps != NULL:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            finite[t] = run_split(s, first + count * t // threads,
+                                  first + count * (t + 1) // threads, x, x_batch, out, out_batch,
+                                  <real_t*>(<char*>work + t * each))
+    elif threads == 1:
         with nogil:
             finite[0] = run_pairs(s, first, first + count, x, x_batch, out, out_batch, work)
     else:
@@ -562,22 +700,59 @@ cdef class FftLoop:
         cdef Py_ssize_t points = self.s.along_z.n * self.s.along_y.n * self.s.along_x.n
         return (2 * points * self.item + 63) // 64 * 64
 
-    cdef Py_ssize_t thread_bytes(self) noexcept:
+    cdef Py_ssize_t thread_bytes(self, bint gaps) noexcept:
         cdef Overlap* s = &self.s
         cdef Py_ssize_t scalars = s.along_z.n * s.plane + s.along_x.n * (2 * s.lanes + 1) + s.lanes
+        if gaps:
+            scalars += s.along_x.n + s.lanes
         return (scalars * self.item + 127) // 64 * 64
 
+    def box(self, Py_ssize_t index):
+        """Return a tile's batch item, and its outputs: the first and the end along z, y, x."""
+        cdef Tile tile
+        cdef Py_ssize_t zero = 0, item = index // (self.s.tiles // self.n_batch)
+        cdef Overlap s = self.s
+        s.gaps = NULL
+        locate(&s, index % (s.tiles // self.n_batch), NULL, &zero, NULL, &zero, &tile)
+        first = (tile.z, tile.y, tile.col)
+        count = (tile.planes, tile.rows, tile.cols)
+        strides = (s.z.stride, s.y.stride, s.x.axis.stride)
+        return item, [(ceil_div(a, stride), ceil_div(a + n, stride))
+                      for a, n, stride in zip(first, count, strides, strict=True)]
+
+    cdef int set_gaps(self, Overlap* s, Gaps* g, gaps) except -1:
+        """Prepare for samples that are missing."""
+        mask, g.nan, g.weights.sign, g.weights.whole, s.thin = gaps
+        g.masked = mask is not None
+        if g.masked:
+            g.mask = s.x
+            g.mask.fill = &NOTHING
+            g.mask.pixel_stride = g.mask.sample_stride = mask.strides[self.axis_of[2]]
+            g.mask.same = False
+            set_row_load(&g.mask, self.sums_code, ROW_UINT8)
+            g.samples = cnp.PyArray_BYTES(mask)
+            g.z_stride = mask.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
+            g.y_stride = mask.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
+        s.gaps = g
+        return 0
+
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, fill_value, int weight_exponent,
-            int threads):
+             bint clip, int threads, gaps=None):
         """Solve the problem, or return False if x holds NaN or infinity.
+
+        With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin) samples are left out:
+        results that saw less than ``thin`` of the weights are NaN, and the tiles that hold some
+        that saw anything are returned, as a list.
 
         ``x`` is aligned and native; ``w`` contiguous in the order z, y, x, in the dtype of the
         sums, its largest weight between 2^-40 and 2^20, and was multiplied by 2 to minus
-        ``weight_exponent``; ``y`` native, of a floating-point dtype.
+        ``weight_exponent``; ``y`` native.
         """
         cdef Overlap s = self.s
         cdef Py_ssize_t n_batch = self.n_batch
-        cdef Py_ssize_t pairs = (s.tiles + 1) // 2
+        cdef Py_ssize_t pairs = (s.tiles + 1) // 2 if gaps is None else s.tiles
+        cdef Gaps g
+        cdef unsigned char[::1] thinly
         cdef Py_ssize_t shared, each, done, step
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         cdef double fill_double = fill_value
@@ -600,20 +775,28 @@ cdef class FftLoop:
         s.stored = row_codes[cnp.PyArray_TYPE(y)] == self.sums_row and s.out_x == self.item
         s.streaming = cnp.PyArray_NBYTES(y) > STREAM_BYTES
         s.prefetching = cnp.PyArray_NBYTES(x) > CACHE_BYTES
-        s.emit = row_emits[self.sums_code][0][row_codes[cnp.PyArray_TYPE(y)]]
+        s.emit = row_emits[self.sums_code][clip][row_codes[cnp.PyArray_TYPE(y)]]
         s.weight_exponent = weight_exponent
+        if gaps is not None:
+            self.set_gaps(&s, &g, gaps)
+            thinly = flags = np.zeros(s.tiles, np.uint8)
+            s.thinly = &thinly[0]
         threads = <int>least(threads, pairs)
         shared = self.spectrum_bytes()
-        each = (2 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
+        each = (3 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
         each = (each + 63) // 64 * 64
-        block = <char*>take_block(shared + each + threads * self.thread_bytes())
+        block = <char*>take_block(
+            shared + each + threads * self.thread_bytes(gaps is not None))
         try:
             s.spectrum = block
             x_batch = <Py_ssize_t*>(block + shared)
             out_batch = x_batch + n_batch
-            finite = <bint*>(out_batch + n_batch)
+            finite = <bint*>(out_batch + 2 * n_batch)
             work = block + shared + each
-            each = self.thread_bytes()
+            each = self.thread_bytes(gaps is not None)
+            if gaps is not None and g.masked:
+                g.batch = out_batch + n_batch
+                list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)
             list_batch(self.batch, x, y, x_batch, out_batch)
             if self.sums_code == SUMS_FLOAT:
                 transform_kernel[float](&s, <const float*>cnp.PyArray_DATA(w), <float*>work,
@@ -639,7 +822,9 @@ cdef class FftLoop:
                 PyErr_CheckSignals()
         finally:
             put_block(block)
-        return whole
+        if gaps is None or not whole:
+            return whole
+        return np.flatnonzero(flags).tolist()
 
 
 def tile_axis(Py_ssize_t outputs, Py_ssize_t room, Py_ssize_t lanes):

@@ -15,19 +15,13 @@ typedef SCALAR SUFFIX(vec_any);
 #define RE(p) (*(VEC *)(p))
 #define IM(p) (*(VEC *)((p) + LANES))
 
-#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
-STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
-#if STENCIL_VECTOR_BYTES == 64
-    _mm512_stream_si512((__m512i *)p, (__m512i)v);
-#elif STENCIL_VECTOR_BYTES == 32
-    _mm256_stream_si256((__m256i *)p, (__m256i)v);
-#else
-    _mm_stream_si128((__m128i *)p, (__m128i)v);
-#endif
-}
-#endif
-
 static inline ptrdiff_t SUFFIX(lanes)(void) { return LANES; }
+
+/* What the quotient of the parts has to know: powers of two that they were divided by, the sum of
+   the weights, their sign or 0, and how much of them has to be seen. */
+typedef struct {
+    SCALAR factor, second, seen_factor, whole, sign, thin;
+} SUFFIX(shares);
 
 /* ---- butterflies: r + i·i ← its discrete Fourier transform of a few points ---- */
 
@@ -411,14 +405,44 @@ static void SUFFIX(get)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdif
     for (ptrdiff_t l = 0; x + l < n; l++) row[x + l] = part[l] * first_factor * second_factor;
 }
 
-/* Copy a row past the cache: whole vectors where they are aligned, the ends as they are. */
-static void SUFFIX(stream_row)(const SCALAR *from, SCALAR *to, ptrdiff_t n) {
-#if FFT_HAS_VECTORS && STENCIL_HAS_STREAM
-    for (; n > 0 && (uintptr_t)to % STENCIL_VECTOR_BYTES; n--) *to++ = *from++;
-    for (; n >= LANES; n -= LANES, from += LANES, to += LANES)
-        SUFFIX(stream)(to, *(const SUFFIX(vec_any) *)from);
-#endif
-    memcpy(to, from, (size_t)n * sizeof(SCALAR));
+/* Read up to LANES quotients of the parts: (real · factors) · whole / (imaginary · seen factor), NaN
+   where what was seen of the weights is below `thin`. Returns whether any is. */
+STENCIL_INLINE int SUFFIX(quotients_of)(const SCALAR *part, SCALAR *row, ptrdiff_t n,
+                                        const SUFFIX(shares) * s) {
+    int any = 0;
+    for (ptrdiff_t l = 0; l < n; l++) {
+        const SCALAR seen = part[LANES + l] * s->seen_factor;
+        const SCALAR size = s->sign == 0 ? (seen < 0 ? -seen : seen) : seen * s->sign;
+        const int sound = size >= s->thin;
+        row[l] = sound ? part[l] * s->factor * s->second * (s->whole / seen) : (SCALAR)NAN;
+        any |= !sound;
+    }
+    return any;
+}
+
+static int SUFFIX(quotients)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, ptrdiff_t n,
+                             const SUFFIX(shares) * shares) {
+    const SUFFIX(shares) s = *shares;
+    int any = 0;
+    for (; n >= LANES; n -= LANES, part += panel, row += LANES)
+        any |= SUFFIX(quotients_of)(part, row, LANES, &s);
+    return n > 0 ? any | SUFFIX(quotients_of)(part, row, n, &s) : any;
+}
+
+/* Raise `most`, a magnitude for each lane, to those of a row's samples. Their bits are compared: in
+   that order infinity is above all numbers, and NaN above infinity. */
+static void SUFFIX(largest)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR *most) {
+    SUFFIX_WORD top[LANES];
+    memcpy(top, most, sizeof top);
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel) {
+        SUFFIX_WORD row[LANES];
+        memcpy(row, part, sizeof row);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const SUFFIX_WORD magnitude = row[l] << 1 >> 1;
+            top[l] = magnitude > top[l] ? magnitude : top[l];
+        }
+    }
+    memcpy(most, top, sizeof top);
 }
 
 static void SUFFIX(scale)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR first_factor,

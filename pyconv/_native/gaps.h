@@ -1,6 +1,7 @@
 /* Rows of samples, some of which are missing:
 
      clear:   out[i] = x[i] and seen[i] = 1, or 0 and 0 where x[i] is NaN or masked
+     split:   the same of samples in the type of the sums, in place; seen[i] is one of them too
      divide:  y[i] = W · y[i] / d[i], NaN where what was seen of the weights is nothing
 
    Functions are found in tables by type. */
@@ -52,6 +53,28 @@ GAPS_CLEAR(double, uint64_t, 1, UINT64_C(0x7fffffffffffffff), UINT64_C(0x7ff0000
 GAPS_CLEAR(complex_float, uint32_t, 2, 0x7fffffff, 0x7f800000)
 GAPS_CLEAR(complex_double, uint64_t, 2, UINT64_C(0x7fffffffffffffff),
            UINT64_C(0x7ff0000000000000))
+
+/* Where `masked`, seen[i] is 0 beforehand for samples that are not; where `nan`, NaN are missing.
+   Returns whether any sample is missing. */
+#define GAPS_SPLIT(type, word)                                                               \
+    static inline int gaps_split_some_##type(type *RESTRICT x, type *RESTRICT seen,          \
+                                             ptrdiff_t n, int nan, int masked) {             \
+        word all = 1;                                                                        \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+            const word sound = (!nan || x[i] == x[i]) & (!masked || seen[i] == 0);           \
+            x[i] = sound ? x[i] : 0;                                                         \
+            seen[i] = sound ? (type)1 : (type)0;                                             \
+            all &= sound;                                                                    \
+        }                                                                                    \
+        return !all;                                                                         \
+    }                                                                                        \
+    static int gaps_split_##type(type *x, type *seen, ptrdiff_t n, int nan, int masked) {    \
+        if (nan && masked) return gaps_split_some_##type(x, seen, n, 1, 1);                  \
+        return nan ? gaps_split_some_##type(x, seen, n, 1, 0)                                \
+                   : gaps_split_some_##type(x, seen, n, 0, 1);                               \
+    }
+GAPS_SPLIT(float, int32_t)
+GAPS_SPLIT(double, int64_t)
 
 /* What the division has to know of the weights. */
 typedef struct {

@@ -8,6 +8,10 @@
 # rows of results fill vectors, the tile reads columns of pixels from the copy, and nothing is
 # written out; where many terms pay for turning the results round, rows of pixels.
 #
+# Weights that were not packed are read as they lie where packing them for the pixels of a unit
+# would cost more: rows of the tile are then rows of weights, and the last pixels, too few for a
+# vector, are dot products of such a row and the terms of a pixel.
+#
 # The gradient for the weights is the same product with the pixels summed: dwᵀ = X · dyᵀ.
 
 cdef extern from "matrix.h":
@@ -40,6 +44,15 @@ cdef extern from "matrix.h":
                                      Py_ssize_t a_col, const double* b, double* c, Py_ssize_t c_row,
                                      int add, const double* start) noexcept nogil
     const pixels_tile_double pixels_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
+    ctypedef void (*dots_tile_float)(Py_ssize_t n, const float* a, Py_ssize_t a_row,
+                                     const float* b, Py_ssize_t b_row, float* c, Py_ssize_t c_row,
+                                     int add, const float* start) noexcept nogil
+    const dots_tile_float dots_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
+    ctypedef void (*dots_tile_double)(Py_ssize_t n, const double* a, Py_ssize_t a_row,
+                                      const double* b, Py_ssize_t b_row, double* c,
+                                      Py_ssize_t c_row, int add,
+                                      const double* start) noexcept nogil
+    const dots_tile_double dots_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_float taps_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
     const taps_tile_double taps_tiles_double[MATRIX_VECTORS][MATRIX_ROWS]
     const matrix_tile_float matrix_tiles_float[MATRIX_VECTORS][MATRIX_ROWS]
@@ -70,15 +83,21 @@ cdef extern from "phases.h":
     void split_rows_double(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
                            double* even, double* odd, Py_ssize_t out_row) noexcept nogil
 
-# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, bytes of the
-# panels of a unit.
+# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, or bytes of the
+# weights of a tile that are read as they lie; bytes of the panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320
+cdef Py_ssize_t ROWS_BYTES = 16 << 10
 cdef Py_ssize_t PANELS_BYTES = 320 << 10
 # More weights than these would cost more in fresh pages than in packing them panel by panel.
 cdef Py_ssize_t PACKED_BYTES = 256 << 10
 cdef double FILLING = 6
 cdef double TURNING = 12
 cdef double UNALIGNED = 0.97
+# Packing a weight costs as much as its products with so many pixels; a vector of terms of a dot
+# product as much as so many vectors of a tile, adding its lanes as much as so many again.
+cdef double PACKING = 8
+cdef double DOTTING = 1.2
+cdef double ADDING_LANES = 10
 # Terms of a chunk and pixels of a block of the gradient for the weights.
 cdef Py_ssize_t GRADIENT_TERMS = 144
 cdef Py_ssize_t MOST_PIXELS = 448
@@ -113,6 +132,7 @@ cdef struct Layer:
     bint by_pixel                       # pixels are the rows of the tile
     bint unpacked                       # pixels are read from the copy, not from panels
     Py_ssize_t k_panel                  # output channels of a panel of weights, if so
+    Py_ssize_t dots                     # the last pixels, summed by dot products
     Py_ssize_t chunk, n_chunks          # channels
     Py_ssize_t unit, n_units            # pixels of a unit; units of an image and group
     Py_ssize_t shares                   # of the output channels, each a unit of its own
@@ -165,6 +185,15 @@ cdef inline void multiply_pixels(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t
                                                    a_col, b, c, c_row, add, start)
 
 
+cdef inline void multiply_dots(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, const real_t* a,
+                               Py_ssize_t a_row, const real_t* b, Py_ssize_t b_row, real_t* c,
+                               Py_ssize_t c_row, int add, const real_t* start) noexcept nogil:
+    if real_t is float:
+        dots_tiles_float[cols - 1][rows - 1](n, a, a_row, b, b_row, c, c_row, add, start)
+    else:
+        dots_tiles_double[cols - 1][rows - 1](n, a, a_row, b, b_row, c, c_row, add, start)
+
+
 cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
                            real_t* out, Py_ssize_t out_row) noexcept nogil:
     if real_t is float:
@@ -190,6 +219,11 @@ cdef inline Py_ssize_t part(Py_ssize_t n, Py_ssize_t parts, Py_ssize_t i) noexce
 
 
 # ---- a block of pixels ----------------------------------------------------------------------
+
+cdef inline Py_ssize_t block_pixels(const Layer* s, Py_ssize_t block) noexcept nogil:
+    """Return the pixels of a block; the last one takes what dot products sum besides."""
+    return s.unit if block < s.n_units - 1 else s.pixels - block * s.unit
+
 
 cdef void set_block(const Layer* s, Py_ssize_t first, Py_ssize_t pixels,
                     PixelBlock* b) noexcept nogil:
@@ -408,17 +442,33 @@ cdef void add_tile(const real_t* tile, Py_ssize_t tile_row, Py_ssize_t rows, Py_
                 y[i * y_row + j] = tile[i * tile_row + j]
 
 
+cdef inline Py_ssize_t dots_of(const Layer* s, const PixelBlock* b) noexcept nogil:
+    """Return how many pixels of a block are summed by dot products: it may be the last one."""
+    return s.dots if b.first + b.pixels == s.pixels else 0
+
+
+cdef void turn_last_pixels(const Layer* s, const PixelBlock* b, const real_t* panels,
+                           Py_ssize_t terms, real_t* turned) noexcept nogil:
+    """Write the terms of each pixel that is summed by dot products side by side."""
+    cdef Py_ssize_t dots = dots_of(s, b), first = b.pixels - dots
+    if dots:
+        transpose(panels + first // s.width * s.width * terms + first % s.width, s.width, terms,
+                  dots, turned, apart(s, terms))
+
+
 cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* panels,
                              const real_t* w, Py_ssize_t terms, Py_ssize_t k_from,
                              Py_ssize_t k_to, real_t* y, int add, const real_t* bias,
-                             real_t* tile) noexcept nogil:
+                             const real_t* turned, real_t* tile) noexcept nogil:
     """Add a chunk to y, which starts from the bias: output channels are the rows of the tile.
 
     ``w`` is where the chunk begins, in the group's packed weights or in the row of its first
     output channel; ``y`` the first pixel of the block of the group's first output channel.
+    ``turned`` holds the terms of the last pixels, if they are summed by dot products.
     """
     cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>MATRIX_ROWS)
-    cdef Py_ssize_t row = s.channels * s.taps
+    cdef Py_ssize_t row = s.weights.out, turned_row = apart(s, terms)
+    cdef Py_ssize_t dots = dots_of(s, b)
     cdef Py_ssize_t t, k, rows, done, cols, vectors
     cdef const real_t* panel
     cdef const real_t* start = NULL
@@ -431,8 +481,8 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
             start = bias + k
         panel = panels
         done = 0
-        while done < b.pixels:
-            cols = least(s.width, b.pixels - done)
+        while done < b.pixels - dots:
+            cols = least(s.width, b.pixels - dots - done)
             vectors = ceil_div(cols, s.lanes)
             if cols == vectors * s.lanes:
                 multiply(rows, vectors, terms, w + (k * terms if s.packed else k * row),
@@ -445,6 +495,13 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
                 add_tile(tile, s.width, rows, cols, y + k * s.pixels + done, s.pixels, add)
             panel += terms * s.width
             done += s.width
+        done = 0
+        while done < dots:
+            cols = least(MATRIX_VECTORS, dots - done)
+            multiply_dots(rows, cols, terms, w + k * row, row, turned + done * turned_row,
+                          turned_row, y + k * s.pixels + b.pixels - dots + done, s.pixels, add,
+                          start)
+            done += cols
 
 
 cdef void channels_by_rows(const Layer* s, const PixelBlock* b, const Work* work,
@@ -453,7 +510,7 @@ cdef void channels_by_rows(const Layer* s, const PixelBlock* b, const Work* work
                            const real_t* bias) noexcept nogil:
     """`channels_by_pixels` with the pixels of rows of results read from the copy."""
     cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>MATRIX_ROWS)
-    cdef Py_ssize_t row = s.channels * s.taps
+    cdef Py_ssize_t row = s.weights.out
     cdef Py_ssize_t n = list_segments(s, b, b.first, b.pixels, work.segments)
     cdef Py_ssize_t t, k, i, g, rows, vectors, groups, first, cols
     cdef const Segment* run
@@ -592,7 +649,7 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
     chunk.group = group
     x += batch * s.x_batch + group * s.channels * s.x_channel
     y += (batch * s.groups + group) * s.outs * s.pixels + block * s.unit
-    set_block(s, block * s.unit, least(s.unit, s.pixels - block * s.unit), &b)
+    set_block(s, block * s.unit, block_pixels(s, block), &b)
     if bias != NULL:
         bias += group * s.outs
     for number in range(s.n_chunks):
@@ -604,8 +661,10 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
         else:
             fill_panels(s, &b, x + chunk.first * s.x_channel, channels, work, s.width,
                         <real_t*>work.panels)
-        w_chunk = w + (group * s.outs * s.channels
-                       + chunk.first * (s.outs if s.packed else 1)) * s.taps
+        if s.packed:
+            w_chunk = w + (group * s.channels + chunk.first) * s.outs * s.taps
+        else:
+            w_chunk = w + group * s.outs * s.weights.out + chunk.first * s.taps
         if s.by_pixel and s.unpacked:
             rows_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
         elif s.by_pixel:
@@ -614,8 +673,9 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
             channels_by_rows(s, &b, work, w_chunk, channels, k_from, k_to, y, add,
                              NULL if add else bias)
         else:
+            turn_last_pixels(s, &b, <real_t*>work.panels, channels * s.taps, sums)
             channels_by_pixels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
-                               k_to, y, add, NULL if add else bias, <real_t*>work.tile)
+                               k_to, y, add, NULL if add else bias, sums, <real_t*>work.tile)
         add = 1
     if s.by_pixel and bias == NULL:
         transpose(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,
@@ -657,7 +717,7 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
     x += (group * s.channels + c) * s.x_channel
     for batch in range(s.n_batch):
         for block in range(s.n_units):
-            set_block(s, block * s.unit, least(s.unit, s.pixels - block * s.unit), &b)
+            set_block(s, block * s.unit, block_pixels(s, block), &b)
             fill_panels(s, &b, x + batch * s.x_batch, channels, work, s.width,
                         <real_t*>work.panels)
             map = dy + (batch * s.groups + group) * s.outs * s.pixels + b.first
@@ -686,7 +746,9 @@ cdef class LayerLoop:
     those of one group.
     """
 
-    cdef Layer s
+    cdef Layer s, plain                 # for packed weights, and for rows of weights as they lie
+    cdef bint reads_rows                # plain is faster than packing
+    cdef bint packs_panels              # else weights are packed as they are used
     cdef object dtype, tables
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
@@ -713,42 +775,74 @@ cdef class LayerLoop:
         s.taps = s.z.taps * s.y.taps * s.x.axis.taps
         s.pixels = s.z.out * s.y.out * s.x.axis.out
         s.lanes = STENCIL_VECTOR_BYTES // self.item
-        s.n_chunks = ceil_div(channels, most(1, CHUNK_TERMS // s.taps))
-        s.chunk = ceil_div(channels, s.n_chunks)
-        s.n_chunks = ceil_div(channels, s.chunk)
+        set_chunks(s, CHUNK_TERMS)
         s.sums_row = apart(s, outs)
-        self.choose_form(s)
+        s.dots = 0
         s.shares = 1
         s.packed = True
+        self.choose_forms()
 
-    cdef void choose_form(self, Layer* s) noexcept:
-        """Choose what the rows and columns of the tile are, by the share of its peak it reaches.
+    cdef void choose_forms(self) noexcept:
+        """Choose the forms for packed weights and for those that are read as they lie."""
+        cdef Py_ssize_t weights = self.s.outs * self.s.channels * self.s.taps * self.item
+        cdef double by_channel, by_pixel, pixels
+        cdef Layer other = self.s
+        self.plain = self.s
+        by_channel = self.channels_share(&self.s, False)
+        by_pixel = self.pixels_share(&other)
+        if by_pixel > by_channel:
+            self.s = other
+        # Weights that are packed panel by panel are packed again for each unit.
+        self.packs_panels = self.s.by_pixel and weights > PACKED_BYTES
+        pixels = least(self.s.pixels, ROWS_PIXELS) if self.packs_panels else (
+            self.s.n_batch * self.s.pixels)
+        self.reads_rows = self.channels_share(&self.plain, True) >= (
+            most_of(by_channel, by_pixel) * pixels / (pixels + PACKING))
 
-        Measured on a Zen 4 core: filling a panel costs as much as FILLING output channels, turning
-        a result round as much as TURNING terms.
+    cdef double channels_share(self, Layer* s, bint plain) noexcept:
+        """Make output channels the rows of the tile; return the share of its peak it reaches.
+
+        Measured on a Zen 4 core: filling a panel costs as much as FILLING output channels.
+        """
+        cdef Py_ssize_t left = s.pixels % s.lanes
+        cdef double columns = ceil_div(s.pixels, s.lanes)
+        cdef double dots, by_channel, by_column
+        # Samples in rows of the copy are not aligned.
+        by_column = UNALIGNED * s.x.axis.out / (ceil_div(s.x.axis.out, s.lanes) * s.lanes)
+        if plain:
+            set_chunks(s, most(CHUNK_TERMS, ROWS_BYTES // (MATRIX_ROWS * self.item)))
+            dots = left * (DOTTING / s.lanes + ADDING_LANES / (s.chunk * s.taps))
+            if left and dots < 1:
+                s.dots = left
+                columns += dots - 1
+        by_channel = s.pixels / (columns * s.lanes) * s.outs / (s.outs + FILLING)
+        s.by_pixel = False
+        s.unpacked = by_column >= by_channel and not copies_rows(s)
+        if not s.unpacked:
+            return by_channel
+        s.dots = 0
+        set_chunks(s, CHUNK_TERMS)
+        return by_column
+
+    cdef double pixels_share(self, Layer* s) noexcept:
+        """Make pixels the rows of the tile; return the share of its peak it reaches.
+
+        Measured on a Zen 4 core: turning a result round costs as much as TURNING terms.
         """
         cdef Py_ssize_t vectors = ceil_div(s.outs, s.lanes)
         cdef Py_ssize_t tiles = ceil_div(s.x.axis.out, <Py_ssize_t>MATRIX_ROWS)
         cdef double terms = s.channels * s.taps
-        cdef double lanes_of_pixels = (
-            <double>s.pixels / (ceil_div(s.pixels, s.lanes) * s.lanes)
-        )
         cdef double lanes_of_channels = <double>s.outs / (vectors * s.lanes)
-        cdef double filled = s.outs / (s.outs + FILLING)
         cdef double turned = terms / (terms + TURNING)
         # Fewer than four sums at a time wait for each other.
         cdef double in_flight = least(4 * tiles, s.x.axis.out * least(vectors, MATRIX_VECTORS))
-        cdef double by_channel = lanes_of_pixels * filled
-        cdef double by_pixel = lanes_of_channels * filled * turned
+        cdef double by_pixel = lanes_of_channels * s.outs / (s.outs + FILLING) * turned
         cdef double by_row = lanes_of_channels * turned * in_flight / (4 * tiles)
-        # Samples in rows of the copy are not aligned.
-        cdef double by_column = UNALIGNED * s.x.axis.out / (
-            ceil_div(s.x.axis.out, s.lanes) * s.lanes)
-        if plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z):
-            by_row = by_column = 0  # panels are copies of rows
-        s.by_pixel = most_of(by_row, by_pixel) > most_of(by_column, by_channel)
-        s.unpacked = by_row >= by_pixel if s.by_pixel else by_column >= by_channel
+        s.dots = 0
+        s.by_pixel = True
+        s.unpacked = by_row >= by_pixel and not copies_rows(s)
         s.k_panel = ceil_div(vectors, ceil_div(vectors, MATRIX_VECTORS)) * s.lanes
+        return by_row if s.unpacked else by_pixel
 
     cdef void cut(self, Layer* s, Py_ssize_t width, Py_ssize_t unit) noexcept:
         """Set the columns of a panel and the pixels of a unit, and find the largest copy."""
@@ -756,48 +850,57 @@ cdef class LayerLoop:
         cdef Py_ssize_t i
         s.width = width
         s.unit = unit
-        s.n_units = ceil_div(s.pixels, unit)
+        s.n_units = most(1, ceil_div(s.pixels - s.dots, unit))
         s.most_segments = least(width, ceil_div(width, s.x.axis.out) + 1)
         s.copy_size = 0
         if s.in_place:
             return
         for i in range(s.n_units):
-            set_block(s, i * unit, least(unit, s.pixels - i * unit), &b)
+            set_block(s, i * unit, block_pixels(s, i), &b)
             s.copy_size = most(s.copy_size, b.channel)
 
     cdef void lay_out(self, Layer* s, int threads) noexcept:
-        """Cut the forward work: panels within PANELS_BYTES, enough units for the threads."""
+        """Cut the forward work: panels within PANELS_BYTES, or whole rows, or pieces of one."""
         cdef Py_ssize_t width = s.lanes * MATRIX_VECTORS
         cdef Py_ssize_t panel = s.chunk * s.taps * width * self.item
-        cdef Py_ssize_t panels = least(most(1, PANELS_BYTES // panel), ceil_div(s.pixels, width))
-        cdef Py_ssize_t images = s.n_batch * s.groups
+        cdef Py_ssize_t piece = width, pieces, most_pieces = most(1, PANELS_BYTES // panel)
         if s.unpacked:
-            self.lay_out_rows(s, threads)
-            return
+            piece = s.x.axis.out
+            most_pieces = most(1, ROWS_PIXELS // piece)
+            if piece > ROWS_PIXELS:
+                piece = ceil_div(piece, ceil_div(piece, ROWS_PIXELS))
+        pieces = most(1, ceil_div(s.pixels - s.dots, piece))
         # Blocks of much the same size.
-        panels = ceil_div(ceil_div(s.pixels, width), ceil_div(ceil_div(s.pixels, width), panels))
-        while (threads > 1 and panels > 1
-               and images * ceil_div(s.pixels, panels * width) < 2 * threads):
-            panels = ceil_div(panels, 2)
-        self.cut(s, width, panels * width)
-        if threads > 1 and images * s.n_units < threads:
-            s.shares = ceil_div(threads, images * s.n_units)
+        most_pieces = ceil_div(pieces, ceil_div(pieces, most_pieces))
+        if threads > 1:
+            most_pieces = self.share(s, piece, pieces, most_pieces, threads)
+        self.cut(s, width, most_pieces * piece)
+        if s.unpacked:
+            s.most_segments = ceil_div(s.unit, s.x.axis.out) + 1
 
-    cdef void lay_out_rows(self, Layer* s, int threads) noexcept:
-        """Cut the forward work into whole rows of results, or even pieces of one."""
-        cdef Py_ssize_t images = s.n_batch * s.groups
-        cdef Py_ssize_t rows = s.z.out * s.y.out
-        cdef Py_ssize_t unit = most(1, ROWS_PIXELS // s.x.axis.out)
-        unit = ceil_div(rows, ceil_div(rows, unit))
-        while threads > 1 and unit > 1 and images * ceil_div(rows, unit) < 2 * threads:
-            unit = ceil_div(unit, 2)
-        unit *= s.x.axis.out
-        if s.x.axis.out > ROWS_PIXELS:
-            unit = ceil_div(s.x.axis.out, ceil_div(s.x.axis.out, ROWS_PIXELS))
-        self.cut(s, s.lanes * MATRIX_VECTORS, unit)
-        s.most_segments = ceil_div(unit, s.x.axis.out) + 1
-        if threads > 1 and images * s.n_units < threads:
-            s.shares = ceil_div(threads, images * s.n_units)
+    cdef Py_ssize_t share(self, Layer* s, Py_ssize_t piece, Py_ssize_t pieces,
+                          Py_ssize_t most_pieces, int threads) noexcept:
+        """Return the pieces of a unit, and set the shares of the output channels.
+
+        Those are best with which the last thread is done soonest.
+        """
+        cdef Py_ssize_t in_unit = most_pieces, best = most_pieces, shares, fill, factor
+        cdef Layer tried = s[0]
+        cdef double least_work = -1, work
+        while True:
+            tried.unit = in_unit * piece
+            tried.n_units = ceil_div(pieces, in_unit)
+            fill = ceil_div(threads, s.n_batch * s.groups * tried.n_units)
+            for factor in range(3):
+                tried.shares = factor * fill if factor else 1
+                work = work_of_last(&tried, threads)
+                if least_work < 0 or work < least_work:
+                    least_work = work
+                    best = in_unit
+                    s.shares = tried.shares
+            if in_unit == 1:
+                return best
+            in_unit = ceil_div(in_unit, 2)
 
     cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
         """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold.
@@ -805,9 +908,7 @@ cdef class LayerLoop:
         Every block of pixels is added to the sums of a chunk: large blocks, small chunks.
         """
         cdef Py_ssize_t width
-        s.n_chunks = ceil_div(s.channels, most(1, GRADIENT_TERMS // s.taps))
-        s.chunk = ceil_div(s.channels, s.n_chunks)
-        s.n_chunks = ceil_div(s.channels, s.chunk)
+        set_chunks(s, GRADIENT_TERMS)
         width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MOST_PIXELS)
         width = ceil_div(s.pixels, ceil_div(s.pixels, width))
         width = ceil_div(width, s.lanes) * s.lanes
@@ -823,14 +924,16 @@ cdef class LayerLoop:
         cdef Py_ssize_t terms = s.chunk * s.taps
         cdef Py_ssize_t total = 0, i
         sizes[0] = (s.chunk * s.copy_size + 2 * s.lanes) * self.item if s.copy_size else 0
-        sizes[1] = (ceil_div(s.unit, s.width) * terms * s.width + 2 * s.lanes) * self.item
+        sizes[1] = ceil_div(s.unit + s.dots, s.width) * terms * s.width * self.item
+        sizes[1] += 2 * s.lanes * self.item
         if s.unpacked and not gradient:
             sizes[1] = 0
         if gradient:
             sizes[2] = terms * (whole + s.lanes) * self.item
             sizes[3] = s.unit * s.lanes * MATRIX_VECTORS * self.item
         else:
-            sizes[2] = s.unit * s.sums_row * self.item if s.by_pixel else 0
+            sizes[2] = s.unit * s.sums_row if s.by_pixel else s.dots * apart(s, terms)
+            sizes[2] *= self.item
             sizes[3] = MATRIX_ROWS * s.width * self.item
         sizes[4] = 0 if gradient or s.packed or not s.by_pixel else s.k_panel * terms * self.item
         sizes[5] = s.taps * <Py_ssize_t>sizeof(Py_ssize_t)
@@ -845,21 +948,27 @@ cdef class LayerLoop:
         """Return the bytes of workspace that one thread takes."""
         cdef Layer s = self.s
         cdef Py_ssize_t sizes[8]
+        cdef Py_ssize_t size
         s.packed = False
         if gradient:
             self.lay_out_gradient(&s, 1)
-        else:
-            self.lay_out(&s, 1)
-        return self.share_of_work(&s, sizes, gradient)
+            return self.share_of_work(&s, sizes, True)
+        self.lay_out(&s, 1)
+        size = self.share_of_work(&s, sizes, False)
+        s = self.plain
+        self.lay_out(&s, 1)
+        return most(size, self.share_of_work(&s, sizes, False))
 
-    def reads_plain_weights(self):
-        """Return whether `run` takes weights that were not packed: few are better packed once."""
-        cdef Py_ssize_t weights = self.s.outs * self.s.channels * self.s.taps * self.item
-        return not self.s.by_pixel or weights > PACKED_BYTES
+    def takes(self, cnp.ndarray w):
+        """Return whether `run` takes these weights as they are."""
+        return self.packs_panels or self.takes_rows(w)
 
-    def packs_as_it_goes(self):
-        """Return whether weights that were not packed may have any strides."""
-        return self.s.by_pixel
+    cdef bint takes_rows(self, cnp.ndarray w) noexcept:
+        """Return whether weights are read as they lie: the terms of an output side by side."""
+        cdef WeightStrides strides
+        self.set_weight_strides(&strides, w)
+        return (self.reads_rows and taps_in_order(&self.s, &strides)
+                and (self.s.channels == 1 or strides.channel == self.s.taps))
 
     cdef void set_weight_strides(self, WeightStrides* strides, cnp.ndarray w) noexcept:
         strides.out = w.strides[0] // self.item
@@ -894,8 +1003,8 @@ cdef class LayerLoop:
         s.x.pixel_stride = s.x.sample_stride = x.strides[self.axis_of[2]]
         set_row_load(&s.x, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE, self.code)
         s.x.same = s.x.pixel_stride == self.item
-        s.in_place = (plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z)
-                      and s.x.same and (s.y.size == 1 or s.x_y == s.x.axis.size * self.item)
+        s.in_place = (copies_rows(s) and s.x.same
+                      and (s.y.size == 1 or s.x_y == s.x.axis.size * self.item)
                       and (s.z.size == 1 or s.x_z == s.y.size * s.x.axis.size * self.item))
 
     def fill_columns(self, cnp.ndarray x, Py_ssize_t batch, Py_ssize_t group, Py_ssize_t first,
@@ -934,7 +1043,7 @@ cdef class LayerLoop:
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
         """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is packed or as it may be."""
-        cdef Layer s = self.s
+        cdef Layer s = self.s if packed or not self.takes_rows(w) else self.plain
         cdef const void* start = NULL
         cdef double products = <double>s.outs * s.channels * s.taps
         if bias is not None:
@@ -988,6 +1097,44 @@ cdef class LayerLoop:
         return 0
 
 
+cdef double work_of_last(const Layer* s, int threads) noexcept:
+    """Return the work of the thread that has most, for each term: pixels times output channels.
+
+    Each share copies the samples, and each unit packs the weights that were not packed.
+    """
+    cdef Py_ssize_t tile = s.k_panel if s.by_pixel else <Py_ssize_t>MATRIX_ROWS
+    cdef Py_ssize_t outs = least(s.outs, ceil_div(ceil_div(s.outs, tile), s.shares) * tile)
+    cdef Py_ssize_t units = s.n_batch * s.groups * s.n_units * s.shares
+    cdef Py_ssize_t begin, end = 0, ends, pixels, t
+    cdef double packing = PACKING if s.by_pixel and not s.packed else 0
+    cdef double work = 0
+    for t in range(threads):
+        begin = end
+        end = units * (t + 1) // threads
+        ends = last_blocks(s, end) - last_blocks(s, begin)
+        pixels = (end - begin - ends) * s.unit + ends * block_pixels(s, s.n_units - 1)
+        work = most_of(work, pixels * (outs + FILLING) + (end - begin) * packing * outs)
+    return work
+
+
+cdef inline Py_ssize_t last_blocks(const Layer* s, Py_ssize_t units) noexcept:
+    """Return how many of the first units are the last block of an image and group."""
+    cdef Py_ssize_t of_image = s.n_units * s.shares
+    return units // of_image * s.shares + most(0, units % of_image - of_image + s.shares)
+
+
+cdef void set_chunks(Layer* s, Py_ssize_t terms) noexcept:
+    """Cut the channels into chunks of much the same size, of about so many terms at most."""
+    s.n_chunks = ceil_div(s.channels, most(1, terms // s.taps))
+    s.chunk = ceil_div(s.channels, s.n_chunks)
+    s.n_chunks = ceil_div(s.channels, s.chunk)
+
+
+cdef inline bint copies_rows(const Layer* s) noexcept:
+    """Return whether panels are copies of rows of samples: nothing is gained by a copy before."""
+    return plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z)
+
+
 cdef bint plain_axis(const SpatialAxis* a) noexcept:
     """Return whether results read the samples one for one."""
     return a.taps == 1 and a.stride == 1 and a.low == 0 and a.out == a.size
@@ -1016,6 +1163,13 @@ cdef void pack_layer(const Layer* s, const WeightStrides* strides, const real_t*
                 packed += cols * channels * s.taps
 
 
+cdef inline bint taps_in_order(const Layer* s, const WeightStrides* strides) noexcept nogil:
+    """Return whether the taps of a channel lie side by side."""
+    cdef Py_ssize_t taps_x = s.x.axis.taps, taps_y = s.y.taps
+    return ((taps_x == 1 or strides.x == 1) and (taps_y == 1 or strides.y == taps_x)
+            and (s.z.taps == 1 or strides.z == taps_x * taps_y))
+
+
 cdef void pack_weight_tile(const Layer* s, const WeightStrides* strides, const real_t* w,
                            Py_ssize_t channels, Py_ssize_t rows, real_t* packed,
                            Py_ssize_t cols) noexcept nogil:
@@ -1023,8 +1177,7 @@ cdef void pack_weight_tile(const Layer* s, const WeightStrides* strides, const r
     cdef Py_ssize_t c, t, u, v, k
     cdef Py_ssize_t taps_x = s.x.axis.taps, taps_y = s.y.taps
     cdef const real_t* tap
-    if (strides.x == 1 and (taps_y == 1 or strides.y == taps_x)
-            and (s.z.taps == 1 or strides.z == taps_x * taps_y)):
+    if taps_in_order(s, strides):
         if strides.channel == s.taps:  # a row of weights is a row of terms
             transpose(w, strides.out, rows, channels * s.taps, packed, cols)
             return

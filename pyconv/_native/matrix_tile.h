@@ -2,6 +2,12 @@
 
 #define VEC SUFFIX(vec)
 
+#if STENCIL_HAS_VECTORS
+/* Four samples: a vector wider than a register is split by the compiler. */
+typedef SCALAR SUFFIX(quad)
+    __attribute__((vector_size(4 * sizeof(SCALAR)), aligned(sizeof(SCALAR)), may_alias));
+#endif
+
 typedef void (*SUFFIX(matrix_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                     ptrdiff_t a_col, const SCALAR *b, ptrdiff_t b_row, SCALAR *c,
                                     ptrdiff_t c_row, int add, const SCALAR *start);
@@ -96,6 +102,63 @@ STENCIL_INLINE void SUFFIX(pixels_product)(const int rows, const int vectors, pt
     SUFFIX(store_tile)(rows, vectors, acc, c, c_row, add);
 }
 
+/* c[i][j] (+)= Σ_q a[i·a_row + q] · b[j·b_row + q]: rows of a and of b lie along the terms, which are
+   the lanes. A lane sums every LANES-th term, and what is left after whole vectors is added to the
+   sum of the lanes: in the same order whatever the place in a tile. */
+typedef void (*SUFFIX(dots_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, const SCALAR *b,
+                                  ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
+                                  const SCALAR *start);
+
+#if STENCIL_HAS_VECTORS && LANES > 4
+/* Through memory: left to itself, the compiler takes a wide vector apart lane by lane. */
+STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
+    SCALAR lanes[LANES], *at = lanes;
+    SUFFIX(quad) sum;
+    SUFFIX(store)(lanes, v);
+    __asm__("" : "+r"(at));
+    sum = *(SUFFIX(quad) *)at;
+    STENCIL_UNROLL for (int i = 4; i < LANES; i += 4) sum += *(SUFFIX(quad) *)(at + i);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+#else
+STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
+    SCALAR lanes[LANES];
+    SUFFIX(store)(lanes, v);
+    return LANES == 4 ? (lanes[0] + lanes[2]) + (lanes[1] + lanes[3 % LANES])
+                      : lanes[0] + lanes[1];
+}
+#endif
+
+STENCIL_INLINE void SUFFIX(dot_products)(const int rows, const int cols, ptrdiff_t n,
+                                         const SCALAR *a, ptrdiff_t a_row, const SCALAR *b,
+                                         ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
+                                         const SCALAR *start) {
+    VEC acc[MATRIX_ROWS][MATRIX_VECTORS], terms[MATRIX_VECTORS];
+    const SCALAR *upper = a, *lower = a + 4 * a_row;
+    ptrdiff_t q = 0;
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < cols; j++) acc[i][j] = SUFFIX(splat)(0);
+    for (; q + LANES <= n; q += LANES) {
+        STENCIL_UNROLL for (int j = 0; j < cols; j++) {
+            terms[j] = SUFFIX(load)(b + j * b_row + q);
+            STENCIL_HOLD(terms[j]);
+        }
+        STENCIL_UNROLL for (int i = 0; i < rows; i++) {
+            VEC row = SUFFIX(load)((i < 4 ? upper : lower) + i % 4 * a_row + q);
+            if (cols > 1) STENCIL_HOLD(row);
+            STENCIL_UNROLL for (int j = 0; j < cols; j++) acc[i][j] =
+                SUFFIX(multiply_add)(acc[i][j], row, terms[j]);
+        }
+    }
+    STENCIL_UNROLL for (int i = 0; i < rows; i++)
+        STENCIL_UNROLL for (int j = 0; j < cols; j++) {
+            SCALAR sum = SUFFIX(sum_of_lanes)(acc[i][j]), *at = c + i * c_row + j;
+            for (ptrdiff_t last = q; last < n; last++)
+                sum += a[i * a_row + last] * b[j * b_row + last];
+            *at = (add ? *at : start ? start[i] : 0) + sum;
+        }
+}
+
 #define TILE_OF(rows, vectors)                                                                 \
     STENCIL_NOINLINE void SUFFIX(matrix_##rows##_##vectors)(                                   \
         ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, ptrdiff_t a_col, const SCALAR *b,       \
@@ -116,10 +179,16 @@ STENCIL_INLINE void SUFFIX(pixels_product)(const int rows, const int vectors, pt
         ptrdiff_t c_row, int add, const SCALAR *start) {                                       \
         SUFFIX(pixels_product)(rows, vectors, channels, b_channel, taps, offsets, a, a_row,    \
                                a_col, b, c, c_row, add, start);                                \
+    }                                                                                          \
+    STENCIL_NOINLINE void SUFFIX(dots_##rows##_##vectors)(                                     \
+        ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row, const SCALAR *b, ptrdiff_t b_row,       \
+        SCALAR *c, ptrdiff_t c_row, int add, const SCALAR *start) {                            \
+        SUFFIX(dot_products)(rows, vectors, n, a, a_row, b, b_row, c, c_row, add, start);      \
     }
 #define NAME_OF(rows, vectors) SUFFIX(matrix_##rows##_##vectors),
 #define TAPS_OF(rows, vectors) SUFFIX(taps_##rows##_##vectors),
 #define PIXELS_OF(rows, vectors) SUFFIX(pixels_##rows##_##vectors),
+#define DOTS_OF(rows, vectors) SUFFIX(dots_##rows##_##vectors),
 #define EACH_4(what, vectors) what(1, vectors) what(2, vectors) what(3, vectors) what(4, vectors)
 #if MATRIX_ROWS == 8
 #define EACH_ROWS(what, vectors) \
@@ -163,6 +232,15 @@ static const SUFFIX(pixels_tile) SUFFIX(pixels_tiles)[MATRIX_VECTORS][MATRIX_ROW
 #endif
 };
 
+/* dots_tiles[columns − 1][rows − 1] */
+static const SUFFIX(dots_tile) SUFFIX(dots_tiles)[MATRIX_VECTORS][MATRIX_ROWS] = {
+    {EACH_ROWS(DOTS_OF, 1)},
+    {EACH_ROWS(DOTS_OF, 2)},
+#if MATRIX_VECTORS > 2
+    {EACH_ROWS(DOTS_OF, 3)},
+#endif
+};
+
 /* Rows of a panel: each channel and tap's samples, moved a vector at a time, so that up to a vector
    more than a run of pixels is read and written. `count` is a literal where it is called. */
 STENCIL_INLINE void SUFFIX(move_rows)(const ptrdiff_t count, const matrix_move *moves,
@@ -194,10 +272,7 @@ STENCIL_NOINLINE void SUFFIX(fill_panel)(const matrix_move *moves, ptrdiff_t cou
 }
 
 #if MATRIX_SHUFFLES
-/* Four rows of four samples: a vector wider than a register is split by the compiler. */
-typedef SCALAR SUFFIX(quad)
-    __attribute__((vector_size(4 * sizeof(SCALAR)), aligned(sizeof(SCALAR)), may_alias));
-
+/* Four rows of four samples. */
 #define QUAD(at) (*(SUFFIX(quad) *)(at))
 #define JOIN(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 STENCIL_INLINE void SUFFIX(turn_quad)(const int biased, const SCALAR *x, ptrdiff_t x_row,
@@ -286,6 +361,7 @@ STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row,
 #undef NAME_OF
 #undef TAPS_OF
 #undef PIXELS_OF
+#undef DOTS_OF
 #undef EACH_4
 #undef EACH_ROWS
 #undef VEC

@@ -12,6 +12,7 @@
    Every output sums its taps in that order whatever its place in a tile, so that results do not
    depend on how the work is cut. */
 #pragma once
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -132,4 +133,5 @@ static inline void stencil_prefetch(const void *p) {
 
 #define TEMPLATE "stencil_tile.h"
 #define WITH_INTEGERS
+#define WITH_SHORTS
 #include "each_type.h"

@@ -1,4 +1,5 @@
-/* One tile of ROWS × VECTORS accumulators; included once for each shape and type. */
+/* One tile of ROWS × VECTORS accumulators; included once for each shape and type. With QUOTIENT
+   the results are the tile `sums`, contiguous, over that of x: see `quotient`. */
 
 /* A vertically adjacent taps in each of `columns` columns. A is a literal, so that every loop
    over accumulators unrolls and they stay in registers. */
@@ -34,6 +35,9 @@
 
 STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void TILE(
     const SCALAR *x, ptrdiff_t pitch, const stencil_segment *segments, ptrdiff_t n_segments,
+#ifdef QUOTIENT
+    const SCALAR *sums, SCALAR whole, SCALAR least,
+#endif
     const SCALAR *w, SCALAR *y, ptrdiff_t y_pitch, int streaming) {
     VEC acc[ROWS][VECTORS];
     ptrdiff_t pitch3 = 3 * pitch;
@@ -54,6 +58,12 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void TILE(
             else if (rows == 1) TAPS(1);
         }
     }
+#ifdef QUOTIENT
+    STENCIL_UNROLL for (int r = 0; r < ROWS; r++)
+        STENCIL_UNROLL for (int c = 0; c < VECTORS; c++)
+            acc[r][c] = SUFFIX(quotient)(SUFFIX(load)(sums + (r * VECTORS + c) * LANES), acc[r][c],
+                                         whole, least);
+#endif
     if (streaming) {
         STENCIL_UNROLL for (int r = 0; r < ROWS; r++)
             STENCIL_UNROLL for (int c = 0; c < VECTORS; c++)

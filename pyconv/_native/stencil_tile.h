@@ -11,6 +11,15 @@ STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a 
 STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
+#ifndef SCALAR_IS_INTEGER
+/* a · (whole / b), NaN where |b| is not above `least`. */
+STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
+    const VEC share = a * (SUFFIX(splat)(whole) / b);
+    const __typeof__(a < b) big = (b > least) | (-b > least);
+    return (VEC)(((__typeof__(a < b))share & big) |
+                 ((__typeof__(a < b))SUFFIX(splat)((SCALAR)NAN) & ~big));
+}
+#endif
 /* The compiler would keep one address for each row and spill them: hide where they come from. */
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 #else
@@ -41,6 +50,14 @@ STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
     return a;
 }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
+#ifndef SCALAR_IS_INTEGER
+STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
+    for (int i = 0; i < LANES; i++)
+        a.lane[i] = b.lane[i] > least || -b.lane[i] > least ? a.lane[i] * (whole / b.lane[i])
+                                                            : (SCALAR)NAN;
+    return a;
+}
+#endif
 #define OPAQUE(pointer) (void)(pointer)
 #endif
 
@@ -54,6 +71,17 @@ STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {
 #else
     SUFFIX(store)(p, v);
 #endif
+}
+
+/* Copy a row past the cache: whole vectors where they are aligned, the ends as they are. */
+STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(stream_row)(SCALAR *out, const SCALAR *in,
+                                                             ptrdiff_t n) {
+#if STENCIL_HAS_STREAM
+    for (; n > 0 && (uintptr_t)out % STENCIL_VECTOR_BYTES; n--) *out++ = *in++;
+    for (; n >= LANES; n -= LANES, in += LANES, out += LANES)
+        SUFFIX(stream)(out, SUFFIX(load)(in));
+#endif
+    memcpy(out, in, (size_t)n * sizeof(SCALAR));
 }
 
 /* A row of n samples; short ones are many, and memcpy is a call for each. */
@@ -137,6 +165,26 @@ STENCIL_INLINE STENCIL_LIKELY_UNUSED void SUFFIX(flat)(
 #undef ROWS
 #undef VECTORS
 #undef TILE
+
+#ifndef SCALAR_IS_INTEGER
+#define QUOTIENT
+#define ROWS STENCIL_AREA_ROWS
+#define VECTORS STENCIL_AREA_VECTORS
+#define TILE SUFFIX(area_quotient)
+#include "stencil_body.h"
+#undef ROWS
+#undef VECTORS
+#undef TILE
+
+#define ROWS STENCIL_LINE_ROWS
+#define VECTORS 1
+#define TILE SUFFIX(line_quotient)
+#include "stencil_body.h"
+#undef ROWS
+#undef VECTORS
+#undef TILE
+#undef QUOTIENT
+#endif
 
 #include "columns_body.h"
 

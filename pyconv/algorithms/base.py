@@ -1,17 +1,20 @@
 """The contract of an algorithm: can it, what does it cost, how exact is it, run it."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from pyconv.dtypes import is_integer
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import Machine
 from pyconv.problem import Problem
 
 #: Computes ``y`` from ``x`` and ``w`` with at most ``workers`` threads. The arrays have the
 #: problem's shapes; ``y`` is C-contiguous, has the dtype of the result and shares no memory
-#: with the others.
+#: with the others. Instead of real, floating-point results integers may be asked for: such a
+#: ``y`` receives them rounded half to even, as the problem's ``overflow`` has it.
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int], None]
 
 
@@ -82,14 +85,59 @@ class WeighingAlgorithm(Algorithm, Protocol):
         ...
 
 
+class Shares(NamedTuple):
+    """What the division of a sum by what was seen of the weights has to know."""
+
+    #: +1 or −1 where all weights have that sign, 0 otherwise.
+    sign: int
+    #: |Σ m·w| up to which nothing, or nothing that could be divided by, was seen.
+    void: float
+    #: Below this part of W = Σ w, W / Σ m·w may overflow though the quotient of the sums does not.
+    tiny: float
+    #: W, and |Σ m·w| below which the sums of what is no plain sum are worth too little.
+    total: float
+    thin: float
+
+
+#: Computes W · Σ m·x·w / Σ m·w, as a `Run` does: ``x``, the mask or None, ``w``, ``y``, whether NaN
+#: are missing, threads. Returns boxes of ``y`` where results are NaN that saw too little for the
+#: algorithm, but perhaps something.
+Omit = Callable[
+    [np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool, int], list[tuple[slice, ...]]
+]
+
+
+@runtime_checkable
+class OmittingAlgorithm(Algorithm, Protocol):
+    """An algorithm whose loop makes both sums, and divides them while they are in the cache."""
+
+    def omission_workspace(self, problem: Problem) -> int:
+        """Return the bytes that one thread needs for that besides the arrays."""
+        ...
+
+    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+        """Return the function that leaves samples out, for a real problem that is not exact.
+
+        It takes arrays that the loops read as they are, the mask of the shape of ``x``, and ``y``
+        in the dtype of the sums.
+        """
+        ...
+
+
 def summation_bound(problem: Problem) -> float:
     """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums."""
+    return (math.prod(problem.w_shape) + 2) * epsilon(problem)
+
+
+def epsilon(problem: Problem) -> float:
+    """Return the rounding of one operation on the way to a result, ε; 0 for exact sums.
+
+    Sums that become integers are rounded once more, to whole numbers, which no bound counts.
+    """
     if problem.exact:
         return 0.0
-    taps = 1
-    for k in problem.w_shape:
-        taps *= k
-    return (taps + 2) * float(np.finfo(problem.dtype).eps)
+    rounded = problem.compute if is_integer(problem.dtype) else problem.dtype
+    return float(np.finfo(rounded).eps)
 
 
 class BoundLayer(Protocol):

@@ -91,12 +91,6 @@ class _Bound:
 
     def __init__(self, problem: LayerProblem) -> None:
         self.loop = layer_loop(problem)
-        rows = problem.terms * problem.dtype.itemsize
-        self.any_strides = self.loop.packs_as_it_goes()
-        # Rows of weights a multiple of 4 KiB apart fall into the same sets of the cache.
-        self.takes_plain = self.loop.reads_plain_weights() and (
-            self.any_strides or rows % 1024 != 0
-        )
 
     def pack(self, w: np.ndarray) -> _Packed:
         return _Packed(self.loop.pack(w))
@@ -109,9 +103,7 @@ class _Bound:
         y: np.ndarray,
         workers: int,
     ) -> bool:
-        if isinstance(w, np.ndarray) and not (
-            self.takes_plain and (self.any_strides or w.flags.c_contiguous)
-        ):
+        if isinstance(w, np.ndarray) and not self.loop.takes(w):
             w = self.pack(w)
         if isinstance(w, _Packed):
             self.loop.run(x, w.array, True, bias, y, workers)

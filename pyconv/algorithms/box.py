@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run
+from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -62,6 +62,8 @@ class Box:
             return "windows of one sample share no sums"
         if problem.compute == object:
             return "the exact sums need integers wider than 64 bits"
+        if problem.compute == np.int16:
+            return "the sums fit 16 bits, in which the plain one is faster"
         if longest_reach(problem.spatial) > MAX_SPAN:
             return f"the kernel spans or pads more than {MAX_SPAN} samples of an axis"
         return problem.tables_exceed()
@@ -101,9 +103,7 @@ class Box:
         of the sample and of the result, that is at most (3 + Σ (k − 1)) ε/2 of Σ|x||w|, and
         less than twice that with the terms of higher order.
         """
-        if problem.exact:
-            return 0.0
-        return (2 + sum(problem.w_shape)) * float(np.finfo(problem.dtype).eps)
+        return (2 + sum(problem.w_shape)) * epsilon(problem)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the blocks."""

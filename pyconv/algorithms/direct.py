@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Copies, Run, summation_bound
+from pyconv.algorithms.base import Copies, Omit, Run, Shares, summation_bound
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -93,8 +93,8 @@ class Direct:
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the larger of the time to multiply and the time to read and write."""
         item = max(4, problem.compute.itemsize)
-        if problem.compute.kind in "iu":
-            item *= 4  # 64-bit integer products take several instructions
+        if problem.compute.kind in "iu" and item == 8:
+            item *= 4  # 64-bit integer products take several instructions; those of 16 bits two
         work = problem.products * item / machine.direct_bytes_per_second
         samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
         return max(work, samples * item / machine.copy_bytes_per_second)
@@ -110,6 +110,10 @@ class Direct:
         tables = math.prod(real.w_shape) * max(4, real.compute.itemsize)
         return int(loop.workspace()) + tables + 16 * math.prod(real.x_shape[a] for a in form.batch)
 
+    def omission_workspace(self, problem: Problem) -> int:
+        """Return the bytes of two padded buffers and the tables."""
+        return 2 * self.workspace(problem)
+
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""
         return copies(problem, folded=2)
@@ -121,6 +125,34 @@ class Direct:
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
         return bind_loop(problem, _bind)
+
+    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+        """Return the function that runs the compiled loop with gaps."""
+        loop, _ = _loop(loader.native, problem, 1)
+        fill = np.array([problem.fill_value], problem.compute)
+        folded = _folded(problem)
+
+        def run(
+            x: np.ndarray,
+            mask: np.ndarray | None,
+            w: np.ndarray,
+            y: np.ndarray,
+            nan: bool,
+            workers: int,
+        ) -> list[tuple[slice, ...]]:
+            if folded > 1:
+                x = _one_run(x, folded)
+                mask = None if mask is None else _one_run(mask, folded)
+            gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
+            loop.run(x, w, y, fill, False, workers, gaps)
+            return []
+
+        return run
+
+
+def _folded(problem: Problem) -> int:
+    """Return how many axes follow the spatial ones."""
+    return len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
 
 
 def _least_buffer(problem: Problem) -> int:
@@ -155,7 +187,7 @@ def _loop(native: ModuleType, problem: Problem, parts: int) -> tuple[Any, Form]:
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     loop, form = _loop(loader.native, problem, len(fill))
     fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
-    folded = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
+    folded = _folded(problem)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
         if folded > 1:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Copies, Run, UnfitDataError
+from pyconv.algorithms.base import Copies, Omit, Run, Shares, UnfitDataError
 from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, copies, on_real_parts
 from pyconv.dtypes import is_integer
 from pyconv.machine import MACHINE, Machine
@@ -160,6 +160,35 @@ class Fft:
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
         return bind_loop(problem, _bind)
+
+    def omission_workspace(self, problem: Problem) -> int:
+        """Return the bytes of the spectrum and of one thread's tile, and of a row of it."""
+        size, _ = _size_of(problem)
+        tile = _tile_of(size)
+        return _bytes(size, tile) + (tile.lengths[2] + size.lanes) * size.item + 8 * size.batch
+
+    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+        """Return the function that runs the compiled loop with gaps: one tile to a transform."""
+        loop = _loop(problem, 1)
+        order = _axis_order(problem)
+        gaps = shares.sign, shares.total, shares.thin
+
+        def run(
+            x: np.ndarray,
+            mask: np.ndarray | None,
+            w: np.ndarray,
+            y: np.ndarray,
+            nan: bool,
+            workers: int,
+        ) -> list[tuple[slice, ...]]:
+            w, exponent = _laid_out(w, order, problem.flip)
+            fill = problem.fill_value
+            thin = loop.run(x, w, y, fill, exponent, False, workers, (mask, nan, *gaps))
+            if thin is False:
+                raise UnfitDataError
+            return [_box(problem, *loop.box(index)) for index in thin]
+
+        return run
 
 
 # ---- the tile -------------------------------------------------------------------------------
@@ -314,18 +343,42 @@ def _loop(real: Problem, parts: int) -> Any:
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     loop = _loop(problem, len(fill))
-    order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
+    order = _axis_order(problem)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
-        w, exponent = _scaled(w)
-        w = w.transpose(order)
-        w = np.ascontiguousarray(np.flip(w) if problem.flip else w)
+        w, exponent = _laid_out(w, order, problem.flip)
         parts = [(x, y)] if len(fill) == 1 else [(x[..., i], y[..., i]) for i in range(2)]
         for (x_part, y_part), value in zip(parts, fill, strict=True):
-            if not loop.run(x_part, w, y_part, value, exponent, workers):
+            if not loop.run(x_part, w, y_part, value, exponent, clip, workers):
                 raise UnfitDataError
 
     return run
+
+
+def _axis_order(problem: Problem) -> list[int]:
+    """Return the axes of the kernel in the order of those of ``x``."""
+    return sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
+
+
+def _laid_out(w: np.ndarray, order: list[int], flip: bool) -> tuple[np.ndarray, int]:
+    """Return the weights as the loop takes them, and the exponent of their scale."""
+    w, exponent = _scaled(w)
+    w = w.transpose(order)
+    return np.ascontiguousarray(np.flip(w) if flip else w), exponent
+
+
+def _box(problem: Problem, item: int, ends: list[tuple[int, int]]) -> tuple[slice, ...]:
+    """Return the outputs of a tile: of one item of the batch, from and to along z, y and x."""
+    order = _axis_order(problem)
+    spatial = {
+        problem.spatial[i].axis: end for i, end in zip(order, ends[-len(order) :], strict=True)
+    }
+    box = [slice(*spatial.get(axis, (0, 0))) for axis in range(len(problem.y_shape))]
+    batch = [axis for axis in range(len(box)) if axis not in spatial]
+    for axis in reversed(batch):
+        item, at = divmod(item, problem.y_shape[axis])
+        box[axis] = slice(at, at + 1)
+    return tuple(box)
 
 
 def _scaled(w: np.ndarray) -> tuple[np.ndarray, int]:

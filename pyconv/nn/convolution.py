@@ -5,6 +5,7 @@
 A convolution layer is a cross-correlation: the kernel is not flipped.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -13,8 +14,8 @@ from pyconv.layer_problem import Options
 from pyconv.nn import layer_calls
 
 Array = npt.NDArray[Any]
-Numbers = int | tuple[int, ...]
-Padding = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
+Numbers = int | Sequence[int]
+Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 
 
 def conv1d(

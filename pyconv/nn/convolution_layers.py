@@ -5,7 +5,7 @@ spreads the error map by the same kernels. Both are functions of `pyconv.nn.grad
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from pyconv.nn.layer import Array, Layer, numbers
 from pyconv.nn.parameter import Parameter
 from pyconv.problem import integer, integers
 
-Numbers = int | tuple[int, ...]
-Padding = str | int | tuple[int, ...] | tuple[tuple[int, int], ...]
+Numbers = int | Sequence[int]
+Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
 
 
 class _Windows(Layer):
@@ -269,7 +269,9 @@ DEFAULTS: dict[str, Any] = {
 
 
 def _check_counts(channels: tuple[int, int], kernel_size: tuple[int, ...], groups: int) -> None:
-    counts = *(integer(c, "channels") for c in channels), *kernel_size, integer(groups, "groups")
+    names = ("in_channels", "out_channels")
+    numbers = (integer(c, name) for c, name in zip(channels, names, strict=True))
+    counts = *numbers, *kernel_size, integer(groups, "groups")
     if min(counts) < 1:
         raise ValueError(
             f"in_channels, out_channels={channels}, kernel_size={kernel_size}, groups={groups}: "

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.nn import arguments
 from pyconv.nn.parameter import checked_dtype
+from pyconv.problem import integer
 
 __all__ = ["he_normal", "he_uniform"]
 
@@ -55,7 +57,8 @@ def he_normal(
     >>> round(float(w.var() * 32 * 9), 1)
     2.0
     """
-    scale = math.sqrt(2 / _fan_in(shape, fan_in))
+    shape, products = _shape_and_products(shape, fan_in)
+    scale = math.sqrt(2 / products)
     draws = np.random.default_rng(rng).standard_normal(shape)
     return (scale * draws).astype(checked_dtype(dtype))
 
@@ -86,15 +89,18 @@ def he_uniform(
     >>> bool(abs(w).max() <= (6 / (32 * 9)) ** 0.5)
     True
     """
-    limit = math.sqrt(6 / _fan_in(shape, fan_in))
+    shape, products = _shape_and_products(shape, fan_in)
+    limit = math.sqrt(6 / products)
     draws = np.random.default_rng(rng).uniform(-limit, limit, shape)
     return draws.astype(checked_dtype(dtype))
 
 
-def _fan_in(shape: tuple[int, ...], fan_in: int | None) -> int:
-    products = math.prod(shape[1:]) if fan_in is None else fan_in
-    if len(shape) < 2 or products < 1:
+def _shape_and_products(shape: object, fan_in: int | None) -> tuple[tuple[int, ...], int]:
+    """Return the shape of weights, and how many products a result sums."""
+    lengths = arguments.shape(shape, "shape")
+    products = math.prod(lengths[1:]) if fan_in is None else integer(fan_in, "fan_in")
+    if len(lengths) < 2 or products < 1:
         raise ValueError(
             f"shape={shape}, fan_in={fan_in}: weights (K, C, …) of at least one product are allowed"
         )
-    return products
+    return lengths, products

@@ -49,6 +49,8 @@ class Optimizer:
         if not self.parameters or not all(isinstance(p, Parameter) for p in self.parameters):
             raise ValueError("parameters: at least one is needed, as model.parameters() has")
         for name, value in options.items():
+            if value is None:
+                raise TypeError(f"{name}={value!r}: a number of at least 0 is allowed")
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value!r}: a number of at least 0 is allowed")
         self.options = tuple(options)
@@ -203,7 +205,12 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
+        try:
+            first, second = betas
+            sound = 0 <= first < 1 and 0 <= second < 1
+        except (TypeError, ValueError):
+            sound = False
+        if not sound:
             raise ValueError(f"betas={betas!r}: two numbers from 0 to below 1 are allowed")
         self.betas = betas
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.dtypes import any_dtype
 from pyconv.results import plain_array
 
 Array = npt.NDArray[Any]
@@ -14,7 +15,7 @@ DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 def checked_dtype(dtype: npt.DTypeLike) -> np.dtype:
     """Return the dtype of weights: float32 or float64."""
-    given = np.dtype(dtype)
+    given = any_dtype(dtype, "dtype")
     if given not in DTYPES:
         raise TypeError(f"dtype={dtype!r}: weights are float32 or float64")
     return given

@@ -4,7 +4,7 @@ The gradient of a largest sample goes where it was; that of an average is shared
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from pyconv.nn.layer import Array, Layer
 from pyconv.problem import integers
 from pyconv.results import plain_array
 
-Numbers = int | tuple[int, ...]
+Numbers = int | Sequence[int]
 
 
 class _Pool(Layer):
@@ -101,6 +101,7 @@ class _MaxPool(_Pool):
         stride: Numbers | None = None,
         padding: Numbers = 0,
         dilation: Numbers = 1,
+        *,  # torch has another argument here
         ceil_mode: bool = False,
     ) -> None:
         keywords = {"dilation": dilation, "ceil_mode": ceil_mode}
