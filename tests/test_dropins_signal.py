@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 
 from pyconv import signal
+from pyconv.signal import extents, planes
 
 MODES = ("full", "same", "valid")
 DTYPES = ("uint8", "int64", "float32", "float64", "complex64")
@@ -20,6 +21,7 @@ SHAPES = (
     ((1, 7), (3, 2)),
     ((4, 5, 6), (2, 3, 3)),
     ((3, 4, 3, 5), (2, 2, 3, 2)),
+    ((2, 4, 3, 5), (5, 2, 1, 2)),
 )
 
 
@@ -90,6 +92,59 @@ def test_planes(mode, boundary, rng):
             continue
         for name in ("convolve2d", "correlate2d"):
             both(name, a, b, mode, boundary, 2 if boundary in ("fill", "pad") else 0)
+    for one, two in itertools.permutations(DTYPES, 2):
+        a, b = data(rng, (7, 9), one), data(rng, (3, 2), two)
+        fill = 2.75 if boundary in ("fill", "pad") else 0
+        both("convolve2d", a, b, mode, boundary, fill)
+
+
+def test_numbers_and_arrays_of_nothing(rng):
+    """Arrays of no dimension multiply; where either is empty SciPy says what comes out."""
+    for one, two in ((3.0, 2.0), (3, 2 + 1j), (2 - 1j, 3 + 4j)):
+        for name in ("convolve", "correlate", "fftconvolve", "oaconvolve"):
+            both(name, one, two)
+    none, some = np.zeros((0, 3)), np.ones((2, 3))
+    for a, b in ((none, some), (some, none)):
+        for name in ("convolve", "correlate", "fftconvolve", "oaconvolve", "convolve2d"):
+            both(name, a, b)
+
+
+def test_only_plain_sums_where_they_are_asked_for(rng, monkeypatch):
+    """No method grants an error that SciPy's would not have: what the engine is told."""
+    granted = []
+    for module, name in ((extents.correlation, "convolve"), (planes.correlation, "correlate")):
+        call = getattr(module, name)
+
+        def told(*args, call=call, **keywords):
+            granted.append(keywords["rtol"])
+            return call(*args, **keywords)
+
+        monkeypatch.setattr(module, name, told)
+    plane, volume = rng.random((6, 7)), rng.random((3, 4, 3, 5))
+    signal.convolve(plane, plane[:2], method="direct")
+    signal.correlate(volume, volume[:2, :2], method="direct")
+    signal.convolve2d(plane, plane[:2])
+    signal.correlate2d(plane, plane[:2])
+    assert len(granted) > 4
+    assert set(granted) == {0.0}
+    granted.clear()
+    signal.convolve(plane, plane[:2])
+    signal.fftconvolve(volume, volume[:2, :2])
+    assert set(granted) == {None}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_half_precision(mode, rng):
+    """SciPy transforms it in single precision, and sums it in half: results are as exact."""
+    a, b = (rng.integers(-4, 5, n).astype(np.float16) for n in ((9, 7), (3, 2)))
+    for name in ("fftconvolve", "oaconvolve"):
+        y = getattr(signal, name)(a, b, mode)
+        assert y.dtype == np.float32
+        np.testing.assert_allclose(y, getattr(scipy.signal, name)(a, b, mode), atol=1e-4)
+    for name in ("convolve", "correlate", "convolve2d", "correlate2d"):
+        y = getattr(signal, name)(a, b, mode)
+        wide = getattr(scipy.signal, name)(a.astype(float), b.astype(float), mode)
+        np.testing.assert_array_equal(y, wide)
 
 
 @pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
@@ -115,6 +170,10 @@ def test_long_signals_agree_with_scipy(rng):
     assert signal.choose_conv_method(x, w) == "fft"
     assert signal.choose_conv_method(x, w[:3]) == "direct"
     assert signal.choose_conv_method(x.astype(int), w.astype(int)) == "direct"
+    assert signal.choose_conv_method(w, x) == "fft"
+    assert signal.choose_conv_method(x[:9], w[:9], "valid") == "direct"
+    assert signal.choose_conv_method(x * 1j, w) == "fft"
+    assert signal.choose_conv_method(np.ones(9, bool), np.ones(3, bool)) == "direct"
 
 
 def test_what_the_engine_has_not_is_left_to_scipy():
@@ -122,13 +181,15 @@ def test_what_the_engine_has_not_is_left_to_scipy():
     for a, b in (
         (np.array([1, 2, 3], object), np.array([4, 5], object)),
         (np.ones(5, np.longdouble), np.ones(2, np.longdouble)),
-        (np.array([True, False, True]), np.array([True, True])),
+        (np.array([True, True, False]), np.array([True, True])),
     ):
         for name in ("convolve", "correlate"):
             ours = getattr(signal, name)(a, b, method="direct")
             expected = getattr(scipy.signal, name)(a, b, method="direct")
             np.testing.assert_array_equal(ours, expected)
             assert ours.dtype == expected.dtype
+        for name in ("fftconvolve", "oaconvolve"):
+            both(name, *((a.astype(np.longdouble), b) if a.dtype == object else (a, b)))
     for name in ("convolve", "fftconvolve", "oaconvolve"):
         both(name, np.zeros(0), np.ones(3))
 
@@ -163,6 +224,12 @@ BAD = {
     "a number and an array": ("convolve", ([1], 2)),
     "neither is longer": ("convolve", (np.ones((2, 3)), np.ones((3, 2)), "valid")),
     "planes": ("convolve2d", ([1], [2])),
+    "mode of planes": ("convolve2d", ([[1]], [[2]], "chips")),
+    "mode of transforms": ("fftconvolve", ([1, 2], [2, 3], "chips")),
+    "neither plane is longer": ("convolve2d", (np.ones((2, 3)), np.ones((3, 2)), "valid")),
+    "neither plane is wider": ("correlate2d", (np.ones((3, 2)), np.ones((2, 3)), "valid")),
+    "an array and a number": ("convolve", (2, [1])),
+    "axis from either end": ("fftconvolve", ([[1, 2]], [[2, 3]], "full", [0, -2])),
     "boundary": ("convolve2d", ([[1]], [[2]], "full", "chips")),
     "fill values": ("convolve2d", ([[1]], [[2]], "full", "fill", [1, 2])),
     "complex fill value": ("correlate2d", ([[1]], [[2]], "full", "fill", 1j)),

@@ -210,6 +210,28 @@ def test_layouts_outputs_and_inputs(only_fixed, rng):
         np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_more_rows_than_lines_are_kept_of(isa, only_fixed, dtype, rng):
+    """Rows so wide that a slab is filtered a few at a time, or by panels of columns."""
+    for shape in ((90, 4100), (2, 70, 3100)):
+        x = samples(rng, shape, dtype)
+        same("gaussian_filter", x, 1)
+    for shape in ((40, 33_000), (3, 15, 33_000)):
+        x = samples(rng, shape, dtype)
+        for output in (None, np.int32):
+            same("gaussian_filter1d", x, 1, -2, output=output)
+            same("correlate", x[..., :17_000], np.full((3,) * x.ndim, 0.05), output=output)
+
+
+def test_flat_on_one_side(isa, only_fixed, rng):
+    """Differences of rows that are one value and of others that are not."""
+    x = samples(rng, (60, 200), "uint8")
+    x[:30] = 20
+    for sigma in (0.7, 1, 2, 3):
+        same("gaussian_filter1d", x, sigma, 0, order=1)
+        same("gaussian_filter1d", x[::-1].copy(), sigma, 0, order=1)
+
+
 @pytest.mark.parametrize("workers", [2, 3, 8])
 def test_threads(only_fixed, workers, rng):
     """The same for every number of threads."""

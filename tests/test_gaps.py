@@ -58,7 +58,9 @@ def test_clear_any_layout(isa, rng):
     """Rows apart, reversed, columns, and masks that are the same along an axis."""
     x = holes(rng, (6, 5, 40), "float32")
     gaps = rng.random((6, 5, 40)) < 0.3
-    for view in (x, x[::2, ::-1, 3:30], x.T, x[:, :, :1], x[:, 2:3], x[..., ::3]):
+    views = [x, x[::2, ::-1, 3:30], x.T, x[:, :, :1], x[:, 2:3], x[..., ::3]]
+    views += [np.broadcast_to(x[..., 3:4], x.shape), np.broadcast_to(x[:1, :, 5:6], x.shape)]
+    for view in views:
         same = gaps[tuple(slice(n) for n in view.shape)]
         if same.shape != view.shape:
             same = rng.random(view.shape) < 0.3
@@ -75,18 +77,19 @@ def test_divide(isa, dtype, sign, rng):
     real = np.empty(0, dtype).real.dtype
     for n in COUNTS:
         y = rng.standard_normal(n).astype(dtype)
-        d = rng.choice([3.0, 1.0, 0.5, 0.0, 0.25], n).astype(real) * (sign or 1)
+        d = rng.choice([3.0, 1.0, 0.5, 0.0, 0.25, -0.5], n).astype(real) * (sign or 1)
         whole, least, tiny = 3.0 * (sign or 1), 0.0 if sign else 0.3, 2.0**-100
         for careful in (False, True):
             if careful:
                 y, d = y.copy(), d.copy()
-                y[0], d[0] = np.finfo(real).tiny, np.finfo(real).tiny * 2 * (sign or 1)
+                at = rng.integers(n)
+                y[at], d[at] = np.finfo(real).tiny, np.finfo(real).tiny * 2 * (sign or 1)
             for given in (d, d[:1]):
                 wide = np.broadcast_to(given, n)
                 found = y.copy()
                 isa.divide_gaps(found, wide, whole, sign, least, tiny, 1)
                 with np.errstate(all="ignore"):
-                    size = np.abs(wide)
+                    size = wide * real.type(sign) if sign else np.abs(wide)
                     usual = y * (real.type(whole) / wide)
                     right = np.where(size < tiny, y / wide * real.type(whole), usual)
                     right[size <= least] = (
@@ -130,15 +133,21 @@ def test_coefficients(isa, dtype, rng):
                 close = 4 * np.finfo(dtype).eps
                 np.testing.assert_allclose(y[~distant], right[~distant], rtol=close, atol=close)
                 assert np.array_equal(y[distant], products.astype(dtype)[distant])
-                assert np.array_equal(flags.any(-1), distant.any(-1))
+                panels = np.add.reduceat(distant, range(0, distant.shape[-1], 2048), axis=-1)
+                assert np.array_equal(flags, panels > 0)
                 shared = products.astype(dtype)
                 isa.match_coefficients(x, 2.0**-24, taps, None, shared, far, 3)
                 assert shared.tobytes() == y.tobytes()
                 if dtype == "float32":
+                    y[~distant] = 7  # windows that are not far are left alone
                     isa.match_coefficients(x, 2.0**-24, taps, products, y, far, 1)
-                    np.testing.assert_allclose(y, right, rtol=close, atol=close)
+                    assert np.all(y[~distant] == 7)
+                    np.testing.assert_allclose(y[distant], right[distant], rtol=close, atol=close)
                 given = [np.array(a.ravel() % 2**64, np.uint64) for a in (total, squares)]
                 again = products.astype(dtype)
                 found = isa.divide_by_sums(*given, n, 2.0**-24, None, again, far)
                 assert found == distant.any()
                 np.testing.assert_array_equal(again[~distant], shared[~distant])
+                if dtype == "float32":
+                    isa.divide_by_sums(*given, n, 2.0**-24, products, again, far)
+                    np.testing.assert_array_equal(again[distant], y[distant])

@@ -356,6 +356,9 @@ def test_depthwise_slabs_and_panels(rng, isa, method):
         ((1, 2, 4, 9, 20), (4, 1, 3, 3, 3), {"padding": 1, "stride": (2, 1, 2)}),
         ((1, 9, 4, 5, 6), (9, 1, 1, 3, 3), {"padding": (0, 1, 1)}),
         ((1, 9, 2, 5, 6), (9, 1, 1, 3, 3), {"padding": ((0, 2), (1, 1), (1, 1))}),
+        ((1, 9, 2, 5, 6), (9, 1, 1, 3, 3), {"padding": ((2, 0), (1, 1), (1, 1))}),
+        ((1, 3, 9, 5, 6), (21, 1, 3, 3, 3), {"padding": (2, 1, 1), "dilation": (2, 1, 1)}),
+        ((2, 17, 5, 5), (51, 1, 3, 3), {"padding": 1}),
     ]:
         x, w = small(rng, shape, "float32"), small(rng, w_shape, "float32")
         expected, _ = layer_oracles.conv(x, w, groups=shape[1], **options)

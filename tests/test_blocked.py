@@ -1,0 +1,108 @@
+"""blocked where its work is cut: blocks of pixels, chunks of channels, panels, shares of outputs.
+
+Whole numbers, so that every cut has to give the sums of the definition, bit for bit.
+"""
+
+import layer_oracles
+import numpy as np
+import pytest
+from arrays import small
+
+from pyconv.algorithms.blocked import Blocked
+from pyconv.layer_problem import Options, make_layer_problem
+
+#: Shapes of input and weights, and options.
+CUTS = {
+    "pieces of a row": ((1, 2, 1301), (9, 2, 3), {"padding": 1}),
+    "pieces of a strided row": ((1, 2, 2001), (5, 2, 4), {"padding": 2, "stride": 2}),
+    "rows": ((1, 3, 61, 33), (9, 3, 3, 3), {"padding": 1, "stride": (1, 2)}),
+    "strided rows": ((1, 3, 90, 33), (9, 3, 3, 3), {"padding": 1, "stride": 2}),
+    "dilated rows": ((1, 2, 93, 35), (9, 2, 3, 2), {"stride": (3, 1), "dilation": (2, 3)}),
+    "planes": ((1, 2, 12, 13, 21), (9, 2, 3, 3, 3), {"padding": 1}),
+    "strided planes": ((1, 2, 13, 23, 25), (9, 2, 3, 3, 3), {"padding": 1, "stride": 2}),
+    "few channels of few pixels": ((2, 40, 3, 5), (20, 40, 3, 3), {"padding": 1}),
+    "many channels": ((1, 130, 17, 17), (20, 130, 3, 3), {"padding": 1}),
+    "one tap": ((2, 9, 23, 27), (20, 9, 1, 1), {}),
+    "one tap of planes": ((1, 9, 4, 11, 13), (20, 9, 1, 1, 1), {}),
+    "one tap of a group": ((1, 18, 23, 27), (40, 9, 1, 1), {"groups": 2}),
+    "one tap of many channels": ((1, 700, 5, 7), (130, 700, 1, 1), {}),
+    "narrow images": ((1, 90, 41, 2), (130, 90, 3, 3), {"padding": 1}),
+    "outputs of a line": ((1, 4, 101), (20, 4, 3), {}),
+    "many outputs of a line": ((1, 50, 40), (170, 50, 3), {"padding": 1}),
+}
+#: Inputs whose neighbours are not neighbours in memory.
+LAYOUTS = {
+    "contiguous": lambda a: a,
+    "samples apart": lambda a: np.repeat(a, 2, -1)[..., ::2],
+    "rows apart": lambda a: np.pad(a, [*[(0, 0)] * (a.ndim - 1), (0, 3)], constant_values=77)[
+        ..., :-3
+    ],
+    "planes apart": lambda a: np.pad(
+        a, [*[(0, 0)] * (a.ndim - 2), (0, 2), (0, 0)], constant_values=77
+    )[..., :-2, :],
+    "channels last": lambda a: np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1),
+}
+
+
+def layer(rng, case, dtype):
+    """Return a problem, whole numbers for it, and its result."""
+    x_shape, w_shape, options = CUTS[case]
+    problem = make_layer_problem(x_shape, w_shape, np.dtype(dtype), Options(**options))
+    x, w, b = (small(rng, s, dtype) for s in (x_shape, w_shape, w_shape[:1]))
+    return problem, x, w, b, layer_oracles.conv(x, w, b, **options)[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CUTS)
+def test_every_cut_gives_the_definition(isa, rng, case, dtype):
+    """Weights as they come and packed, for numbers of threads that divide no number of tiles."""
+    problem, x, w, b, expected = layer(rng, case, dtype)
+    bound = Blocked().bind(problem)
+    for weights in (w, bound.pack(w)):
+        for workers in (1, 2, 3, 5):
+            y = np.full(expected.shape, np.nan, dtype)
+            bound.run(x, weights, b, y, workers)
+            np.testing.assert_array_equal(y, expected)
+        bound.run(x, weights, None, y, 1)
+        np.testing.assert_array_equal(y, expected - b.reshape(-1, *[1] * (x.ndim - 2)))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_inputs_are_read_where_they_lie(isa, rng, layout):
+    """Samples, rows and channels apart: what is read in place, or two at a time, is not."""
+    for case in ("pieces of a strided row", "strided planes", "one tap", "one tap of planes"):
+        problem, x, w, b, expected = layer(rng, case, "float32")
+        y = np.full(expected.shape, np.nan, "float32")
+        Blocked().bind(problem).run(LAYOUTS[layout](x), w, b, y, 1)
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_weights_are_packed_from_any_strides(isa, rng):
+    """Taps, rows, planes and channels apart or from the last one back, each by itself."""
+    problem, x, w, b, expected = layer(rng, "strided planes", "float32")
+    bound = Blocked().bind(problem)
+    flips = [tuple(slice(None, None, 1 - 2 * back) for back in f) for f in np.ndindex(2, 2, 2)]
+    for axes in [*flips, "rows", "planes", "channels", "outputs"]:
+        if isinstance(axes, tuple):
+            lying = w[(..., *axes)].copy()[(..., *axes)]
+        else:
+            axis = {"rows": 4, "planes": 3, "channels": 2, "outputs": 1}[axes]
+            room = np.repeat(w, 2, axis)
+            lying = room[(slice(None),) * axis + (slice(None, w.shape[axis]),)]
+            lying[...] = w
+        y = np.full(expected.shape, np.nan, "float32")
+        bound.run(x, bound.pack(lying), b, y, 1)
+        np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("case", CUTS)
+def test_every_cut_of_the_gradient_gives_the_definition(isa, rng, case):
+    """The same of the gradient for the weights, whose pixels are summed a block at a time."""
+    problem, x, w, _, y = layer(rng, case, "float32")
+    dy = small(rng, y.shape, "float32")
+    expected = layer_oracles.weight_gradient(x, w.shape, dy, **CUTS[case][2])
+    run = Blocked().bind_gradient(problem)
+    for workers in (1, 2, 3, 5):
+        dw = np.full(w.shape, np.nan, "float32")
+        run(x, dy, dw, workers)
+        np.testing.assert_array_equal(dw, expected)
