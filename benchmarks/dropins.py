@@ -114,5 +114,6 @@ DROPIN_CLASSES = (
     _class("ndimage", "Filters of float32 images", "float32", 2),
     _class("ndimage-uint8", "Filters of uint8 images", "uint8", 2),
     _class("ndimage-3d", "Filters of float32 volumes", "float32", 3),
+    _class("ndimage-uint8-3d", "Filters of uint8 volumes", "uint8", 3),
 )
 DROPIN_PEERS = (Peer(OPENCVS, "cv2", "opencv-python-headless", _opencv),)

@@ -216,8 +216,8 @@ def add_parser(commands: Any) -> None:
         f"valgrind, beside those of {BASELINE.name} or another file.",
     )
     parser.add_argument("--check", action="store_true",
-                        help=f"end with status 1 if a call takes {TOLERANCE:.0%} more "
-                        f"({LIGHT_TOLERANCE:.0%} if it takes under {LIGHT:,})")  # fmt: skip
+                        help=f"end with status 1 if a call takes {TOLERANCE:.0%}% more "
+                        f"({LIGHT_TOLERANCE:.0%}% if it takes under {LIGHT:,})")  # fmt: skip
     parser.add_argument("--compare", metavar="FILE", type=Path, default=BASELINE,
                         help="the counts to compare with, as --json wrote them")  # fmt: skip
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the counts here")

@@ -55,8 +55,10 @@ LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
 OVERFLOWS = ("raise", "wrap", "saturate")
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
-#: stay within. ``object`` sums Python integers and is never wrong.
+#: stay within. ``object`` sums Python integers and is never wrong. The first is for samples of
+#: 8 bits and few products, see `exact_accumulator`.
 ACCUMULATORS: tuple[tuple[np.dtype, float], ...] = (
+    (np.dtype(np.int16), 2**15 - 1),
     (np.dtype(np.float32), 2**24),
     (np.dtype(np.float64), 2**53),
     (np.dtype(np.int64), 2**63 - 1),
@@ -141,8 +143,12 @@ def _signed_sums(w: np.ndarray) -> tuple[float, float]:
 _FEW_WEIGHTS = 64
 
 
-def exact_accumulator(interval: Interval, result: np.dtype, overflow: str) -> np.dtype:
+def exact_accumulator(
+    interval: Interval, result: np.dtype, overflow: str, *, short: bool = False
+) -> np.dtype:
     """Return the cheapest type that gives the integer result exactly.
+
+    Sums of 16 bits are considered if ``short`` says so.
 
     Raises
     ------
@@ -150,7 +156,7 @@ def exact_accumulator(interval: Interval, result: np.dtype, overflow: str) -> np
         Under ``overflow="raise"``, when ``interval`` does not fit ``result``.
     """
     check_overflow(interval, result, overflow)
-    for dtype, limit in ACCUMULATORS[:2]:
+    for dtype, limit in ACCUMULATORS[not short : 3]:
         if interval.magnitude <= limit:
             return dtype
     if overflow == "wrap" and is_integer(result):

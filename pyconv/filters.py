@@ -21,11 +21,12 @@ from pyconv.dtypes import (
     LIMITS,
     check_overflow,
     is_integer,
-    narrow,
     result_interval,
     supported,
 )
 from pyconv.kernels import EVERY, KERNELS, Number
+from pyconv.means import rounded_means
+from pyconv.planning import plan_for
 from pyconv.problem import boundary_names, integer, several, spatial_axes
 from pyconv.results import check_out, empty, plain_array, writable_in_place
 
@@ -205,7 +206,7 @@ def box(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.separable(kernels.box_rows(size, call.n), mean=True)
+    return call.means(kernels.box_rows(size, call.n))
 
 
 def disk(
@@ -1254,10 +1255,41 @@ class _Call:
         it sums every product. Passes are no plain sum, so that an error that is granted is held
         against one call.
         """
+        return self._result(*self._product(rows), mean)
+
+    def means(self, rows: Sequence[Array]) -> Array:
+        """Return the means of boxes that are given by their weights along the axes."""
+        run, kernel = self._product(rows)
+        return self._result(partial(self._means, tuple(map(len, rows)), run), kernel, mean=True)
+
+    def _product(self, rows: Sequence[Array]) -> tuple[Callable[..., Array], Callable[[], Array]]:
+        """Return what runs a product of factors, and what makes its kernel."""
         if self.n < 3 or self.options.rtol is not None or not self._is_better_in_passes(rows):
-            return self.once(kernels.outer(rows), mean)
+            w = self._weights(kernels.outer(rows))
+            return partial(_correlated, self.x, w, self.axes), lambda: w
         rows = [self._weights(row) for row in rows]
-        return self._result(partial(self._passes, rows), partial(kernels.outer, rows), mean)
+        return partial(self._passes, rows), partial(kernels.outer, rows)
+
+    def _means(
+        self,
+        size: tuple[int, ...],
+        run: Callable[..., Array],
+        options: Options,
+        rounded: Array | None = None,
+    ) -> Array:
+        """Return the means of boxes; those of 8 bits are rounded from exact sums."""
+        if rounded is not None and rounded_means(
+            self.x,
+            size,
+            self.axes,
+            options.boundary,
+            options.fill_value,
+            rounded,
+            clip=options.overflow == "saturate",
+            workers=options.workers,
+        ):
+            return rounded
+        return run(options, rounded)
 
     def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
         products = math.prod(len(row) for row in rows)
@@ -1271,7 +1303,9 @@ class _Call:
         w = self._weights(w)
         return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
 
-    def _passes(self, rows: Sequence[Array], options: Options) -> Array:
+    def _passes(
+        self, rows: Sequence[Array], options: Options, rounded: Array | None = None
+    ) -> Array:
         boundaries = boundary_names(options.boundary, self.n, options.fill_value)
         y, fill_value = self.x, options.fill_value
         for i in (2, 1, 0):
@@ -1281,6 +1315,7 @@ class _Call:
                 rows[i],
                 self.axes[i],
                 last._replace(boundary=boundaries[i], fill_value=fill_value),
+                rounded if i == 0 else None,
             )
             # What lies outside along the next axis has been filtered along this one.
             fill_value = fill_value * rows[i].sum().item()
@@ -1297,13 +1332,11 @@ class _Call:
     def _real_part(dtype: Any) -> np.dtype:
         return np.dtype(np.float32) if dtype is None or is_integer(dtype) else dtype
 
-    def _result(
-        self, run: Callable[[Options], Array], kernel: Callable[[], Array], mean: bool
-    ) -> Array:
+    def _result(self, run: Callable[..., Array], kernel: Callable[[], Array], mean: bool) -> Array:
         """Return the result of ``run`` in the dtype that is asked for.
 
-        Integer results of fractional weights are rounded from floating-point sums: those
-        that the engine rounds by itself have to be plain ones.
+        Integer results of fractional weights are rounded from floating-point ones: those that
+        are asked of `correlate` have to be plain sums.
         """
         options = self.options
         dtype: Any = options.dtype
@@ -1317,13 +1350,10 @@ class _Call:
             return run(options)
         if options.overflow == "raise":
             check_overflow(result_interval(self.x, kernel(), self._fill()), dtype, "raise")
-        rounded = self.destination(self.x.shape, dtype)
-        y = run(options._replace(dtype=None, out=None)).reshape(-1)
         policy = "saturate" if options.overflow == "raise" else options.overflow
-        for start in range(0, y.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            rounded.reshape(-1)[block] = narrow(y[block], dtype, policy)
-        return self.returned(rounded)
+        y = self.destination(self.x.shape, dtype)
+        run(options._replace(dtype=None, overflow=policy, out=None), y)
+        return self.returned(y)
 
     def _fill(self) -> float | None:
         """Return the number that is read outside, if one is."""
@@ -1400,19 +1430,33 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
     return spatial_axes(axes, n, shape)
 
 
-def _correlated(x: Array, w: Array, axes: int | Sequence[int], options: Options) -> Array:
+def _correlated(
+    x: Array,
+    w: Array,
+    axes: int | Sequence[int],
+    options: Options,
+    rounded: Array | None = None,
+) -> Array:
+    """Return the result of one kernel, or write it to an array of integers, rounded."""
+    boundary, fill_value, dtype, overflow, out, rtol, workers = options
+    if rounded is not None:
+        plan = plan_for(
+            x, w, mode="same", boundary=boundary, fill_value=fill_value, axes=axes,
+            overflow=overflow,
+        )  # fmt: skip
+        return plan.solve(x, w, rounded, workers)
     return correlate(
         x,
         w,
         "same",
-        options.boundary,
-        fill_value=options.fill_value,
+        boundary,
+        fill_value=fill_value,
         axes=axes,
-        dtype=options.dtype,
-        overflow=options.overflow,
-        out=options.out,
-        rtol=options.rtol,
-        workers=options.workers,
+        dtype=dtype,
+        overflow=overflow,
+        out=out,
+        rtol=rtol,
+        workers=workers,
     )
 
 

@@ -26,6 +26,10 @@ from pyconv.problem import Problem, integer, make_problem
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
+#: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
+#: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits.
+FEW_PRODUCTS = 49
+
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise", "omit")
 
@@ -190,11 +194,17 @@ class Prepared:
     one for each of the last weights.
     """
 
-    __slots__ = ("method", "plans", "problem", "settled", "weighed", "weighs")
+    __slots__ = ("method", "plans", "problem", "settled", "short", "weighed", "weighs")
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
         self.method = method
+        #: Whether sums of 16 bits are worth it, if they are exact.
+        self.short = (
+            problem.x_dtype.itemsize == 1
+            and math.prod(problem.w_shape) <= FEW_PRODUCTS
+            and method in ("auto", "direct")
+        )
         self.plans: dict[np.dtype, Plan] = {}
         #: Whether the weights decide, for each dtype of the sums; the plans for such weights.
         self.weighs: dict[np.dtype, bool] = {}
@@ -212,7 +222,9 @@ class Prepared:
             if compute is not None:
                 check_overflow(interval, problem.dtype, problem.overflow)
                 return self._bound(compute, w)
-            return self._bound(exact_accumulator(interval, problem.dtype, problem.overflow), w)
+            return self._bound(
+                exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
+            )
         plan = self._bound(compute, w)
         if not self.weighs[compute]:
             self.settled = plan

@@ -19,6 +19,7 @@ if not (ROOT / "benchmarks").is_dir():
     pytest.skip("an installed package has no benchmarks", allow_module_level=True)
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
+from benchmarks import __main__ as command
 from benchmarks import callgrind, dashboard, instructions, noise, tables, test_peers, tracked
 from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
@@ -26,6 +27,30 @@ from benchmarks.report import pages, summary
 from benchmarks.report.command import compare, joined
 from benchmarks.suite import correlation
 from benchmarks.timing import Effort, Minima, interleaved_halves
+
+# ---- the command line -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "speed",
+        "dropins",
+        "layers",
+        "training",
+        "filters",
+        "regret",
+        "lenet",
+        "dashboard",
+        "instructions",
+        "peers",
+    ],
+)
+def test_help_is_printed(name, capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        command.main([name, "--help"])
+    assert f"benchmarks {name}" in capsys.readouterr().out
+
 
 # ---- tables -----------------------------------------------------------------------------------
 

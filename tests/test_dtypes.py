@@ -8,7 +8,7 @@ import pytest
 from arrays import assert_exact, bits, small
 
 import pyconv
-from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv.dtypes import DTYPES, OVERFLOWS, narrow
 
 INTEGERS = [dtype for dtype in DTYPES if dtype.kind in "biu"]
 FLOATS = [dtype for dtype in DTYPES if dtype.kind in "fc"]
@@ -169,6 +169,31 @@ def test_magnitudes_around_each_accumulator(engine):
         assert y is None or y.tolist() == [value + 1, 1 - value, 1 - value, value + 1]
 
 
+@pytest.mark.parametrize("x_dtype", ["bool", "uint8", "int8"])
+def test_sums_of_16_bits(isa, rng, x_dtype):
+    """Samples of 8 bits under few weights: up to the last sum that fits, every result dtype."""
+    reach = {"bool": 1, "uint8": 255, "int8": 128}[x_dtype]
+    for n, shape in itertools.product((1, 15, 16, 17, 31, 33, 63, 65, 129, 700), ((3,), (3, 3))):
+        x = rng.integers(0, 256, (5, n), np.uint8)
+        x = x > 99 if x_dtype == "bool" else x.view(x_dtype)
+        w = rng.integers(-3, 4, shape)
+        w.flat[0] = (2**15 - 1) // reach - np.abs(w.ravel()[1:]).sum()
+        x[:2, : n // 2] = True if x_dtype == "bool" else np.iinfo(x_dtype).min
+        for step in (0, 1):  # the next weight is one too many
+            w.flat[0] += step
+            assert pyconv.explain(x, w, "same").sums == (np.float32 if step else np.int16)
+            exact, _ = oracles.correlate(x, w, "same")
+            np.testing.assert_array_equal(pyconv.correlate(x, w, "same"), exact)
+            for dtype in ("uint8", "int16", "uint16", "int32", "uint64"):
+                y = pyconv.correlate(x, w, "same", dtype=dtype, overflow="wrap")
+                np.testing.assert_array_equal(y, exact.astype(np.int64).astype(dtype), strict=True)
+                y = pyconv.correlate(x, w, "same", dtype=dtype, overflow="saturate")
+                low, high = np.iinfo(dtype).min, min(np.iinfo(dtype).max, 2**62)
+                np.testing.assert_array_equal(y, exact.clip(low, high).astype(dtype), strict=True)
+            y = pyconv.correlate(x, w, "same", dtype=np.float32)
+            np.testing.assert_array_equal(y, exact.astype(np.float32), strict=True)
+
+
 @pytest.mark.parametrize("overflow", OVERFLOWS)
 def test_booleans(engine, overflow):
     """A sum of booleans counts; as a boolean it is raised, odd or any."""
@@ -289,3 +314,21 @@ def test_fill_that_is_not_finite_to_integer():
             pyconv.correlate([1.0], [1.0, 1.0], "full", fill_value=fill, dtype=int)
     y = pyconv.correlate(np.float32([1]), np.float32([1, 1]), "full", fill_value=1e40)
     np.testing.assert_array_equal(y, np.float32([np.inf, np.inf]))
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("x_dtype", ["float32", "float64"])
+def test_loops_round_as_numpy_does(isa, rng, x_dtype, dtype, overflow):
+    """Halves, what lies far outside, infinity and NaN, in rows around every vector."""
+    far = [np.nan, np.inf, -np.inf, 2.0**31, -(2.0**31), 2.0**63, -(2.0**63), 2.0**64, 3e30, -3e30]
+    for n in (1, 15, 16, 17, 33, 64, 65, 300):
+        rows = [np.arange(n) - n / 2 + 0.5, rng.standard_normal(n) * 300]
+        rows += [np.arange(n) * 2.0**20 + 0.5, rng.standard_normal(n) * 2.0**22]
+        rows += [np.where(rng.random(n) < 0.1, rng.choice(far, n), r) for r in rows[:2]]
+        x = np.array(rows).astype(x_dtype)
+        w = np.ones(1, x_dtype)
+        y = pyconv.correlate(x, w, dtype=dtype, overflow=overflow, method="direct")
+        with np.errstate(all="ignore"):
+            expected = narrow(x, np.dtype(dtype), overflow)
+        np.testing.assert_array_equal(y, expected, strict=True)

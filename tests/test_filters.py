@@ -213,6 +213,22 @@ def test_fractional_weights_are_rounded_under_the_policy(rng, name):
     assert clipped[(2,) * n] == 0
 
 
+def test_rounding_on_the_way_changes_no_bit(isa, rng):
+    """Integers are those of the floating-point result, for rows around every vector and tile."""
+    for shape in ((1, 17), (13, 31), (14, 33), (40, 65), (30, 129), (25, 700), (9, 70, 3)):
+        x = rng.integers(0, 256, shape).astype(np.uint8)
+        keywords = {"axes": (0, 1)}
+        for sigma in (0.6, 1, 3):
+            y = filters.gaussian(x, sigma, **keywords)
+            rounded = filters.gaussian(x, sigma, dtype=np.uint8, **keywords)
+            np.testing.assert_array_equal(rounded, np.rint(y))
+        y = filters.log(x, 1, **keywords)
+        for dtype in ("int8", "int16", "int32", "int64"):
+            rounded = filters.log(x, 1, dtype=dtype, overflow="saturate", **keywords)
+            limits = np.iinfo(dtype)
+            np.testing.assert_array_equal(rounded, np.rint(y).clip(limits.min, limits.max))
+
+
 @pytest.mark.parametrize("name", ["ball", "box", "disk", "gaussian", "motion"])
 def test_means_stay_in_the_range_of_the_samples(rng, name):
     """Rounding leads no mean out of the dtype of its samples, and asks for no policy."""

@@ -26,8 +26,6 @@ CONVERTED = {
     "complex weights": ("c8", "c8", {}),
     "real times complex": ("f4", "c8", {}),
     "complex of real": ("f8", "f8", {"dtype": "c16"}),
-    "rounded": ("f4", "f4", {"dtype": "i2"}),
-    "rounded of bytes": ("u1", "f4", {"dtype": "u1", "overflow": "saturate"}),
     "swapped": (">f4", "f4", {}),
     "swapped integers": (">i4", "i2", {}),
     "swapped complex": (">c16", "f8", {}),

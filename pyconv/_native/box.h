@@ -13,4 +13,5 @@
 
 #define TEMPLATE "box_rows.h"
 #define WITH_INTEGERS
+#define WITH_SHORTS
 #include "each_type.h"

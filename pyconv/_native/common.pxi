@@ -3,7 +3,7 @@
 cimport cython
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
 
@@ -51,6 +51,7 @@ cdef extern from "stencil.h":
     void copy_row_uint64(uint64_t* out, const uint64_t* x, Py_ssize_t n) noexcept nogil
     void stream_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
     void stream_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
+    void copy_row_int16(int16_t* out, const int16_t* x, Py_ssize_t n) noexcept nogil
     void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
@@ -60,6 +61,9 @@ cdef extern from "stencil.h":
     void area_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
+    void area_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
     void flat_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
                     Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
@@ -75,6 +79,9 @@ cdef extern from "stencil.h":
     void flat_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
+    void flat_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
     void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
                      Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
                      int streaming) noexcept nogil
@@ -94,6 +101,9 @@ cdef extern from "stencil.h":
                               Py_ssize_t n_segments, const double* sums, double whole,
                               double least, const double* w, double* y, Py_ssize_t y_pitch,
                               int streaming) noexcept nogil
+    void line_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
+                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
+                    int streaming) noexcept nogil
     void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
                        const float* w, float* y, Py_ssize_t y_pitch,
                        int streaming) noexcept nogil
@@ -133,15 +143,25 @@ cdef extern from "rows.h":
         SUMS_DOUBLE
         SUMS_INT64
         SUMS_UINT64
+        SUMS_INT16
     const row_load* row_loads_float
     const row_load* row_loads_double
     const row_load* row_loads_uint64
-    const row_emit row_emits[4][2][10]
+    const row_load* row_loads_int16
+    const row_emit row_emits[5][2][10]
+    const row_emit row_cuts[8]
 
 ctypedef fused sum_t:
     float
     double
     uint64_t
+
+# The sums of `direct`, which is worth those of 16 bits.
+ctypedef fused tile_t:
+    float
+    double
+    uint64_t
+    int16_t
 
 ctypedef fused real_t:
     float
@@ -166,6 +186,7 @@ SUM_CODES = {
     np.dtype("float64"): SUMS_DOUBLE,
     np.dtype("int64"): SUMS_INT64,
     np.dtype("uint64"): SUMS_UINT64,
+    np.dtype("int16"): SUMS_INT16,
 }
 
 
@@ -173,6 +194,8 @@ cdef inline bint are_stored(int sums_code, int sums_row, int code, bint clip) no
     """Return whether sums are a result of array type ``code`` as they are, bit for bit."""
     if code == sums_row:
         return True
+    if sums_code == SUMS_INT16:
+        return not clip and code == ROW_UINT16
     return not clip and sums_code >= SUMS_INT64 and (code == ROW_INT64 or code == ROW_UINT64)
 
 

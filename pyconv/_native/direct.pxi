@@ -9,7 +9,9 @@
 # samples, and taps are whole pixels apart.
 
 cdef enum:
-    STENCIL_TILE_LIMIT = 512        # the largest tile of any variant, in samples
+    # Sums of tiles side by side that are not stored as they are, in samples: of at least one
+    # tile of any variant. To write them row by row takes a call for each.
+    STENCIL_TILE_LIMIT = 4096
     LINE_BYTES = 64                 # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
@@ -83,49 +85,55 @@ cdef struct Part:
 
 
 # Inlined by demand: in a module of many loops the compiler would not do it by itself.
-cdef inline void run_tile(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
-                          const stencil_segment* segments, sum_t* y, Py_ssize_t y_pitch,
+cdef inline void run_tile(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                          const stencil_segment* segments, tile_t* y, Py_ssize_t y_pitch,
                           bint streaming) noexcept nogil:
-    cdef const sum_t* w = <const sum_t*>s.weights
+    cdef const tile_t* w = <const tile_t*>s.weights
     if s.line:
-        if sum_t is float:
+        if tile_t is float:
             line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             line_double(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
+        elif tile_t is int16_t:
+            line_int16(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
         else:
             line_uint64(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
     elif s.flat:
-        if sum_t is float:
+        if tile_t is float:
             flat_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             flat_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            flat_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             flat_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
     elif s.sets == NULL:
-        if sum_t is float:
+        if tile_t is float:
             area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             area_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            area_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
         else:
             area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
     else:
-        if sum_t is float:
+        if tile_t is float:
             columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        else:
+        elif tile_t is uint64_t:
             columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
 
 
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
                     Py_ssize_t row_from, Py_ssize_t row_to, Py_ssize_t first_col,
-                    Py_ssize_t pixels, sum_t* slot) noexcept nogil:
+                    Py_ssize_t pixels, tile_t* slot) noexcept nogil:
     """Add to a slot what the comb's outputs row_from … row_to − 1 read and it has not yet."""
     cdef Py_ssize_t c, q, f, taps, index, top, start, first, count, before, until_end
     cdef Py_ssize_t step = s.x.axis.stride
     cdef bint plain = s.x.same and s.x.group == 1 and step == 1
     cdef const char* row
-    cdef sum_t* out
+    cdef tile_t* out
     for c in range(least(s.y.phases, s.y.taps)):
         taps = ceil_div(s.y.taps - c, s.y.phases)
         start = 0 if row_from == 0 else row_from + taps - 1
@@ -155,29 +163,53 @@ cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
 
 # ---- one unit -------------------------------------------------------------------------------
 
-cdef void emit_tile(const Stencil* s, const sum_t* tile, Py_ssize_t rows, Py_ssize_t cols,
+cdef void emit_tiles(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                     const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols, char* out,
+                     tile_t* tiles, const char* ahead) noexcept nogil:
+    """Compute a row of tiles that is not stored as it is; columns before the last are whole
+    tiles, and the last tile overlaps.
+    """
+    cdef Py_ssize_t most_cols = STENCIL_TILE_LIMIT // (s.tile_rows * s.tile_cols) * s.tile_cols
+    cdef Py_ssize_t last = most(0, cols - s.tile_cols), at = 0, first, n, i, r
+    while at < cols:
+        first = least(at, last)
+        n = least(most_cols, cols - first)
+        i = 0
+        while i < n:
+            i = least(i, most(0, n - s.tile_cols))
+            if ahead != NULL:
+                prefetch_rows(s, ahead + (first + i) * s.x.sample_stride)
+            run_tile(s, x + first + i, pitch, segments, tiles + i, most_cols, False)
+            i += s.tile_cols
+        for r in range(rows):
+            s.emit(tiles + r * most_cols, n, out + r * s.y.comb * s.out_y + first * s.out_item,
+                   s.out_item)
+        at = first + n
+
+
+cdef void copy_tile(const Stencil* s, const tile_t* tile, Py_ssize_t rows, Py_ssize_t cols,
                     char* out) noexcept nogil:
     cdef Py_ssize_t r
     for r in range(rows):
-        if s.stored:
-            memcpy(out + r * s.y.comb * s.out_y, tile + r * s.tile_cols,
-                   cols * <Py_ssize_t>sizeof(sum_t))
-        else:
-            s.emit(tile + r * s.tile_cols, cols, out + r * s.y.comb * s.out_y, s.out_item)
+        memcpy(out + r * s.y.comb * s.out_y, tile + r * s.tile_cols,
+               cols * <Py_ssize_t>sizeof(tile_t))
 
 
-cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
+cdef void run_tile_row(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                         const stencil_segment* segments, Py_ssize_t rows, Py_ssize_t cols,
-                        char* out, sum_t* tile, const char* ahead) noexcept nogil:
+                        char* out, tile_t* tile, const char* ahead) noexcept nogil:
     """Compute up to tile_rows rows of outputs from samples at ``x``; the last tile overlaps.
 
     ``ahead`` is where the next rows of the caller's array lie, or NULL.
     """
     cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
-    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
-    cdef bint whole = s.stored and rows == s.tile_rows and cols >= s.tile_cols
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(tile_t)
+    cdef bint whole = rows == s.tile_rows and cols >= s.tile_cols
     cdef bint streaming = s.streaming and whole and cols > first
     cdef bint swapping
+    if not s.stored:
+        emit_tiles(s, x, pitch, segments, rows, cols, out, tile, ahead)
+        return
     if streaming:  # the tiles after the first begin at a cache line
         first -= past_line(s, out, first)
     n = 1 + ceil_div(most(0, cols - first), s.tile_cols)
@@ -185,7 +217,7 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
     # what the tile on its left is still writing, and waits, if x and y begin alike in a page,
     # as large arrays do: there tiles are swapped in pairs.
     swapping = <uintptr_t>(out - <const char*>x) % 4096 < <uintptr_t>(
-        2 * s.tile_cols * <Py_ssize_t>sizeof(sum_t))
+        2 * s.tile_cols * <Py_ssize_t>sizeof(tile_t))
     for i in range(n):
         at = tile_in_turn(i, n) if swapping else i
         count = first
@@ -199,10 +231,10 @@ cdef void run_tile_row(const Stencil* s, const sum_t* x, Py_ssize_t pitch,
         # A line that is in the cache already would be thrown out by a store past it: there tiles
         # do not write what their neighbours do.
         if whole and (skip == 0 and count == s.tile_cols or not streaming):
-            run_tile(s, x + at, pitch, segments, <sum_t*>out + at, y_pitch, streaming)
+            run_tile(s, x + at, pitch, segments, <tile_t*>out + at, y_pitch, streaming)
         else:
             run_tile(s, x + at, pitch, segments, tile, s.tile_cols, False)
-            emit_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+            copy_tile(s, tile + skip, rows, least(count, cols - at) - skip,
                       out + (at + skip) * s.out_item)
 
 
@@ -228,7 +260,7 @@ cdef void prefetch_rows(const Stencil* s, const char* row) noexcept nogil:
 
 
 cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssize_t n_parts,
-                    const char* x, char* out, sum_t* work) noexcept nogil:
+                    const char* x, char* out, tile_t* work) noexcept nogil:
     """Compute a block, row of tiles by row of tiles, each from the first part to the last."""
     cdef Py_ssize_t rows = b.row_to - b.row_from
     cdef Py_ssize_t tile_rows = least(rows, s.tile_rows)
@@ -236,7 +268,7 @@ cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssiz
     cdef Py_ssize_t first_plane, zcomb, oz, t, r, at, filled
     # Workspace: slots and a tile for each sum, segments of copies, segments in place, the plane in
     # each slot, each tap's slot, which are new, the last row of each slot with a gap.
-    cdef sum_t* tile = work + s.sums * s.n_slots * s.plane
+    cdef tile_t* tile = work + s.sums * s.n_slots * s.plane
     cdef stencil_segment* copied = <stencil_segment*>(tile + s.sums * STENCIL_TILE_LIMIT)
     cdef stencil_segment* in_place = copied + s.n_segments
     cdef Py_ssize_t* held = <Py_ssize_t*>(in_place + s.n_segments)
@@ -309,7 +341,7 @@ cdef inline const char* plane_of(const Stencil* s, const char* x,
 
 cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* plane,
                      Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
-                     sum_t* slot) noexcept nogil:
+                     tile_t* slot) noexcept nogil:
     cdef Py_ssize_t i, pixels
     for i in range(n_parts):
         if parts[i].packed:
@@ -323,7 +355,7 @@ cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, co
 cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* x,
                   Py_ssize_t first_plane, Py_ssize_t first_row, Py_ssize_t at, Py_ssize_t rows,
                   const stencil_segment* copied, const stencil_segment* in_place, char* out,
-                  const sum_t* slots, sum_t* tile, bint missing) noexcept nogil:
+                  const tile_t* slots, tile_t* tile, bint missing) noexcept nogil:
     """Compute ``rows`` rows of outputs from row ``at`` of a block on, across all its parts.
 
     Samples that they read may be ``missing``.
@@ -332,7 +364,7 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
     cdef Py_ssize_t i, first_col, cols
     cdef const char* plane = plane_of(s, x, first_plane + (s.z.taps - 1) * s.z.dilation)
     cdef const char* ahead
-    cdef const sum_t* samples
+    cdef const tile_t* samples
     cdef char* out_part
     for i in range(n_parts):
         first_col = parts[i].col_from * s.x.axis.stride - s.x.axis.low
@@ -348,7 +380,7 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
             else:
                 run_tile_row(s, samples, s.pitch, copied, rows, cols, out_part, tile, ahead)
         else:
-            samples = <const sum_t*>(x + first_plane * s.z_stride
+            samples = <const tile_t*>(x + first_plane * s.z_stride
                                      + (first_row + at * s.y.step) * s.y_stride
                                      + first_col * s.x.pixel_stride)
             run_tile_row(s, samples, pitch, in_place, rows, cols, out_part, tile, ahead)
@@ -361,7 +393,7 @@ cdef double NOTHING = 0         # of either type: its first bytes are a float of
 
 cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
                             Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
-                            sum_t* slot) noexcept nogil:
+                            tile_t* slot) noexcept nogil:
     """Clear the gaps of what `pack_rows` has just added to a slot, and write what was seen.
 
     Return the last row of them with a gap, −1 without.
@@ -374,8 +406,8 @@ cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordin
     cdef Py_ssize_t c, q, f, taps, start, first, count, row, last = -1
     cdef bint missing = False
     cdef const char* mask
-    cdef sum_t* samples
-    cdef sum_t* seen
+    cdef tile_t* samples
+    cdef tile_t* seen
     for c in range(least(s.y.phases, s.y.taps)):
         taps = ceil_div(s.y.taps - c, s.y.phases)
         start = 0 if row_from == 0 else row_from + taps - 1
@@ -393,9 +425,9 @@ cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordin
                         mask = b.mask + plane * g.z_stride + row * g.y_stride
                     pack_pixels(&g.mask, mask, first, step, pixels_before(&s.x, first, step, count),
                                 pixels_until_end(&s.x, first, step, count), count, seen)
-                if sum_t is float:
+                if tile_t is float:
                     missing = gaps_split_float(samples, seen, count * s.x.group, g.nan, g.masked)
-                elif sum_t is double:
+                elif tile_t is double:
                     missing = gaps_split_double(samples, seen, count * s.x.group, g.nan, g.masked)
                 if missing:
                     last = most(last, q)
@@ -403,14 +435,14 @@ cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordin
     return last
 
 
-cdef void run_quotients(const Stencil* s, const sum_t* x, const stencil_segment* segments,
-                        Py_ssize_t rows, Py_ssize_t cols, char* out, sum_t* tile,
+cdef void run_quotients(const Stencil* s, const tile_t* x, const stencil_segment* segments,
+                        Py_ssize_t rows, Py_ssize_t cols, char* out, tile_t* tile,
                         const char* ahead) noexcept nogil:
     """`run_tile_row` where samples are missing: both sums of a tile, and their quotient."""
     cdef Py_ssize_t first = s.tile_cols, i, n, at, skip, count
-    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(sum_t)
-    cdef const sum_t* ones = x + s.n_slots * s.plane
-    cdef sum_t* quotients = tile + STENCIL_TILE_LIMIT
+    cdef Py_ssize_t y_pitch = s.y.comb * s.out_y // <Py_ssize_t>sizeof(tile_t)
+    cdef const tile_t* ones = x + s.n_slots * s.plane
+    cdef tile_t* quotients = tile + STENCIL_TILE_LIMIT
     cdef Py_ssize_t samples = s.tile_rows * s.tile_cols
     cdef bint whole = rows == s.tile_rows and cols >= s.tile_cols
     cdef bint streaming = s.streaming and whole and cols > first
@@ -427,39 +459,39 @@ cdef void run_quotients(const Stencil* s, const sum_t* x, const stencil_segment*
         run_tile(s, x + at, s.pitch, segments, tile, s.tile_cols, False)
         if s.gaps.careful:
             run_tile(s, ones + at, s.pitch, segments, quotients, s.tile_cols, False)
-            if sum_t is float:
+            if tile_t is float:
                 gaps_divide_float(tile, quotients, 1, samples, 1, &s.gaps.weights)
-            elif sum_t is double:
+            elif tile_t is double:
                 gaps_divide_double(tile, quotients, 1, samples, 1, &s.gaps.weights)
-            emit_tile(s, tile + skip, rows, least(count, cols - at) - skip,
+            copy_tile(s, tile + skip, rows, least(count, cols - at) - skip,
                       out + (at + skip) * s.out_item)
         elif whole and (skip == 0 and count == s.tile_cols or not streaming):
-            run_quotient(s, ones + at, segments, tile, <sum_t*>out + at, y_pitch, streaming)
+            run_quotient(s, ones + at, segments, tile, <tile_t*>out + at, y_pitch, streaming)
         else:
             run_quotient(s, ones + at, segments, tile, quotients, s.tile_cols, False)
-            emit_tile(s, quotients + skip, rows, least(count, cols - at) - skip,
+            copy_tile(s, quotients + skip, rows, least(count, cols - at) - skip,
                       out + (at + skip) * s.out_item)
 
 
-cdef inline void run_quotient(const Stencil* s, const sum_t* ones,
-                              const stencil_segment* segments, const sum_t* sums, sum_t* y,
+cdef inline void run_quotient(const Stencil* s, const tile_t* ones,
+                              const stencil_segment* segments, const tile_t* sums, tile_t* y,
                               Py_ssize_t y_pitch, bint streaming) noexcept nogil:
     """Divide a tile of sums by that over what was seen of the weights."""
-    cdef const sum_t* w = <const sum_t*>s.weights
+    cdef const tile_t* w = <const tile_t*>s.weights
     cdef const gaps_weights* g = &s.gaps.weights
-    cdef sum_t whole = <sum_t>g.whole, least = <sum_t>g.least
+    cdef tile_t whole = <tile_t>g.whole, least = <tile_t>g.least
     if s.line:
-        if sum_t is float:
+        if tile_t is float:
             line_quotient_float(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
                                 s.lanes, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             line_quotient_double(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
                                  s.lanes, streaming)
     else:
-        if sum_t is float:
+        if tile_t is float:
             area_quotient_float(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
                                 y_pitch, streaming)
-        elif sum_t is double:
+        elif tile_t is double:
             area_quotient_double(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
                                  y_pitch, streaming)
 
@@ -536,7 +568,7 @@ cdef Py_ssize_t end_inside(const SpatialAxis* a) noexcept nogil:
 
 
 cdef void run_unit(const Stencil* s, const Block* b, const char* x, char* out,
-                   sum_t* work) noexcept nogil:
+                   tile_t* work) noexcept nogil:
     """Split a block into rows that can be read in place, but for their ends, and the others."""
     cdef Block rows = b[0]
     cdef Stencil strips = s[0]
@@ -627,7 +659,7 @@ cdef Py_ssize_t add_strip(const Stencil* s, Py_ssize_t col_from, Py_ssize_t col_
 
 cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
-                    sum_t* work) noexcept nogil:
+                    tile_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
     cdef Py_ssize_t unit, rest, batch
     cdef Block b
@@ -900,6 +932,10 @@ cdef class DirectLoop:
                     run_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                                        cnp.PyArray_BYTES(y), out_batch,
                                        <double*>(block + shared), each)
+                elif self.sums_code == SUMS_INT16:
+                    run_shared[int16_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
+                                        cnp.PyArray_BYTES(y), out_batch,
+                                        <int16_t*>(block + shared), each)
                 else:
                     run_shared[uint64_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
                                          cnp.PyArray_BYTES(y), out_batch,
@@ -1023,7 +1059,7 @@ cdef class DirectLoop:
 
 cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,
                      const char* x, const Py_ssize_t* x_batch, char* out,
-                     const Py_ssize_t* out_batch, sum_t* work, Py_ssize_t each) noexcept:
+                     const Py_ssize_t* out_batch, tile_t* work, Py_ssize_t each) noexcept:
     """Run units first … first + count − 1, contiguous runs of them on each thread."""
     cdef int t
     if threads == 1:
@@ -1032,4 +1068,4 @@ cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int t
     else:
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
+                      x_batch, out, out_batch, <tile_t*>(<char*>work + t * each))

@@ -1,5 +1,6 @@
 /* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
-   vector: float, double and, with WITH_INTEGERS, uint64_t, for which SCALAR_IS_INTEGER is defined. */
+   vector: float, double and, with WITH_INTEGERS, uint64_t, for which SCALAR_IS_INTEGER is defined,
+   with WITH_SHORTS, int16_t, the same. */
 
 #define SCALAR float
 #define SUFFIX(name) name##_float
@@ -42,4 +43,24 @@
 #endif
 
 #undef LANES
+
+#ifdef WITH_SHORTS
+#if STENCIL_VECTOR_BYTES == 64
+#define LANES 32
+#elif STENCIL_VECTOR_BYTES == 32
+#define LANES 16
+#else
+#define LANES 8
+#endif
+#define SCALAR int16_t
+#define SUFFIX(name) name##_int16
+#define SCALAR_IS_INTEGER
+#include TEMPLATE
+#undef SCALAR_IS_INTEGER
+#undef SCALAR
+#undef SUFFIX
+#undef LANES
+#undef WITH_SHORTS
+#endif
+
 #undef TEMPLATE

@@ -737,7 +737,7 @@ cdef class FftLoop:
         return 0
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, fill_value, int weight_exponent,
-            int threads, gaps=None):
+             bint clip, int threads, gaps=None):
         """Solve the problem, or return False if x holds NaN or infinity.
 
         With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin) samples are left out:
@@ -746,7 +746,7 @@ cdef class FftLoop:
 
         ``x`` is aligned and native; ``w`` contiguous in the order z, y, x, in the dtype of the
         sums, its largest weight between 2^-40 and 2^20, and was multiplied by 2 to minus
-        ``weight_exponent``; ``y`` native, of a floating-point dtype.
+        ``weight_exponent``; ``y`` native.
         """
         cdef Overlap s = self.s
         cdef Py_ssize_t n_batch = self.n_batch
@@ -775,7 +775,7 @@ cdef class FftLoop:
         s.stored = row_codes[cnp.PyArray_TYPE(y)] == self.sums_row and s.out_x == self.item
         s.streaming = cnp.PyArray_NBYTES(y) > STREAM_BYTES
         s.prefetching = cnp.PyArray_NBYTES(x) > CACHE_BYTES
-        s.emit = row_emits[self.sums_code][0][row_codes[cnp.PyArray_TYPE(y)]]
+        s.emit = row_emits[self.sums_code][clip][row_codes[cnp.PyArray_TYPE(y)]]
         s.weight_exponent = weight_exponent
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)

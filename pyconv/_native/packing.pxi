@@ -35,21 +35,25 @@ cdef void set_row_load(Source* s, int sums_code, int code) noexcept nogil:
         s.load = row_loads_float[code]
     elif sums_code == SUMS_DOUBLE:
         s.load = row_loads_double[code]
+    elif sums_code == SUMS_INT16:
+        s.load = row_loads_int16[code]
     else:
         s.load = row_loads_uint64[code]
 
 
-cdef inline void copy_row(sum_t* out, const sum_t* row, Py_ssize_t samples) noexcept nogil:
-    if sum_t is float:
+cdef inline void copy_row(tile_t* out, const tile_t* row, Py_ssize_t samples) noexcept nogil:
+    if tile_t is float:
         copy_row_float(out, row, samples)
-    elif sum_t is double:
+    elif tile_t is double:
         copy_row_double(out, row, samples)
+    elif tile_t is int16_t:
+        copy_row_int16(out, row, samples)
     else:
         copy_row_uint64(out, row, samples)
 
 
-cdef void pack_fill(const Source* s, Py_ssize_t pixels, sum_t* out) noexcept nogil:
-    cdef const sum_t* fill = <const sum_t*>s.fill
+cdef void pack_fill(const Source* s, Py_ssize_t pixels, tile_t* out) noexcept nogil:
+    cdef const tile_t* fill = <const tile_t*>s.fill
     cdef Py_ssize_t i, c
     if s.n_fill == 1:
         for i in range(pixels * s.group):
@@ -61,7 +65,7 @@ cdef void pack_fill(const Source* s, Py_ssize_t pixels, sum_t* out) noexcept nog
 
 
 cdef void pack_border(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
-                      Py_ssize_t pixels, sum_t* out) noexcept nogil:
+                      Py_ssize_t pixels, tile_t* out) noexcept nogil:
     """Copy pixels that all lie outside ``x``."""
     cdef Py_ssize_t i, index
     for i in range(pixels):
@@ -74,11 +78,11 @@ cdef void pack_border(const Source* s, const char* row, Py_ssize_t first, Py_ssi
 
 
 cdef void pack_inside(const Source* s, const char* row, Py_ssize_t step, Py_ssize_t pixels,
-                      sum_t* out) noexcept nogil:
+                      tile_t* out) noexcept nogil:
     """Copy pixels ``step`` apart that all lie inside ``x``."""
     cdef Py_ssize_t i
     if s.same and step == 1:
-        copy_row(out, <const sum_t*>row, pixels * s.group)
+        copy_row(out, <const tile_t*>row, pixels * s.group)
     elif step == 1 and s.pixel_stride == s.group * s.sample_stride:
         s.load(row, s.sample_stride, pixels * s.group, out)
     elif s.group == 1:
@@ -90,7 +94,7 @@ cdef void pack_inside(const Source* s, const char* row, Py_ssize_t step, Py_ssiz
 
 cdef inline void pack_same(const Source* s, const char* row, Py_ssize_t row_stride,
                            Py_ssize_t rows, Py_ssize_t first, Py_ssize_t before,
-                           Py_ssize_t until_end, Py_ssize_t pixels, sum_t* out,
+                           Py_ssize_t until_end, Py_ssize_t pixels, tile_t* out,
                            Py_ssize_t pitch) noexcept nogil:
     """`pack_pixels` of rows of contiguous samples, one a pixel, that need no conversion.
 
@@ -100,11 +104,11 @@ cdef inline void pack_same(const Source* s, const char* row, Py_ssize_t row_stri
     cdef const Py_ssize_t* indices_after = s.axis.after
     cdef Py_ssize_t low = s.axis.low, size = s.axis.size
     cdef Py_ssize_t i, r, index
-    cdef sum_t fill = (<const sum_t*>s.fill)[0]
-    cdef const sum_t* x
+    cdef tile_t fill = (<const tile_t*>s.fill)[0]
+    cdef const tile_t* x
     until_end = most(before, until_end)
     for r in range(rows):
-        x = <const sum_t*>row
+        x = <const tile_t*>row
         for i in range(before):
             index = indices_before[first + i + low]
             out[i] = x[index] if index >= 0 else fill
@@ -119,7 +123,7 @@ cdef inline void pack_same(const Source* s, const char* row, Py_ssize_t row_stri
 
 cdef inline void pack_pixels(const Source* s, const char* row, Py_ssize_t first, Py_ssize_t step,
                              Py_ssize_t before, Py_ssize_t until_end, Py_ssize_t pixels,
-                             sum_t* out) noexcept nogil:
+                             tile_t* out) noexcept nogil:
     """Copy pixels first, first + step, …; a NULL row is outside and reads the fill.
 
     The counts of `pixels_before` and `pixels_until_end` are the same for every row.

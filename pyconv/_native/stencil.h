@@ -133,4 +133,5 @@ static inline void stencil_prefetch(const void *p) {
 
 #define TEMPLATE "stencil_tile.h"
 #define WITH_INTEGERS
+#define WITH_SHORTS
 #include "each_type.h"

@@ -180,7 +180,7 @@ cdef class TruncatedLoop:
         p.x.n_fill = 1
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.terms.truth = y.dtype.kind == "b"
-        p.emit = row_emits[SUMS_DOUBLE][0][row_codes[cnp.PyArray_TYPE(y)]]
+        p.emit = row_cuts[row_codes[cnp.PyArray_TYPE(y)]]
         units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
         threads = <int>least(threads, units)
         shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64

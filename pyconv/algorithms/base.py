@@ -13,7 +13,8 @@ from pyconv.problem import Problem
 
 #: Computes ``y`` from ``x`` and ``w`` with at most ``workers`` threads. The arrays have the
 #: problem's shapes; ``y`` is C-contiguous, has the dtype of the result and shares no memory
-#: with the others.
+#: with the others. Instead of real, floating-point results integers may be asked for: such a
+#: ``y`` receives them rounded half to even, as the problem's ``overflow`` has it.
 Run = Callable[[np.ndarray, np.ndarray, np.ndarray, int], None]
 
 

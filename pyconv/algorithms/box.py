@@ -62,6 +62,8 @@ class Box:
             return "windows of one sample share no sums"
         if problem.compute == object:
             return "the exact sums need integers wider than 64 bits"
+        if problem.compute == np.int16:
+            return "the sums fit 16 bits, in which the plain one is faster"
         if longest_reach(problem.spatial) > MAX_SPAN:
             return f"the kernel spans or pads more than {MAX_SPAN} samples of an axis"
         return problem.tables_exceed()

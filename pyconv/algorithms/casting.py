@@ -63,10 +63,6 @@ def layer_loop(problem: LayerProblem) -> Any:
     )
 
 
-#: Bytes of the sums and of what `narrow` makes of them on the way to an integer, at most.
-ROUNDING = 64
-
-
 def copies(problem: Problem, folded: int | None = None) -> Copies:
     """Return what `bind_loop` copies.
 
@@ -78,10 +74,8 @@ def copies(problem: Problem, folded: int | None = None) -> Copies:
     if sums.kind != "c":
         sample = 4 if problem.x_dtype == np.float16 else 0
         result = 0
-        if _is_rounded(problem):
-            result = ROUNDING
-        elif problem.dtype in CONVERTED:
-            result = sums.itemsize + problem.dtype.itemsize
+        if problem.dtype in CONVERTED:
+            result = ROUNDED * sums.itemsize + problem.dtype.itemsize
         return Copies(sample, result, folded is not None and trailing >= folded)
     sample = 0 if problem.x_dtype == sums else sums.itemsize
     result = 0 if problem.dtype == sums else sums.itemsize
@@ -103,29 +97,27 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     with np.errstate(all="ignore"):  # IEEE: too large for the sums is infinite
         loop = bind(problem, fill.astype(sums))
     clip = problem.overflow == "saturate"
-    converted = _is_rounded(problem) or result in CONVERTED
+    converted = result in CONVERTED
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         x = _addressable(x)
         if w.dtype != sums:
             w = w.astype(sums)
-        if not converted:
+        if not (converted if y.dtype == result else y.dtype in CONVERTED):
             loop(x, w, y, clip, workers)
             return
         total = np.empty(y.shape, sums)
         loop(x, w, total, False, workers)
         with np.errstate(all="ignore"):
-            y[...] = narrow(total, result, problem.overflow)
+            y[...] = narrow(total, y.dtype, problem.overflow)
 
     return run
 
 
 #: The loops write every type but these.
 CONVERTED = (np.float16, np.bool, np.complex64, np.complex128)
-
-
-def _is_rounded(problem: Problem) -> bool:
-    return problem.compute.kind == "f" and not problem.exact and problem.dtype.kind in "iu"
+#: Copies of the sums that there are while `narrow` makes such of them, at most.
+ROUNDED = 3
 
 
 def _addressable(x: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ MAX_WORKSPACE = 256 << 20
 PLANE_SECONDS = 4.7e-8
 PLANE_RATE = {64: 0.8, 32: 0.52, 16: 0.52}
 TILE_ROWS = 7
-STRIDE_TAPS = 13
+STRIDE_TAPS = {64: 13, 32: 18, 16: 27}
 #: A block of channels in the lanes takes so long besides, and its sums run at this many times the
 #: rate. Turning a vector of samples, or of results, takes as long as so many products.
 BLOCK_SECONDS = 6.8e-8
@@ -61,8 +61,8 @@ class Depthwise:
         z, y, x = _axes(problem)
         planes = problem.batch * problem.out_channels * z.out
         tiles = math.ceil(y.out / TILE_ROWS) * math.ceil(x.out / _lanes(problem))
-        taps = problem.terms + STRIDE_TAPS * (x.stride > 1)
         width = loader.native.vector_bytes()
+        taps = problem.terms + STRIDE_TAPS[width] * (x.stride > 1)
         seconds = width / machine.direct_bytes_per_second / PLANE_RATE[width]
         return planes * (PLANE_SECONDS + tiles * taps * TILE_ROWS * seconds)
 

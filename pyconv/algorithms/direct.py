@@ -93,8 +93,8 @@ class Direct:
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the larger of the time to multiply and the time to read and write."""
         item = max(4, problem.compute.itemsize)
-        if problem.compute.kind in "iu":
-            item *= 4  # 64-bit integer products take several instructions
+        if problem.compute.kind in "iu" and item == 8:
+            item *= 4  # 64-bit integer products take several instructions; those of 16 bits two
         work = problem.products * item / machine.direct_bytes_per_second
         samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
         return max(work, samples * item / machine.copy_bytes_per_second)

@@ -182,7 +182,8 @@ class Fft:
             workers: int,
         ) -> list[tuple[slice, ...]]:
             w, exponent = _laid_out(w, order, problem.flip)
-            thin = loop.run(x, w, y, problem.fill_value, exponent, workers, (mask, nan, *gaps))
+            fill = problem.fill_value
+            thin = loop.run(x, w, y, fill, exponent, False, workers, (mask, nan, *gaps))
             if thin is False:
                 raise UnfitDataError
             return [_box(problem, *loop.box(index)) for index in thin]
@@ -348,7 +349,7 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         w, exponent = _laid_out(w, order, problem.flip)
         parts = [(x, y)] if len(fill) == 1 else [(x[..., i], y[..., i]) for i in range(2)]
         for (x_part, y_part), value in zip(parts, fill, strict=True):
-            if not loop.run(x_part, w, y_part, value, exponent, workers):
+            if not loop.run(x_part, w, y_part, value, exponent, clip, workers):
                 raise UnfitDataError
 
     return run

@@ -18,7 +18,7 @@ import numpy as np
 from pyconv._native import loader
 from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError
 from pyconv.algorithms.casting import Loop, axis_rows, bind_loop, copies, on_real_parts
-from pyconv.dtypes import is_integer
+from pyconv.dtypes import is_integer, narrow
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Axis, Problem
 
@@ -438,6 +438,6 @@ def _bind(sides: tuple[Exponentials, ...] | None, problem: Problem, fill: np.nda
             source = target
         if total is not y:
             with np.errstate(all="ignore"):
-                y[...] = total
+                y[...] = narrow(total, y.dtype, problem.overflow)
 
     return run

@@ -67,7 +67,7 @@ class Reference:
                     w = w.conj()
                 for block in _blocks(problem.y_shape, block_shape):
                     total = _sum_block(problem, x, w, block)
-                    y[block] = narrow(total, problem.dtype, problem.overflow)
+                    y[block] = narrow(total, y.dtype, problem.overflow)
 
         return run
 

@@ -1,0 +1,103 @@
+"""Means of 8-bit samples as integers: exact sums, divided and rounded half to even."""
+
+import numpy as np
+import pytest
+
+from pyconv import filters, means
+from pyconv.boundaries import BOUNDARIES
+
+#: Our boundary names → those of np.pad.
+PADS = {
+    "constant": "constant", "nearest": "edge", "symmetric": "symmetric", "mirror": "reflect",
+    "wrap": "wrap",
+}  # fmt: skip
+#: Lengths around the vectors of every variant, rows of several samples a pixel, stacks of images.
+SHAPES = [
+    ((1, 31), (0, 1)), ((9, 33), (0, 1)), ((40,), (0,)), ((30, 31, 3), (0, 1)),
+    ((3, 12, 64), (0, 1)), ((5, 6, 65), (1, 2)), ((5, 6, 7), (0, 2)), ((20, 100), (0,)),
+    ((20, 5), (0,)), ((4, 9, 65), (2,)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def only_exact(monkeypatch):
+    """Fail where means are not made from exact sums."""
+
+    def required(*args, **keywords):
+        assert means.rounded_means(*args, **keywords)
+        return True
+
+    monkeypatch.setattr(filters, "rounded_means", required)
+
+
+def mean(x, size, axes, boundary, fill=0):
+    """Return the means: integers are summed and divided."""
+    pads = [(size // 2, (size - 1) // 2) if a in axes else (0, 0) for a in range(x.ndim)]
+    options = {"constant_values": fill} if boundary == "constant" else {}
+    total = np.pad(x.astype(np.int64), pads, PADS[boundary], **options)
+    for axis in axes:
+        total = np.lib.stride_tricks.sliding_window_view(total, size, axis=axis).sum(-1)
+    n = size ** len(axes)
+    whole, rest = np.divmod(total, n)
+    return whole + ((2 * rest > n) | ((2 * rest == n) & (whole % 2 == 1)))
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_every_mean_is_rounded_from_its_exact_sum(isa, only_exact, rng, dtype, boundary):
+    """Even sizes have sums halfway between two whole numbers."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    fill = low + 3 if boundary == "constant" else 0
+    for shape, axes in SHAPES:
+        x = rng.integers(low, high + 1, shape).astype(dtype)
+        for size in (1, 2, 3, 6, 31):
+            y = filters.box(x, size, axes=axes, boundary=boundary, fill_value=fill, dtype=dtype)
+            expected = mean(x, size, axes, boundary, fill)
+            np.testing.assert_array_equal(y, expected.astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize("size", [127, 128])
+def test_the_largest_boxes(isa, only_exact, rng, size):
+    """Whose sums of a row just fit 16 bits."""
+    x = rng.integers(0, 256, (140, 150)).astype(np.uint8)
+    x[:60] = 255
+    y = filters.box(x, size, dtype=np.uint8)
+    np.testing.assert_array_equal(y, mean(x, size, (0, 1), "symmetric"))
+
+
+def test_other_boxes_are_rounded_from_floats(rng):
+    """Larger ones, volumes, wider samples and outsides that are not whole."""
+    x = rng.integers(0, 256, (20, 140)).astype(np.uint8)
+    others = {"workers": None, "clip": True}
+    y = np.empty_like(x)
+    for size, fill in (((3, 129), 0), ((3, 3), 0.5), ((3, 3), np.nan), ((3, 3), 1e9)):
+        assert not means.rounded_means(x, size, (0, 1), "constant", fill, y, **others)
+    wide = x.astype(np.int16)
+    assert not means.rounded_means(wide, (3, 3), (0, 1), "constant", 0, y, **others)
+    y = filters.box(x, 3, dtype=np.uint8, boundary="constant", fill_value=0.5)
+    assert np.array_equal(y, np.rint(filters.box(x, 3, boundary="constant", fill_value=0.5)))
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+def test_means_that_a_dtype_cannot_hold(only_exact, rng, overflow):
+    x = rng.integers(-128, 128, (20, 70)).astype(np.int8)
+    exact = mean(x, 3, (0, 1), "symmetric")
+    for dtype in ("uint8", "int16", "uint16", "int64", "uint64"):
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        expected = exact.clip(low, min(high, 2**62)) if overflow == "saturate" else exact
+        y = filters.box(x, 3, dtype=dtype, overflow=overflow)
+        np.testing.assert_array_equal(y, expected.astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_threads_and_layouts(only_exact, rng, workers):
+    """The same for every number of threads, and for every view of the samples."""
+    x = rng.integers(0, 256, (300, 1100)).astype(np.uint8)
+    alone = filters.box(x, 5, dtype=np.uint8, workers=1)
+    np.testing.assert_array_equal(filters.box(x, 5, dtype=np.uint8, workers=workers), alone)
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for view in (x[::-1].copy()[::-1], np.repeat(x, 2, 1)[:, ::2], x.T.copy().T, frozen):
+        np.testing.assert_array_equal(filters.box(view, 5, dtype=np.uint8), alone)
+    assert filters.box(x, 5, dtype=np.uint8, out=x) is x
+    np.testing.assert_array_equal(x, alone)
