@@ -434,10 +434,19 @@ def test_samples_near_the_largest_float(isa, rng):
     x = np.where(np.arange(60) % 2, -big, big).astype("float32") * np.ones((50, 1), "float32")
     w = np.outer([1, -1, 0], [4, 4, 4]).astype("float32")
     np.testing.assert_array_equal(separable(x, w), pyconv.correlate(x, w, method="direct"))
-    deep = np.repeat(x[np.newaxis, :20], 9, 0)  # rows add up to it, planes cancel it
-    deep[:, :4] = deep[:, 12:] = 0
-    w = np.multiply.outer([1, -1, 0], np.outer([1, 1, 1, 1], [1, -1, 1])).astype("float32")
+    deep = np.zeros((9, 12, 20), "float32")  # rows do not overflow, but what they add up to does
+    deep[:, 4:8, 5:9] = big
+    w = np.multiply.outer([1, -1, 0], np.outer([2, 2, 2, 2], [1, 0, -1])).astype("float32")
     np.testing.assert_array_equal(separable(deep, w), pyconv.correlate(deep, w, method="direct"))
+
+
+def test_runs_of_planes(isa, rng):
+    """Threads that share the planes, in numbers that do not divide them."""
+    x, w = small(rng, (23, 40, 70), "float32"), whole(rng, (3, 3, 4), "float32")
+    expected = pyconv.correlate(x, w, "same", "wrap", method="direct")
+    for workers in (1, 2, 3, 5, 7):
+        y = separable(x, w, "same", "wrap", workers=workers)
+        np.testing.assert_array_equal(y, expected)
 
 
 def test_borders_that_read_beside_a_panel(isa, rng):
