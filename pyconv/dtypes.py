@@ -55,15 +55,15 @@ LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
 OVERFLOWS = ("raise", "wrap", "saturate")
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
-#: stay within. ``object`` sums Python integers and is never wrong. The first is for samples of
-#: 8 bits and few products, see `exact_accumulator`.
+#: stay within. ``object`` sums Python integers and is never wrong.
 ACCUMULATORS: tuple[tuple[np.dtype, float], ...] = (
-    (np.dtype(np.int16), 2**15 - 1),
     (np.dtype(np.float32), 2**24),
     (np.dtype(np.float64), 2**53),
     (np.dtype(np.int64), 2**63 - 1),
     (np.dtype(object), math.inf),
 )
+#: Before all of these, where samples of 8 bits meet few weights.
+SHORT_ACCUMULATOR = (np.dtype(np.int16), 2**15 - 1)
 
 
 def any_dtype(dtype: npt.DTypeLike, argument: str) -> np.dtype:
@@ -156,7 +156,7 @@ def exact_accumulator(
         Under ``overflow="raise"``, when ``interval`` does not fit ``result``.
     """
     check_overflow(interval, result, overflow)
-    for dtype, limit in ACCUMULATORS[not short : 3]:
+    for dtype, limit in (*((SHORT_ACCUMULATOR,) if short else ()), *ACCUMULATORS[:2]):
         if interval.magnitude <= limit:
             return dtype
     if overflow == "wrap" and is_integer(result):

@@ -29,7 +29,7 @@ class Machine:
     #: NumPy's gather, product and sum of one tap of one output.
     numpy_seconds_per_product: float = 3e-9
     #: A thread is worth waking for this much work. Waking takes six microseconds, and a layer of 77
-    #: took 51 on two threads; but where the CPUs are busy with something else, the others wait for
+    #: took 51 on two; but where the CPUs are busy with something else, the others wait for
     #: a thread for milliseconds.
     seconds_per_thread: float = 40e-6
 

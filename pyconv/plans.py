@@ -85,7 +85,7 @@ class Plan:
         #: Bound here, so that a call that cannot be answered fails here.
         self._settled = None
         if _data_decide(problem):
-            compute = ACCUMULATORS[1][0] if problem.compute is None else problem.compute
+            compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
             choose(problem.summed_in(compute), prepared.method, self._w)
         else:
             self._settled = prepared.plan(self._zeros(), self._w)

@@ -737,7 +737,7 @@ cdef class FftLoop:
         return 0
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, fill_value, int weight_exponent,
-             bint clip, int threads, gaps=None):
+            bint clip, int threads, gaps=None):
         """Solve the problem, or return False if x holds NaN or infinity.
 
         With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin) samples are left out:

@@ -48,8 +48,9 @@ class Optimizer:
         self.parameters: list[Any] = list(parameters)
         if not self.parameters or not all(isinstance(p, Parameter) for p in self.parameters):
             raise ValueError("parameters: at least one is needed, as model.parameters() has")
+        value: Any
         for name, value in options.items():
-            if value is None:
+            if not isinstance(value, int | float | np.integer | np.floating):
                 raise TypeError(f"{name}={value!r}: a number of at least 0 is allowed")
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name}={value!r}: a number of at least 0 is allowed")
