@@ -65,6 +65,29 @@ def test_the_largest_boxes(isa, only_exact, rng, size):
     np.testing.assert_array_equal(y, mean(x, size, (0, 1), "symmetric"))
 
 
+@pytest.mark.parametrize("size", [(2, 7), (2, 41), (511, 127)])
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_sums_beside_halves_whose_quotient_in_float_is_elsewhere(isa, only_exact, dtype, size):
+    """14 is rounded up by its inverse, 82 down; the third is odd, and has sums next to halves."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    n = size[0] * size[1]
+    half = n * np.arange(low, high) + n // 2
+    totals = np.concatenate((half, half + n % 2))
+    near = np.rint(totals.astype(np.float32) * (np.float32(1) / np.float32(n)))
+    expected = np.rint(totals / n)
+    wrong = np.flatnonzero(near != expected)
+    assert len(wrong) or (n > 10_000 and dtype == "int8")
+    chosen = wrong if n < 10_000 else np.append(wrong[-2:], [0, len(totals) - 1])
+    x = np.empty((len(chosen), n), dtype)
+    for row, total in zip(x, totals[chosen], strict=True):
+        row[:] = total // n
+        row[: total % n] += 1
+    y = filters.box(
+        x.reshape(-1, *size), size, axes=(1, 2), boundary="constant", dtype=dtype, workers=1
+    )
+    np.testing.assert_array_equal(y[:, size[0] // 2, size[1] // 2], expected[chosen])
+
+
 def test_other_boxes_are_rounded_from_floats(rng):
     """Larger ones, volumes, wider samples and outsides that are not whole."""
     x = rng.integers(0, 256, (20, 140)).astype(np.uint8)
