@@ -23,6 +23,7 @@ from pyconv.algorithms.winograd import Winograd
 from pyconv.boundaries import BOUNDARIES
 from pyconv.layer_problem import LayerProblem
 from pyconv.nn import functional, grad
+from pyconv.planning import plan_for
 from pyconv.problem import Axis
 
 PROT_NONE = 0
@@ -121,6 +122,19 @@ def check_folded(rng, dtype, method):
                 rng, (6, 9, length), (2, 3), dtype, method, mode=mode, boundary="wrap", axes=axes
             )  # fmt: skip
         check(rng, (11, length), (3,), dtype, method, axes=0)
+
+
+def check_rounded(rng, dtype):
+    """Run calls whose sums become other integers: several tiles are written at a time."""
+    for cols in range(500, 1100, 29):
+        for x_shape, w_shape in [((9, cols), (3, 3)), ((9, cols), (2, 1)), ((4 * cols,), (5,))]:
+            x, w = whole(rng, x_shape, dtype), whole(rng, w_shape, dtype)
+            expected, _ = oracles.correlate(x, w)
+            for at_end in (True, False):
+                out = beside_guard(expected.shape, "int16", at_end)
+                plan = plan_for(guarded(x, at_end), guarded(w, at_end), method="direct")
+                plan.solve(guarded(x, at_end), guarded(w, at_end), out, 1)
+                np.testing.assert_array_equal(out, expected)
 
 
 LAYERS = (
@@ -270,6 +284,8 @@ def sweep():
     sweep_bytes(rng)
     for x_shape, dtype in itertools.product(dict(SHAPES), DTYPES):
         check_gaps(rng, x_shape, dtype)
+    for dtype in ("float32", "float64"):
+        check_rounded(rng, dtype)
     for method in (
         a.name for a in ALGORITHMS if a.name != "reference" and not isinstance(a, WeighingAlgorithm)
     ):
