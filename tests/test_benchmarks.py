@@ -258,6 +258,14 @@ def test_means_take_trusted_rows_only():
     assert summary.by_peer(run["classes"][0]) == {}
 
 
+def test_means_lie_among_their_ratios(rng):
+    """That of a single row too, whose logarithm is rounded: charts draw what is beside it."""
+    for ratios in (*rng.uniform(1, 9, (200, 1)).tolist(), [2.0, 8.0]):
+        found = summary.mean(ratios)
+        assert found.least <= found.value <= found.greatest
+    assert found.value == pytest.approx(4)
+
+
 def test_ratios_have_the_spread_of_their_halves():
     """From the least of theirs over the greatest of ours to the reverse."""
     (run,) = report(1e-3)["runs"]

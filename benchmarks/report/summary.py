@@ -85,8 +85,9 @@ def mean(ratios: list[float]) -> Mean | None:
     """Return the geometric mean, None of nothing."""
     if not ratios:
         return None
+    least, greatest = min(ratios), max(ratios)
     value = math.exp(sum(map(math.log, ratios)) / len(ratios))
-    return Mean(value, min(ratios), max(ratios))
+    return Mean(min(max(value, least), greatest), least, greatest)  # whatever rounding does
 
 
 def by_peer(group: Class) -> dict[str, Mean]:
