@@ -1,7 +1,8 @@
-"""Build one extension for each ISA variant, with OpenMP where the compiler has it."""
+"""Build the loops for each ISA variant, with OpenMP where the compiler has it."""
 
 import os
 import platform
+import re
 import runpy
 import sys
 import sysconfig
@@ -13,8 +14,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("pyconv/_native")
-ISAS = runpy.run_path(str(NATIVE / "isa.py"))["ISAS"]
-SHARED = sorted(str(p) for pattern in ("*.pxi", "*.pxd", "*.h") for p in NATIVE.glob(pattern))
+TABLES = runpy.run_path(str(NATIVE / "isa.py"))
+ISAS, FAMILIES = TABLES["ISAS"], TABLES["FAMILIES"]
 
 #: -ffp-contract=fast fuses multiply and add; -fno-predictive-commoning keeps GCC from carrying
 #: overlapping loads through the stack. Never -ffast-math: linked, it sets flush-to-zero for the
@@ -36,6 +37,8 @@ HARDEN = [
     "-Wformat-security",
 ]
 HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+#: Symbols of functions that nobody calls by name are a tenth of the size.
+STRIP_LINUX_LINK = ["-Wl,--strip-all"]
 
 #: What OpenMP is asked for with, by compiler family.
 OPENMP_FLAGS = {
@@ -62,13 +65,13 @@ class BuildExt(build_ext):
         msvc = self.compiler.compiler_type == "msvc"
         openmp = self.probe_openmp(msvc)
         for extension in self.extensions:
-            isa = next((i for i in ISAS if extension.name.endswith("." + i.name)), None)
+            isa = next((i for i in ISAS if f".{i.name}." in extension.name), None)
             if msvc:
                 extension.extra_compile_args += ["/O2", *(isa.msvc_flags if isa else ())]
             else:
                 extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
                 if sys.platform == "linux":
-                    extension.extra_link_args += HARDEN_LINUX_LINK
+                    extension.extra_link_args += [*HARDEN_LINUX_LINK, *STRIP_LINUX_LINK]
             if isa and openmp:
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
@@ -98,26 +101,48 @@ class BuildExt(build_ext):
         return None
 
 
+def sources_of(path: Path) -> set[Path]:
+    """Return the files of the compiled room that a file includes, one way or another."""
+    found: set[Path] = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name = re.match(r"""(?:include|#\s*include|cdef extern from) "([\w./]+)\"""", line)
+        if not name:
+            continue
+        for folder in (path.parent, NATIVE):
+            included = Path(os.path.normpath(folder / name[1]))
+            if included.exists() and included not in found:
+                found |= {included, *sources_of(included)}
+    return found
+
+
 def extension(name: str) -> Extension:
     """Return the extension of one .pyx of the compiled room."""
+    source = NATIVE / f"{name.replace('.', '/')}.pyx"
     return Extension(
         f"pyconv._native.{name}",
-        [str(NATIVE / f"{name}.pyx")],
-        depends=SHARED,
+        [str(source)],
+        depends=sorted(map(str, sources_of(source))),
         include_dirs=[np.get_include(), str(NATIVE)],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     )
 
 
 def built_isas() -> list[str]:
-    """Return the variants for the machine that is built for."""
+    """Return the variants to build: ``PYCONV_BUILD_ISAS``, or all that the machine may have."""
     machine = platform.machine()
     if "universal2" in sysconfig.get_platform():
         machine = "universal2"
-    return [isa.name for isa in ISAS if not isa.machines or machine in isa.machines]
+    able = [isa.name for isa in ISAS if not isa.machines or machine in isa.machines]
+    wanted = os.environ.get("PYCONV_BUILD_ISAS", "").replace(",", " ").split() or able
+    if unknown := sorted(set(wanted) - set(able)):
+        raise SystemExit(
+            f"PYCONV_BUILD_ISAS names {', '.join(unknown)}; for this machine are {', '.join(able)}"
+        )
+    return wanted
 
 
+LOOPS = [f"{isa}.{family}" for isa in built_isas() for family in FAMILIES]
 setup(
-    ext_modules=[extension(name) for name in ("cpu", "blas", "layout", *built_isas())],
+    ext_modules=[extension(name) for name in ("cpu", "blas", "layout", *LOOPS)],
     cmdclass={"build_ext": BuildExt},
 )

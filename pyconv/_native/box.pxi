@@ -63,11 +63,6 @@ cdef struct Box:
     Py_ssize_t pitch, rows
 
 
-cdef inline Py_ssize_t samples_read(const SpatialAxis* a, Py_ssize_t outputs) noexcept nogil:
-    """Return how many samples lie between the first and the last that ``outputs`` read."""
-    return (outputs - 1) * a.stride + (a.taps - 1) * a.dilation + 1
-
-
 cdef struct Turn:
     # A row (or plane) that comes into reach: its coordinate and place in its class.
     Py_ssize_t at, place

@@ -8,26 +8,6 @@
 # combs that share their loads. Trailing batch axes are part of the columns: a pixel is `group`
 # samples, and taps are whole pixels apart.
 
-cdef enum:
-    # Sums of tiles side by side that are not stored as they are, in samples: of at least one
-    # tile of any variant. To write them row by row takes a call for each.
-    STENCIL_TILE_LIMIT = 4096
-    LINE_BYTES = 64                 # of the cache
-
-cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
-
-
-cdef struct Gaps:
-    # Samples that are missing: NaN, those under a mask, or both.
-    bint nan, masked
-    bint careful                    # some weights are so small that W / Σ m·w might overflow
-    Source mask                     # nothing is masked outside
-    Py_ssize_t z_stride, y_stride   # of the mask, in bytes
-    const char* samples
-    const Py_ssize_t* batch
-    gaps_weights weights
-
-
 cdef struct Stencil:
     SpatialAxis z, y
     Source x
@@ -388,9 +368,6 @@ cdef void run_part_rows(const Stencil* s, const Part* parts, Py_ssize_t n_parts,
 
 # ---- samples that are missing ---------------------------------------------------------------
 
-cdef double NOTHING = 0         # of either type: its first bytes are a float of 0
-
-
 cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordinate,
                             Py_ssize_t first_row, Py_ssize_t row_from, Py_ssize_t row_to,
                             tile_t* slot) noexcept nogil:
@@ -695,14 +672,6 @@ cdef Py_ssize_t PANEL_COLS = 2048
 # their result passes through the cache; shorter ones are not: on a Zen 4 core, 2048² float32, in
 # place was faster at 7 rows and a copy at 9.
 cdef Py_ssize_t TALL = 8
-# A larger x is prefetched (Zen 4, an image of 2048² bytes, 3×3: 1.35 ms instead of 1.75, while
-# 1 MiB loses 4 %); a larger result is written past the cache, for which each row of its tiles
-# must begin at a cache line and hold one.
-cdef Py_ssize_t CACHE_BYTES = 2 << 20
-cdef Py_ssize_t STREAM_BYTES = 8 << 20
-# Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
-# the slowest loop.
-cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
 
 
 def weight_places(t, c, f, cols, rows, row_phases, col_phases, share):

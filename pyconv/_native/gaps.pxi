@@ -2,44 +2,6 @@
 #
 # Arrays of one shape are gone through by rows: axes along which all of them go on are one.
 
-cdef extern from "gaps.h":
-    ctypedef int (*gaps_clear)(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                               unsigned char* seen) noexcept nogil
-    ctypedef struct gaps_weights:
-        double whole
-        double sign
-        double least
-        double tiny
-    ctypedef void (*gaps_divide)(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
-                                 const gaps_weights* weights) noexcept nogil
-    int gaps_clear_1(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                     unsigned char* seen) noexcept nogil
-    int gaps_clear_2(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                     unsigned char* seen) noexcept nogil
-    int gaps_clear_4(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                     unsigned char* seen) noexcept nogil
-    int gaps_clear_8(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                     unsigned char* seen) noexcept nogil
-    int gaps_clear_16(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                      unsigned char* seen) noexcept nogil
-    int gaps_clear_half(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                        unsigned char* seen) noexcept nogil
-    int gaps_clear_float(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                         unsigned char* seen) noexcept nogil
-    int gaps_clear_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                          unsigned char* seen) noexcept nogil
-    int gaps_clear_complex_float(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                                 unsigned char* seen) noexcept nogil
-    int gaps_clear_complex_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
-                                  unsigned char* seen) noexcept nogil
-    int gaps_split_float(float* x, float* seen, Py_ssize_t n, int nan, int masked) noexcept nogil
-    int gaps_split_double(double* x, double* seen, Py_ssize_t n, int nan,
-                          int masked) noexcept nogil
-    void gaps_divide_float(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
-                           const gaps_weights* weights) noexcept nogil
-    void gaps_divide_double(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
-                            const gaps_weights* weights) noexcept nogil
-
 cdef enum:
     GAPS_ARRAYS = 4
     GAPS_AXES = 64

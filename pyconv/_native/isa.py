@@ -1,11 +1,15 @@
 """ISAS: the instruction-set variants that the loops are compiled for, widest last.
 
-``setup.py`` builds one extension a row from the shim ``<name>.pyx``; the loader imports the
-widest one that the CPU can run. This module imports nothing of the package, so that the build
-can read it.
+``setup.py`` builds a package of extensions for each row, one for each family of loops, from the
+shims ``<isa>/<family>.pyx``; the loader imports the widest variant that the CPU can run. This
+module imports nothing of the package, so that the build can read it.
 """
 
 from typing import NamedTuple
+
+#: The families of loops: `families/<family>.pxi` lists the files of each. A change of a loop
+#: compiles the families again that include its file.
+FAMILIES = ("windows", "filters", "layers")
 
 
 class Isa(NamedTuple):

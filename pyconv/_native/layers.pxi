@@ -77,12 +77,6 @@ cdef extern from "matrix.h":
                                  Py_ssize_t cols, double* out, Py_ssize_t out_row,
                                  const double* bias) noexcept nogil
 
-cdef extern from "phases.h":
-    void split_rows_float(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
-                          float* even, float* odd, Py_ssize_t out_row) noexcept nogil
-    void split_rows_double(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
-                           double* even, double* odd, Py_ssize_t out_row) noexcept nogil
-
 # Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, or bytes of the
 # weights of a tile that are read as they lie; bytes of the panels of a unit.
 cdef Py_ssize_t CHUNK_TERMS = 320

@@ -6,7 +6,7 @@ import os
 from types import ModuleType
 
 from pyconv._native import cpu  # type: ignore[attr-defined]  # compiled
-from pyconv._native.isa import ISAS, Isa
+from pyconv._native.isa import FAMILIES, ISAS, Isa
 
 
 def runnable() -> list[str]:
@@ -16,11 +16,17 @@ def runnable() -> list[str]:
 
 
 def _is_built(isa: Isa) -> bool:
-    return importlib.util.find_spec(f"pyconv._native.{isa.name}") is not None
+    # The package of a variant is empty: to find a module in it runs none of its instructions.
+    return importlib.util.find_spec(f"pyconv._native.{isa.name}.{FAMILIES[0]}") is not None
 
 
 def load(name: str) -> ModuleType:
     """Import the variant ``name``; its start-up code already uses the instructions.
+
+    Returns
+    -------
+    module
+        The package of the variant, with the names of every family of loops in it.
 
     Raises
     ------
@@ -32,7 +38,11 @@ def load(name: str) -> ModuleType:
         raise ImportError(
             f"PYCONV_ISA={name!r} cannot run here; this CPU and build can run {', '.join(able)}"
         )
-    return importlib.import_module(f"pyconv._native.{name}")
+    package = importlib.import_module(f"pyconv._native.{name}")
+    for family in FAMILIES:
+        loops = importlib.import_module(f"pyconv._native.{name}.{family}")
+        vars(package).update((k, v) for k, v in vars(loops).items() if not k.startswith("_"))
+    return package
 
 
 #: The loops in use.

@@ -204,8 +204,3 @@ cdef class TruncatedLoop:
                 PyErr_CheckSignals()
         finally:
             put_block(block)
-
-
-cdef Py_ssize_t stride_of(cnp.ndarray a, Py_ssize_t axis):
-    """Return the bytes from one sample to the next; 0 for an axis that is not there."""
-    return a.strides[axis] if axis >= 0 else 0

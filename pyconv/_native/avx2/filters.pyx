@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The loops compiled for the ``avx2`` row of ISAS."""
+"""The family ``filters`` of loops, compiled for the ``avx2`` row of ISAS."""
 
 ISA = "avx2"
 
-include "variant.pxi"
+include "../families/filters.pxi"

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The loops compiled for the ``baseline`` row of ISAS."""
+"""The family ``layers`` of loops, compiled for the ``baseline`` row of ISAS."""
 
 ISA = "baseline"
 
-include "variant.pxi"
+include "../families/layers.pxi"

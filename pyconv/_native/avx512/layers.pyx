@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The loops compiled for the ``avx512`` row of ISAS."""
+"""The family ``layers`` of loops, compiled for the ``avx512`` row of ISAS."""
 
 ISA = "avx512"
 
-include "variant.pxi"
+include "../families/layers.pxi"

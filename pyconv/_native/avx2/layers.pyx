@@ -1,0 +1,7 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""The family ``layers`` of loops, compiled for the ``avx2`` row of ISAS."""
+
+ISA = "avx2"
+
+include "../families/layers.pxi"

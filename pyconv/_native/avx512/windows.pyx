@@ -1,0 +1,7 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""The family ``windows`` of loops, compiled for the ``avx512`` row of ISAS."""
+
+ISA = "avx512"
+
+include "../families/windows.pxi"
