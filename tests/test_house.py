@@ -45,7 +45,7 @@ LEAVES = {
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
     "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},
     "pyconv.kernels": {"pyconv.dtypes", "pyconv.problem"},
-    "pyconv.results": {"pyconv._native.layout"},
+    "pyconv.results": {"pyconv._native.layout", "pyconv.dtypes"},
     "pyconv.wisdom": {"pyconv.threads"},
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.

@@ -51,11 +51,11 @@ def found(monkeypatch, name):
 
 def test_near_algorithms_are_timed():
     """The fastest comes first and is what later calls run."""
-    times = pyconv.tune(SHAPE, W)
+    times = pyconv.tune(shape=SHAPE, w=W)
     assert list(times.values()) == sorted(times.values())
     assert "direct" in times
     assert "reference" not in times
-    assert pyconv.plan(SHAPE, W).algorithm == next(iter(times))
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == next(iter(times))
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_near_algorithms_are_timed():
 )
 def test_what_was_found_is_taken(monkeypatch, rng, name):
     """By calls, plans and explanations of that problem, and no other."""
-    usual = pyconv.plan(SHAPE, W).algorithm
+    usual = pyconv.plan(shape=SHAPE, w=W).algorithm
     found(monkeypatch, name)
-    pyconv.tune(SHAPE, W, mode="same")
+    pyconv.tune(shape=SHAPE, w=W, mode="same")
     x = noise(rng, SHAPE, "float32")
-    assert pyconv.plan(SHAPE, W, "same").algorithm == name
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same").algorithm == name
     assert pyconv.explain(x, W, "same").algorithm == name
     assert planning.plan_for(x, W, mode="same").algorithm.name == name
     for other in ({}, {"mode": "full"}, {"mode": "same", "flip": True}):
-        assert pyconv.plan(SHAPE, W, **other).algorithm == usual
-    assert pyconv.plan(SHAPE, W, "same", method="direct").algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W, **other).algorithm == usual
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same", method="direct").algorithm == "direct"
 
 
 def test_what_cannot_run_is_not_taken():
@@ -81,30 +81,30 @@ def test_what_cannot_run_is_not_taken():
     for name in ("fft", "unheard of"):
         planning.WISDOM.remember(planning.description(problem), name)
         planning.clear_cache()
-        assert pyconv.plan(SHAPE, W.astype("uint8")).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W.astype("uint8")).algorithm == "direct"
 
 
 def test_file(monkeypatch, tmp_path, use_file):
     """It is written where it is asked for, and read where the variable says."""
     path = tmp_path / "wisdom.json"
     found(monkeypatch, "im2col")
-    pyconv.tune(SHAPE, W, path)
-    pyconv.tune(SHAPE, W, path, mode="same")
+    pyconv.tune(shape=SHAPE, w=W, path=path)
+    pyconv.tune(shape=SHAPE, w=W, path=path, mode="same")
     assert [p.name for p in tmp_path.iterdir()] == ["wisdom.json"]
     planning.WISDOM.forget()
     planning.clear_cache()
-    assert pyconv.plan(SHAPE, W).algorithm == "direct"
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     use_file(path)
-    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
-    assert pyconv.plan(SHAPE, W, "same").algorithm == "im2col"
-    assert pyconv.plan(SHAPE, W, "full").algorithm == "direct"
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same").algorithm == "im2col"
+    assert pyconv.plan(shape=SHAPE, w=W, mode="full").algorithm == "direct"
 
 
 def test_nothing_is_written_unasked(monkeypatch, tmp_path):
     """Neither here nor at home."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    pyconv.tune(SHAPE, W)
+    pyconv.tune(shape=SHAPE, w=W)
     assert not list(tmp_path.iterdir())
 
 
@@ -112,15 +112,15 @@ def test_every_truncation(monkeypatch, tmp_path, use_file):
     """A file that ends anywhere is ignored with a warning, and begun again by the next finding."""
     path = tmp_path / "wisdom.json"
     found(monkeypatch, "im2col")
-    pyconv.tune(SHAPE, W, path)
+    pyconv.tune(shape=SHAPE, w=W, path=path)
     whole = path.read_bytes()
     for length in range(0, len(whole) - 2, 7):
         path.write_bytes(whole[:length])
         use_file(path)
         with pytest.warns(UserWarning, match="damaged"):
-            assert pyconv.plan(SHAPE, W).algorithm == "direct"
+            assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.tune(SHAPE, W, path)
+        pyconv.tune(shape=SHAPE, w=W, path=path)
     assert path.read_bytes() == whole
 
 
@@ -134,15 +134,15 @@ def test_other_files(tmp_path, use_file, text):
     path.write_text(text)
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     path.write_bytes(b"\xff\xfe")
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.plan(SHAPE, W)
+        pyconv.plan(shape=SHAPE, w=W)
     path.write_text(json.dumps({"format": wisdom._FORMAT, "entries": {"a": 3}}))
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.plan(SHAPE, W)
+        pyconv.plan(shape=SHAPE, w=W)
 
 
 def test_missing_file(tmp_path, use_file):
@@ -150,7 +150,7 @@ def test_missing_file(tmp_path, use_file):
     use_file(tmp_path / "none.json")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
 
 
 def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
@@ -158,8 +158,8 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     found(monkeypatch, "im2col")
     for path in (tmp_path / "none" / "wisdom.json", tmp_path):
         with pytest.warns(UserWarning, match="cannot be"):
-            pyconv.tune(SHAPE, W, path)
-        assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+            pyconv.tune(shape=SHAPE, w=W, path=path)
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
     assert not list(tmp_path.iterdir())
 
 
@@ -172,8 +172,8 @@ def test_read_only_folder(tmp_path, monkeypatch):
     found(monkeypatch, "im2col")
     monkeypatch.setattr(wisdom.tempfile, "mkstemp", refuse)
     with pytest.warns(UserWarning, match="cannot be written .*read-only"):
-        pyconv.tune(SHAPE, W, tmp_path / "wisdom.json")
-    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+        pyconv.tune(shape=SHAPE, w=W, path=tmp_path / "wisdom.json")
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
 
 
 def test_writers_and_readers_at_once(tmp_path):
@@ -206,22 +206,22 @@ def test_threads_find_at_once():
 def test_errors():
     """As those of the call; a name that is no argument is refused."""
     with pytest.raises(ValueError, match="mode='sme' is unknown"):
-        pyconv.tune(SHAPE, W, mode="sme")
+        pyconv.tune(shape=SHAPE, w=W, mode="sme")
     for name in ("method", "out", "workers", "nonsense"):
         with pytest.raises(TypeError, match=f"no argument {name}"):
-            pyconv.tune(SHAPE, W, **{name: None})
-    assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
+            pyconv.tune(shape=SHAPE, w=W, **{name: None})
+    assert pyconv.tune(shape=(0, 5, 5), w=np.ones((2, 2))) == {}
 
 
 @pytest.mark.parametrize("name", ["separable", "box"])
 def test_what_was_found_for_some_weights_is_taken_for_those(monkeypatch, name):
     """Even where no weights would be looked at without it; other weights are as usual."""
-    usual = pyconv.plan(SHAPE, W).algorithm
+    usual = pyconv.plan(shape=SHAPE, w=W).algorithm
     assert usual not in ("separable", "box")
     found(monkeypatch, name)
-    pyconv.tune(SHAPE, W)
-    assert pyconv.plan(SHAPE, W).algorithm == name
-    assert pyconv.plan(SHAPE, np.eye(5, dtype="float32")).algorithm == usual
+    pyconv.tune(shape=SHAPE, w=W)
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == name
+    assert pyconv.plan(shape=SHAPE, w=np.eye(5, dtype="float32")).algorithm == usual
 
 
 # ---- the machine -------------------------------------------------------------------------------
@@ -238,19 +238,19 @@ def test_the_machine_is_measured(tmp_path, use_file):
     planning.WISDOM.forget()
     assert asdict(MACHINE) == usual
     use_file(path)
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == rates
 
 
 def test_predictions_follow_the_rates(monkeypatch):
     """A machine whose transforms are slow sums plainly."""
     shape, w = (512, 512), np.ones((31, 31), "float32") + np.eye(31, dtype="float32")
-    assert pyconv.plan(shape, w).algorithm == "fft"
+    assert pyconv.plan(shape=shape, w=w).algorithm == "fft"
     monkeypatch.setattr(
         measuring, "_seconds", lambda method, *_: 100.0 if method == "fft" else 1e-4
     )
     pyconv.tune_machine()
-    assert pyconv.plan(shape, w).algorithm == "direct"
+    assert pyconv.plan(shape=shape, w=w).algorithm == "direct"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_unsound_rates_are_not_taken(tmp_path, use_file, rates):
     usual = asdict(MACHINE)
     wisdom.add(tmp_path / "wisdom", planning.machine_key(), rates)
     use_file(tmp_path / "wisdom")
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual
 
 
@@ -272,5 +272,5 @@ def test_rates_of_other_machines_are_not_taken(tmp_path, use_file, monkeypatch):
     pyconv.tune_machine(tmp_path / "wisdom")
     monkeypatch.setattr(planning, "cpu_name", lambda: "another")
     use_file(tmp_path / "wisdom")
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual
