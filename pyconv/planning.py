@@ -21,7 +21,7 @@ from pyconv.dtypes import (
     result_interval,
     supported,
 )
-from pyconv.machine import MACHINE, cpu_name
+from pyconv.machine import MACHINE, are_plausible, cpu_name
 from pyconv.problem import Problem, integer, make_problem, several
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
@@ -106,10 +106,7 @@ def _take_rates(entries: Mapping[str, str]) -> None:
     rates: Any = {}
     with contextlib.suppress(ValueError, RecursionError):
         rates = json.loads(entries.get(machine_key(), "{}"))
-    sound = isinstance(rates, dict) and all(
-        isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
-    )
-    MACHINE.take(rates if sound else {})
+    MACHINE.take(rates if are_plausible(rates) else {})
 
 
 #: What timing has found, which goes before predictions.

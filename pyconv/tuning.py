@@ -4,13 +4,13 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv.algorithms import ALGORITHMS
+from pyconv.files import file_path
 from pyconv.machine import MACHINE
 from pyconv.planning import (
     OPTIONS,
@@ -94,6 +94,7 @@ def tune(
     unknown = options.keys() - (OPTIONS.keys() - {"method"})
     if unknown:
         raise TypeError(f"tune() has no argument {', '.join(sorted(unknown))}")
+    file = None if path is None else file_path(path, "path")
     source, weights = array_like(x, shape, x_dtype, w)
     given = plain_array(source, "x")
     problem = plan_for(given, weights, **options).problem
@@ -103,8 +104,8 @@ def tune(
     if fastest is not None:
         WISDOM.remember(description(problem), fastest)
         clear_cache()  # plans were made without it
-        if path is not None:
-            add(Path(path), description(problem), fastest)
+        if file is not None:
+            add(file, description(problem), fastest)
     return times
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,7 @@ import pytest
 from arrays import noise
 
 import pyconv
-from pyconv import measuring, planning, tuning, wisdom
+from pyconv import files, measuring, planning, tuning, wisdom
 from pyconv.algorithms import ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
 from pyconv.machine import MACHINE
@@ -145,6 +146,91 @@ def test_other_files(tmp_path, use_file, text):
         pyconv.plan(shape=SHAPE, w=W)
 
 
+RATES = [
+    "1" + "0" * 400, "5e-324", "1e308", "NaN", "Infinity", "-1", "0", "true", '"1e9"', "[1]",
+    "null", "{}", "1e-7", "1e30",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", RATES, ids=[rate[:9] for rate in RATES])
+@pytest.mark.parametrize("name", asdict(MACHINE))
+def test_rates_that_no_machine_has(tmp_path, use_file, name, rate):
+    """They are ignored, all that came with them too: calls work and choose as without."""
+    if rate == "1e-7" and "seconds" in name:
+        rate = "1e-30"
+    x, w = np.ones((300, 300), "float32"), np.ones((31, 31), "float32")
+    usual = str(pyconv.explain(x, w))
+    rates = f'{{"copy_bytes_per_second": 1e8, "{name}": {rate}}}'
+    text = {"format": wisdom._FORMAT, "entries": {planning.machine_key(): rates}}
+    path = tmp_path / "wisdom.json"
+    path.write_text(json.dumps(text))
+    use_file(path)
+    assert str(pyconv.explain(x, w)) == usual
+    pyconv.correlate(x, w)
+
+
+def test_numbers_that_python_would_not_read(tmp_path, use_file):
+    """Too many digits, too many brackets."""
+    path = tmp_path / "wisdom.json"
+    for entry in ("9" * 10**5, "[" * 10**5, '{"a": ' * 10**5):
+        for text in (
+            json.dumps({"format": wisdom._FORMAT, "entries": {planning.machine_key(): entry}}),
+            f'{{"format": "{wisdom._FORMAT}", "entries": {entry}}}',
+        ):
+            path.write_text(text)
+            use_file(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+
+
+def test_what_is_no_file(tmp_path, use_file, monkeypatch):
+    """It is refused at once, and stays: a pipe would be waited for, a device never ends."""
+    found(monkeypatch, "im2col")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/zero", "/dev/null"):
+        use_file(path)
+        with pytest.warns(UserWarning, match="cannot be read"):
+            assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+        with pytest.warns(UserWarning, match="cannot be written"):
+            pyconv.tune(shape=SHAPE, w=W, path=path)
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+    for path in (3, b"wisdom", ["wisdom"]):
+        for call in (pyconv.tune_machine, lambda path: pyconv.tune(shape=SHAPE, w=W, path=path)):
+            with pytest.raises(TypeError, match="path="):
+                call(path)
+
+
+def test_a_file_that_is_too_large(tmp_path, use_file):
+    """Nothing but its beginning is read."""
+    path = tmp_path / "wisdom.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 34)
+    use_file(path)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+
+
+def test_what_a_file_was_stays(tmp_path, monkeypatch):
+    """Its permissions, and a symbolic link to it; a file that is read-only, too."""
+    found(monkeypatch, "im2col")
+    path, link = tmp_path / "wisdom.json", tmp_path / "link"
+    link.symlink_to(path)
+    for mode in (None, 0o644, 0o600, 0o664):
+        if mode is not None:
+            path.chmod(mode)
+        pyconv.tune(shape=SHAPE, w=W, path=link)
+        assert link.is_symlink()
+        assert mode is None or stat.S_IMODE(path.stat().st_mode) == mode
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    before = path.read_bytes()
+    with pytest.warns(UserWarning, match="cannot be written .*[Pp]ermission"):
+        pyconv.tune(shape=SHAPE, w=W, path=path, mode="same")
+    assert path.read_bytes() == before
+
+
 def test_missing_file(tmp_path, use_file):
     """The first process that is told of it has not written it yet."""
     use_file(tmp_path / "none.json")
@@ -170,7 +256,7 @@ def test_read_only_folder(tmp_path, monkeypatch):
         raise PermissionError(13, "read-only")
 
     found(monkeypatch, "im2col")
-    monkeypatch.setattr(wisdom.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.os, "open", refuse)
     with pytest.warns(UserWarning, match="cannot be written .*read-only"):
         pyconv.tune(shape=SHAPE, w=W, path=tmp_path / "wisdom.json")
     assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
