@@ -70,8 +70,9 @@ def correlate(
         Distance in samples between neighbouring weights.
     dtype : dtype, optional
         Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
-        complex data; integer (or bool) data give exact int64, or uint64 if both are unsigned.
-        float16 is summed in float32. A float result becomes an integer by rounding half to even.
+        complex data; integer (or bool) data give exact int64, or uint64 if one is unsigned and the
+        other unsigned or bool. float16 is summed in float32. A float result becomes an integer by
+        rounding half to even.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.

@@ -494,19 +494,19 @@ def test_plan(rng):
     x, seen = gappy(rng, (12, 13), "float32")
     w = rng.random((3, 3)).astype("float32")
     right = pyconv.correlate(x, w, "same", mask=~seen)
-    made = pyconv.plan(x.shape, w, "same", nan_policy="omit")
+    made = pyconv.plan(shape=x.shape, w=w, mode="same", nan_policy="omit")
     assert bits(made(with_nan(x, seen))) == bits(right)
     assert bits(made(np.ma.array(x, mask=~seen))) == bits(right)
     out = np.empty_like(x)
-    masked = pyconv.plan(x.shape, w, "same", mask=~seen, nan_policy="raise")
+    masked = pyconv.plan(shape=x.shape, w=w, mode="same", mask=~seen, nan_policy="raise")
     assert masked(with_nan(x, seen), out) is out
     assert bits(out) == bits(right)
     assert masked.algorithm == masked.explain().algorithm == "direct"
     with pytest.raises(ValueError, match="x holds NaN"):
         masked(np.full_like(x, np.nan))
     with pytest.raises(TypeError, match="masked"):
-        pyconv.plan((5,), [1, 2], nan_policy="omit")(np.ma.ones(5, int))
-    whole = pyconv.plan((5,), [1, 2], mask=False)
+        pyconv.plan(shape=5, w=[1, 2], nan_policy="omit")(np.ma.ones(5, int))
+    whole = pyconv.plan(shape=5, w=[1, 2], mask=False)
     assert whole(np.ma.masked_equal([1, 2, 3, 4, 5], 3)).tolist() == [5, 6, 12, 14]
 
 
