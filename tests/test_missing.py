@@ -350,7 +350,7 @@ def test_kernels_that_cancel_are_refused(name):
             lambda x=x: pyconv.correlate(x, w, "same", nan_policy="omit"),
             lambda x=x: pyconv.convolve(x, w, "same", mask=np.zeros(x.shape, bool)),
             lambda x=x: pyconv.convolve(np.ma.array(x), w),
-            lambda x=x: pyconv.plan(x.shape, w, nan_policy="omit", x_dtype=x.dtype),
+            lambda x=x: pyconv.plan(shape=x.shape, w=w, nan_policy="omit", x_dtype=x.dtype),
             lambda x=x: pyconv.coverage(x, w, "same"),
         ):
             with pytest.raises(ValueError, match=words):
