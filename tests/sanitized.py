@@ -65,7 +65,8 @@ def copy(folder: Path) -> None:
     for name in COPIED:
         source = ROOT / name
         for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.suffix in (".so", ".pyd", ".pyc", ".c") or not path.is_file():
+            generated = path.suffix == ".c" and path.with_suffix(".pyx").exists()
+            if generated or path.suffix in (".so", ".pyd", ".pyc") or not path.is_file():
                 continue
             target = folder / path.relative_to(ROOT)
             if not target.exists() or target.read_bytes() != path.read_bytes():
