@@ -41,6 +41,23 @@ HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
 #: Symbols of functions that nobody calls by name are a tenth of the size.
 STRIP_LINUX_LINK = ["-Wl,--strip-all"]
 
+#: ``PYCONV_SANITIZE``: sanitizers of GCC and Clang, such as ``address,undefined`` or ``thread``.
+#: FORTIFY's checked functions are none that a sanitizer knows. GCC's float-divide-by-zero is no
+#: part of `undefined`: IEEE defines it.
+SANITIZERS = [name for name in os.environ.get("PYCONV_SANITIZE", "").split(",") if name]
+SANITIZE = [
+    f"-fsanitize={','.join(SANITIZERS)}",
+    *(["-fsanitize=float-cast-overflow"] if "undefined" in SANITIZERS else []),
+    "-fno-omit-frame-pointer",
+    "-O1",
+    "-g1",
+    "-U_FORTIFY_SOURCE",
+]
+#: ``PYCONV_DEBUG=1``: assertions, red zones in workspaces, workspaces filled with a pattern.
+DEBUG = os.environ.get("PYCONV_DEBUG") == "1"
+#: ``PYCONV_PORTABLE=1``: loops without the compiler's vector types, as MSVC compiles them.
+PORTABLE = os.environ.get("PYCONV_PORTABLE") == "1"
+
 #: What OpenMP is asked for with, by compiler family.
 OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
@@ -96,8 +113,13 @@ class BuildExt(build_ext):
                 extension.extra_compile_args += ["/O2", *(isa.msvc_flags if isa else ())]
             else:
                 extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
+                if SANITIZERS:
+                    extension.extra_compile_args += SANITIZE
+                    extension.extra_link_args += SANITIZE[:1]
                 if sys.platform == "linux":
-                    extension.extra_link_args += [*HARDEN_LINUX_LINK, *STRIP_LINUX_LINK]
+                    extension.extra_link_args += HARDEN_LINUX_LINK
+                    if not (SANITIZERS or DEBUG):
+                        extension.extra_link_args += STRIP_LINUX_LINK
             if openmp and (isa or extension.name.endswith(".workers")):
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
@@ -174,7 +196,12 @@ def extension(name: str, *sources: str) -> Extension:
         [str(source), *(str(NATIVE / each) for each in sources)],
         depends=sorted(map(str, sources_of(source))),
         include_dirs=[np.get_include(), str(NATIVE)],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            *([("PYCONV_DEBUG", "1")] if DEBUG else []),
+            *([("PYCONV_PORTABLE", "1")] if PORTABLE else []),
+        ],
+        undef_macros=["NDEBUG"] if DEBUG else [],
     )
 
 

@@ -346,6 +346,13 @@ cdef Py_ssize_t stride_of(cnp.ndarray a, Py_ssize_t axis):
 
 # ---- workspace ------------------------------------------------------------------------------
 
+cdef extern from "workspace.h":
+    enum:
+        WORKSPACE_ZONE
+    void workspace_guard(char* at) noexcept nogil
+    void workspace_check(char* block, size_t size) noexcept nogil
+    void workspace_fill(char* block, size_t size) noexcept nogil
+
 # One block is kept between calls, because fresh pages cost more than a small problem. It is
 # taken and put back under the GIL.
 cdef void* spare_block = NULL
@@ -361,13 +368,16 @@ cdef void* take_block(size_t size) except NULL:
     if spare_block != NULL and spare_bytes >= size:
         block = <char*>spare_block
         spare_block = NULL
-        return block
-    raw = <char*>malloc(size + 128)
-    if raw == NULL:
-        raise MemoryError(f"no memory for a workspace of {size} bytes")
-    block = raw + 128 - (<uintptr_t>raw % 64)
-    (<size_t*>(block - 16))[0] = size
-    (<void**>(block - 8))[0] = raw
+    else:
+        raw = <char*>malloc(size + 128 + WORKSPACE_ZONE)
+        if raw == NULL:
+            raise MemoryError(f"no memory for a workspace of {size} bytes")
+        block = raw + 128 - (<uintptr_t>raw % 64)
+        (<size_t*>(block - 16))[0] = size
+        (<void**>(block - 8))[0] = raw
+    if WORKSPACE_ZONE:
+        workspace_fill(block, size)
+        workspace_guard(block + size)
     return block
 
 
@@ -375,6 +385,7 @@ cdef void put_block(void* taken) noexcept:
     global spare_block, spare_bytes
     cdef char* block = <char*>taken
     cdef size_t size = (<size_t*>(block - 16))[0]
+    workspace_check(block, size + WORKSPACE_ZONE)
     if size <= SPARE_LIMIT and (spare_block == NULL or spare_bytes < size):
         if spare_block != NULL:
             free((<void**>(<char*>spare_block - 8))[0])
@@ -382,3 +393,30 @@ cdef void put_block(void* taken) noexcept:
         spare_bytes = size
     else:
         free((<void**>(block - 8))[0])
+
+
+cdef void* take_parts(Py_ssize_t* shared, Py_ssize_t threads, Py_ssize_t* each) except NULL:
+    """Return a block of ``shared`` bytes, then ``each`` for every thread.
+
+    In a debug build a red zone follows each part, and the sizes grow by it.
+    """
+    cdef char* block
+    cdef char* at
+    cdef Py_ssize_t t
+    shared[0] += WORKSPACE_ZONE
+    each[0] += WORKSPACE_ZONE
+    block = <char*>take_block(shared[0] + threads * each[0])
+    if WORKSPACE_ZONE:
+        at = block + shared[0]
+        for t in range(threads + 1):
+            workspace_guard(at - WORKSPACE_ZONE)
+            at += each[0]
+    return block
+
+
+cdef void guard_parts(char* block, const Py_ssize_t* sizes, Py_ssize_t n) noexcept nogil:
+    """Guard the parts of one thread's workspace, whose sizes have a red zone in them."""
+    cdef Py_ssize_t i
+    for i in range(n if WORKSPACE_ZONE else 0):
+        block += sizes[i]
+        workspace_guard(block - WORKSPACE_ZONE)

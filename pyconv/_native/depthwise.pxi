@@ -516,7 +516,7 @@ cdef class DepthwiseLoop:
             threads * PRODUCTS_BETWEEN_SIGNALS / (<double>s.rows * s.cols * s.n_taps)))
         outside = (s.x.axis.size * self.item + 127) // 64 * 64 if s.in_place else 0
         tables = (s.n_segments * <Py_ssize_t>sizeof(stencil_segment) + 127) // 64 * 64 + outside
-        block = <char*>take_block(tables + threads * each)
+        block = <char*>take_parts(&tables, threads, &each)
         memset(block, 0, outside)
         s.outside = block
         segments = <stencil_segment*>(block + outside)

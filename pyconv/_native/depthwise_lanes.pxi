@@ -244,7 +244,7 @@ cdef class DepthwiseLanesLoop:
         """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef DepthwiseLanes s = self.s
         cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
-        cdef Py_ssize_t each = self.workspace(), done = 0, step
+        cdef Py_ssize_t shared = 0, each = self.workspace(), done = 0, step
         cdef char* block
         s.tile.rows = &self.kernel_rows[0]
         s.x_batch = x.strides[0] // self.item
@@ -261,17 +261,19 @@ cdef class DepthwiseLanesLoop:
         step = most(threads, <Py_ssize_t>(
             threads * PRODUCTS_BETWEEN_SIGNALS
             / (<double>s.lanes * s.rows * s.x.out * s.n_taps)))
-        block = <char*>take_block(threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             while done < units:
                 step = least(step, units - done)
                 if self.item == 4:
                     share_lanes[float](&s, done, step, threads, <const float*>cnp.PyArray_DATA(x),
-                                       <float*>cnp.PyArray_DATA(y), <float*>block, each)
+                                       <float*>cnp.PyArray_DATA(y), <float*>(block + shared),
+                                       each)
                 else:
                     share_lanes[double](&s, done, step, threads,
                                         <const double*>cnp.PyArray_DATA(x),
-                                        <double*>cnp.PyArray_DATA(y), <double*>block, each)
+                                        <double*>cnp.PyArray_DATA(y),
+                                        <double*>(block + shared), each)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -872,7 +872,7 @@ cdef class DirectLoop:
                   + 4 * s.n_segments * sizeof(Py_ssize_t))
         shared = (tables + 3 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = self.thread_bytes(&s)
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             at = self.write_tables(&s, w, block)
             x_batch = <Py_ssize_t*>at

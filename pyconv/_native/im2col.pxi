@@ -164,7 +164,7 @@ cdef class Im2colLoop:
         threads = <int>least(threads, tiles)
         shared = (2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = self.thread_bytes()
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             out_batch = x_batch + n_batch

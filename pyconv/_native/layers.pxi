@@ -934,7 +934,7 @@ cdef class LayerLoop:
         sizes[6] = s.most_segments * <Py_ssize_t>sizeof(Segment)
         sizes[7] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
         for i in range(8):
-            sizes[i] = (sizes[i] + 127) // 64 * 64
+            sizes[i] = (sizes[i] + 127) // 64 * 64 + WORKSPACE_ZONE
             total += sizes[i]
         return total
 
@@ -1025,6 +1025,7 @@ cdef class LayerLoop:
         set_block(&s, first, pixels, &b)
         s.copy_size = b.channel
         block = <char*>take_block(self.share_of_work(&s, sizes, False))
+        guard_parts(block, sizes, 8)
         share_out(&work, block, sizes)
         source = cnp.PyArray_BYTES(x) + batch * s.x_batch + group * s.channels * s.x_channel
         if self.item == 4:
@@ -1066,13 +1067,15 @@ cdef class LayerLoop:
                        int threads) except -1:
         cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
-        cdef Py_ssize_t done = 0, step
+        cdef Py_ssize_t done = 0, step, t
         cdef double zero = 0
         cdef char* block
         s.x.fill = &zero
         threads = <int>most(1, least(threads, units))
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
         block = <char*>take_block(threads * each)
+        for t in range(threads):
+            guard_parts(block + t * each, sizes, 8)
         try:
             while done < units:
                 step = least(step, units - done)

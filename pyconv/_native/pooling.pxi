@@ -267,10 +267,9 @@ cdef Py_ssize_t samples_of_row(const Pool* s) noexcept nogil:
 
 
 cdef int run_pool(const Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, int threads,
-                  char* work) except -1:
+                  char* work, Py_ssize_t each) except -1:
     """Write all outputs, contiguous runs of rows on each thread."""
     cdef Py_ssize_t rows = cnp.PyArray_DIM(x, 0) * s.z.out * s.y.out
-    cdef Py_ssize_t each = s.x.size * s.item
     cdef Py_ssize_t done = 0, step
     cdef const char* source = cnp.PyArray_BYTES(x)
     cdef char* out = cnp.PyArray_BYTES(y)
@@ -293,13 +292,13 @@ cdef int run_pool(const Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, i
 def pool_largest(cnp.ndarray x, cnp.ndarray y, cnp.ndarray indices, list axes, int threads):
     """Write the largest sample of each window, and where `indices` is an array, its index."""
     cdef Pool s
-    cdef size_t tables = windows_bytes(axes)
-    cdef size_t row_bytes = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
+    cdef Py_ssize_t tables = windows_bytes(axes)
+    cdef Py_ssize_t each = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
     cdef int64_t* where = NULL if indices is None else <int64_t*>cnp.PyArray_DATA(indices)
-    cdef char* block = <char*>take_block(tables + threads * row_bytes)
+    cdef char* block = <char*>take_parts(&tables, threads, &each)
     try:
         set_pool(&s, x, axes, block)
-        run_pool(&s, x, y, where, threads, block + tables)
+        run_pool(&s, x, y, where, threads, block + tables, each)
     finally:
         put_block(block)
 
@@ -307,13 +306,13 @@ def pool_largest(cnp.ndarray x, cnp.ndarray y, cnp.ndarray indices, list axes, i
 def pool_average(cnp.ndarray x, cnp.ndarray y, list axes, double divisor, int threads):
     """Write the sum of each window ÷ its divisor, or ÷ `divisor` unless that is 0."""
     cdef Pool s
-    cdef size_t tables = windows_bytes(axes)
-    cdef size_t row_bytes = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
-    cdef char* block = <char*>take_block(tables + threads * row_bytes)
+    cdef Py_ssize_t tables = windows_bytes(axes)
+    cdef Py_ssize_t each = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
+    cdef char* block = <char*>take_parts(&tables, threads, &each)
     try:
         set_pool(&s, x, axes, block)
         set_average(&s, divisor)
-        run_pool(&s, x, y, NULL, threads, block + tables)
+        run_pool(&s, x, y, NULL, threads, block + tables, each)
     finally:
         put_block(block)
 
@@ -363,12 +362,12 @@ def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divis
     """Write what each sample contributes to: the adjoint of `pool_average`."""
     cdef Pool s
     cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)
-    cdef size_t tables = windows_bytes(axes)
+    cdef Py_ssize_t tables = windows_bytes(axes)
     cdef Py_ssize_t each = ((cnp.PyArray_DIM(dx, 3) + cnp.PyArray_DIM(dy, 3))
                             * cnp.PyArray_ITEMSIZE(dx))
     cdef const char* given = cnp.PyArray_BYTES(dy)
     cdef char* out = cnp.PyArray_BYTES(dx)
-    cdef char* block = <char*>take_block(tables + threads * each)
+    cdef char* block = <char*>take_parts(&tables, threads, &each)
     cdef char* work = block + tables
     cdef int t
     try:

@@ -568,7 +568,7 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
                     cnp.ndarray bias, cnp.ndarray y, int threads, const real_t* _) except -1:
     """Solve the problem. Workspace: planes, bias, weights, then that of each thread."""
     cdef Winograd s = loop.s
-    cdef Py_ssize_t units, planes, biases, room, each, done = 0, step, t
+    cdef Py_ssize_t units, planes, biases, room, shared, each, bytes_each, done = 0, step, t
     cdef bint early
     cdef char* block
     cdef real_t* b
@@ -586,7 +586,10 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
     planes = ceil_div(planes, 64) * 64
     biases = 2 * s.lanes * s.blocks
     room = ceil_div(loop.packed_samples(&s), s.lanes) * s.lanes if early else 0
-    block = <char*>take_block(planes + (biases + room + threads * each) * s.item)
+    shared = planes + (biases + room) * s.item
+    bytes_each = each * s.item
+    block = <char*>take_parts(&shared, threads, &bytes_each)
+    each = bytes_each // s.item
     try:
         loop.set_strides(&s, x, y)
         if not packed:
@@ -594,7 +597,7 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
         loop.write_planes(&s, x, y, <Py_ssize_t*>block)
         b = <real_t*>(block + planes)
         u = b + biases
-        work = u + room
+        work = <real_t*>(block + shared)
         memset(b, 0, biases * s.item)
         if bias is not None:
             memcpy(b, cnp.PyArray_DATA(bias), s.outputs * s.item)

@@ -126,18 +126,28 @@ class OmittingAlgorithm(Algorithm, Protocol):
 
 def summation_bound(problem: Problem) -> float:
     """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums."""
-    return (math.prod(problem.w_shape) + 2) * epsilon(problem)
+    return (math.prod(problem.w_shape) + 2) * epsilon(problem) + narrowing(problem)
 
 
 def epsilon(problem: Problem) -> float:
-    """Return the rounding of one operation on the way to a result, ε; 0 for exact sums.
+    """Return the rounding of one operation on the way to a sum, ε; 0 for exact sums.
 
     Sums that become integers are rounded once more, to whole numbers, which no bound counts.
     """
     if problem.exact:
         return 0.0
-    rounded = problem.compute if is_integer(problem.dtype) else problem.dtype
+    rounded = problem.compute
+    if not is_integer(problem.dtype) and np.finfo(problem.dtype).eps < np.finfo(rounded).eps:
+        rounded = problem.dtype
     return float(np.finfo(rounded).eps)
+
+
+def narrowing(problem: Problem) -> float:
+    """Return the rounding of a sum to a narrower result, as half precision is of float32."""
+    if problem.exact or is_integer(problem.dtype):
+        return 0.0
+    narrow = float(np.finfo(problem.dtype).eps)
+    return narrow / 2 if narrow > np.finfo(problem.compute).eps else 0.0
 
 
 class BoundLayer(Protocol):
