@@ -24,6 +24,15 @@ cdef extern from *:
     """
     long PYCONV_OPENMP
 
+cdef extern from "openmp.h":
+    bint PYCONV_USES_POOL
+    void openmp_use_pool(uintptr_t run, uintptr_t share, uintptr_t shares)
+
+if PYCONV_USES_POOL:
+    from pyconv._native import workers as _workers
+    _run, _share, _shares = _workers.addresses()
+    openmp_use_pool(_run, _share, _shares)
+
 cdef extern from "stencil.h":
     ctypedef struct stencil_segment:
         Py_ssize_t offset
@@ -232,7 +241,9 @@ def openmp():
     """Return the date of the OpenMP standard in use, or why there is none."""
     if PYCONV_OPENMP == 0:
         return "none: built without OpenMP, every call runs on one thread"
-    return str(PYCONV_OPENMP)
+    if PYCONV_USES_POOL:
+        return f"{PYCONV_OPENMP}, on threads of pyconv's own"
+    return f"{PYCONV_OPENMP}, on the compiler's run-time"
 
 
 # ---- one spatial axis -----------------------------------------------------------------------
