@@ -140,6 +140,7 @@ cdef enum:
     # Sums of tiles side by side that are not stored as they are, in samples: of at least one
     # tile of any variant. To write them row by row takes a call for each.
     STENCIL_TILE_LIMIT = 4096
+    MOST_TILE = 512         # samples of a tile of any variant
     LINE_BYTES = 64         # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
@@ -152,6 +153,8 @@ cdef Py_ssize_t STREAM_BYTES = 8 << 20
 # Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
 # the slowest loop.
 cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
+# Weights that are brought into another order meanwhile, and samples that are added at any place.
+cdef Py_ssize_t WEIGHTS_BETWEEN_SIGNALS = 1 << 24
 
 cdef extern from "rows.h":
     ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,

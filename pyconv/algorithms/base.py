@@ -129,6 +129,16 @@ def summation_bound(problem: Problem) -> float:
     return (math.prod(problem.w_shape) + 2) * epsilon(problem) + narrowing(problem)
 
 
+#: Sums of more products are made in blocks of so many, or of the root of their number if that is
+#: more, whose sums are added: roundings grow with the root of the number of products.
+BLOCK_TERMS = 512
+
+
+def block_of(terms: int) -> int:
+    """Return how many of so many products are summed in one go."""
+    return max(BLOCK_TERMS, math.isqrt(terms))
+
+
 def epsilon(problem: Problem) -> float:
     """Return the rounding of one operation on the way to a sum, ε; 0 for exact sums.
 
@@ -166,8 +176,9 @@ class BoundLayer(Protocol):
     ) -> bool:
         """Write the result to ``y``, from weights that are packed or plain.
 
-        Return False where the data are such that ``y`` is worth nothing and they have to be
-        summed plainly instead: a NaN that has spread.
+        Return False where the data are such that some images of ``y`` are worth nothing and have
+        to be summed plainly instead: a NaN that has spread. Those of several images that are
+        finite throughout are right.
 
         The arrays have the problem's dtype, aligned and native; ``bias`` and ``y`` are
         C-contiguous.
