@@ -158,7 +158,7 @@ cdef class TruncatedLoop:
     def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
-        cdef Py_ssize_t units, shared, each, done = 0, step
+        cdef Py_ssize_t units, shared, each, done = 0, step, t
         cdef double products
         cdef char* block
         cdef char* work
