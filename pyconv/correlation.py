@@ -70,8 +70,9 @@ def correlate(
         Distance in samples between neighbouring weights.
     dtype : dtype, optional
         Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
-        complex data; integer (or bool) data give exact int64, or uint64 if both are unsigned.
-        float16 is summed in float32. A float result becomes an integer by rounding half to even.
+        complex data; integer (or bool) data give exact int64, or uint64 if one is unsigned and the
+        other unsigned or bool. float16 is summed in float32. A float result becomes an integer by
+        rounding half to even.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.
@@ -89,7 +90,7 @@ def correlate(
                   \frac{\sum_u m \, x[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
                        {\sum_u m[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
 
-        and NaN where nothing was seen. Of integers it is float64 unless `dtype` says otherwise.
+        and NaN where too little was seen. Of integers it is float64 unless `dtype` says otherwise.
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
@@ -119,7 +120,7 @@ def correlate(
     ------
     ValueError
         For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed;
-        where samples may be left out, for weights that sum to about zero.
+        where samples may be left out, for weights that cancel, whatever the data.
     TypeError
         For dtypes and argument types that are not allowed.
     OverflowError

@@ -35,11 +35,30 @@ class Machine:
 
     def take(self, rates: Mapping[str, float]) -> None:
         """Take these rates from now on; those that are not given return to their defaults."""
-        for name, default in asdict(Machine()).items():
+        for name, default in _DEFAULTS.items():
             setattr(self, name, float(rates.get(name, default)))
 
 
 MACHINE = Machine()
+
+_DEFAULTS = asdict(Machine())
+#: Machines are no more than so many times faster or slower than the defaults say.
+_MOST_TIMES = 1e6
+
+
+def are_plausible(rates: object) -> bool:
+    """Return whether these are rates by name, each one that a machine could have.
+
+    A file may hold anything: predictions by an extreme number would overflow in every call.
+    """
+    return isinstance(rates, dict) and all(
+        type(rate) in (int, float)
+        and (
+            name not in _DEFAULTS
+            or _DEFAULTS[name] / _MOST_TIMES <= rate <= _DEFAULTS[name] * _MOST_TIMES
+        )
+        for name, rate in rates.items()
+    )
 
 
 def cpu_name() -> str:

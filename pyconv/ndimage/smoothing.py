@@ -136,11 +136,11 @@ def _plan(
         return None
     narrow = single(x_dtype, dtype, np.concatenate(weights))
     bound = plan(
-        shape,
-        kernel.astype(np.float32 if narrow else np.float64),
-        [(low, k - 1 - low) for low, k in zip(lows, kernel.shape, strict=True)],
-        boundaries,
+        shape=shape,
         x_dtype=x_dtype,
+        w=kernel.astype(np.float32 if narrow else np.float64),
+        mode=[(low, k - 1 - low) for low, k in zip(lows, kernel.shape, strict=True)],
+        boundary=boundaries,
         fill_value=fill,
         axes=axes,
         dtype=dtype,

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
+from pyconv.dtypes import native_dtype
 from pyconv.machine import MACHINE
 from pyconv.problem import MAX_COORDINATE, integer, integers
-from pyconv.results import is_masked
+from pyconv.results import plain_array
 
 FLOATS: tuple[np.dtype, ...] = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
 NUMBERS = (*FLOATS, np.dtype(np.complex64), np.dtype(np.complex128))
@@ -31,13 +32,8 @@ def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLO
     """Return an array of one of the ``allowed`` dtypes, in any byte order and layout."""
     if type(value) is np.ndarray and value.dtype in allowed:
         return value  # nothing below applies, and small calls have three arrays
-    if is_masked(value):
-        raise TypeError(
-            f"{argument} is a masked array, whose mask would be ignored; "
-            f"pass {argument}.filled(value)"
-        )
-    given = np.asarray(value)
-    if given.dtype.newbyteorder("=") not in allowed:
+    given = plain_array(value, argument)
+    if native_dtype(given.dtype) not in allowed:
         raise TypeError(
             f"{argument} has dtype {given.dtype} (shape {given.shape}); "
             f"allowed are {', '.join(map(str, allowed))}"
@@ -47,7 +43,7 @@ def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLO
 
 def whole_numbers(value: npt.ArrayLike, argument: str) -> np.ndarray:
     """Return an array of integers as int64."""
-    given = np.asarray(value)
+    given = plain_array(value, argument)
     if given.dtype.kind not in "iu":
         raise TypeError(
             f"{argument} has dtype {given.dtype} (shape {given.shape}); integers are allowed"

@@ -289,7 +289,7 @@ class Layer:
             For a file that is truncated or holds anything but this model's weights. The model is
             unchanged.
         """
-        checkpoints.load_state(self.named_parameters(), checkpoints.read(path))
+        checkpoints.load(self.named_parameters(), path)
 
     # ---- words ----------------------------------------------------------------------------
 

@@ -1,9 +1,8 @@
 """The arrays of a layer, of one dtype and as the compiled loops take them."""
 
-from typing import Any
-
 import numpy as np
 
+from pyconv.dtypes import native_dtype
 from pyconv.nn.arguments import check_spatial
 
 #: Dtypes of results → the dtype of the sums.
@@ -17,11 +16,6 @@ SUMS: dict[np.dtype, np.dtype] = {
 
 #: Dtypes of sums → those of their real and imaginary parts, or their own.
 PARTS: dict[np.dtype, np.dtype] = {s: np.empty(0, s).real.dtype for s in SUMS.values()}
-
-
-def native_dtype(dtype: Any) -> np.dtype:
-    """Return a dtype in native byte order."""
-    return np.dtype(dtype.newbyteorder("="))
 
 
 def result_dtype(arrays: list[np.ndarray]) -> np.dtype:

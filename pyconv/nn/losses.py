@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pyconv.nn import arguments
 from pyconv.nn.activations import log_shares
 from pyconv.problem import integer
+from pyconv.results import plain_array
 
 Array = npt.NDArray[Any]
 
@@ -386,7 +387,7 @@ def _checked(
         w = arguments.array(weight, "weight").astype(x.dtype)
         arguments.check_shape(w, x.shape[axis : axis + 1], "weight", f"with input {x.shape}")
     w = w.reshape(-1, *(1,) * (x.ndim - axis - 1))
-    wanted = np.asarray(target)
+    wanted = plain_array(target, "target")
     if wanted.dtype.kind in "iu":
         return x, axis, _Classes(wanted, x, w, axis, ignore_index, label_smoothing)
     shares = arguments.array(wanted, "target")
