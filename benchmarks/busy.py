@@ -23,8 +23,8 @@ from pyconv.machine import cpu_name
 from pyconv.planning import plan_for
 from pyconv.threads import available_cpus
 
-#: Sizes of the calls that may or may not be worth a second thread, from about 0.02 to 0.4 ms.
-SMALL = (64, 128, 192, 256, 384, 512)
+#: Sizes of calls that may or may not be worth a second thread, from about 0.004 to 1 ms.
+SMALL = (64, 128, 256, 512, 768, 1024, 1536)
 #: Seconds without a call: none, and so many that idle threads sleep.
 PAUSES = (0.0, 0.005)
 

@@ -11,7 +11,7 @@ import pytest
 from arrays import bits, noise
 
 import pyconv
-from pyconv import threads
+from pyconv import planning, threads
 
 CALLS = {
     "line": ((30_000,), (33,), {}),
@@ -194,6 +194,15 @@ def test_explicit_workers_win_over_the_default():
         assert threads.resolve(2, 0) == 2
     assert threads.resolve(None, 1) == 1
     assert threads.resolve(None, 10**6) == threads.available_cpus()
+
+
+def test_small_calls_use_one_thread(rng):
+    """By default, whatever is allowed: a thread is asked for from 0.2 ms of work."""
+    w = noise(rng, (3, 3), "float32")
+    with pyconv.set_workers(8):
+        for n, most in ((32, 1), (128, 1), (256, 1), (4096, 8)):
+            useful = planning.plan_for(np.empty((n, n), np.float32), w).useful_threads
+            assert threads.resolve(None, useful) == most
 
 
 def test_calls_at_the_same_time_share_the_cpus():
