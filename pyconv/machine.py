@@ -28,10 +28,9 @@ class Machine:
     copy_bytes_per_second: float = 13e9
     #: NumPy's gather, product and sum of one tap of one output.
     numpy_seconds_per_product: float = 3e-9
-    #: A thread is worth waking for this much work. Waking takes six microseconds, and a layer of 77
-    #: took 51 on two; but where the CPUs are busy with something else, the others wait for
-    #: a thread for milliseconds.
-    seconds_per_thread: float = 40e-6
+    #: A thread is worth waking for this much work. To wake one that sleeps took 20 microseconds,
+    #: and beside a busy process two threads had gained nothing on calls of less than 0.2 ms.
+    seconds_per_thread: float = 100e-6
 
     def take(self, rates: Mapping[str, float]) -> None:
         """Take these rates from now on; those that are not given return to their defaults."""

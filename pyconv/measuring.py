@@ -18,8 +18,9 @@ from pyconv.wisdom import add
 SECONDS, LEAST = 4e-3, 3
 #: A copy is larger than the last cache of most processors.
 COPY_BYTES = 24 << 20
-#: A thread is woken for so many times the work that waking it costs, within these limits.
-WORTH, FEWEST_SECONDS, MOST_SECONDS = 20, 20e-6, 2e-3
+#: A thread is woken for so many times the work that waking it costs, within these limits: here it
+#: is awake mostly, and a caller that needs no help shows no cost.
+WORTH, FEWEST_SECONDS, MOST_SECONDS = 20, 100e-6, 2e-3
 
 #: Rate → the method and the problem that it is measured by, shapes of x and w, and the seconds
 #: that these took on one thread where the defaults were found (Zen 4, AVX-512). The defaults make

@@ -70,6 +70,30 @@ static void* call(void* seed) {
     return NULL;
 }
 
+/* A region is done while the threads of the pool are held in shares of another. */
+static _Atomic int released;
+
+static void wait_for_release(void* data) {
+    (void)data;
+    if (pool_share()) while (!released) usleep(100);
+}
+
+static void* hold_threads(void* data) {
+    pool_run(wait_for_release, data, 64);
+    return NULL;
+}
+
+static void run_beside_held_threads(void) {
+    struct job job = {.shares = 64, .third = third()};
+    pthread_t holder;
+    if (pthread_create(&holder, NULL, hold_threads, NULL)) abort();
+    usleep(50000);
+    pool_run(run_share, &job, job.shares);
+    for (int k = 0; k < job.shares; k++) if (job.share[k] != 1) abort();
+    released = 1;
+    pthread_join(holder, NULL);
+}
+
 int main(int argc, char** argv) {
     pthread_t callers[CALLERS];
     rounds = argc > 1 ? atoi(argv[1]) : 2000;
@@ -77,6 +101,7 @@ int main(int argc, char** argv) {
     for (size_t i = 0; i < CALLERS; i++)
         if (pthread_create(&callers[i], NULL, call, (void*)i)) abort();
     for (int i = 0; i < CALLERS; i++) pthread_join(callers[i], NULL);
+    run_beside_held_threads();
     printf("%d threads of the pool, %d callers, %d regions each\n", pool_threads(), CALLERS, rounds);
     return 0;
 }

@@ -40,6 +40,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "training",
         "filters",
         "regret",
+        "busy",
         "lenet",
         "dashboard",
         "instructions",

@@ -41,7 +41,7 @@ LEAVES = {
     "pyconv.dtypes": set(),
     "pyconv.files": set(),
     "pyconv.machine": set(),
-    "pyconv.threads": set(),
+    "pyconv.threads": {"pyconv._native.workers"},
     "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
     "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},

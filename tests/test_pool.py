@@ -41,7 +41,7 @@ def stress(tmp_path, flags, *arguments):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pthreads and fork")
 def test_every_share_runs_once_and_forked_children_have_a_pool(tmp_path):
-    """Six callers, regions inside regions, and forks meanwhile."""
+    """Six callers, regions inside regions, forks meanwhile, and threads that are held elsewhere."""
     built, ran = stress(tmp_path, ["-O2"], 5000, 100)
     assert ran is not None, built.stderr
     assert ran.returncode == 0, ran.stderr
@@ -79,3 +79,29 @@ print(sorted(set(re.findall(r"lib(?:g|i)?omp[^/ ]*[.]so", maps))))
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert result.stdout.strip() == "[]"
+
+
+@pool
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the threads of the process")
+def test_signals_are_for_the_threads_of_the_process():
+    """Those of the pool block what is not their own fault."""
+    code = """
+import os, signal, time
+import numpy, pyconv
+x = numpy.ones((500, 500), "float32")
+before = set(os.listdir("/proc/self/task"))
+pyconv.correlate(x, x[:9, :9], workers=2)
+(task,) = set(os.listdir("/proc/self/task")) - before
+def blocked():
+    with open(f"/proc/self/task/{task}/status") as file:
+        bits = next(int(line.split()[1], 16) for line in file if line.startswith("SigBlk"))
+    return [bool(bits >> s - 1 & 1) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGSEGV)]
+end = time.monotonic() + 20
+while blocked()[2] and time.monotonic() < end:  # until the thread has started
+    time.sleep(0.01)
+print(blocked())
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert result.stdout == "[True, True, False]\n"

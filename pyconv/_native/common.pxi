@@ -356,22 +356,35 @@ cdef extern from "workspace.h":
     void workspace_check(char* block, size_t size) noexcept nogil
     void workspace_fill(char* block, size_t size) noexcept nogil
 
-# One block is kept between calls, because fresh pages cost more than a small problem. It is
-# taken and put back under the GIL.
-cdef void* spare_block = NULL
-cdef size_t spare_bytes = 0
+# One block is kept between calls, because fresh pages cost more than a small problem. Whoever takes
+# or leaves it exchanges the pointer, so that no lock is needed, with or without a GIL.
+cdef extern from "spare.h":
+    ctypedef struct spare_place:
+        pass
+    void* spare_exchange(spare_place* place, void* block) noexcept nogil
+    bint spare_leave(spare_place* place, void* block) noexcept nogil
+
+cdef spare_place spare
 cdef size_t SPARE_LIMIT = 8 << 20
+
+
+cdef inline size_t block_bytes(const void* block) noexcept nogil:
+    return (<const size_t*>(<const char*>block - 16))[0]
+
+
+cdef inline void free_block(void* block) noexcept nogil:
+    free((<void**>(<char*>block - 8))[0])
 
 
 cdef void* take_block(size_t size) except NULL:
     """Return at least ``size`` bytes, aligned to 64."""
-    global spare_block, spare_bytes
     cdef char* raw
-    cdef char* block
-    if spare_block != NULL and spare_bytes >= size:
-        block = <char*>spare_block
-        spare_block = NULL
-    else:
+    cdef char* block = <char*>spare_exchange(&spare, NULL)
+    if block != NULL and block_bytes(block) < size:
+        if not spare_leave(&spare, block):
+            free_block(block)
+        block = NULL
+    if block == NULL:
         raw = <char*>malloc(size + 128 + WORKSPACE_ZONE)
         if raw == NULL:
             raise MemoryError(f"no memory for a workspace of {size} bytes")
@@ -384,18 +397,19 @@ cdef void* take_block(size_t size) except NULL:
     return block
 
 
-cdef void put_block(void* taken) noexcept:
-    global spare_block, spare_bytes
-    cdef char* block = <char*>taken
-    cdef size_t size = (<size_t*>(block - 16))[0]
-    workspace_check(block, size + WORKSPACE_ZONE)
-    if size <= SPARE_LIMIT and (spare_block == NULL or spare_bytes < size):
-        if spare_block != NULL:
-            free((<void**>(<char*>spare_block - 8))[0])
-        spare_block = block
-        spare_bytes = size
-    else:
-        free((<void**>(block - 8))[0])
+cdef void put_block(void* block) noexcept:
+    cdef void* other
+    workspace_check(<char*>block, block_bytes(block) + WORKSPACE_ZONE)
+    if block_bytes(block) > SPARE_LIMIT:
+        free_block(block)
+        return
+    other = spare_exchange(&spare, NULL)
+    if other != NULL:  # the larger of the two stays
+        if block_bytes(other) > block_bytes(block):
+            block, other = other, block
+        free_block(other)
+    if not spare_leave(&spare, block):
+        free_block(block)
 
 
 cdef void* take_parts(Py_ssize_t* shared, Py_ssize_t threads, Py_ssize_t* each) except NULL:

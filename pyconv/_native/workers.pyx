@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 """The threads that the loops of every extension share."""
 
 from libc.stdint cimport uintptr_t
@@ -9,9 +10,19 @@ cdef extern from "pool.h" nogil:
     int pool_threads() noexcept
 
 
+cdef bint used = False
+
+
 def addresses():
-    """Return where `pool_run`, `pool_share` and `pool_shares` of ``pool.h`` are."""
+    """Return where `pool_run`, `pool_share` and `pool_shares` of ``pool.h`` are, to run loops."""
+    global used
+    used = True
     return <uintptr_t>&pool_run, <uintptr_t>&pool_share, <uintptr_t>&pool_shares
+
+
+def is_used():
+    """Return whether loops run on these threads."""
+    return used
 
 
 def created():
