@@ -124,14 +124,15 @@ def gaussian_rows(
     ndim: int,
     truncate: float = 4.0,
     radius: int | Sequence[int] | None = None,
+    argument: str = "sigma",
 ) -> list[Array]:
-    """Return the factors of a Gaussian, one for each axis."""
-    sigmas = _positive(sigma, ndim, "sigma")
+    """Return the factors of a Gaussian, one for each axis; ``argument`` gave its sigma."""
+    sigmas = _positive(sigma, ndim, argument)
     orders = _at_least(0, order, ndim, "order")
     cut = _positive_number(truncate, "truncate")
     if radius is None:
         taps = max(2 * min(cut * s + 0.5, MAX_WEIGHTS) + 1 for s in sigmas)
-        check_weights(taps, 1, f"sigma={sigma!r}")
+        check_weights(taps, 1, f"{argument}={sigma!r}")
         radii = tuple(int(cut * s + 0.5) for s in sigmas)
     else:
         radii = _at_least(0, radius, ndim, "radius")
@@ -139,14 +140,23 @@ def gaussian_rows(
     return [_gaussian_row(*axis) for axis in zip(sigmas, orders, radii, strict=True)]
 
 
+@functools.lru_cache(maxsize=64)
 def _gaussian_row(sigma: float, order: int, radius: int) -> Array:
-    t = np.arange(-radius, radius + 1) / sigma
-    row: Array = np.exp(-0.5 * t**2)
-    row /= row.sum()
-    before, hermite = np.zeros_like(t), np.ones_like(t)
-    for k in range(order):
-        before, hermite = hermite, t * hermite - k * before
-    return row * hermite / sigma**order
+    with np.errstate(all="ignore"):  # far from the centre of a narrow one all is zero
+        t = np.arange(-radius, radius + 1) / sigma
+        row: Array = np.exp(-0.5 * t**2)
+        row /= row.sum()
+        before, hermite = np.zeros_like(t), np.ones_like(t)
+        for k in range(order):
+            before, hermite = hermite, t * hermite - k * before
+        row = np.where(row == 0, 0, row * hermite / np.float64(sigma) ** order)
+    if not np.isfinite(row).all():
+        raise ValueError(
+            f"sigma={sigma!r}: the weights of the derivative of order {order} would leave the "
+            "range of float64; a wider Gaussian is allowed"
+        )
+    row.flags.writeable = False
+    return row
 
 
 def box(
@@ -472,8 +482,12 @@ def _difference(name: str, axis: int, ndim: int, dtype: npt.DTypeLike) -> Array:
     where = integer(axis, "axis")
     if not -n <= where < n:
         raise ValueError(f"axis={axis!r}: a kernel of {n} dimensions has axes {-n} to {n - 1}")
-    rows = [(-1, 0, 1) if a == where % n else SMOOTHERS[name] for a in range(n)]
-    return typed(outer(rows), dtype)
+    return typed(outer(difference_rows(name, where % n, n)), dtype)
+
+
+def difference_rows(name: str, axis: int, ndim: int) -> list[Array]:
+    """Return the factors of a central difference along one axis, smoothed along the others."""
+    return [np.array((-1, 0, 1) if a == axis else SMOOTHERS[name]) for a in range(ndim)]
 
 
 def roberts(diagonal: int = 0, *, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -564,8 +578,29 @@ def laplace(ndim: int = 2, *, diagonals: bool = False, dtype: npt.DTypeLike = np
     n = _ndim(ndim)
     if diagonals:
         return typed(1 - 3**n * _impulse(n), dtype)
-    second = [outer([(1, -2, 1) if b == a else (0, 1, 0) for b in range(n)]) for a in range(n)]
-    return typed(np.sum(second, axis=0), dtype)
+    return typed(np.sum([outer(rows) for rows in laplace_terms(n)], axis=0), dtype)
+
+
+def laplace_terms(ndim: int, *, diagonals: bool = False, sign: int = 1) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `laplace`, or its negative.
+
+    Each has a second difference, which is exactly 0 where samples are equal: with B = 1 1 1 and
+    D = 1 −2 1, B ⊗ B − 9 δ ⊗ δ = D ⊗ B + 3 δ ⊗ D.
+    """
+    second, sample, three = (np.array(row) for row in ((1, -2, 1), (0, 1, 0), (1, 1, 1)))
+    terms = []
+    for axis in range(ndim):
+        scale = sign * 3**axis if diagonals else sign
+        behind = three if diagonals else sample
+        rows = [sample] * axis + [scale * second] + [behind] * (ndim - axis - 1)
+        terms.append(rows)
+    return terms
+
+
+def sharpen_terms(ndim: int, *, diagonals: bool = False) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `sharpen`."""
+    sample = [np.array((0, 1, 0))] * ndim
+    return [sample, *laplace_terms(ndim, diagonals=diagonals, sign=-1)]
 
 
 def log(
@@ -627,6 +662,19 @@ def log(
     return typed(w, dtype)
 
 
+def log_terms(sigma: Number, ndim: int, truncate: float = 4.0) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `log`."""
+    plain = gaussian_rows(sigma, 0, ndim, truncate)
+    terms = []
+    for axis in range(ndim):
+        orders = [2 if a == axis else 0 for a in range(ndim)]
+        rows = gaussian_rows(sigma, orders, ndim, truncate)
+        # Of a product with rows that sum to 1, what it sums to is what this row sums to.
+        rows[axis] = rows[axis] - rows[axis].sum() * plain[axis]
+        terms.append(rows)
+    return terms
+
+
 def dog(
     sigma: Number,
     wider: Number | None = None,
@@ -674,14 +722,31 @@ def dog(
     array([-0.05, -0.14,  0.38, -0.14, -0.05])
     """
     n = _dimensions(ndim, sigma)
-    narrow = _positive(sigma, n, "sigma")
-    wide = [DOG_RATIO * s for s in narrow] if wider is None else _positive(wider, n, "wider")
+    inside, outside = _two_gaussians(sigma, wider, n, truncate)
+    check_all(outside, f"sigma={sigma!r}" if wider is None else f"wider={wider!r}")
+    return typed(outer(inside) - outer(outside), dtype)
+
+
+def dog_terms(
+    sigma: Number, wider: Number | None, ndim: int, truncate: float = 4.0
+) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `dog`."""
+    inside, outside = _two_gaussians(sigma, wider, ndim, truncate)
+    return [inside, [-outside[0], *outside[1:]]]
+
+
+def _two_gaussians(
+    sigma: Number, wider: Number | None, ndim: int, truncate: float
+) -> tuple[list[Array], list[Array]]:
+    """Return the factors of a narrow Gaussian and of a wide one, of as many taps."""
+    narrow = _positive(sigma, ndim, "sigma")
+    wide = [DOG_RATIO * s for s in narrow] if wider is None else _positive(wider, ndim, "wider")
     if not all(a < b for a, b in zip(narrow, wide, strict=True)):
         raise ValueError(f"wider={wider!r}: more than sigma={sigma!r} is allowed")
-    outside = gaussian_rows(wide, 0, n, truncate)
-    check_all(outside, f"wider={wide!r}")
-    inside = gaussian_rows(narrow, 0, n, truncate, [len(row) // 2 for row in outside])
-    return typed(outer(inside) - outer(outside), dtype)
+    name = "sigma" if wider is None else "wider"
+    outside = gaussian_rows(tuple(wide), 0, ndim, truncate, argument=name)
+    radii = [len(row) // 2 for row in outside]
+    return gaussian_rows(narrow, 0, ndim, truncate, radii), outside
 
 
 def edge(ndim: int = 2, *, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -818,6 +883,16 @@ def unsharp(
     w = -a * outer(rows)
     w[tuple(k // 2 for k in w.shape)] += 1 + a
     return typed(w, dtype)
+
+
+def unsharp_terms(
+    sigma: Number, amount: float, ndim: int, truncate: float = 4.0
+) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `unsharp`."""
+    a = _number(amount, "amount")
+    rows = gaussian_rows(sigma, 0, ndim, truncate)
+    sample = [(np.arange(len(row)) == len(row) // 2).astype(np.float64) for row in rows]
+    return [[(1 + a) * sample[0], *sample[1:]], [-a * rows[0], *rows[1:]]]
 
 
 def emboss(*, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -972,6 +1047,12 @@ def outer(rows: Sequence[npt.ArrayLike]) -> Array:
     return functools.reduce(np.multiply.outer, map(np.asarray, rows))
 
 
+def summed(terms: Sequence[Sequence[npt.ArrayLike]]) -> Array:
+    """Return the kernel that is the sum of products, each given by its factors."""
+    total: Array = functools.reduce(np.add, map(outer, terms))
+    return total
+
+
 def _impulse(ndim: int) -> Array:
     return outer([(0, 1, 0)] * ndim)
 
@@ -1037,9 +1118,14 @@ def _number(value: object, argument: str) -> float:
         value = value[()]
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{argument}={value!r}: a number is allowed")
-    if isinstance(value, np.complexfloating) or not math.isfinite(value):
-        raise ValueError(f"{argument}={value!r}: a finite number is allowed")
-    return float(value)
+    try:
+        if not isinstance(value, np.complexfloating) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{argument} is an integer beyond the range of float64; a finite number is allowed"
+        ) from None
+    raise ValueError(f"{argument}={value!r}: a finite number is allowed")
 
 
 def _positive_number(value: object, argument: str) -> float:
