@@ -61,6 +61,9 @@ Boundary = str | Sequence[str]
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
 
+#: More directions are told apart by no picture.
+MAX_ORIENTATIONS = 2**12
+
 OPERATORS = ("gaussian", *(name for name, row in KERNELS.items() if row.direction))
 
 
@@ -1163,7 +1166,9 @@ def gabor_bank(
     options = Options(boundary, fill_value, dtype, "raise", out, rtol, workers)
     call = _Call(x, axes, (2,), options)
     result = call.real_dtype()
-    waves, angles = _sequence(wavelengths, "wavelengths"), _half_circle(orientations)
+    waves = [kernels.wave_length(w, "wavelengths") for w in _sequence(wavelengths, "wavelengths")]
+    angles = [kernels.number_of(a, "orientations") for a in _half_circle(orientations)]
+    kernels.number_of(phase, "phase")
     phases = (phase, phase - np.pi / 2) if energy else (phase,)
     bank = [
         [partial(_Call.once, w=kernels.gabor(wave, angle, None, aspect, p)) for p in phases]
@@ -1194,8 +1199,10 @@ def _half_circle(orientations: Any) -> tuple[Any, ...]:
     if several(orientations) is not None:
         return _sequence(orientations, "orientations")
     count = integer(orientations, "orientations")
-    if count < 1:
-        raise ValueError(f"orientations={orientations!r}: at least one is needed")
+    if not 1 <= count <= MAX_ORIENTATIONS:
+        raise ValueError(
+            f"orientations={orientations!r}: from 1 to {MAX_ORIENTATIONS} are allowed"
+        )
     return tuple((np.pi * np.arange(count) / count).tolist())
 
 

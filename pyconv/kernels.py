@@ -42,6 +42,8 @@ Number = float | Sequence[float]
 
 #: A kernel of more weights than this is a slip of the keyboard, not a filter.
 MAX_WEIGHTS = 2**24
+#: Derivatives of a higher order are of no use in float64.
+MAX_ORDER = 64
 #: The second Gaussian of a difference, as wide as comes nearest to a Laplacian of Gaussian while
 #: passing half of its band (Marr and Hildreth 1980, appendix B).
 DOG_RATIO = 1.6
@@ -124,15 +126,17 @@ def gaussian_rows(
     ndim: int,
     truncate: float = 4.0,
     radius: int | Sequence[int] | None = None,
-    argument: str = "sigma",
+    given: str | None = None,
 ) -> list[Array]:
-    """Return the factors of a Gaussian, one for each axis; ``argument`` gave its sigma."""
-    sigmas = _positive(sigma, ndim, argument)
+    """Return the factors of a Gaussian, one for each axis; ``given`` says what gave its sigma."""
+    sigmas = _positive(sigma, ndim, "sigma")
     orders = _at_least(0, order, ndim, "order")
+    if max(orders) > MAX_ORDER:
+        raise ValueError(f"order={order!r}: integers of at most {MAX_ORDER} are allowed")
     cut = _positive_number(truncate, "truncate")
     if radius is None:
         taps = max(2 * min(cut * s + 0.5, MAX_WEIGHTS) + 1 for s in sigmas)
-        check_weights(taps, 1, f"{argument}={sigma!r}")
+        check_weights(taps, 1, f"{given or f'sigma={sigma!r}'}, truncate={truncate!r}")
         radii = tuple(int(cut * s + 0.5) for s in sigmas)
     else:
         radii = _at_least(0, radius, ndim, "radius")
@@ -336,7 +340,7 @@ def motion(length: float, orientation: float = 0.0, *, dtype: npt.DTypeLike = np
            [0.  , 0.  , 0.26]])
     """
     half = 0.5 * _positive_number(length, "length")
-    angle = _number(orientation, "orientation")
+    angle = number_of(orientation, "orientation")
     check_weights(2 * min(half, MAX_WEIGHTS) + 1, 2, f"length={length!r}")
     along = np.array([math.sin(angle), math.cos(angle)])
     radii = [max(0, math.ceil(half * abs(d) - 0.5 - NO_LENGTH)) for d in along]
@@ -743,8 +747,8 @@ def _two_gaussians(
     wide = [DOG_RATIO * s for s in narrow] if wider is None else _positive(wider, ndim, "wider")
     if not all(a < b for a, b in zip(narrow, wide, strict=True)):
         raise ValueError(f"wider={wider!r}: more than sigma={sigma!r} is allowed")
-    name = "sigma" if wider is None else "wider"
-    outside = gaussian_rows(tuple(wide), 0, ndim, truncate, argument=name)
+    given = f"sigma={sigma!r}" if wider is None else f"wider={wider!r}"
+    outside = gaussian_rows(tuple(wide), 0, ndim, truncate, given=given)
     radii = [len(row) // 2 for row in outside]
     return gaussian_rows(narrow, 0, ndim, truncate, radii), outside
 
@@ -877,7 +881,7 @@ def unsharp(
     array([-0.11, -0.49,  2.19, -0.49, -0.11])
     """
     n = _dimensions(ndim, sigma)
-    a = _number(amount, "amount")
+    a = number_of(amount, "amount")
     rows = gaussian_rows(sigma, 0, n, truncate)
     check_all(rows, f"sigma={sigma!r}")
     w = -a * outer(rows)
@@ -889,7 +893,7 @@ def unsharp_terms(
     sigma: Number, amount: float, ndim: int, truncate: float = 4.0
 ) -> list[list[Array]]:
     """Return the factors of the products whose sum is `unsharp`."""
-    a = _number(amount, "amount")
+    a = number_of(amount, "amount")
     rows = gaussian_rows(sigma, 0, ndim, truncate)
     sample = [(np.arange(len(row)) == len(row) // 2).astype(np.float64) for row in rows]
     return [[(1 + a) * sample[0], *sample[1:]], [-a * rows[0], *rows[1:]]]
@@ -999,10 +1003,8 @@ def gabor(
     (45, 33)
     """
     n = _ndim(ndim, (1, 2))
-    wave = _number(wavelength, "wavelength")
-    if not wave >= 2:
-        raise ValueError(f"wavelength={wavelength!r}: numbers of at least 2 samples are allowed")
-    theta, psi = _number(orientation, "orientation"), _number(phase, "phase")
+    wave = wave_length(wavelength, "wavelength")
+    theta, psi = number_of(orientation, "orientation"), number_of(phase, "phase")
     if n == 1 and theta != 0:
         raise ValueError(f"orientation={orientation!r}: 0 is allowed where ndim=1")
     width = _positive_number(OCTAVE * wave if sigma is None else sigma, "sigma")
@@ -1012,12 +1014,23 @@ def gabor(
         cos, sin = math.cos(theta), math.sin(theta)
         ends = (math.hypot(width * sin, width / gamma * cos),
                 math.hypot(width * cos, width / gamma * sin))  # fmt: skip
-        check_weights(2 * min(cut * max(ends[2 - n :]), MAX_WEIGHTS) + 1, n, f"sigma={width!r}")
+        given = f"a wavelength of {wave}" if sigma is None else f"sigma={sigma!r}"
+        given += f" with an aspect of {gamma}" if gamma != 1 else ""
+        given += f" with truncate={truncate!r}" if truncate != 3 else ""
+        check_weights(2 * min(cut * max(ends[2 - n :]), MAX_WEIGHTS) + 1, n, given)
         radii = tuple(int(cut * end + 0.5) for end in ends[2 - n :])
     else:
         radii = _at_least(0, radius, n, "radius")
         check_weights(2 * max(radii) + 1, n, f"radius={radius!r}")
     return typed(_gabor(radii, wave, theta, width, gamma, psi, zero_mean), dtype)
+
+
+def wave_length(value: object, argument: str) -> float:
+    """Return a wavelength that samples can show."""
+    wave = number_of(value, argument)
+    if not wave >= 2:
+        raise ValueError(f"{argument}={value!r}: numbers of at least 2 samples are allowed")
+    return wave
 
 
 def _gabor(
@@ -1033,7 +1046,8 @@ def _gabor(
     y = rest[0] if rest else np.zeros_like(x)
     along = x * math.cos(theta) + y * math.sin(theta)
     across = y * math.cos(theta) - x * math.sin(theta)
-    g = np.exp(-0.5 * (along**2 + (gamma * across) ** 2) / sigma**2)
+    with np.errstate(over="ignore"):  # far from the centre of a narrow one all is zero
+        g = np.exp(-0.5 * ((along / sigma) ** 2 + (gamma * across / sigma) ** 2))
     g /= g.sum()
     w: Array = g * np.cos(2 * math.pi * along / wavelength + psi)
     return w - w.sum() * g if zero_mean else w
@@ -1044,7 +1058,8 @@ def _gabor(
 
 def outer(rows: Sequence[npt.ArrayLike]) -> Array:
     """Return the kernel whose factors along its axes are ``rows``."""
-    return functools.reduce(np.multiply.outer, map(np.asarray, rows))
+    first, *others = rows
+    return functools.reduce(np.multiply.outer, map(np.asarray, others), np.array(first))
 
 
 def summed(terms: Sequence[Sequence[npt.ArrayLike]]) -> Array:
@@ -1082,7 +1097,7 @@ def check_weights(taps: float, ndim: int, argument: str) -> None:
     """Refuse kernels that nobody has meant."""
     if taps**ndim > MAX_WEIGHTS:
         raise ValueError(
-            f"{argument} needs a kernel of about {taps:.0f} weights along each of {ndim} axes; "
+            f"{argument} needs a kernel of about {min(taps, 2**62):.0f} weights along each of {ndim} axes; "
             f"at most {MAX_WEIGHTS} in all are allowed"
         )
 
@@ -1112,7 +1127,7 @@ def _dimensions(ndim: int | None, parameter: object) -> int:
     return 2 if given is None else _ndim(len(given))
 
 
-def _number(value: object, argument: str) -> float:
+def number_of(value: object, argument: str) -> float:
     """Return a finite real number."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
@@ -1129,7 +1144,7 @@ def _number(value: object, argument: str) -> float:
 
 
 def _positive_number(value: object, argument: str) -> float:
-    number = _number(value, argument)
+    number = number_of(value, argument)
     if not number > 0:
         raise ValueError(f"{argument}={value!r}: a positive number is allowed")
     return number
@@ -1143,7 +1158,7 @@ def _positive(value: object, n: int, argument: str) -> tuple[float, ...]:
             f"{argument}={value!r} has {len(given)} entries; allowed are one number or one for "
             f"each of {n} axes"
         )
-    numbers = tuple(_number(v, argument) for v in given or (value,) * n)
+    numbers = tuple(number_of(v, argument) for v in given or (value,) * n)
     if not min(numbers) > 0:
         raise ValueError(f"{argument}={value!r}: positive numbers are allowed")
     return numbers

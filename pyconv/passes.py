@@ -77,10 +77,17 @@ def filtered(
 
 def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     """Return the planned filter of arrays of one shape and dtype."""
-    key = (shape, dtype, what.key(), wanted)
-    run = _kept.get(key)
+    return _known((shape, dtype, what.key(), wanted), _planned, shape, dtype, what, wanted)
+
+
+def _known(key: tuple[object, ...], planned: Callable[..., Runner], *arguments: Any) -> Runner:
+    """Return what was planned before, or plan it."""
+    try:
+        run = _kept.get(key)
+    except TypeError:  # a list, say, which planning refuses by name
+        return planned(*arguments)
     if run is None:
-        run = _planned(shape, dtype, what, wanted)
+        run = planned(*arguments)
         with _lock:
             while len(_kept) >= MOST_KEPT:
                 del _kept[next(iter(_kept))]
@@ -307,22 +314,10 @@ def means(
 
     The terms of ``what`` are ignored. Windows of few samples along every axis are summed in pairs.
     """
-    return _means_runner(x.shape, x.dtype, tuple(size), what, wanted)(x, y, workers)
-
-
-def _means_runner(
-    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
-) -> Runner:
-    what = what._replace(terms=())
-    key = (shape, dtype, size, what.key(), wanted)
-    run = _kept.get(key)
-    if run is None:
-        run = _planned_means(shape, dtype, size, what, wanted)
-        with _lock:
-            while len(_kept) >= MOST_KEPT:
-                del _kept[next(iter(_kept))]
-            _kept[key] = run
-    return run
+    windows = tuple(size)
+    key = (x.shape, x.dtype, windows, what._replace(terms=()).key(), wanted)
+    run = _known(key, _planned_means, x.shape, x.dtype, windows, what, wanted)
+    return run(x, y, workers)
 
 
 def _planned_means(
