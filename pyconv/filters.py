@@ -6,7 +6,6 @@ along the axes that are filtered; all others (channels, time, batches) are left 
 has the shape of the source.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial, reduce
@@ -1200,9 +1199,7 @@ def _half_circle(orientations: Any) -> tuple[Any, ...]:
         return _sequence(orientations, "orientations")
     count = integer(orientations, "orientations")
     if not 1 <= count <= MAX_ORIENTATIONS:
-        raise ValueError(
-            f"orientations={orientations!r}: from 1 to {MAX_ORIENTATIONS} are allowed"
-        )
+        raise ValueError(f"orientations={orientations!r}: from 1 to {MAX_ORIENTATIONS} are allowed")
     return tuple((np.pi * np.arange(count) / count).tolist())
 
 
@@ -1315,7 +1312,9 @@ class _Call:
         out = options.out
         if out is None:
             return run(wanted, None, options.workers)
-        check_out(out, self.x.shape, self._result_dtype(options), "; pass dtype= for another result")
+        check_out(
+            out, self.x.shape, self._result_dtype(options), "; pass dtype= for another result"
+        )
         in_place = writable_in_place(out, self.x)
         y = run(wanted, out if in_place else None, options.workers)
         if y is not out:

@@ -135,8 +135,9 @@ def gaussian_rows(
         raise ValueError(f"order={order!r}: integers of at most {MAX_ORDER} are allowed")
     cut = _positive_number(truncate, "truncate")
     if radius is None:
+        said = f" with truncate={truncate!r}" if truncate != 4 else ""
         taps = max(2 * min(cut * s + 0.5, MAX_WEIGHTS) + 1 for s in sigmas)
-        check_weights(taps, 1, f"{given or f'sigma={sigma!r}'}, truncate={truncate!r}")
+        check_weights(taps, 1, (given or f"sigma={sigma!r}") + said)
         radii = tuple(int(cut * s + 0.5) for s in sigmas)
     else:
         radii = _at_least(0, radius, ndim, "radius")
@@ -200,7 +201,7 @@ def box(
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
-    rows = box_rows(size, _dimensions(ndim, size))
+    rows = box_rows(size, _dimensions(ndim, size, "size"))
     check_all(rows, f"size={size!r}")
     return typed(outer(rows), dtype)
 
@@ -352,6 +353,8 @@ def motion(length: float, orientation: float = 0.0, *, dtype: npt.DTypeLike = np
     lengths, middles = np.diff(t), (t[1:] + t[:-1]) / 2
     pieces = lengths > NO_LENGTH
     where = np.rint(np.outer(along, middles[pieces])).astype(int)
+    if not pieces.any():  # a point
+        w[...] = 1
     np.add.at(w, (where[0] + radii[0], where[1] + radii[1]), lengths[pieces])
     return typed(w / w.sum(), dtype)
 
@@ -1097,8 +1100,8 @@ def check_weights(taps: float, ndim: int, argument: str) -> None:
     """Refuse kernels that nobody has meant."""
     if taps**ndim > MAX_WEIGHTS:
         raise ValueError(
-            f"{argument} needs a kernel of about {min(taps, 2**62):.0f} weights along each of {ndim} axes; "
-            f"at most {MAX_WEIGHTS} in all are allowed"
+            f"{argument} needs a kernel of about {min(taps, 2**62):.0f} weights along each of "
+            f"{ndim} axes; at most {MAX_WEIGHTS} in all are allowed"
         )
 
 
@@ -1119,11 +1122,15 @@ def _ndim(ndim: object, allowed: Sequence[int] = (1, 2, 3)) -> int:
     return number
 
 
-def _dimensions(ndim: int | None, parameter: object) -> int:
+def _dimensions(ndim: int | None, parameter: object, argument: str = "sigma") -> int:
     """Return how many axes a kernel has whose parameter may be one for each."""
     if ndim is not None:
         return _ndim(ndim)
     given = several(parameter)
+    if given is not None and not 1 <= len(given) <= 3:
+        raise ValueError(
+            f"{argument}={parameter!r}: one number, or one each for 1 to 3 axes, is allowed"
+        )
     return 2 if given is None else _ndim(len(given))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
+from pyconv._native import loader
 from pyconv.algorithms.box import Box
 from pyconv.algorithms.separable import Passes
 from pyconv.dtypes import narrow
@@ -81,7 +82,8 @@ def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 
 
 def _known(key: tuple[object, ...], planned: Callable[..., Runner], *arguments: Any) -> Runner:
-    """Return what was planned before, or plan it."""
+    """Return what was planned before for these loops, or plan it."""
+    key = (loader.native, *key)
     try:
         run = _kept.get(key)
     except TypeError:  # a list, say, which planning refuses by name
@@ -160,9 +162,7 @@ def _is_idle(row: Array, low: int) -> bool:
     return 0 <= low < len(row) and row[low] == 1 and np.count_nonzero(row) == 1
 
 
-def _fused(
-    shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
-) -> Runner | None:
+def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner | None:
     """Plan passes along all axes at once, None if that would take too much memory."""
     order = sorted(range(len(what.axes)), key=lambda i: what.axes[i])
     factors = tuple(
@@ -225,9 +225,7 @@ def _sum(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) 
     compute = problem.compute
     result = problem.dtype
     its = wanted._replace(result=compute, overflow="raise")
-    runs = [
-        _product(shape, dtype, what._replace(terms=(term,)), its) for term in what.terms
-    ]
+    runs = [_product(shape, dtype, what._replace(terms=(term,)), its) for term in what.terms]
 
     def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
         in_place = y is not None and y.dtype == compute
@@ -281,7 +279,7 @@ def balanced(row: Array, dtype: np.dtype) -> Array:
     """
     plain = row.astype(dtype)
     half, odd = divmod(len(row), 2)
-    if half == 0 or not np.array_equal(row, row[::-1]) or not 0 <= row[0]:
+    if half == 0 or not np.array_equal(row, row[::-1]) or not row[0] >= 0:
         return plain
     eps = float(np.finfo(np.float64).eps)
     outside = np.cumsum(row[:half]) / np.arange(1, half + 1)

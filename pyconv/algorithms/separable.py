@@ -406,9 +406,12 @@ class Passes:
         if len(self.factors) > 1:
             return Separable(self._known()).cost(problem, machine)
         item = max(4, problem.compute.itemsize)
-        return CALL_SECONDS + (
-            math.prod(problem.y_shape) * (FOLDED_TAP * problem.spatial[0].taps + WRITTEN)
-        ) * item / machine.direct_bytes_per_second
+        return (
+            CALL_SECONDS
+            + (math.prod(problem.y_shape) * (FOLDED_TAP * problem.spatial[0].taps + WRITTEN))
+            * item
+            / machine.direct_bytes_per_second
+        )
 
     def error_bound(self, problem: Problem) -> float:
         """Return the bound of a plain sum, which has more roundings."""
@@ -480,7 +483,6 @@ class Passes:
                     np.ldexp(y, down.shift, out=y)
 
         return run
-
 
     def _bind_line(self, problem: Problem, fill: np.ndarray) -> Loop:
         """Cut a long line into rows that overlap: the loop sums as many of them as it has lanes."""

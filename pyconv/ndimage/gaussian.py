@@ -67,7 +67,9 @@ def gaussian_pass(
             raise error(f"sigma={sigma!r}: a finite number is allowed")
         radius = int(truncate * float(sigma) + 0.5)
         if radius < 0:
-            raise ValueError(f"sigma={sigma!r}, truncate={truncate!r}: numbers of at least 0 are allowed")
+            raise ValueError(
+                f"sigma={sigma!r}, truncate={truncate!r}: numbers of at least 0 are allowed"
+            )
     if not isinstance(radius, numbers.Integral) or radius < 0:
         raise ValueError(f"Radius must be a nonnegative integer: {radius!r}")
     weights = np.ascontiguousarray(kernel_1d(float(sigma), order, int(radius))[::-1])

@@ -1,8 +1,9 @@
 """y[i] = Σ_u x[i + u − p] · w[u] as `scipy.ndimage` means it, by the loops of pyconv.
 
 Whole weights of integers are summed exactly; floats by `passes` where the kernel is a product of
-factors, else by `pyconv.correlate`, plainly. SciPy sums everything in double; here large arrays of float32 (and integers of up to 16 bits) that give float32 are
-summed in float32, with the error of a plain sum of n products, (n + 2) · 2⁻²³ · Σ|x||w|.
+factors, else by `pyconv.correlate`, plainly. SciPy sums everything in double; here large arrays of
+float32 (and integers of up to 16 bits) that give float32 are summed in float32, with the error of a
+plain sum of n products, (n + 2) · 2⁻²³ · Σ|x||w|.
 """
 
 import functools
