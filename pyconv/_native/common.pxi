@@ -114,14 +114,14 @@ cdef extern from "stencil.h":
                     Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
     void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
-                       const float* w, float* y, Py_ssize_t y_pitch,
-                       int streaming) noexcept nogil
+                       const float* w, const float* divisor, float* y,
+                       Py_ssize_t y_pitch, int streaming) noexcept nogil
     void columns_double(const double* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const double* w, double* y, Py_ssize_t y_pitch,
-                        int streaming) noexcept nogil
+                        const double* w, const double* divisor, double* y,
+                        Py_ssize_t y_pitch, int streaming) noexcept nogil
     void columns_uint64(const uint64_t* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
-                        int streaming) noexcept nogil
+                        const uint64_t* w, const uint64_t* divisor, uint64_t* y,
+                        Py_ssize_t y_pitch, int streaming) noexcept nogil
 
 cdef extern from "transpose.h":
     void turn_pixels_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,

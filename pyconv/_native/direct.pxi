@@ -30,6 +30,7 @@ cdef struct Stencil:
     const Py_ssize_t* block_segment
     const Py_ssize_t* block_weight
     const void* weights
+    const void* divisor             # of the sums of tiles of columns, or NULL
     Py_ssize_t z_stride, y_stride   # of the caller's array, in bytes
     bint readable                   # tiles may read it as it is
     # The result: in samples of the sums if they are stored, else in bytes of the result.
@@ -105,11 +106,14 @@ cdef inline void run_taps(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
             area_uint64(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
     else:
         if tile_t is float:
-            columns_float(x, s.sets, n_segments, w, y, y_pitch, streaming)
+            columns_float(x, s.sets, n_segments, w, <const float*>s.divisor, y, y_pitch,
+                          streaming)
         elif tile_t is double:
-            columns_double(x, s.sets, n_segments, w, y, y_pitch, streaming)
+            columns_double(x, s.sets, n_segments, w, <const double*>s.divisor, y, y_pitch,
+                           streaming)
         elif tile_t is uint64_t:
-            columns_uint64(x, s.sets, n_segments, w, y, y_pitch, streaming)
+            columns_uint64(x, s.sets, n_segments, w, <const uint64_t*>s.divisor, y, y_pitch,
+                           streaming)
 
 
 cdef void add_blocks(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
