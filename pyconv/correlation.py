@@ -90,7 +90,7 @@ def correlate(
                   \frac{\sum_u m \, x[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
                        {\sum_u m[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
 
-        and NaN where nothing was seen. Of integers it is float64 unless `dtype` says otherwise.
+        and NaN where too little was seen. Of integers it is float64 unless `dtype` says otherwise.
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
@@ -120,7 +120,7 @@ def correlate(
     ------
     ValueError
         For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed;
-        where samples may be left out, for weights that sum to about zero.
+        where samples may be left out, for weights that cancel, whatever the data.
     TypeError
         For dtypes and argument types that are not allowed.
     OverflowError

@@ -1,14 +1,18 @@
 """Missing samples: y[i] = W · Σ_u m·x·w[u] / Σ_u m·w[u], with m = 1 for what was seen, else 0.
 
 Both sums are correlations of the same shapes, W = Σ_u w[u]; with nothing missing y is the plain
-sum. They are computed a block of outputs at a time, so that x without its gaps, m and both sums
-stay in the cache, and what they take has a limit.
+sum. The quotient of the sums is the value that fills the gaps of a window, and is a mean of samples
+only while weights of both signs do not cancel: `BALANCE`.
+
+The sums are computed a block of outputs at a time, so that x without its gaps, m and both sums
+stay in the cache and the workspace has a limit.
 """
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +20,8 @@ import numpy.typing as npt
 
 from pyconv import threads
 from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
-from pyconv.algorithms.base import OmittingAlgorithm, Shares, UnfitDataError
+from pyconv.algorithms import ALGORITHMS
+from pyconv.algorithms.base import OmittingAlgorithm, Shares, UnfitDataError, WeighingAlgorithm
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
 from pyconv.machine import MACHINE
@@ -30,16 +35,26 @@ from pyconv.results import check_out, empty, is_masked, plain_array, writable_in
 BLOCK, TRANSFORMED_BLOCK = 1 << 18, 1 << 19
 #: Outputs of a block span at least this many kernels: the rest are rows that are read twice.
 LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
+#: Blocks of which only those are summed that have outputs of low coverage are smaller.
+SMALLER = 4
+#: Least |Σ m·w| / Σ m·|w| of an output that is not NaN, and of a kernel that is not refused. The
+#: value that fills the gaps of a window is then at most 1 / BALANCE times its largest sample. The
+#: ratio is 1 without a change of sign, 0.3 and more for low-pass, Savitzky-Golay and Lanczos
+#: kernels, 0.2 and less for band-passes, derivatives and kernels that sharpen.
+BALANCE = 1 / 4
+#: Least Σ m·|w| / Σ|w| of an output that is not NaN: far above the rounding of a transform in
+#: double precision, which cannot tell less from nothing.
+LEAST_COVERAGE = 2.0**-24
 #: The error of an algorithm that is no plain sum is a part of Σ|w|, whatever was seen of it, and
-#: the division makes it larger. Where less than this part was seen the sums are made plainly.
+#: the division makes it larger. Where less than this part was seen the sums are made once more:
+#: plainly, or in double precision where plain sums would take more than this many times as long.
 THIN = 1 / 64
-#: Outputs along each axis, of as many axes, that are summed plainly together.
-PIECE = {1: 1024, 2: 32, 3: 10}
+AFFORDABLE = 2
+#: Bytes of workspace that are kept for the next run.
+SPARE = 16 << 20
 #: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
 #: second sum is made once.
 FEW_ALIKE = 3
-#: Below this part of W, W / Σ m·w may overflow though the quotient of the sums does not.
-TINY = 2.0**-100
 
 
 # ---- what is missing ----------------------------------------------------------------------------
@@ -101,36 +116,39 @@ class _Weights(NamedTuple):
     #: W, rounded as the engine rounds the sum where everything was seen, and Σ|w|.
     total: Any
     scale: float
-    #: |Σ m·w| up to which nothing, or nothing that could be divided by, was seen.
+    #: Σ m·|w| up to which too little was seen.
     void: float
-    #: Whether none is 0: no sum of weights is 0 where a sample was seen.
-    dense: bool
-    #: +1 or −1 where all weights have that sign, 0 otherwise: Σ m·w may then be small though much
-    #: was seen.
+    #: +1 or −1 where all weights have that sign, 0 otherwise.
     sign: int
-
-    def size(self, total: np.ndarray) -> np.ndarray:
-        """Return |Σ m·w|."""
-        if self.sign == 0:
-            return np.abs(total)
-        return total if self.sign > 0 else -total
+    #: |w|, where that is neither w nor −w.
+    sizes: np.ndarray | None
 
 
-def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights:
-    """Return what the division has to know; ValueError for weights that sum to about zero."""
-    seen_sums = sums if w.dtype.kind == "c" else np.empty(0, sums).real.dtype
-    epsilon = max(float(np.finfo(d).eps) for d in (sums, w.dtype) if d.kind in "fc")
+def check_balance(w: np.ndarray) -> float:
+    """Return Σ|w|; ValueError for weights that cancel, or that have no finite sum."""
     wide = w.astype(np.complex128 if w.dtype.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
         total, scale = abs(wide.sum()), float(np.abs(wide).sum())
-    least = math.sqrt(epsilon)
-    if not (total > least * scale and math.isfinite(scale)):
+    if not (math.isfinite(scale) and scale > 0):
         raise ValueError(
-            f"w sums to {wide.sum():.3g}, and its magnitudes to {scale:.3g}: samples can be left "
-            "out only where the weights that are left say how much was seen, so |sum(w)| must "
-            f"be finite and more than {least:.1e} * sum|w|"
+            f"w has magnitudes that sum to {scale:.3g}: to leave samples out, their sum has to be "
+            "finite and not 0"
         )
-    sign = 0 if wide.dtype.kind == "c" else int(np.all(wide >= 0)) - int(np.all(wide <= 0))
+    if not total > BALANCE * scale:
+        raise ValueError(
+            f"w has weights that cancel: |sum(w)| is {total / scale:.2g} of sum|w|, and more than "
+            f"{BALANCE} is needed to leave samples out, because a result is divided by the sum of "
+            "the weights that were seen; fill the gaps first, by a kernel of nonnegative weights "
+            "with nan_policy='omit', and apply w to that"
+        )
+    return scale
+
+
+def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights:
+    """Return what the division has to know; ValueError for weights that cancel."""
+    seen_sums = sums if w.dtype.kind == "c" else np.empty(0, sums).real.dtype
+    scale = check_balance(w)
+    sign = 0 if w.dtype.kind == "c" else int(np.all(w >= 0)) - int(np.all(w <= 0))
     weights = w if exact else w.astype(seen_sums)
     options = OPTIONS | {"flip": flip, "dtype": seen_sums, "rtol": 0.0}
     ones = np.ones(w.shape, np.bool)
@@ -139,9 +157,9 @@ def _weights(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> _Weights
         weights,
         whole.solve(ones, weights, None, 1)[(0,) * w.ndim],
         scale,
-        0.0 if sign else least * scale,
-        bool(np.all(weights != 0)),
+        LEAST_COVERAGE * scale,
         sign,
+        None if sign else np.abs(w.astype(np.result_type(seen_sums, np.float32))),
     )
 
 
@@ -208,7 +226,12 @@ class Omission:
         result = self.problem.dtype
         sums = DTYPES[np.result_type(natural, result)].compute
         self._sums = np.dtype(np.float64) if sums is None else sums
-        self.weights = _weights(w, self._sums, exact, self.problem.flip)
+        self._exact = exact
+        self.weights = self.weights_in(self._sums)
+
+    def weights_in(self, sums: np.dtype) -> _Weights:
+        """Return what the division of sums in a dtype has to know of the weights."""
+        return _weights(self._w, sums, self._exact, self.problem.flip)
 
     def _settle_dtype(self, named: dict[str, object], natural: np.dtype) -> None:
         """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
@@ -241,109 +264,144 @@ class Omission:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
             mask = mask if masked else None
             with np.errstate(all="ignore"):
-                if not self._solve_at_once(x, mask, y, nan, bound, workers):
-                    _Gaps(self, x, mask, nan, bound, workers).fill(y)
+                self._fill(y, _Run(x, mask, nan, bound, workers))
         if out is None or y is out:
             return y
         out[...] = y
         return out
 
-    def _solve_at_once(
-        self,
-        x: np.ndarray,
-        mask: np.ndarray | None,
-        y: np.ndarray,
-        nan: bool,
-        bound: Bound,
-        workers: int | None,
-    ) -> bool:
-        """Write the result to ``y`` if one loop makes both sums."""
-        problem, algorithm, weights = bound.problem, bound.algorithm, self.weights
+    def _fill(self, y: np.ndarray, run: "_Run") -> None:
+        """Write the results to ``y``, and those of low coverage once more if that is finer."""
+        bound = run.bound
+        finer = self._finer(bound)
+        low = self._fill_at_once(y, run, finer is not None)
+        if low is None:
+            gaps = _Gaps(self, run, _Sums(self._sums, bound.problem.rtol, self.prepared.method))
+            low = gaps.fill(y, finer is not None)
+        if low and finer is not None:
+            _Gaps(self, run, finer).refill(y)
+
+    def _finer(self, bound: Bound) -> "_Sums | None":
+        """Return the sums of outputs of low coverage; None if no others are finer."""
+        problem, wide = bound.problem, np.result_type(self._sums, np.float64)
+        if not _is_transformed(bound) or _is_affordable(problem, bound.algorithm.name):
+            return _Sums(self._sums, 0.0, "auto")
+        if problem.rtol is not None or wide != self._sums:
+            return _Sums(wide, None, "auto")
+        return None
+
+    def _fill_at_once(self, y: np.ndarray, run: "_Run", finer: bool) -> bool | None:
+        """Write the results to ``y`` if one loop makes both sums; None if it does not.
+
+        Return whether the coverage of any is low: those are NaN where others are ``finer``.
+        """
+        x, mask = run.x, run.mask
+        problem, algorithm, weights = run.bound.problem, run.bound.algorithm, self.weights
         if (
             problem.compute != self._sums
             or problem.dtype != self._sums
             or self._sums.kind != "f"
+            or weights.sign == 0
             or not isinstance(algorithm, OmittingAlgorithm)
             or not layout.readable(x)
-            or (not nan and _alike(x, mask, problem) > FEW_ALIKE)
+            or (not run.nan and _alike(x, mask, problem) > FEW_ALIKE)
         ):
-            return False
+            return None
         most = problem.max_memory // algorithm.omission_workspace(problem)
         if most < 1:
-            return False
-        count = min(threads.resolve(workers, bound.useful_threads), most)
+            return None
+        count = min(threads.resolve(run.workers, run.bound.useful_threads), most)
         if self._outside:
             problem = replace(problem, fill_value=math.nan)
-        shares = Shares(
-            weights.sign, weights.void, TINY, float(weights.total), THIN * weights.scale
-        )
-        run = algorithm.bind_omission(problem, shares)
+        thin = THIN * weights.scale if finer else weights.void
+        shares = Shares(weights.sign, weights.void, 0.0, float(weights.total), thin)
+        solve = algorithm.bind_omission(problem, shares)
         w = self._w.astype(self._sums, copy=False)
         try:
             with threads.running():
-                boxes = run(x, mask, w, y, nan or self._outside, count)
+                return bool(solve(x, mask, w, y, run.nan or self._outside, count))
         except UnfitDataError:
-            return False
-        if boxes:
-            gaps = _Gaps(self, x, mask, nan, bound, workers)
-            for box in boxes:
-                gaps.settle(box, y[box])
-        return True
+            return None
 
     def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
-        """Return Σ|w|·m / Σ|w| for each output."""
-        problem = self.problem
-        y = np.empty(problem.y_shape, self.weights.total.dtype)
+        """Return Σ|w|·m / Σ|w| for each output, of the weights |w|."""
+        y = np.empty(self.problem.y_shape, self.weights.total.dtype)
         if y.size:
             bound = self.prepared.plan(x, self._w)
             with np.errstate(all="ignore"):
-                _Gaps(self, x, mask, self._omit_nan, bound, workers).cover(y)
+                run = _Run(x, mask, self._omit_nan, bound, workers)
+                _Gaps(self, run, _Sums(self._sums, None, "auto")).cover(y)
         return y
+
+
+class _Run(NamedTuple):
+    """The samples of one run, and what is known of them."""
+
+    x: np.ndarray
+    mask: np.ndarray | None
+    #: Whether NaN are missing.
+    nan: bool
+    #: The plain call.
+    bound: Bound
+    workers: int | None
+
+
+class _Sums(NamedTuple):
+    """How sums are made."""
+
+    dtype: np.dtype
+    rtol: float | None
+    method: str
+
+
+#: Memory of the last run, by its roles: fresh pages would cost as much as the arithmetic.
+_spare_rooms: list[dict[str, np.ndarray]] = []
 
 
 class _Gaps:
     """One run of a call with samples missing."""
 
-    def __init__(
-        self,
-        call: Omission,
-        x: np.ndarray,
-        mask: np.ndarray | None,
-        nan: bool,
-        bound: Bound,
-        workers: int | None,
-    ) -> None:
+    def __init__(self, call: Omission, run: _Run, sums: _Sums) -> None:
+        bound = run.bound
         self.problem = call.problem
-        self.x, self.w, self.weights = x, call._w, call.weights
-        self.mask, self.nan, self.outside = mask, nan, call._outside
-        self.sums, self.workers = call._sums, workers
-        self.method = call.prepared.method
-        self.transformed = _is_transformed(bound)
+        self.x, self.mask, self.nan, self.workers = run.x, run.mask, run.nan, run.workers
+        self.outside = call._outside
+        self.sums, self.rtol, self.method = sums
+        same = self.sums == call._sums
+        self.w = call._w if same else call._w.astype(np.result_type(call._w, np.float64))
+        self.weights = call.weights if same else call.weights_in(self.sums)
+        self.transformed = self.rtol != 0 and _is_transformed(bound)
         self.useful_threads = bound.useful_threads
         #: What the engine may take.
         self.memory = call.problem.max_memory
-        #: Memory that every block uses again: fresh pages would cost as much as the arithmetic.
-        self._room: dict[str, np.ndarray] = {}
+        #: Memory that every block uses again.
+        self._room = _spare_rooms.pop() if _spare_rooms else {}
         #: The problems of blocks, by what decides them.
         self._prepared: dict[object, Prepared] = {}
         #: Batch axes along which the same samples are missing: one of each is looked at.
         self.same = (
             {
                 axis
-                for axis in range(x.ndim)
+                for axis in range(self.x.ndim)
                 if axis not in [a.axis for a in self.problem.spatial]
-                and (mask is None or mask.strides[axis] == 0)
+                and (self.mask is None or self.mask.strides[axis] == 0)
             }
-            if not nan
+            if not self.nan
             else set()
         )
 
-    def _blocks(self) -> "_Blocks":
+    def _blocks(self, small: bool = False) -> "_Blocks":
         """Return the blocks that the outputs are cut into, and leave the engine what is left."""
         count = threads.resolve(self.workers, self.useful_threads)
-        blocks = _Blocks(self.problem, self.sums, self.transformed, count)
+        blocks = _Blocks(self.problem, self.sums, self.transformed, count, small)
         self.memory = blocks.engine_memory
         return blocks
+
+    def _leave(self) -> None:
+        """Keep the memory for the next run, unless it is large."""
+        if not _spare_rooms and sum(a.nbytes for a in self._room.values()) <= SPARE:
+            _spare_rooms.append(self._room)
+        self._room = {}
 
     def _array(self, role: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return an array that lasts until the next one of its role is asked for."""
@@ -353,95 +411,94 @@ class _Gaps:
             room = self._room[role] = empty((size,), np.dtype(np.uint8))
         return room[:size].view(dtype).reshape(shape)
 
-    def fill(self, y: np.ndarray) -> None:
-        """Write the results to ``y``."""
+    def fill(self, y: np.ndarray, finer: bool) -> bool:
+        """Write the results to ``y``.
+
+        Return whether the coverage of any is low: those are NaN where others are ``finer``.
+        """
+        low = False
         for block in self._blocks():
             x, seen, missing = self._samples(block)
             part = y[block.into]
-            # What is outside along axes that are not cut is not among the samples.
-            missing |= self.outside and self.problem.reads_fill
             straight = part.dtype == self.sums and part.flags.c_contiguous
             total = part if straight else self._array("y", part.shape, self.sums)
-            axes = self._axes(block, x)
-            plain = self._solve(x, self.w, axes, total, self.problem.fill_value)
-            if missing:
-                self._divide(x, seen, axes, total, plain)
+            low |= self._quotients(block, x, seen, missing, total, finer)
             if not straight:
                 part[...] = narrow(total, part.dtype, "raise")
+        self._leave()
+        return low
+
+    def refill(self, y: np.ndarray) -> None:
+        """Write the results to ``y`` where it is NaN."""
+        for block in self._blocks(small=True):
+            part = y[block.into]
+            low = np.isnan(part)
+            if low.any():
+                x, seen, missing = self._samples(block)
+                if seen.any() or (self.problem.reads_fill and not self.outside):
+                    total = self._array("y", part.shape, self.sums)
+                    self._quotients(block, x, seen, missing, total, False)
+                    np.copyto(part, narrow(total, part.dtype, "raise"), where=low)
+        self._leave()
+
+    def _quotients(
+        self,
+        block: _Block,
+        x: np.ndarray,
+        seen: np.ndarray,
+        missing: bool,
+        y: np.ndarray,
+        finer: bool,
+    ) -> bool:
+        """Write the results of a block; return whether the coverage of any is low."""
+        axes = self._axes(block, x)
+        plain = self._solve(x, self.w, axes, y, self.problem.fill_value)
+        # What is outside along axes that are not cut is not among the samples.
+        missing |= self.outside and self.problem.reads_fill
+        if not missing:
+            return False
+        d = self._weigh(seen, self.weights.w, axes, "seen weights")
+        sizes, weights = d, self.weights
+        if weights.sizes is not None:
+            sizes = self._weigh(seen, weights.sizes, axes, "seen sizes")
+        elif weights.sign < 0:
+            sizes = -d
+        # Beforehand, for the division of complex sums overwrites them.
+        low = sizes < THIN * weights.scale if finer and not plain else None
+        bad = None
+        if weights.sizes is not None:
+            limit, size = (self._array(role, d.shape, sizes.dtype) for role in ("limit", "size"))
+            np.multiply(sizes, BALANCE, out=limit)
+            bad = np.abs(d, out=size) <= limit
+            bad |= sizes <= weights.void
+        if d.dtype.kind == "c":
+            y *= weights.total / d
+        else:
+            self._divide_by(d, y)
+        for where in (bad, low):
+            if where is not None:
+                np.copyto(y, np.nan, where=where)
+        return low is not None and bool(low.any())
+
+    def _weigh(self, seen: np.ndarray, w: np.ndarray, axes: list[Axis], role: str) -> np.ndarray:
+        """Return Σ m·w of a block."""
+        shape = list(seen.shape)
+        for a in axes:
+            shape[a.axis] = a.out
+        dtype = self.weights.total.dtype if w is self.weights.w else w.dtype
+        total = self._array(role, tuple(shape), dtype)
+        self._solve(seen, w, axes, total, not self.outside)
+        return total
 
     def cover(self, y: np.ndarray) -> None:
         """Write the part of the weights that was seen to ``y``."""
         for block in self._blocks():
             x, seen, _ = self._samples(block)
-            y[block.into] = self._seen(x, seen, self._axes(block, x), None, True)
+            y[block.into] = self._weigh(seen, self.weights.w, self._axes(block, x), "seen weights")
+        self._leave()
+        y[y <= self.weights.void] = 0
         y /= self.weights.total
-        np.clip(y, 0, 1, out=y)
-
-    def settle(self, box: tuple[slice, ...], y: np.ndarray) -> None:
-        """Sum plainly what is NaN of ``y``, the results of a box, though something was seen."""
-        within = _box(np.isnan(y), list(self.problem.spatial))
-        if within is None:
-            return
-        y = y[within]
-        x, seen, axes = self._patch(_boxed(box, within, self.problem.y_shape))
-        thin = np.isnan(y)
-        if self.weights.dense:
-            whole = tuple(slice(0, n) for n in y.shape)
-            ones = np.ones(self.w.shape, np.bool)
-            thin &= self._solve_within(seen, ones, axes, whole, np.int64) > 0
-        for piece in _pieces(thin, axes):
-            part = self._solve_within(x, self.w, axes, piece, self.sums)
-            d = self._solve_within(seen, self.weights.w, axes, piece, self.sums)
-            self._divide_by(d, part)
-            y[piece] = part
-
-    def _patch(self, box: tuple[slice, ...]) -> tuple[np.ndarray, np.ndarray, list[Axis]]:
-        """Return what the results of a box read, where it was seen, and the axes of that.
-
-        There are zeros in the gaps, and nothing is outside.
-        """
-        x = self.x
-        gaps = np.zeros((), bool) if self.mask is None else self.mask
-        gaps = np.broadcast_to(gaps, x.shape)
-        spatial = {a.axis: a for a in self.problem.spatial}
-        before = tuple(slice(None) if i in spatial else part for i, part in enumerate(box))
-        x, gaps = x[before], gaps[before]
-        filled = np.zeros((1,) * x.ndim, bool)
-        for axis, a in spatial.items():
-            first = box[axis].start * a.stride - a.low
-            rows = np.arange(first, (box[axis].stop - 1) * a.stride - a.low + a.span)
-            index = BOUNDARIES[a.boundary].index(rows, a.size)
-            x, gaps = x.take(index, axis), gaps.take(index, axis)  # FILL = −1 reads the last row
-            filled = filled | (index == FILL).reshape(
-                [-1 if i == axis else 1 for i in range(x.ndim)]
-            )
-        missing = gaps | np.isnan(x) if self.nan else gaps
-        missing = np.where(filled, self.outside, missing)
-        x = np.where(filled, x.dtype.type(self.problem.fill_value), x)
-        x[missing] = 0
-        axes = [
-            replace(
-                a, size=x.shape[a.axis], low=0, high=0, out=box[a.axis].stop - box[a.axis].start
-            )
-            for a in self.problem.spatial
-        ]
-        return x, ~missing, axes
-
-    def _solve_within(
-        self,
-        x: np.ndarray,
-        w: np.ndarray,
-        axes: list[Axis],
-        part: tuple[slice, ...],
-        dtype: npt.DTypeLike,
-    ) -> np.ndarray:
-        """Return a part of a correlation whose axes have nothing outside, as a plain sum."""
-        shape = list(x.shape)
-        for a in axes:
-            shape[a.axis] = part[a.axis].stop - part[a.axis].start
-        y = np.empty(shape, dtype)
-        self._solve(x, w, [_within(a, part[a.axis]) for a in axes], y, 0, plainly=True)
-        return y
+        np.minimum(y, 1, out=y)
 
     # ---- samples ----------------------------------------------------------------------------
 
@@ -526,84 +583,23 @@ class _Gaps:
             for a in self.problem.spatial
         ]  # fmt: skip
 
-    def _seen(
-        self,
-        x: np.ndarray,
-        seen: np.ndarray,
-        axes: list[Axis],
-        y: np.ndarray | None,
-        plain: bool,
-    ) -> np.ndarray:
-        """Return Σ m·w of a block.
-
-        Unless both that and ``y``, which holds Σ m·x·w, are plain sums, what is thin is summed
-        once more in both.
-        """
-        shape = list(seen.shape)
-        for a in axes:
-            shape[a.axis] = a.out
-        total = self._array("seen weights", tuple(shape), self.weights.total.dtype)
-        plain &= self._solve(seen, self.weights.w, axes, total, not self.outside)
-        if plain:
-            return total
-        thin = self.weights.size(total) < THIN * self.weights.scale
-        box = _box(thin, axes)
-        if box is None:
-            return total
-        if self.weights.dense:
-            thin[box] &= self._count(seen, axes, box, total[box])
-        for piece in _pieces(thin, axes):
-            inner = [_within(a, piece[a.axis]) for a in axes]
-            part = np.empty(total[piece].shape, total.dtype)
-            self._solve(seen, self.weights.w, inner, part, not self.outside, plainly=True)
-            total[piece] = part
-            if y is not None:
-                part = np.empty(y[piece].shape, y.dtype)
-                self._solve(x, self.w, inner, part, self.problem.fill_value, plainly=True)
-                y[piece] = part
-        return total
-
-    def _count(
-        self, seen: np.ndarray, axes: list[Axis], box: tuple[slice, ...], total: np.ndarray
-    ) -> np.ndarray:
-        """Return where any sample was seen; elsewhere make the sum of weights exactly 0."""
-        counts = np.empty(total.shape, np.int64)
-        inner = [_within(a, box[a.axis]) for a in axes]
-        ones = np.ones(self.weights.w.shape, np.bool)
-        self._solve(seen, ones, inner, counts, not self.outside, plainly=True)
-        total[counts == 0] = 0
-        return counts > 0
-
     def _solve(
-        self,
-        x: np.ndarray,
-        w: np.ndarray,
-        axes: list[Axis],
-        y: np.ndarray,
-        fill: complex,
-        plainly: bool = False,
+        self, x: np.ndarray, w: np.ndarray, axes: list[Axis], y: np.ndarray, fill: complex
     ) -> bool:
         """Write a correlation to ``y``; return whether it is a plain sum."""
-        key = (x.shape, x.dtype, w.dtype, y.dtype, fill, plainly, *axes)
+        key = (x.shape, x.dtype, w.dtype, y.dtype, fill, *axes)
         prepared = self._prepared.get(key)
         if prepared is None:
-            prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill, plainly)
+            prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill)
         bound = prepared.plan(x, w)
         bound.solve(x, w, y, self.workers)
         return not _is_transformed(bound)
 
     def _prepare(
-        self,
-        x: np.ndarray,
-        w: np.ndarray,
-        axes: list[Axis],
-        dtype: np.dtype,
-        fill: complex,
-        plainly: bool,
+        self, x: np.ndarray, w: np.ndarray, axes: list[Axis], dtype: np.dtype, fill: complex
     ) -> Prepared:
-        problem = self.problem
         options = (
-            problem.flip,
+            self.problem.flip,
             tuple((a.low, a.high) for a in axes),
             tuple(a.boundary for a in axes),
             fill,
@@ -612,45 +608,24 @@ class _Gaps:
             tuple(a.dilation for a in axes),
             dtype,
             "raise",
-            0.0 if plainly else problem.rtol,
+            self.rtol,
             self.memory,
-            "auto" if plainly else self.method,
+            self.method,
         )
         return prepare(x, w, options)
 
-    def _divide(
-        self, x: np.ndarray, seen: np.ndarray, axes: list[Axis], y: np.ndarray, plain: bool
-    ) -> None:
-        """Make of Σ m·x·w in ``y`` the result."""
-        d = self._seen(x, seen, axes, y, plain)
-        if d.dtype.kind == "c":
-            self._divide_by_complex(d, y)
-        else:
-            self._divide_by(d, y)
-
     def _divide_by(self, d: np.ndarray, y: np.ndarray) -> None:
-        """Divide by Σ m·w, which is real."""
-        total, void = self.weights.total, self.weights.void
+        """Multiply ``y`` by W / Σ m·w, which is real; NaN where too little was seen."""
+        weights = self.weights
         loader.native.divide_gaps(
             y,
             np.broadcast_to(d, y.shape),
-            total,
-            self.weights.sign,
-            void,
-            TINY * abs(total),
+            weights.total,
+            weights.sign,
+            weights.void if weights.sign else 0.0,
+            0.0,
             self._threads(2 * y.nbytes),
         )
-
-    def _divide_by_complex(self, d: np.ndarray, y: np.ndarray) -> None:
-        """Do what the loop does, for complex weights."""
-        total, void = self.weights.total, self.weights.void
-        size = np.abs(d)
-        tiny = (size < TINY * abs(total)) & (size > void)
-        y[...] = np.where(tiny, y / d * total, y)
-        d[tiny] = total
-        np.divide(total, d, out=d)
-        np.multiply(y, d, out=y)
-        y[np.broadcast_to(size <= void, y.shape)] = complex(np.nan, np.nan)
 
 
 def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
@@ -666,6 +641,19 @@ def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
 def _is_transformed(bound: Bound) -> bool:
     """Return whether what runs is no plain sum of products."""
     return bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is not None
+
+
+@lru_cache(256)
+def _is_affordable(problem: Problem, name: str) -> bool:
+    """Return whether plain sums take little more time than an algorithm."""
+    least = min(a.cost(problem, MACHINE) for a in ALGORITHMS if a.name == name)
+    plainly = replace(problem, rtol=0.0)
+    plain = [
+        a.cost(plainly, MACHINE)
+        for a in ALGORITHMS
+        if a.rejects(plainly) is None and not isinstance(a, WeighingAlgorithm)
+    ]
+    return min(plain) <= AFFORDABLE * least
 
 
 def _goes_on(a: np.ndarray) -> bool:
@@ -695,67 +683,20 @@ def _taken(a: np.ndarray, axis: int, rows: slice | np.ndarray) -> np.ndarray:
     return a.take(rows, axis)
 
 
-def _within(a: Axis, part: slice) -> Axis:
-    """Return the axis whose outputs are a part of those of ``a``."""
-    low = a.low - part.start * a.stride
-    out = part.stop - part.start
-    return replace(a, low=low, high=(out - 1) * a.stride + a.span - a.size - low, out=out)
-
-
-def _box(thin: np.ndarray, axes: list[Axis]) -> tuple[slice, ...] | None:
-    """Return the box of all thin outputs, whole along batch axes; None if there are none."""
-    box = [slice(None)] * thin.ndim
-    for a in axes:
-        found = np.flatnonzero(thin.any(axis=tuple(i for i in range(thin.ndim) if i != a.axis)))
-        if not found.size:
-            return None
-        box[a.axis] = slice(int(found[0]), int(found[-1]) + 1)
-    return tuple(box)
-
-
-def _boxed(
-    box: tuple[slice, ...], within: tuple[slice, ...], shape: tuple[int, ...]
-) -> tuple[slice, ...]:
-    """Return a box within a box of an array."""
-    return tuple(
-        slice(rows.start, rows.stop)
-        for rows in (
-            range(n)[outer][inner] for n, outer, inner in zip(shape, box, within, strict=True)
-        )
-    )
-
-
-def _pieces(thin: np.ndarray, axes: list[Axis]) -> list[tuple[slice, ...]]:
-    """Return boxes of all thin outputs, whole along batch axes: few and small, or one."""
-    box = _box(thin, axes)
-    if box is None:
-        return []
-    order = [a.axis for a in axes]
-    anywhere = thin.any(axis=tuple(i for i in range(thin.ndim) if i not in order))
-    side = PIECE[len(axes)]
-    tiles = np.unique(np.argwhere(anywhere) // side, axis=0)
-    if len(tiles) * side ** len(axes) > math.prod(box[i].stop - box[i].start for i in order) // 2:
-        return [box]
-    pieces = []
-    for tile in tiles * side:
-        piece = list(box)
-        for axis, start in zip(sorted(order), tile.tolist(), strict=True):
-            piece[axis] = slice(start, min(start + side, thin.shape[axis]))
-        pieces.append(tuple(piece))
-    return pieces
-
-
 # ---- blocks -------------------------------------------------------------------------------------
 
 
 class _Blocks:
     """The blocks that a problem is cut into, along one axis; axes before it are batch axes."""
 
-    def __init__(self, problem: Problem, sums: np.dtype, transformed: bool, workers: int) -> None:
+    def __init__(
+        self, problem: Problem, sums: np.dtype, transformed: bool, workers: int, small: bool
+    ) -> None:
         self._problem = problem
         # The tiles of a transform are cut from a block, and round by what shares them: their blocks
         # are the same for every number of threads.
         most = TRANSFORMED_BLOCK if transformed else BLOCK * workers
+        most //= SMALLER if small and len(problem.spatial) > 1 else 1
         # Room for the engine is left; what a sample takes is itself, m, and for an output two sums.
         each = problem.x_dtype.itemsize + 1 + 2 * sums.itemsize
         most = min(most, max(1, problem.max_memory // 2 // each))
@@ -767,7 +708,7 @@ class _Blocks:
         self._axis: Axis | None = None
         if self._cut == first:
             self._axis = next(a for a in problem.spatial if a.axis == first)
-            spans = LEAST_TRANSFORMED_SPANS if transformed else LEAST_SPANS
+            spans = LEAST_TRANSFORMED_SPANS if transformed and not small else LEAST_SPANS
             self._step = _outputs(self._axis, samples, spans)
         else:
             self._step = samples
@@ -924,8 +865,11 @@ def coverage(
     )  # fmt: skip
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
+    check_balance(weights)
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
-    wide = np.float32 if sums.kind in "fc" and np.finfo(sums).bits == 32 else np.float64
-    sizes = np.abs(weights.astype(wide if weights.dtype.kind != "c" else np.result_type(wide, 1j)))
-    call = Omission(samples, sizes, options, True, missing is not None)
-    return call.coverage(samples, missing, workers)
+    sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
+    covered = Omission(samples, sizes, options, True, missing is not None).coverage(
+        samples, missing, workers
+    )
+    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
+    return covered.astype(np.float32) if single else covered

@@ -410,30 +410,51 @@ def _fold(extended: np.ndarray, a: Axis) -> np.ndarray:
 
 # ---- with a matrix ------------------------------------------------------------------------------
 
+#: Entries of the rows that are made in one go.
+_MOST_ENTRIES = 2**20
+
 
 def _matrix(problem: Problem, w: np.ndarray) -> csr_array:
-    """Return the entries, one row for each output, its taps in their order."""
-    ndim, taps = len(problem.y_shape), w.ndim
-    pitches = [math.prod(problem.x_shape[axis + 1 :]) for axis in range(ndim)]
-    columns = np.zeros((*problem.y_shape, *w.shape), np.intp)
-    read = np.ones((1,) * (ndim + taps), np.bool)
-    for axis in set(range(ndim)) - {a.axis for a in problem.spatial}:
-        shape = [-1 if i == axis else 1 for i in range(ndim + taps)]
-        columns += np.arange(problem.x_shape[axis]).reshape(shape) * pitches[axis]
-    for i, a in enumerate(problem.spatial):
-        shape = [1] * (ndim + taps)
-        shape[a.axis], shape[ndim + i] = a.out, a.taps
-        sources = np.stack([a.sources(tap) for tap in range(a.taps)], axis=1).reshape(shape)
-        columns += sources * pitches[a.axis]
-        read = read & (sources != FILL)
-    read = np.broadcast_to(read, columns.shape)
+    """Return the entries, one row for each output, its taps in their order.
+
+    Rows are made some at a time: SciPy looks at no signals.
+    """
     dtype = np.result_type(problem.dtype, np.float32)
-    values = np.broadcast_to(_kernel(problem, w).conj().astype(dtype), columns.shape)
-    outputs = math.prod(problem.y_shape)
-    starts = np.zeros(outputs + 1, np.intp)
-    np.cumsum(read.reshape(outputs, w.size).sum(axis=1), out=starts[1:])
-    matrix = csr_array(
-        (values[read], columns[read], starts), shape=(outputs, math.prod(problem.x_shape))
-    )
-    matrix.sum_duplicates()
+    values = _kernel(problem, w).conj().astype(dtype)
+    step = max(1, _MOST_ENTRIES // w.size)
+    made = [
+        _rows(problem, values, first, min(step, math.prod(problem.y_shape) - first))
+        for first in range(0, math.prod(problem.y_shape), step)
+    ]
+    shape = (math.prod(problem.y_shape), math.prod(problem.x_shape))
+    if not made:
+        return csr_array(shape, dtype=dtype)
+    counts = np.concatenate([np.diff(part.indptr) for part in made])
+    starts = np.zeros(shape[0] + 1, np.intp)
+    np.cumsum(counts, out=starts[1:])
+    indices = np.concatenate([part.indices for part in made])
+    matrix = csr_array((np.concatenate([part.data for part in made]), indices, starts), shape=shape)
+    matrix.has_canonical_format = True  # every part is
     return matrix
+
+
+def _rows(problem: Problem, values: np.ndarray, first: int, count: int) -> csr_array:
+    """Return the rows of some outputs, indices sorted, without duplicates."""
+    outputs = np.unravel_index(np.arange(first, first + count), problem.y_shape)
+    pitches = [math.prod(problem.x_shape[axis + 1 :]) for axis in range(len(problem.x_shape))]
+    columns = np.zeros((count, *values.shape), np.intp)
+    read = np.ones((count, *values.shape), np.bool)
+    for axis in set(range(len(outputs))) - {a.axis for a in problem.spatial}:
+        columns += (outputs[axis] * pitches[axis]).reshape(-1, *[1] * values.ndim)
+    for i, a in enumerate(problem.spatial):
+        shape = [count] + [a.taps if k == i else 1 for k in range(values.ndim)]
+        read_at = np.add.outer(outputs[a.axis] * a.stride - a.low, np.arange(a.taps) * a.dilation)
+        sources = BOUNDARIES[a.boundary].index(read_at, a.size).reshape(shape)
+        columns += sources * pitches[a.axis]
+        read &= sources != FILL
+    starts = np.zeros(count + 1, np.intp)
+    np.cumsum(read.reshape(count, values.size).sum(axis=1), out=starts[1:])
+    entries = np.broadcast_to(values, columns.shape)[read]
+    rows = csr_array((entries, columns[read], starts), shape=(count, math.prod(problem.x_shape)))
+    rows.sum_duplicates()
+    return rows

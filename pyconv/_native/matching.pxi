@@ -99,10 +99,11 @@ cdef void match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, const c
 
 cdef int run_match(const Match* s, Py_ssize_t units, const char* x, const char* products, char* y,
                    unsigned char* distant, int threads) except -1:
-    cdef Py_ssize_t each = 2 * (s.panel + s.taps_x - 1) + 3 * s.panel
-    cdef Py_ssize_t done = 0, step
+    cdef Py_ssize_t each = (2 * (s.panel + s.taps_x - 1) + 3 * s.panel) * sizeof(uint64_t)
+    cdef Py_ssize_t shared = 0, done = 0, step
     cdef double samples = <double>s.slab * s.panel * s.taps_z
-    cdef uint64_t* work = <uint64_t*>take_block(threads * each * sizeof(uint64_t))
+    cdef char* block = <char*>take_parts(&shared, threads, &each)
+    cdef char* work = block + shared
     cdef int t
     try:
         step = most(threads, <Py_ssize_t>(threads * MATCH_SAMPLES_BETWEEN_SIGNALS / samples))
@@ -110,15 +111,16 @@ cdef int run_match(const Match* s, Py_ssize_t units, const char* x, const char* 
             step = least(step, units - done)
             if threads == 1:
                 with nogil:
-                    match_units(s, done, done + step, x, products, y, distant, work)
+                    match_units(s, done, done + step, x, products, y, distant,
+                                <uint64_t*>work)
             else:
                 for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
                     match_units(s, done + step * t // threads, done + step * (t + 1) // threads,
-                                x, products, y, distant, work + t * each)
+                                x, products, y, distant, <uint64_t*>(work + t * each))
             done += step
             PyErr_CheckSignals()
     finally:
-        put_block(work)
+        put_block(block)
     return 0
 
 

@@ -722,7 +722,7 @@ cdef class SeparableLoop:
         each = self.thread_bytes()
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS
                                           / self.products(&p)))
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon
+from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon, narrowing
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -103,7 +103,7 @@ class Box:
         of the sample and of the result, that is at most (3 + Σ (k − 1)) ε/2 of Σ|x||w|, and
         less than twice that with the terms of higher order.
         """
-        return (2 + sum(problem.w_shape)) * epsilon(problem)
+        return (2 + sum(problem.w_shape)) * epsilon(problem) + narrowing(problem)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the blocks."""

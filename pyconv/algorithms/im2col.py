@@ -51,7 +51,7 @@ class Im2col:
         item = max(4, problem.compute.itemsize) if problem.compute is not None else 8
         taps = math.prod(problem.w_shape)
         columns = max(64, (512 << 10) // (taps * item))
-        return (taps + 1) * columns * item
+        return (taps + 2) * columns * item
 
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""

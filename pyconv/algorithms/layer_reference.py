@@ -1,6 +1,6 @@
 """The definition of a layer in plain NumPy, one tap at a time: y = Σ_u w[:, :, u] · x_u + b.
 
-Slow, and takes every layer.
+Slow, and takes every layer. Images are summed one by one, some channels and pixels at a time.
 """
 
 import math
@@ -8,9 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyconv.algorithms.base import BoundLayer, Run, layer_summation_bound
+from pyconv.algorithms.base import BoundLayer, Run, block_of, layer_summation_bound
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import Machine
+
+#: Products that NumPy makes in one call: signals are looked at between calls.
+MOST_PRODUCTS = 2**24
 
 
 class LayerReference:
@@ -53,10 +56,23 @@ class LayerReference:
             groups = problem.groups
             dy = dy.reshape(problem.batch, groups, -1, problem.pixels)
             by_group = dw.reshape(groups, -1, *problem.w_shape[1:])
+            total = np.zeros(by_group.shape[:3], dw.dtype)
             for u, samples in taps.samples(x):
-                by_group[(slice(None),) * 3 + u] = np.einsum("ngkp,ngcp->gkc", dy, samples)
+                total[...] = 0
+                for n, g, k in np.ndindex(dy.shape[:3]):
+                    for part in _parts(samples.shape[2], problem.pixels):
+                        products = dy[n, g, k] * samples[n, g, part]
+                        total[g, k, part] += products.sum(axis=1)
+                by_group[(slice(None),) * 3 + u] = total
 
         return run
+
+
+def _parts(channels: int, pixels: int) -> Iterator[slice]:
+    """Yield channels whose products with one map are at most `MOST_PRODUCTS`."""
+    step = max(1, MOST_PRODUCTS // pixels)
+    for first in range(0, channels, step):
+        yield slice(first, first + step)
 
 
 class _Taps:
@@ -97,8 +113,20 @@ class _Bound:
             (problem.batch, problem.groups, by_group.shape[1], problem.pixels), w.dtype
         )
         with np.errstate(all="ignore"):
+            sums = np.zeros_like(total)
+            block, summed = block_of(problem.terms), 0
             for u, samples in self.taps.samples(x):
-                total += np.einsum("gkc,ngcp->ngkp", by_group[(slice(None),) * 3 + u], samples)
+                weights = by_group[(slice(None),) * 3 + u]
+                for c in range(weights.shape[2]):
+                    for n, g in np.ndindex(total.shape[:2]):
+                        for part in _parts(weights.shape[1], problem.pixels):
+                            sums[n, g, part] += weights[g, part, c, np.newaxis] * samples[n, g, c]
+                    summed += 1
+                    if summed == block:
+                        total += sums
+                        sums[...] = 0
+                        summed = 0
+            total += sums
             y[...] = total.reshape(problem.y_shape)
             if bias is not None:
                 y += bias.reshape(-1, *[1] * len(problem.spatial))

@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError, summation_bound
+from pyconv.algorithms.base import (
+    Algorithm,
+    Copies,
+    Run,
+    UnfitDataError,
+    epsilon,
+    narrowing,
+    summation_bound,
+)
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -315,8 +323,8 @@ def _rounded(problem: Problem, w: np.ndarray, factors: Factors) -> Factors:
     left_out = np.abs(wide - np.multiply.outer(t, u.T @ v).reshape(w.shape)).sum() / total
     own = (rank + 2) * float(np.finfo(np.float64).eps) / 2 * product
     passed = across.shape[1] + rank * rows + (0 if deep is None else len(deep))
-    roundings = (passed + 2) * float(np.finfo(problem.dtype).eps) / 2
-    error = float(left_out + own + roundings / (1 - roundings) * product)
+    roundings = (passed + 2) * epsilon(problem) / 2
+    error = float(left_out + own + roundings / (1 - roundings) * product) + narrowing(problem)
     return factors._replace(error=error)
 
 

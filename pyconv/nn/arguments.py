@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pyconv import threads
 from pyconv.dtypes import native_dtype
 from pyconv.machine import MACHINE
+from pyconv.nn import blocks
 from pyconv.problem import MAX_COORDINATE, integer, integers
 from pyconv.results import plain_array
 
@@ -102,7 +103,7 @@ def computed_in(dtype: np.dtype) -> np.dtype:
 def narrowed(result: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return a result in the dtype of the argument that it belongs to."""
     with np.errstate(over="ignore"):  # IEEE: too large for float16 is infinite
-        return result.astype(dtype.newbyteorder("="), copy=False)
+        return blocks.converted(result, dtype.newbyteorder("="))
 
 
 def axis(value: object, ndim: int, argument: str) -> int:
@@ -117,6 +118,10 @@ def axis(value: object, ndim: int, argument: str) -> int:
 
 def contiguous(given: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """Return an array as the compiled loops take it."""
+    if given.size > blocks.MOST_SAMPLES and not (
+        given.dtype == dtype and given.flags.c_contiguous and given.flags.aligned
+    ):
+        return blocks.converted(given, dtype, copy=True)
     return np.require(given, dtype, ("C_CONTIGUOUS", "ALIGNED"))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pyconv.dtypes import native_dtype
+from pyconv.nn import blocks
 from pyconv.nn.arguments import check_spatial
 
 #: Dtypes of results → the dtype of the sums.
@@ -30,12 +31,15 @@ def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return ``array`` in ``dtype``, aligned and in native byte order."""
     if array.dtype == dtype and array.flags.aligned and array.dtype.isnative:
         return array
-    return array.astype(dtype)
+    return blocks.converted(array, dtype, copy=True)
 
 
 def contiguous(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return ``array`` in ``dtype``, C-contiguous, aligned and in native byte order."""
-    return np.ascontiguousarray(native(array, dtype))
+    given = native(array, dtype)
+    if given.size > blocks.MOST_SAMPLES and not given.flags.c_contiguous:
+        return blocks.converted(given, dtype, copy=True)
+    return np.ascontiguousarray(given)
 
 
 def batched(x: np.ndarray, n: int, argument: str) -> tuple[np.ndarray, bool]:

@@ -1,0 +1,19 @@
+"""The threads that the loops of every extension share."""
+
+from libc.stdint cimport uintptr_t
+
+cdef extern from "pool.h" nogil:
+    void pool_run(void (*function)(void*) noexcept nogil, void* data, int shares) noexcept
+    int pool_share() noexcept
+    int pool_shares() noexcept
+    int pool_threads() noexcept
+
+
+def addresses():
+    """Return where `pool_run`, `pool_share` and `pool_shares` of ``pool.h`` are."""
+    return <uintptr_t>&pool_run, <uintptr_t>&pool_share, <uintptr_t>&pool_shares
+
+
+def created():
+    """Return how many threads there are beside those of the callers."""
+    return pool_threads()
