@@ -67,10 +67,10 @@ def replaced(path: Path) -> Iterator[IO[Any]]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     # A name of its own for each writer. The process decides on the permissions of a new file.
     beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(beside, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             if old is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), stat.S_IMODE(old))
             yield file

@@ -74,7 +74,7 @@ def per_axis(value: object, n: int, argument: str, least: int) -> tuple[int, ...
 
 def shape(value: object, argument: str) -> tuple[int, ...]:
     """Return the shape that a gradient is asked for."""
-    if isinstance(value, np.ndarray | str) or not isinstance(value, Sequence):
+    if isinstance(value, np.ndarray | str | bytes) or not isinstance(value, Sequence):
         raise TypeError(f"{argument}={value!r}: a shape is allowed, a tuple of integers")
     numbers = tuple(integer(v, argument) for v in value)
     if any(number < 0 for number in numbers):

@@ -76,11 +76,11 @@ class Criterion:
 
     def loss(self, x: Array, target: Array) -> Any:
         """Return the loss."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define loss(x, target)")
 
     def gradient(self, x: Array, target: Array) -> Array:
         """Return the gradient of the loss."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define gradient(x, target)")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what the last loss kept, in copies and pickles."""

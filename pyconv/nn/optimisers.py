@@ -87,7 +87,7 @@ class Optimizer:
 
     def update(self, p: Array, g: Array, memory: dict[str, Any]) -> None:
         """Change one parameter in place."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define update(p, g, memory)")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the room for a step, in copies and pickles."""
