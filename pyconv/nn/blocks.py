@@ -39,6 +39,25 @@ def converted(a: np.ndarray, dtype: npt.DTypeLike, copy: bool = False) -> np.nda
     return result
 
 
+def combined(ufunc: np.ufunc, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``ufunc(a, b)`` of floating-point arrays of one dtype, which broadcast."""
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    if math.prod(shape) <= MOST_SAMPLES:
+        return np.asarray(ufunc(a, b))
+    a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
+    result = np.empty(shape, np.result_type(a, b))
+    for part in parts(shape):
+        ufunc(a[part], b[part], out=result[part])
+    return result
+
+
+def total(a: np.ndarray) -> np.ndarray:
+    """Return ``a.sum()``."""
+    if a.size <= MOST_SAMPLES:
+        return np.asarray(a.sum())
+    return np.asarray(np.array([a[part].sum() for part in parts(a.shape)]).sum())
+
+
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return ``np.matmul(a, b)`` of an array of rows and a matrix."""
     n, columns = a.shape[-1], b.shape[-1]
