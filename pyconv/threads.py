@@ -5,6 +5,7 @@ And what a fork in one thread must not find half done in another.
 
 import functools
 import importlib
+import importlib.util
 import mmap
 import operator
 import os
@@ -17,10 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-try:
-    import resource
-except ImportError:  # of POSIX
-    resource = None  # type: ignore[assignment]
+_resource: Any = None  # it is of POSIX
+if importlib.util.find_spec("resource"):
+    _resource = importlib.import_module("resource")
 
 try:
     from pyconv._native import workers as _pool  # type: ignore[attr-defined]  # compiled
@@ -286,7 +286,7 @@ def blas_threads(workers: int) -> int:
 
     OpenBLAS crashes where it cannot map the buffer of one more thread.
     """
-    if resource is None or resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+    if _resource is None or _resource.getrlimit(_resource.RLIMIT_AS)[0] == _resource.RLIM_INFINITY:
         return workers
     while workers > 1:
         try:
