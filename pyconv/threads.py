@@ -5,6 +5,8 @@ And what a fork in one thread must not find half done in another.
 
 import functools
 import importlib
+import importlib.util
+import mmap
 import operator
 import os
 import threading
@@ -15,6 +17,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+_resource: Any = None  # it is of POSIX
+if importlib.util.find_spec("resource"):
+    _resource = importlib.import_module("resource")
 
 try:
     from pyconv._native import workers as _pool  # type: ignore[attr-defined]  # compiled
@@ -269,6 +275,28 @@ def _blas_controller() -> Any:
 def can_limit_blas() -> bool:
     """Return whether BLAS can be held to one thread (threadpoolctl is installed)."""
     return _blas_controller() is not None
+
+
+#: Addresses that OpenBLAS takes for the products of one thread (128 MiB), and room beside them.
+_BLAS_BYTES = 160 << 20
+
+
+def blas_threads(workers: int) -> int:
+    """Return how many of ``workers`` threads may multiply where addresses are limited.
+
+    OpenBLAS crashes where it cannot map the buffer of one more thread.
+    """
+    if _resource is None or _resource.getrlimit(_resource.RLIMIT_AS)[0] == _resource.RLIM_INFINITY:
+        return workers
+    while workers > 1:
+        try:
+            others = max(1, min(workers, available_cpus()) - 1)
+            mmap.mmap(-1, others * _BLAS_BYTES, prot=0).close()
+        except OSError:
+            workers //= 2
+        else:
+            break
+    return workers
 
 
 @contextmanager

@@ -91,6 +91,7 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         w = w.transpose(order)
         w = np.ascontiguousarray(np.flip(w) if problem.flip else w)
         with threads.one_blas_thread():
+            workers = threads.blas_threads(workers)
             if not threads.can_limit_blas():
                 workers = 1  # BLAS brings threads of its own
             if parts == 1:
