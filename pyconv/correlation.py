@@ -246,7 +246,7 @@ def _run(
     problem = prepared.problem
     if out is not None:
         check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
-    if nan_policy != "propagate":
+    if not isinstance(nan_policy, str) or nan_policy != "propagate":
         check_nan(nan_policy, "x", x)
         check_nan(nan_policy, "w", w)
     plan = prepared.settled or prepared.plan(x, w)

@@ -637,7 +637,8 @@ def gradient_magnitude(
            [3.2, 4.2, 4. ],
            [4. , 4. , 0. ]], dtype=float32)
     """
-    if operator not in OPERATORS:
+    word: object = operator
+    if not isinstance(word, str) or word not in OPERATORS:
         raise ValueError(f"operator={operator!r} is unknown; allowed are {', '.join(OPERATORS)}")
     if (operator == "gaussian") != (sigma is not None):
         raise ValueError(f"sigma={sigma!r}: operator='gaussian' needs it, and no other has it")

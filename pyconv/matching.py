@@ -459,7 +459,8 @@ def xcorr(
     """
     x = plain_array(a, "a")
     w = x if b is None else plain_array(b, "b")
-    if normalize not in (None, *SCALES, "normalized"):
+    known = normalize is None or isinstance(normalize, str)
+    if not known or normalize not in (None, *SCALES, "normalized"):
         raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
     where = integer(axis, "axis")
     for name, array in (("a", x), ("b", w)):

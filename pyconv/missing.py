@@ -765,7 +765,9 @@ def _outputs(a: Axis, samples: int, spans: int) -> int:
 
 def leaves_out(x: object, nan_policy: object, mask: object) -> bool:
     """Return whether a call may have samples missing."""
-    return mask is not None or nan_policy == "omit" or is_masked(x)
+    return (
+        mask is not None or (isinstance(nan_policy, str) and nan_policy == "omit") or is_masked(x)
+    )
 
 
 def omit(
@@ -865,8 +867,8 @@ def coverage(
     )  # fmt: skip
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
-    check_balance(weights)
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
+    check_balance(weights)
     sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
     covered = Omission(samples, sizes, options, True, missing is not None).coverage(
         samples, missing, workers

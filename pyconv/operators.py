@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
+from pyconv import threads
 from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.dtypes import supported
 from pyconv.layer_problem import LayerProblem, adjoint_phases
@@ -121,6 +122,7 @@ def linear_operator(
         rtol=problem.rtol,
         max_memory=problem.max_memory,
     )
+    threads.resolve(workers, 1)  # what is no number of threads is refused here
     return _Correlation(forward, workers)
 
 

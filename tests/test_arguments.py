@@ -36,7 +36,8 @@ def windows(n):
     size = (6,) * n
     return {
         "input": np.ones((1, 2, *size)), "weight": np.ones((2, 2, *(3,) * n)), "kernel_size": 3,
-        "indices": np.zeros((1, 2, *(2,) * n), int), "output_size": 3, "input_size": (1, 2, *size), "weight_size": (2, 2, *(3,) * n),
+        "indices": np.zeros((1, 2, *(2,) * n), int), "output_size": 3,
+        "input_size": (1, 2, *size), "weight_size": (2, 2, *(3,) * n),
         "grad_output": np.ones((1, 2, *(4,) * n)), "stride": 1,
     }  # fmt: skip
 
