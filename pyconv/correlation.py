@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from pyconv.missing import leaves_out, omit
 from pyconv.planning import check_nan, prepare
+from pyconv.problem import Problem
 from pyconv.results import check_out, plain_array, writable_in_place
 
 
@@ -101,9 +102,10 @@ def correlate(
         bound that is proven for each algorithm, and 0 allows plain sums of products only. By
         default a kernel may also be taken apart into passes along rows and columns, within the
         bound that a plain sum has, and a Fourier transform may be taken: its error is expected
-        to stay within 64 units of rounding of that scale. A number of 1e-4 for each axis, or a
-        little less, lets Gaussians be recursive. Integer results are exact always, and
-        data with NaN or infinity are summed plainly.
+        to stay within 64 units of rounding of ``sum|w|`` times the largest sample of the window.
+        A number of 1e-4 for each axis, or a little less, lets Gaussians be recursive. Integer
+        results are exact always, and NaN and infinity reach the outputs that read them, and no
+        others.
     max_memory : int, optional
         Bytes of workspace that the call may take at most, besides `x`, `w` and the result, which
         is made beside an `out` that overlaps `x`. The default is 256 MiB.
@@ -249,6 +251,13 @@ def _run(
     if not isinstance(nan_policy, str) or nan_policy != "propagate":
         check_nan(nan_policy, "x", x)
         check_nan(nan_policy, "w", w)
+    if (
+        w.size > x.size
+        and options[-1] == "auto"
+        and (exchanged := _exchanged(x, w, problem)) is not None
+    ):
+        x, w, mode = exchanged
+        prepared = prepare(x, w, (True, mode, "constant", 0, None, *options[5:]))
     plan = prepared.settled or prepared.plan(x, w)
     if out is None:
         return plan.solve(x, w, None, workers)
@@ -256,3 +265,26 @@ def _run(
     if y is not out:
         out[...] = y
     return out
+
+
+def _exchanged(
+    x: np.ndarray, w: np.ndarray, problem: Problem
+) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]] | None:
+    """Return x, w and pads of the convolution that is the same sum with the arrays exchanged.
+
+    None where it is not, or not surely: what is outside has to be zero, and zero times anything.
+    """
+    axes = problem.spatial
+    if (
+        x.ndim != w.ndim
+        or problem.rtol
+        or problem.fill_value != 0
+        or (problem.exact and problem.overflow != "wrap")
+        or any(a.axis != i or a.dilation > 1 for i, a in enumerate(axes))
+        or any(a.taps < a.size or a.boundary != "constant" for a in axes)
+        or not (np.isfinite(x).all() and np.isfinite(w).all())
+    ):
+        return None
+    turned = w if problem.flip else np.flip(w).conj()
+    pads = tuple((a.size - a.taps + a.low, a.size - a.taps + a.high) for a in axes)
+    return turned, x, pads

@@ -235,3 +235,19 @@ def test_the_example_of_the_definition():
     """The four sums of a 3 × 3 array and a 2 × 2 kernel."""
     y = pyconv.correlate([[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[0, 1], [2, 3]])
     assert y.tolist() == [[19, 25], [37, 43]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64", "int32"])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_kernel_longer_than_the_data(rng, dtype, flip):
+    """With zeros outside, the arrays are exchanged: every extent, stride and value."""
+    call = pyconv.convolve if flip else pyconv.correlate
+    for n, k in [(3, 5), (5, 5), (1, 9), (4, 40)]:
+        x, w = small(rng, n, dtype), small(rng, k, dtype)
+        for mode in ("full", "same", [(k - 1, k)], [(k - 2, k - 1)], [(k + 3, k + 1)]):
+            for stride in (1, 2, 3):
+                y = call(x, w, mode, stride=stride, overflow="wrap")
+                expected, _ = oracles.correlate(x, w, mode, stride=stride, flip=flip)
+                np.testing.assert_array_equal(y, expected.astype(y.dtype))
+    x, w = np.array([1.0, np.nan]), np.array([1.0, 2.0, 3.0, np.inf])
+    np.testing.assert_array_equal(call(x, w, "full"), call(x, w, "full", method="direct"))

@@ -262,3 +262,24 @@ def test_measured_times():
     method, times = signal.choose_conv_method(np.ones(50), np.ones(3), measure=True)
     assert set(times) == {"fft", "direct"}
     assert times[method] == min(times.values())
+
+
+def test_loud_samples_spoil_no_more_than_in_scipy(rng):
+    """A sample of 1e12 beside noise of 1e-6: no output errs that SciPy's transforms have right."""
+    x = 1e-6 * rng.standard_normal(20_000)
+    x[10_000] = 1e12
+    w = np.hanning(301)
+    exact, scale = np.convolve(x, w), np.convolve(np.abs(x), w)
+    for ours in (signal.fftconvolve, signal.oaconvolve, signal.convolve):
+        assert (np.abs(ours(x, w) - exact) <= 1e-9 * scale + 1e-18).all()
+
+
+@pytest.mark.parametrize("mode", ["full", "same"])
+def test_a_kernel_longer_than_the_data(rng, mode):
+    """The arrays are exchanged, and the answer is SciPy's."""
+    x, w = rng.standard_normal((3, 4)), rng.standard_normal((16, 9))
+    for ours, theirs in [
+        (signal.convolve2d, scipy.signal.convolve2d),
+        (signal.correlate2d, scipy.signal.correlate2d),
+    ]:
+        np.testing.assert_allclose(ours(x, w, mode), theirs(x, w, mode), atol=1e-12)

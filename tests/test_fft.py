@@ -1,5 +1,6 @@
 """fft: agrees with the oracle within its bounds, stays local, keeps to what is granted."""
 
+import functools
 import itertools
 import math
 import os
@@ -343,14 +344,168 @@ def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
     for where in ((0, 0), (75, 80), (149, 159)):
         spoilt = x.copy()
         spoilt[where] = value
-        for workers in (1, 3):
-            y = pyconv.correlate(spoilt, w, "same", method=method, workers=workers)
-            plain = pyconv.correlate(spoilt, w, "same", method="direct")
-            assert bits(y) == bits(plain)
-            touched = ~np.isfinite(y)
-            assert 0 < touched.sum() <= w.size
+        expected = pyconv.correlate(spoilt, w, "same", method="direct")
+        first = pyconv.correlate(spoilt, w, "same", method=method, workers=1)
+        assert bits(pyconv.correlate(spoilt, w, "same", method=method, workers=3)) == bits(first)
+        touched = ~np.isfinite(expected)
+        assert 0 < touched.sum() <= w.size
+        np.testing.assert_array_equal(first[touched], expected[touched])
+        np.testing.assert_allclose(first[~touched], expected[~touched], atol=1e-3)
     y = pyconv.correlate(x, w * np.array(value, dtype), method=method)
     assert bits(y) == bits(pyconv.correlate(x, w * np.array(value, dtype), method="direct"))
+
+
+@pytest.mark.parametrize("share", [1e-4, 0.01, 0.3, 1])
+@pytest.mark.parametrize("shape", [(150, 200), (9000,), (30, 40, 50)])
+def test_many_that_are_not_finite(isa, rng, share, shape):
+    """A few of a tile are added, more are summed plainly; strides, dilations and borders too."""
+    x, n = noise(rng, shape, "float32"), len(shape)
+    x[rng.random(shape) < share] = np.nan
+    x[rng.random(shape) < share / 2] = np.inf
+    x[rng.random(shape) < share / 9] = -np.inf
+    for w_shape, keywords in [((9,) * n, {}), ((5,) * n, {"stride": 2, "dilation": 3})]:
+        w = noise(rng, w_shape, "float32")
+        for out_dtype in ("float32", "float64", "float16"):
+            options = {"dtype": out_dtype, **keywords}
+            y = transform(x, w, "same", "mirror", **options)
+            plain = pyconv.correlate(x, w, "same", "mirror", method="direct", **options)
+            np.testing.assert_allclose(y, plain, rtol=1e-2, atol=1e-3)
+
+
+# ---- samples of different magnitudes -----------------------------------------------------------
+
+
+def local_scale(x, w, dilation=1):
+    """Return the largest sample of each window, of the same extent, times Σ|w|."""
+    spans = [(k - 1) * dilation + 1 for k in w.shape]
+    x = np.pad(np.abs(x), [(k // 2, (k - 1) // 2) for k in spans], "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(x, spans)
+    windows = windows[(..., *[slice(None, None, dilation)] * w.ndim)]
+    return windows.max(axis=tuple(range(-w.ndim, 0))) * np.abs(w).sum()
+
+
+def with_spike(rng, shape):
+    x = np.ones(shape)
+    x[tuple(n // 3 for n in shape)] = 1e20
+    return x
+
+
+def with_block(rng, shape):
+    x = 1 + rng.random(shape)
+    x[tuple(slice(n // 3, n // 2) for n in shape)] = 1e20
+    return x
+
+
+def stepped(rng, shape):
+    x = rng.standard_normal(shape)
+    x[: shape[0] // 2] *= 1e-6
+    x[shape[0] // 2 :] *= 1e6
+    return x
+
+
+def ramp(rng, shape):
+    return rng.standard_normal(shape) * np.geomspace(1e-6, 1e6, shape[-1])
+
+
+def dark(rng, shape):
+    x = 200 * rng.random(shape)
+    x[: shape[0] // 2] = 0
+    return np.round(x)
+
+
+def sparse(rng, shape):
+    return np.where(rng.random(shape) < 1e-3, rng.random(shape), 0) * 1e3
+
+
+def starry(rng, shape):
+    x = rng.random(shape)
+    x[rng.random(shape) < 0.02] = 1e9
+    return x
+
+
+def any_magnitude(rng, shape):
+    return 10 ** rng.uniform(-8, 8, shape)
+
+
+LIVELY = [with_spike, with_block, stepped, ramp, dark, sparse, starry, any_magnitude]
+
+
+def smooth(rng, shape):
+    sides = [np.exp(-(np.linspace(-3, 3, n) ** 2) / 2) for n in shape]
+    return functools.reduce(np.multiply.outer, sides)
+
+
+def flat(rng, shape):
+    return np.full(shape, 1 / math.prod(shape))
+
+
+def sharp(rng, shape):
+    w = -smooth(rng, shape) / smooth(rng, shape).sum()
+    w[tuple(n // 2 for n in shape)] += 2
+    return w
+
+
+def random(rng, shape):
+    return rng.standard_normal(shape)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("weights", [smooth, flat, sharp, random])
+@pytest.mark.parametrize("data", LIVELY)
+def test_error_is_relative_to_the_window(isa, rng, data, weights, dtype):
+    """Every output keeps to 64 ε of Σ|w| times the largest sample that it reads."""
+    cases = [
+        ((110, 120), (15, 13), {}),
+        ((90, 110), (5, 7), {"dilation": 2}),
+        ((5000,), (65,), {}),
+        ((20, 30, 40), (3, 4, 5), {}),
+    ]
+    for shape, w_shape, keywords in cases:
+        x, w = data(rng, shape).astype(dtype), weights(rng, w_shape).astype(dtype)
+        y = transform(x, w, "same", "nearest", **keywords)
+        exact, _ = oracles.correlate(x, w, "same", "nearest", **keywords)
+        granted = GRANTED * np.finfo(dtype).eps * local_scale(x.astype("f8"), w, **keywords)
+        if dtype == "float64":  # the oracle rounds, too
+            granted *= 2
+        assert (np.abs(y - exact) <= granted).all()
+        assert bits(transform(x, w, "same", "nearest", workers=3, **keywords)) == bits(y)
+
+
+@pytest.mark.parametrize("block", [1, 40])
+def test_a_fill_value_leaves_others_alone(isa, block):
+    """A usual fill value, 1e20, spoils no output that does not read it, or times zero."""
+    x = np.ones((300, 300), "float32")
+    x[100 : 100 + block, 150 : 150 + block] = 1e20
+    reads = oracles.correlate(x > 1, np.ones((31, 31)), "same", "nearest")[0] > 0
+    y = pyconv.correlate(x, np.full((31, 31), 1 / 961, "float32"), "same", "nearest", method="fft")
+    np.testing.assert_allclose(y[~reads], 1, rtol=1e-5)
+    disk = kernels.disk(15, dtype=np.float32)
+    reads = oracles.correlate(x > 1, disk > 0, "same", "nearest")[0] > 0
+    y = pyconv.correlate(x, disk, "same", "nearest", method="fft")
+    np.testing.assert_allclose(y[~reads], 1, rtol=1e-5)
+    assert (y[reads] > 1e10).all()
+
+
+def test_windows_of_zeros_give_zeros(isa, rng):
+    """Beside loud samples too, in the same tile."""
+    x, w = noise(rng, (160, 160), "float32"), noise(rng, (11, 13), "float32")
+    x[40:120, 50:110] = 0
+    y = transform(x, w, "same")
+    assert not y[46:114, 57:103].any()
+    assert y[44, 60]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_an_item_has_the_bits_that_it_has_alone(isa, rng, dtype):
+    """Whatever lies beside it: loud, quiet, zero or NaN; tiles of one item are paired alone."""
+    for shape, w_shape in [((70, 90), (9, 8)), ((400, 330), (31, 31)), ((5000,), (101,))]:
+        w = noise(rng, w_shape, dtype)
+        x = noise(rng, (5, *shape), dtype)
+        for factor in (1, 1e-3, 1e12, np.nan, 0):
+            x[1:4:2] = noise(rng, (2, *shape), dtype) * np.float32(factor)
+            y = transform(x, w, "same", "mirror")
+            for i in range(5):
+                assert bits(y[i]) == bits(transform(x[i], w, "same", "mirror"))
 
 
 def test_fill_value_that_is_not_finite(rng):

@@ -721,6 +721,9 @@ cdef Py_ssize_t BLOCK_TAPS = 512
 # A unit of more products is cut down to a few tiles: nothing looks at signals while it runs.
 cdef double LONGEST_UNIT = 10 * PRODUCTS_BETWEEN_SIGNALS
 
+cdef enum:
+    UNIT_NUMBERS = 8        # of a unit of a box
+
 
 def weight_places(t, c, f, cols, rows, row_phases, col_phases, share):
     """Return the indices in w, as z, y, x in a row, of groups of taps: columns, then rows.
@@ -1022,6 +1025,79 @@ cdef class DirectLoop:
         finally:
             put_block(block)
 
+    def run_boxes(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
+                  int threads, boxes):
+        """Solve the problem in ``boxes`` of ``y`` alone, of any strides.
+
+        A row of ``boxes`` is the batch item, from and to along z, y and x; there is one. The
+        group is one sample.
+        """
+        cdef Stencil s = self.s
+        cdef Py_ssize_t n_batch = s.n_batch
+        cdef Py_ssize_t tables, shared, each, units, done = 0, step
+        cdef char* block
+        cdef char* at
+        cdef Py_ssize_t* x_batch
+        cdef Py_ssize_t* out_batch
+        cdef Py_ssize_t[:, ::1] table = self.units_of(&s, boxes)
+        self.set_source(&s, x)
+        if s.flat:
+            self.set_tile(&s, False)
+            s.readable = False
+        s.prefetching = False
+        s.x.fill = cnp.PyArray_DATA(fill)
+        s.x.n_fill = fill.shape[0]
+        self.set_result(&s, y, clip)
+        s.out_item = y.strides[self.axis_of[2]]
+        s.stored = s.stored and s.out_item == cnp.PyArray_ITEMSIZE(y)
+        s.streaming = False
+        units = table.shape[0]
+        threads = <int>least(threads, units)
+        tables = (self.n_weights * self.item + s.n_segments * sizeof(stencil_segment)
+                  + 4 * s.n_segments * sizeof(Py_ssize_t))
+        shared = (tables + 2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        each = self.thread_bytes(&s)
+        block = <char*>take_block(shared + threads * each)
+        try:
+            at = self.write_tables(&s, w, block)
+            x_batch = <Py_ssize_t*>at
+            out_batch = x_batch + n_batch
+            list_batch(self.batch, x, y, x_batch, out_batch)
+            step = most(threads, <Py_ssize_t>(
+                threads * PRODUCTS_BETWEEN_SIGNALS
+                / (<double>s.unit_planes * s.unit_rows * s.unit_cols
+                   * s.z.taps * s.y.taps * s.x.axis.taps)))
+            while done < units:
+                step = least(step, units - done)
+                if self.sums_code == SUMS_FLOAT:
+                    run_listed_shared[float](
+                        &s, &table[done, 0], step, threads, cnp.PyArray_BYTES(x), x_batch,
+                        cnp.PyArray_BYTES(y), out_batch, <float*>(block + shared), each)
+                else:
+                    run_listed_shared[double](
+                        &s, &table[done, 0], step, threads, cnp.PyArray_BYTES(x), x_batch,
+                        cnp.PyArray_BYTES(y), out_batch, <double*>(block + shared), each)
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+
+    cdef units_of(self, const Stencil* s, boxes):
+        """Return the units of boxes: item, comb, from and to of planes, rows of it and columns."""
+        cdef Py_ssize_t comb, z, y, x, z_to, y_to, x_to, item, plane, row, col, row_to
+        units = []
+        for item, z, z_to, y, y_to, x, x_to in boxes.tolist():
+            for comb in range(s.y.comb):
+                row_to = ceil_div(most(0, y_to - comb), s.y.comb)
+                for plane in range(z, z_to, s.unit_planes):
+                    for row in range(ceil_div(most(0, y - comb), s.y.comb), row_to, s.unit_rows):
+                        for col in range(x, x_to, s.unit_cols):
+                            units.append((
+                                item, comb, plane, least(z_to, plane + s.unit_planes), row,
+                                least(row_to, row + s.unit_rows), col,
+                                least(x_to, col + s.unit_cols)))
+        return np.array(units, np.intp).reshape(-1, UNIT_NUMBERS)
+
     cdef int set_source(self, Stencil* s, cnp.ndarray x) except -1:
         cdef Py_ssize_t item = self.item
         self.set_strides(&s.x, &s.z_stride, &s.y_stride, x)
@@ -1150,3 +1226,34 @@ cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int t
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
             run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
                       x_batch, out, out_batch, <tile_t*>(<char*>work + t * each))
+
+
+cdef void run_listed(const Stencil* s, const Py_ssize_t* unit, Py_ssize_t n, const char* x,
+                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
+                     tile_t* work) noexcept nogil:
+    """Run ``n`` units of `DirectLoop.units_of`."""
+    cdef Block b
+    cdef Py_ssize_t i
+    b.mask = NULL
+    for i in range(n):
+        b.comb = unit[1]
+        b.plane_from, b.plane_to = unit[2], unit[3]
+        b.row_from, b.row_to = unit[4], unit[5]
+        b.col_from, b.col_to = unit[6], unit[7]
+        run_unit(s, &b, x + x_batch[unit[0]], out + out_batch[unit[0]], work)
+        unit += UNIT_NUMBERS
+
+
+cdef void run_listed_shared(const Stencil* s, const Py_ssize_t* units, Py_ssize_t n, int threads,
+                            const char* x, const Py_ssize_t* x_batch, char* out,
+                            const Py_ssize_t* out_batch, tile_t* work, Py_ssize_t each) noexcept:
+    """Run ``n`` units, contiguous runs of them on each thread."""
+    cdef int t
+    if threads == 1:
+        with nogil:
+            run_listed(s, units, n, x, x_batch, out, out_batch, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            run_listed(s, units + n * t // threads * UNIT_NUMBERS,
+                       n * (t + 1) // threads - n * t // threads, x, x_batch, out, out_batch,
+                       <tile_t*>(<char*>work + t * each))

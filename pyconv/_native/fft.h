@@ -31,22 +31,54 @@ typedef struct {
     const void *twiddles[FFT_MOST_STAGES];
 } fft_length;
 
+/* a[i] ← the largest of a[i + u·step], u < taps, for i < n; what lies behind n is room. */
+static void fft_reach(unsigned char *a, ptrdiff_t n, ptrdiff_t step, ptrdiff_t taps) {
+    for (ptrdiff_t have = 1; have < taps;) {
+        const ptrdiff_t shift = have < taps - have ? have : taps - have;
+        const ptrdiff_t end = n + step * (taps - have - shift), apart = shift * step;
+        for (ptrdiff_t i = 0; i < end; i++)
+            a[i] = a[i] > a[i + apart] ? a[i] : a[i + apart];
+        have += shift;
+    }
+}
+
+/* Lower the classes 2 of outputs to 1 where that of the core is; returns how many are 1. */
+static ptrdiff_t fft_count_quiet(unsigned char *classes, const unsigned char *core, ptrdiff_t n) {
+    unsigned char any = 0;
+    ptrdiff_t quiet = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        classes[i] = classes[i] == 2 && core[i] == 1 ? 1 : classes[i];
+        any |= (unsigned char)(classes[i] & 1);
+    }
+    if (!any) return 0;
+    for (ptrdiff_t i = 0; i < n; i++) quiet += classes[i] == 1;
+    return quiet;
+}
+
 #define SCALAR float
 #define SUFFIX(name) fft_##name##_float
 #define SUFFIX_BLOCK 4 /* scalars of 128 bits */
 #define SUFFIX_WORD uint32_t /* of a scalar's bits */
+#define SUFFIX_SIGNED int32_t
+#define SUFFIX_MANTISSA 23   /* bits below the exponent */
 #include "fft_passes.h"
 #undef SCALAR
 #undef SUFFIX
 #undef SUFFIX_BLOCK
 #undef SUFFIX_WORD
+#undef SUFFIX_SIGNED
+#undef SUFFIX_MANTISSA
 
 #define SCALAR double
 #define SUFFIX(name) fft_##name##_double
 #define SUFFIX_BLOCK 2
 #define SUFFIX_WORD uint64_t
+#define SUFFIX_SIGNED int64_t
+#define SUFFIX_MANTISSA 52
 #include "fft_passes.h"
 #undef SCALAR
 #undef SUFFIX
 #undef SUFFIX_BLOCK
 #undef SUFFIX_WORD
+#undef SUFFIX_SIGNED
+#undef SUFFIX_MANTISSA

@@ -1,11 +1,19 @@
 # fft: y = ifft(fft(x) · H) on overlapping tiles (overlap-save), two real tiles to one transform.
 #
-# A tile of z·y·x points gives the outputs whose windows do not wrap round it. Tiles are paired in
-# a fixed order and each pair is one thread's work, so that results do not depend on how many
-# there are. A pair whose tiles differ much in size, or are so large or small that products could
-# overflow or vanish, is scaled by powers of two first and back afterwards: the error of each tile
-# is relative to its own samples. A tile with NaN or infinity is refused: in a transform it would
-# reach every output of the pair.
+# A tile of z·y·x points gives the outputs whose windows do not wrap round it. The tiles of an item
+# are paired in a fixed order and each pair is one thread's work, so that results depend neither on
+# how many there are nor on the other items. Tiles that differ much in size are not paired. One that
+# is so large or small that products could overflow or vanish is scaled by powers of two first and
+# back afterwards.
+#
+# The error of a transform is spread over the tile. It is expected to stay within
+# ε·(SHARED·rms + ALONE·max|x|·‖w‖₂/‖w‖₁)·Σ|w|, and 64 ε·Σ|w| times the largest sample of its window
+# is what an output is granted: so each sample has a class, 0 of zero, 2 of what is large enough and
+# 1 of what is not. A tile every window of which holds a sample of class 2 goes the plain way
+# (`is_even`). Otherwise (`judge`) outputs that read zeros alone become zero; and where windows are
+# too quiet, or samples are not finite, the few largest samples are taken out of the tile and their
+# products added to what the transform gives (`take_out`). Outputs that are still too quiet are
+# listed, to be summed plainly.
 #
 # Where samples are left out, a tile of them and that of what was seen of them are the two parts:
 # one transform makes both sums, and their quotient is what is drained.
@@ -13,7 +21,7 @@
 # In one dimension ("line") rows follow each other: the tile is one long transform in four steps,
 # joined by `turns` (Bailey, "FFTs in external or hierarchical memory", 1990).
 
-from libc.math cimport frexp, isfinite, ldexp, sqrt
+from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, ldexp, log2, sqrt
 
 cdef extern from "fft.h":
     enum:
@@ -42,19 +50,65 @@ cdef extern from "fft.h":
                                   const double* turns, const double* h,
                                   double* buffer) noexcept nogil
     void fft_put_float(const float* row, float* part, Py_ssize_t panel, Py_ssize_t panels,
-                       float* energy) noexcept nogil
+                       float* squares, float* top) noexcept nogil
     void fft_put_double(const double* row, double* part, Py_ssize_t panel, Py_ssize_t panels,
-                        double* energy) noexcept nogil
+                        double* squares, double* top) noexcept nogil
     void fft_clear_float(float* part, Py_ssize_t panel, Py_ssize_t panels) noexcept nogil
     void fft_clear_double(double* part, Py_ssize_t panel, Py_ssize_t panels) noexcept nogil
     void fft_get_float(const float* part, Py_ssize_t panel, float* row, Py_ssize_t n,
                        float first_factor, float second_factor) noexcept nogil
     void fft_get_double(const double* part, Py_ssize_t panel, double* row, Py_ssize_t n,
                         double first_factor, double second_factor) noexcept nogil
-    void fft_largest_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
-                           float* most) noexcept nogil
-    void fft_largest_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
-                            double* most) noexcept nogil
+    void fft_reach(unsigned char* a, Py_ssize_t n, Py_ssize_t step,
+                   Py_ssize_t taps) noexcept nogil
+    void fft_fold_float(float* squares, Py_ssize_t panels, Py_ssize_t from_, Py_ssize_t to,
+                      float* total, float* least) noexcept nogil
+    Py_ssize_t fft_count_quiet(unsigned char* classes, const unsigned char* core,
+                               Py_ssize_t n) noexcept nogil
+    void fft_mark_float(const float* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
+                      Py_ssize_t panel, Py_ssize_t panels, float limit,
+                      uint32_t* loud) noexcept nogil
+    Py_ssize_t fft_longest_quiet_float(const uint32_t* loud, Py_ssize_t n) noexcept nogil
+    Py_ssize_t fft_quiet_vectors_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                                     float limit, Py_ssize_t run,
+                                     Py_ssize_t* longest) noexcept nogil
+    void fft_classify_float(const float* part, Py_ssize_t panel, Py_ssize_t panels, float limit,
+                          unsigned char* classes) noexcept nogil
+    void fft_count_exponents_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                                 Py_ssize_t* counts) noexcept nogil
+    Py_ssize_t fft_take_loud_float(float* part, Py_ssize_t panel, Py_ssize_t panels,
+                                 Py_ssize_t first, Py_ssize_t room, Py_ssize_t* columns,
+                                 double* values) noexcept nogil
+    double fft_measure_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                           double* top) noexcept nogil
+    int fft_settle_float(float* row, const unsigned char* classes, Py_ssize_t n,
+                       int spoil) noexcept nogil
+    void fft_add_sample_float(float* row, Py_ssize_t n, Py_ssize_t at, const float* w,
+                            Py_ssize_t taps, Py_ssize_t dilation, float value, float first_factor,
+                            float second_factor) noexcept nogil
+    void fft_fold_double(double* squares, Py_ssize_t panels, Py_ssize_t from_, Py_ssize_t to,
+                      double* total, double* least) noexcept nogil
+    void fft_mark_double(const double* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
+                      Py_ssize_t panel, Py_ssize_t panels, double limit,
+                      uint64_t* loud) noexcept nogil
+    Py_ssize_t fft_longest_quiet_double(const uint64_t* loud, Py_ssize_t n) noexcept nogil
+    Py_ssize_t fft_quiet_vectors_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                                     double limit, Py_ssize_t run,
+                                     Py_ssize_t* longest) noexcept nogil
+    void fft_classify_double(const double* part, Py_ssize_t panel, Py_ssize_t panels, double limit,
+                          unsigned char* classes) noexcept nogil
+    void fft_count_exponents_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                                 Py_ssize_t* counts) noexcept nogil
+    Py_ssize_t fft_take_loud_double(double* part, Py_ssize_t panel, Py_ssize_t panels,
+                                 Py_ssize_t first, Py_ssize_t room, Py_ssize_t* columns,
+                                 double* values) noexcept nogil
+    double fft_measure_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                           double* top) noexcept nogil
+    int fft_settle_double(double* row, const unsigned char* classes, Py_ssize_t n,
+                       int spoil) noexcept nogil
+    void fft_add_sample_double(double* row, Py_ssize_t n, Py_ssize_t at, const double* w,
+                            Py_ssize_t taps, Py_ssize_t dilation, double value, double first_factor,
+                            double second_factor) noexcept nogil
     ctypedef struct fft_shares_float:
         float factor, second, seen_factor, whole, sign, thin
     ctypedef struct fft_shares_double:
@@ -75,6 +129,26 @@ cdef double MOST_ENERGY = 2.0 ** 60
 # Tiles whose sums of squares differ by less are alike: the error of the smaller is at most 4
 # times what it would be alone.
 cdef double ALIKE = 16.0
+# The error of an output, in ε·Σ|w|, is expected to stay within SHARED·rms + ALONE·max|x|·spread of
+# its tile, and is granted GRANTED times the largest sample of its window. Chosen, not fitted: errors
+# of up to 4 · ε · rms · Σ|w| were measured in tiles as a whole, the rounding of loud results among
+# them. The tests hold every output to GRANTED.
+cdef double SHARED = 2.0
+cdef double ALONE = 1.0
+cdef double GRANTED = 64.0
+# Taps whose weights are below this part of the largest count for nothing: a loud sample under such
+# a tap does not make an output loud.
+cdef double FAINT = 1.0 / 1024
+# The core of the taps is worth looking at if it is no smaller part of them.
+cdef double LEAST_CORE = 0.25
+# Samples that are taken out of a tile: LOUD_PRODUCTS·points products take about as long as its
+# transform.
+cdef double LOUD_PRODUCTS = 8.0
+cdef Py_ssize_t MOST_LOUD = 1024
+cdef Py_ssize_t EXPONENTS = 2048
+# Boxes of quiet outputs of a tile at most, and the numbers of one.
+cdef Py_ssize_t QUIET_BOXES = 8
+cdef Py_ssize_t QUIET_BOX = 6
 # A tile's rows lie apart in a large x: they are fetched this many rows ahead. Measured on 2048²
 # float32 with 31×31 on a Zen 4 core: 8.0 ms, without 8.5.
 cdef Py_ssize_t PREFETCH_ROWS = 8
@@ -95,6 +169,16 @@ cdef struct Overlap:
     int weight_exponent             # the weights were multiplied by 2 to minus this
     # Outputs of stride 1 that a tile gives along each axis, and how many tiles there are.
     Py_ssize_t each_z, each_y, each_x, tiles_z, tiles_y, tiles_x, tiles
+    Py_ssize_t item_tiles, item_pairs   # of one item
+    # The weights as they were transformed; ‖w‖₂ / ‖w‖₁; the box of taps, along z, y and x, around
+    # the largest of which none is faint.
+    const void* weights
+    double spread
+    Py_ssize_t core_first[3]
+    Py_ssize_t core[3]
+    Py_ssize_t most_loud            # samples that may be taken out of a tile
+    unsigned char* uneven           # of each tile: whether it has quiet outputs
+    Py_ssize_t* quiet               # of each tile: boxes of them, from and to along z, y, x
     row_emit emit
     bint stored                     # rows of y are contiguous samples of the type of the sums
     Py_ssize_t out_z, out_y, out_x
@@ -105,21 +189,45 @@ cdef struct Overlap:
     unsigned char* thinly           # of each tile: whether some outputs saw less
 
 
+cdef struct Loud:
+    # A sample that was taken out of a tile, and its place there.
+    Py_ssize_t z, y, x
+    double value
+
+
+cdef struct Room:
+    # Workspace to judge a tile by: classes of its samples, and of the core of windows.
+    unsigned char* core
+    Loud* loud
+    Py_ssize_t* columns
+    double* values
+    Py_ssize_t* counts
+
+
 cdef struct Tile:
     const char* x
     const char* mask                # with gaps
     char* out
     Py_ssize_t z, y, col            # its first outputs, of stride 1
+    Py_ssize_t index                # among those of all items
     Py_ssize_t planes, rows, cols   # its outputs
     int exponent                    # its samples were multiplied by 2 to minus this
     bint empty                      # they are all zero
     bint unseen                     # they are all missing
+    bint lost                       # every output is summed plainly
+    double energy, top              # sum of squares and largest magnitude of its samples
+    double least                    # of the sums of squares of columns of half the core's rows
+    unsigned char* classes          # of its outputs, once it was judged, else NULL
+    Py_ssize_t pitch, plane         # from one row and plane of them to the next
+    Py_ssize_t n_loud
+    const Loud* loud
 
 
 cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssize_t* x_batch,
                  char* out, const Py_ssize_t* out_batch, Tile* tile) noexcept nogil:
     """Find the place of a tile, in the order batch, z, y, x."""
     cdef Py_ssize_t rest = index
+    tile.index = index
     tile.col = rest % s.tiles_x * s.each_x
     rest //= s.tiles_x
     tile.y = rest % s.tiles_y * s.each_y
@@ -132,7 +240,9 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.unseen = False
+    tile.empty = tile.unseen = tile.lost = False
+    tile.classes = NULL
+    tile.n_loud = 0
     tile.mask = NULL
     if s.gaps != NULL and s.gaps.masked:
         tile.mask = s.gaps.samples + s.gaps.batch[rest]
@@ -159,7 +269,7 @@ cdef inline void prefetch_row(const char* row, Py_ssize_t size) noexcept nogil:
 
 cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_ssize_t first,
                       Py_ssize_t n, real_t* part, real_t* buffer,
-                      real_t* energy) noexcept nogil:
+                      real_t* squares) noexcept nogil:
     """Write samples first … first + n − 1, and zeros behind them, to a row of the tile.
 
     A NULL row is outside and reads the fill; a row ``ahead`` will be read soon.
@@ -186,18 +296,18 @@ cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_s
                     pixels_until_end(&s.x, first, 1, n), n, buffer)
         memset(buffer + n, 0, (whole - n) * sizeof(real_t))
     if real_t is float:
-        fft_put_float(samples, part, s.panel, s.panels, energy)
+        fft_put_float(samples, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
     else:
-        fft_put_double(samples, part, s.panel, s.panels, energy)
+        fft_put_double(samples, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
 
 
 cdef void put_split(const Overlap* s, const char* row, const char* mask, const char* ahead,
                     Py_ssize_t first, Py_ssize_t n, real_t* part, real_t* buffer,
-                    real_t* energy) noexcept nogil:
+                    real_t* squares) noexcept nogil:
     """`put_samples`, with zeros where they are missing, and 1 or 0 in the other part."""
     cdef Py_ssize_t whole = s.along_x.n, before, until_end
     cdef real_t* seen = buffer + whole
-    cdef real_t* count = energy + s.lanes
+    cdef real_t* count = squares + s.along_x.n
     if n <= 0:
         if real_t is float:
             fft_clear_float(part, s.panel, s.panels)
@@ -218,17 +328,26 @@ cdef void put_split(const Overlap* s, const char* row, const char* mask, const c
     memset(seen + n, 0, (whole - n) * sizeof(real_t))
     if real_t is float:
         gaps_split_float(buffer, seen, n, s.gaps.nan, s.gaps.masked)
-        fft_put_float(buffer, part, s.panel, s.panels, energy)
-        fft_put_float(seen, part + s.lanes, s.panel, s.panels, count)
+        fft_put_float(buffer, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
+        fft_put_float(seen, part + s.lanes, s.panel, s.panels, count, count + s.along_x.n + s.lanes)
     else:
         gaps_split_double(buffer, seen, n, s.gaps.nan, s.gaps.masked)
-        fft_put_double(buffer, part, s.panel, s.panels, energy)
-        fft_put_double(seen, part + s.lanes, s.panel, s.panels, count)
+        fft_put_double(buffer, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
+        fft_put_double(seen, part + s.lanes, s.panel, s.panels, count,
+                       count + s.along_x.n + s.lanes)
 
 
-cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* buffer,
-                      real_t* energy) noexcept nogil:
-    """Write one part of a tile, with gaps both; return the sum of the squares of its samples."""
+cdef inline void fold(const Overlap* s, real_t* squares, Py_ssize_t first, Py_ssize_t end,
+                      real_t* total, real_t* lowest) noexcept nogil:
+    if real_t is float:
+        fft_fold_float(squares, s.panels, first, end, total, lowest)
+    else:
+        fft_fold_double(squares, s.panels, first, end, total, lowest)
+
+
+cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
+                    real_t* squares) noexcept nogil:
+    """Write one part of a tile, with gaps both."""
     cdef Py_ssize_t first = tile.col - s.x.axis.low
     cdef Py_ssize_t cols = tile.cols + reach(&s.x.axis)
     cdef Py_ssize_t planes = tile.planes + reach(&s.z)
@@ -238,18 +357,25 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
     cdef const char* row
     cdef const char* ahead
     cdef const char* mask
-    cdef double total = 0
-    memset(energy, 0, (s.lanes if s.gaps == NULL else 2 * s.lanes) * sizeof(real_t))
+    cdef Py_ssize_t each = (s.core[1] + 1) // 2, group, end
+    cdef real_t* top = squares + 2 * s.along_x.n
+    cdef real_t* total = top + 2 * s.lanes
+    cdef real_t* lowest = total + s.lanes
+    memset(squares, 0, (2 * s.along_x.n + 3 * s.lanes) * sizeof(real_t))
+    for k in range(s.lanes):
+        lowest[k] = <real_t>HUGE_VAL
     if s.line and s.gaps != NULL:
         for r in range(s.along_y.n):
             put_split(s, tile.x, tile.mask, NULL, first + r * s.along_x.n,
                       least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
-                      energy)
+                      squares)
+            fold(s, squares, 0, 0, total, lowest)
     elif s.line:
         for r in range(s.along_y.n):
             put_samples(s, tile.x, NULL, first + r * s.along_x.n,
                         least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
-                        energy)
+                        squares)
+            fold(s, squares, 0, 0, total, lowest)
     else:
         for k in range(s.along_z.n):
             for r in range(s.along_y.n):
@@ -268,32 +394,26 @@ cdef double fill_tile(const Overlap* s, const Tile* tile, real_t* part, real_t* 
                 n = cols if k < planes and r < rows else 0
                 if s.gaps == NULL:
                     put_samples(s, row, ahead, first, n, part + k * s.plane + r * element, buffer,
-                                energy)
+                                squares)
                 else:
                     put_split(s, row, mask, ahead, first, n, part + k * s.plane + r * element,
-                              buffer, energy)
+                              buffer, squares)
+                group = r + 1 - s.core_first[1]  # rows of the core's windows so far
+                if n > 0 and (group == 0 or r + 1 == rows or group > 0 and group % each == 0):
+                    end = 0
+                    if (0 < group < tile.rows + s.core[1] and group % each == 0
+                            and 0 <= k - s.core_first[0] < tile.planes + s.core[0] - 1):
+                        end = s.core_first[2] + tile.cols + s.core[2] - 1
+                    fold(s, squares, s.core_first[2], end, total, lowest)
+    tile.energy = tile.top = 0
+    tile.least = HUGE_VAL
     for k in range(s.lanes):
-        total += energy[k]
-    return total
-
-
-cdef double largest_sample(const Overlap* s, const real_t* part, real_t* most) noexcept nogil:
-    """Return the largest magnitude of one part of a tile, or a NaN or infinity if it has one."""
-    cdef Py_ssize_t k, r, lane
-    cdef double v, largest = 0
-    memset(most, 0, s.lanes * sizeof(real_t))
-    for k in range(s.along_z.n):
-        for r in range(s.along_y.n):
-            if real_t is float:
-                fft_largest_float(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
-            else:
-                fft_largest_double(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
-    for lane in range(s.lanes):
-        v = most[lane]
-        if not isfinite(v):
-            return v
-        largest = v if v > largest else largest
-    return largest
+        tile.energy += total[k]
+        tile.least = lowest[k] if lowest[k] < tile.least else tile.least
+        if not (top[k] <= tile.top):  # NaN too
+            tile.top = top[k]
+            if not isfinite(tile.top):
+                return
 
 
 cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogil:
@@ -311,52 +431,311 @@ cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogi
                                  second)
 
 
-cdef bint settle_scale(const Overlap* s, Tile* tile, real_t* part, real_t* most,
-                       double energy) noexcept nogil:
-    """Scale a tile's samples to about one; return whether they are all finite."""
-    cdef double size = sqrt(energy / (s.along_z.n * s.along_y.n * s.along_x.n))
-    if not LEAST_ENERGY < energy < MOST_ENERGY:
-        size = largest_sample(s, part, most)
-        if not isfinite(size):
-            return False
-        if size == 0:
-            tile.empty = True
-            return True
+cdef inline bint is_in_range(double energy) noexcept nogil:
+    """Return whether samples of that sum of squares need no scale."""
+    return LEAST_ENERGY < energy < MOST_ENERGY
+
+
+cdef void settle_scale(const Overlap* s, Tile* tile, real_t* part) noexcept nogil:
+    """Scale a tile's samples to about one."""
+    cdef double size = tile.top
+    if is_in_range(tile.energy):
+        size = sqrt(tile.energy / points(s))
     frexp(size, &tile.exponent)
+    tile.least = 0
     scale_part(s, part, -tile.exponent)
+
+
+cdef inline double points(const Overlap* s) noexcept nogil:
+    return <double>s.along_z.n * s.along_y.n * s.along_x.n
+
+
+cdef void fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
+                     real_t* squares) noexcept nogil:
+    """Fill a tile with its samples and what was seen of them."""
+    cdef double seen = 0
+    cdef Py_ssize_t k
+    fill_tile(s, tile, t, buffer, squares)
+    for k in range(s.along_x.n):
+        seen += squares[s.along_x.n + k]
+    tile.unseen = seen == 0
+    tile.empty = tile.top == 0
+    if (not tile.unseen and not tile.empty and isfinite(tile.top)
+            and not (tile.energy < ALIKE * seen and seen < ALIKE * tile.energy)):
+        settle_scale(s, tile, t)
+
+
+# ---- tiles whose samples differ much --------------------------------------------------------
+
+cdef inline real_t limit_of(const Overlap* s, double energy, double top,
+                            const real_t* part) noexcept nogil:
+    """Return the magnitude of the samples that are granted the error of a tile, above zero."""
+    cdef double rms = sqrt(energy / points(s)) if is_in_range(energy) else top
+    cdef real_t limit = <real_t>((SHARED * rms + ALONE * top * s.spread) / GRANTED)
+    cdef real_t tiny
+    if limit > 0:
+        return limit
+    if real_t is float:
+        return <real_t>1e-45
+    else:
+        return <real_t>5e-324
+
+
+cdef bint is_even(const Overlap* s, const Tile* tile, const real_t* part, real_t limit,
+                  real_t* row) noexcept nogil:
+    """Return whether the core of every window is sure to hold a sample of at least ``limit``."""
+    cdef Py_ssize_t each_z, each_y, k, r, i, j, run, longest, vectors
+    cdef Py_ssize_t first = s.core_first[2], n = tile.cols + s.core[2] - 1
+    cdef const real_t* at
+    if s.z.dilation > 1 or s.y.dilation > 1 or s.x.axis.dilation > 1:
+        return False
+    if s.line:  # whole vectors that the core holds wherever it begins
+        vectors = (s.core[2] + 1) // s.lanes - 1
+        if vectors < 1:
+            return False
+        run = longest = 0
+        for r in range(first // s.lanes * s.lanes // s.along_x.n, (first + n) // s.along_x.n + 1):
+            if r >= s.along_y.n:
+                break
+            i = most(0, ceil_div(first - r * s.along_x.n, s.lanes))
+            j = least(s.panels, most(0, (first + n - r * s.along_x.n) // s.lanes))
+            at = part + r * 2 * s.lanes + i * s.panel
+            if i >= j:
+                continue
+            if real_t is float:
+                run = fft_quiet_vectors_float(at, s.panel, j - i, limit, run, &longest)
+            else:
+                run = fft_quiet_vectors_double(at, s.panel, j - i, limit, run, &longest)
+        return longest < vectors
+    # The core holds whole runs of so many planes and rows, wherever it begins.
+    each_z = (s.core[0] + 1) // 2
+    each_y = (s.core[1] + 1) // 2
+    if tile.least > 1.01 * limit * limit * each_y:  # a column of so many rows has a loud one
+        return True
+    k = 0
+    while k + each_z <= tile.planes + s.core[0] - 1:
+        r = 0
+        while r + each_y <= tile.rows + s.core[1] - 1:
+            at = (part + (s.core_first[0] + k) * s.plane
+                  + (s.core_first[1] + r) * 2 * s.lanes)
+            if real_t is float:
+                fft_mark_float(at, s.plane, each_z, each_y, s.panel, s.panels, limit,
+                               <uint32_t*>row)
+            else:
+                fft_mark_double(at, s.plane, each_z, each_y, s.panel, s.panels, limit,
+                                <uint64_t*>row)
+            if real_t is float:
+                longest = fft_longest_quiet_float(<const uint32_t*>row + first, n)
+            else:
+                longest = fft_longest_quiet_double(<const uint64_t*>row + first, n)
+            if longest >= s.core[2]:
+                return False
+            r += each_y
+        k += each_z
     return True
 
 
-cdef bint fill_pair(const Overlap* s, Tile* pair, Py_ssize_t n, real_t* t, real_t* buffer,
-                    real_t* energy) noexcept nogil:
-    """Fill both parts of a tile, or one if the second is missing; return whether all is finite."""
-    cdef double first, second
-    first = fill_tile(s, &pair[0], t, buffer, energy)
-    if n == 2:
-        second = fill_tile(s, &pair[1], t + s.lanes, buffer, energy)
+cdef void classify_samples(const Overlap* s, const Tile* tile, const real_t* part, real_t limit,
+                           unsigned char* classes) noexcept nogil:
+    cdef Py_ssize_t k, r, planes = 1, rows = s.along_y.n
+    if not s.line:
+        planes = tile.planes + reach(&s.z)
+        rows = tile.rows + reach(&s.y)
+    for k in range(planes):
+        for r in range(rows):
+            if real_t is float:
+                fft_classify_float(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, limit,
+                                   classes + (k * rows + r) * s.along_x.n)
+            else:
+                fft_classify_double(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels,
+                                    limit, classes + (k * rows + r) * s.along_x.n)
+
+
+cdef void spread_classes(const SpatialAxis* z, const SpatialAxis* y, const SpatialAxis* x,
+                         const Tile* tile, const Py_ssize_t* taps,
+                         unsigned char* classes) noexcept nogil:
+    """Give each output the largest class of so many taps."""
+    cdef Py_ssize_t k, r, rows = tile.plane // tile.pitch
+    fft_reach(classes, tile.planes * tile.plane, z.dilation * tile.plane, taps[0])
+    for k in range(tile.planes):
+        fft_reach(classes + k * tile.plane, tile.rows * tile.pitch, y.dilation * tile.pitch,
+                  taps[1])
+        for r in range(tile.rows):
+            fft_reach(classes + k * tile.plane + r * tile.pitch, tile.cols, x.dilation, taps[2])
+
+
+cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t limit,
+                      unsigned char* classes, Room* room) noexcept nogil:
+    """Give each output a class, in ``classes``; return how many are too quiet, class 1.
+
+    Class 0 reads zeros alone. Class 2 reads a loud sample, in the core of its window or with
+    zeros there.
+    """
+    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t k, r, at, shift, quiet = 0
+    cdef bint whole
+    cdef const unsigned char* core = classes
+    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
+    whole = taps[0] == s.core[0] and taps[1] == s.core[1] and taps[2] == s.core[2]
+    if s.line:
+        tile.pitch = tile.plane = s.along_y.n * s.along_x.n
     else:
-        second = first
-        pair[1].empty = True
-        clear_part(s, t + s.lanes)
-    if (LEAST_ENERGY < first < MOST_ENERGY and LEAST_ENERGY < second < MOST_ENERGY
-            and first < ALIKE * second and second < ALIKE * first):
-        return True
-    return (settle_scale(s, &pair[0], t, energy, first)
-            and (n < 2 or settle_scale(s, &pair[1], t + s.lanes, energy, second)))
+        tile.pitch = s.along_x.n
+        tile.plane = (tile.rows + reach(&s.y)) * tile.pitch
+    tile.classes = classes
+    classify_samples(s, tile, part, limit, classes)
+    if not whole:
+        memcpy(room.core, classes, tile.plane * (tile.planes + reach(&s.z)))
+        shift = (s.core_first[0] * s.z.dilation * tile.plane
+                 + s.core_first[1] * s.y.dilation * tile.pitch
+                 + s.core_first[2] * s.x.axis.dilation)
+        spread_classes(&s.z, &s.y, &s.x.axis, tile, s.core, room.core + shift)
+        core = room.core + shift
+    spread_classes(&s.z, &s.y, &s.x.axis, tile, taps, classes)
+    for k in range(tile.planes):
+        for r in range(tile.rows):
+            at = k * tile.plane + r * tile.pitch
+            quiet += fft_count_quiet(classes + at, core + at, tile.cols)
+    return quiet
 
 
-cdef bint fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
-                     real_t* energy) noexcept nogil:
-    """Fill a tile with its samples and what was seen of them; return whether all is finite."""
-    cdef double size, seen = 0
-    cdef Py_ssize_t k
-    size = fill_tile(s, tile, t, buffer, energy)
-    for k in range(s.lanes):
-        seen += energy[s.lanes + k]
-    tile.unseen = seen == 0
-    if tile.unseen or size < ALIKE * seen and seen < ALIKE * size:
-        return True
-    return settle_scale(s, tile, t, energy, size)
+cdef void list_quiet(const Overlap* s, Tile* tile) noexcept nogil:
+    """List boxes of the outputs of class 1, or of all if the tile is lost."""
+    cdef Py_ssize_t* box = s.quiet + tile.index * QUIET_BOXES * QUIET_BOX
+    cdef Py_ssize_t k, r, i, first, last, b, at, run
+    cdef const unsigned char* classes = tile.classes
+    s.uneven[tile.index] = 1
+    if tile.lost:
+        box[0], box[2], box[4] = tile.z, tile.y, tile.col
+        box[1] = tile.z + tile.planes
+        box[3] = tile.y + tile.rows
+        box[5] = tile.col + tile.cols
+        return
+    # Bands along the first axis that the tile has, each with one box.
+    for k in range(tile.planes):
+        for r in range(tile.rows):
+            at = k * tile.plane + r * tile.pitch
+            first = 0
+            while first < tile.cols:
+                run = least(tile.cols - first, ceil_div(tile.cols, QUIET_BOXES) if s.line
+                            else tile.cols)
+                if s.line:
+                    b = first // ceil_div(tile.cols, QUIET_BOXES)
+                elif tile.planes > 1:
+                    b = k * QUIET_BOXES // tile.planes
+                else:
+                    b = r * QUIET_BOXES // tile.rows
+                i = first
+                while i < first + run and classes[at + i] != 1:
+                    i += 1
+                last = first + run
+                while last > i and classes[at + last - 1] != 1:
+                    last -= 1
+                if i < last:
+                    extend(box + b * QUIET_BOX, tile.z + k, tile.z + k + 1)
+                    extend(box + b * QUIET_BOX + 2, tile.y + r, tile.y + r + 1)
+                    extend(box + b * QUIET_BOX + 4, tile.col + i, tile.col + last)
+                first += run
+
+
+cdef inline void extend(Py_ssize_t* interval, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Extend an interval, empty if it ends at zero, to hold another."""
+    interval[0] = first if interval[1] == 0 else least(interval[0], first)
+    interval[1] = most(interval[1], last)
+
+
+cdef Py_ssize_t exponent_to_cut(const Py_ssize_t* counts, Py_ssize_t infinite,
+                                Py_ssize_t room) noexcept nogil:
+    """Return the least exponent of the samples to be taken out, at most ``room`` of them.
+
+    That leaves the least sum of squares, at a price for what is taken.
+    """
+    cdef Py_ssize_t e, cut = infinite, taken = 0
+    cdef double cost, least_cost = 0
+    cdef bint found = False
+    for e in range(infinite, -1, -1):
+        if e < infinite and counts[e] > 0:
+            # What remains is about as large as its largest exponent says.
+            cost = 2.0 * e + log2(<double>counts[e]) + 4.0 * taken / room
+            if not found or cost < least_cost:
+                found = True
+                least_cost = cost
+                cut = e + 1
+        taken += counts[e]
+        if taken > room:
+            break
+    return cut
+
+
+cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexcept nogil:
+    """Take the largest samples out of a tile, all that are not finite; return whether they fit."""
+    cdef Py_ssize_t infinite = 255 if real_t is float else 2047
+    cdef Py_ssize_t k, r, i, n, cut, planes = s.along_z.n, rows = s.along_y.n
+    cdef real_t* at
+    memset(room.counts, 0, EXPONENTS * sizeof(Py_ssize_t))
+    for k in range(planes):
+        for r in range(rows):
+            at = part + k * s.plane + r * 2 * s.lanes
+            if real_t is float:
+                fft_count_exponents_float(at, s.panel, s.panels, room.counts)
+            else:
+                fft_count_exponents_double(at, s.panel, s.panels, room.counts)
+    if room.counts[infinite] > s.most_loud:
+        return False
+    cut = exponent_to_cut(room.counts, infinite, s.most_loud)
+    tile.energy = tile.top = 0
+    for k in range(planes):
+        for r in range(rows):
+            at = part + k * s.plane + r * 2 * s.lanes
+            n = s.most_loud - tile.n_loud
+            if real_t is float:
+                n = fft_take_loud_float(at, s.panel, s.panels, cut, n, room.columns, room.values)
+                tile.energy += fft_measure_float(at, s.panel, s.panels, &tile.top)
+            else:
+                n = fft_take_loud_double(at, s.panel, s.panels, cut, n, room.columns,
+                                         room.values)
+                tile.energy += fft_measure_double(at, s.panel, s.panels, &tile.top)
+            for i in range(n):
+                room.loud[tile.n_loud + i].z = k
+                room.loud[tile.n_loud + i].y = 0 if s.line else r
+                room.loud[tile.n_loud + i].x = (room.columns[i]
+                                                + (r * s.along_x.n if s.line else 0))
+                room.loud[tile.n_loud + i].value = room.values[i]
+            tile.n_loud += n
+    tile.loud = room.loud
+    return True
+
+
+cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char* classes,
+                      real_t* row, Room* room) noexcept nogil:
+    """Prepare a filled tile for its transform: take out what is loud, list what is quiet."""
+    cdef Py_ssize_t quiet
+    cdef real_t limit
+    if tile.top == 0:
+        tile.empty = True
+        return
+    if isfinite(tile.top):
+        limit = limit_of(s, tile.energy, tile.top, part)
+        if is_even(s, tile, part, limit, row):
+            if not is_in_range(tile.energy):
+                settle_scale(s, tile, part)
+            return
+        quiet = judge(s, tile, part, limit, classes, room)
+    else:
+        quiet = -1
+    if quiet:
+        tile.lost = not take_out(s, tile, part, room)
+        if not tile.lost and tile.top > 0:
+            quiet = judge(s, tile, part, limit_of(s, tile.energy, tile.top, part), classes, room)
+            tile.lost = quiet == tile.planes * tile.rows * tile.cols
+        elif not tile.lost:
+            tile.classes = NULL
+            quiet = 0
+        if quiet:
+            list_quiet(s, tile)
+    tile.empty = tile.top == 0
+    if not tile.empty and not tile.lost and not is_in_range(tile.energy):
+        settle_scale(s, tile, part)
 
 
 cdef void clear_part(const Overlap* s, real_t* part) noexcept nogil:
@@ -470,12 +849,50 @@ cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
 
 # ---- outputs from a tile --------------------------------------------------------------------
 
+cdef bint settle_row(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t r,
+                     Py_ssize_t first, Py_ssize_t n, real_t* row) noexcept nogil:
+    """Write zeros where a row of a tile reads nothing else, with gaps NaN where it is too quiet."""
+    cdef const unsigned char* classes
+    classes = tile.classes + k * tile.plane + first
+    if not s.line:
+        classes += r * tile.pitch
+    if real_t is float:
+        return fft_settle_float(row, classes, n, s.gaps != NULL)
+    else:
+        return fft_settle_double(row, classes, n, s.gaps != NULL)
+
+
+cdef void add_loud(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t r,
+                   Py_ssize_t first, Py_ssize_t n, real_t* row) noexcept nogil:
+    """Add what a row of a tile reads of the samples that were taken out."""
+    cdef const SpatialAxis* x = &s.x.axis
+    cdef const real_t* w
+    cdef real_t factor = <real_t>ldexp(1, s.weight_exponent // 2)
+    cdef real_t second = <real_t>ldexp(1, s.weight_exponent - s.weight_exponent // 2)
+    cdef Py_ssize_t i, tz, ty
+    for i in range(tile.n_loud):
+        tz = tile.loud[i].z - k
+        ty = tile.loud[i].y - (0 if s.line else r)
+        if (tz < 0 or ty < 0 or tz % s.z.dilation or ty % s.y.dilation
+                or tz // s.z.dilation >= s.z.taps or ty // s.y.dilation >= s.y.taps):
+            continue
+        w = (<const real_t*>s.weights
+             + (tz // s.z.dilation * s.y.taps + ty // s.y.dilation) * x.taps)
+        if real_t is float:
+            fft_add_sample_float(row, n, tile.loud[i].x - first, w, x.taps, x.dilation,
+                                 <float>tile.loud[i].value, factor, second)
+        else:
+            fft_add_sample_double(row, n, tile.loud[i].x - first, w, x.taps, x.dilation,
+                                  tile.loud[i].value, factor, second)
+
+
 cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_ssize_t n,
                       char* out, real_t* buffer, real_t factor, real_t second,
-                      real_t seen_factor) noexcept nogil:
+                      real_t seen_factor, const Tile* tile, Py_ssize_t k,
+                      Py_ssize_t r) noexcept nogil:
     """Write outputs first … first + n − 1 of stride 1 that the stride keeps, of one row.
 
-    Return whether some saw too little.
+    It is row ``r`` of plane ``k`` of a tile. Return whether some saw too little.
     """
     cdef Py_ssize_t stride = s.x.axis.stride
     cdef Py_ssize_t skipped = ceil_div(first, stride) * stride - first
@@ -496,8 +913,6 @@ cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
             floats.whole, floats.sign = <float>s.gaps.weights.whole, <float>s.gaps.weights.sign
             floats.thin = <float>s.thin
             thin = fft_quotients_float(part, s.panel, row, n, &floats)
-        if direct and s.streaming:
-            stream_row_float(<float*>out + first, buffer, n)
     else:
         if s.gaps == NULL:
             fft_get_double(part, s.panel, row, n, factor, second)
@@ -506,7 +921,14 @@ cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
             doubles.whole, doubles.sign = s.gaps.weights.whole, s.gaps.weights.sign
             doubles.thin = s.thin
             thin = fft_quotients_double(part, s.panel, row, n, &doubles)
-        if direct and s.streaming:
+    if tile.classes != NULL:
+        thin |= settle_row(s, tile, k, r, first - tile.col, n, row)
+    if tile.n_loud:
+        add_loud(s, tile, k, r, first - tile.col, n, row)
+    if direct and s.streaming:
+        if real_t is float:
+            stream_row_float(<float*>out + first, buffer, n)
+        else:
             stream_row_double(<double*>out + first, buffer, n)
     if not direct:
         for j in range(kept):
@@ -531,7 +953,7 @@ cdef bint drain_tile(const Overlap* s, const Tile* tile, real_t* part,
         for r in range(ceil_div(tile.cols, s.along_x.n)):
             thin |= get_outputs(s, part + r * element, tile.col + r * s.along_x.n,
                                 least(tile.cols - r * s.along_x.n, s.along_x.n), tile.out, buffer,
-                                factor, second, seen_factor)
+                                factor, second, seen_factor, tile, 0, r)
         return thin
     for k in range(tile.planes):
         if (tile.z + k) % s.z.stride:
@@ -542,57 +964,208 @@ cdef bint drain_tile(const Overlap* s, const Tile* tile, real_t* part,
             thin |= get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
                                 tile.out + (tile.z + k) // s.z.stride * s.out_z
                                 + (tile.y + r) // s.y.stride * s.out_y, buffer, factor, second,
-                                seen_factor)
+                                seen_factor, tile, k, r)
     return thin
+
+
+cdef Py_ssize_t judge_bytes(const Overlap* s) noexcept nogil:
+    """Return the workspace to judge tiles by, whole cache lines."""
+    cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
+    cdef Py_ssize_t each = sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
+    return (3 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
+            ) // 64 * 64
+
+
+cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcept nogil:
+    """Lay out the workspace to judge tiles by; return that for the classes of two of them."""
+    cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
+    room.counts = <Py_ssize_t*>at
+    room.loud = <Loud*>(room.counts + EXPONENTS)
+    room.columns = <Py_ssize_t*>(room.loud + s.most_loud)
+    room.values = <double*>(room.columns + s.most_loud)
+    room.core = <unsigned char*>(room.values + s.most_loud)
+    return room.core + points
+
+
+cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t* squares,
+                    unsigned char* classes, Room* room) noexcept nogil:
+    """Fill both parts of a tile; return whether two tiles may go through one transform."""
+    cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n, i
+    cdef double both, top
+    cdef real_t limit
+    for i in range(2):
+        fill_tile(s, &pair[i], t + i * s.lanes, row, squares)
+        if not is_in_range(pair[i].energy):
+            return False
+    if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
+        return False
+    both = pair[0].energy + pair[1].energy
+    top = pair[0].top if pair[0].top > pair[1].top else pair[1].top
+    limit = limit_of(s, both, top, t)
+    for i in range(2):
+        if (not is_even(s, &pair[i], t + i * s.lanes, limit, row)
+                and judge(s, &pair[i], t + i * s.lanes, limit, classes + i * points, room)):
+            return False
+    return True
+
+
+cdef void run_alone(const Overlap* s, Tile* tile, real_t* t, real_t* buffer, real_t* row,
+                    real_t* squares, unsigned char* classes, Room* room) noexcept nogil:
+    """Run a tile through a transform of its own."""
+    tile.classes = NULL
+    fill_tile(s, tile, t, row, squares)
+    settle_tile(s, tile, t, classes, row, room)
+    if tile.lost:
+        return
+    if not tile.empty:
+        clear_part(s, t + s.lanes)
+        filter_tile(s, t, tile.planes, tile.rows, tile.cols, buffer)
+    drain_tile(s, tile, t, row)
 
 
 cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
                     real_t* t) noexcept nogil:
-    """Run pairs start … stop − 1 of tiles; stop and return False at one that is not finite."""
+    """Run pairs start … stop − 1 of tiles."""
     cdef Tile pair[2]
-    cdef Py_ssize_t q, i, n
-    # Workspace: the tile, the row buffer, a row of samples, a vector.
+    cdef Room room
+    cdef Py_ssize_t q, i, n, first
+    # Workspace: the tile, the row buffer, a row of samples, squares of columns, vectors.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
-    cdef real_t* energy = row + s.along_x.n
+    cdef real_t* squares = row + s.along_x.n
+    cdef real_t* end = squares + 2 * s.along_x.n + 4 * s.lanes
+    cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
     for q in range(start, stop):
-        n = least(2, s.tiles - 2 * q)
+        first = q % s.item_pairs * 2
+        n = least(2, s.item_tiles - first)
         for i in range(n):
-            locate(s, 2 * q + i, x, x_batch, out, out_batch, &pair[i])
-        if not fill_pair(s, pair, n, t, row, energy):
-            return False
-        if not (pair[0].empty and pair[1].empty):
-            if n == 1:
-                pair[1] = pair[0]
+            locate(s, q // s.item_pairs * s.item_tiles + first + i, x, x_batch, out, out_batch,
+                   &pair[i])
+        if n == 2 and fill_pair(s, pair, t, row, squares, classes, &room):
             filter_tile(s, t, most(pair[0].planes, pair[1].planes),
                         most(pair[0].rows, pair[1].rows), most(pair[0].cols, pair[1].cols), buffer)
-        for i in range(n):
-            drain_tile(s, &pair[i], t + i * s.lanes, row)
+            for i in range(n):
+                drain_tile(s, &pair[i], t + i * s.lanes, row)
+        else:
+            for i in range(n):
+                run_alone(s, &pair[i], t, buffer, row, squares, classes, &room)
     if s.streaming:
         stencil_fence()
     return True
 
 
+cdef inline void* judging(const Overlap* s, real_t* end) noexcept nogil:
+    """Return where the workspace to judge tiles by begins, behind that of transforms."""
+    return <void*>((<uintptr_t>end + 63) // 64 * 64)
+
+
 cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
                     real_t* t) noexcept nogil:
-    """`run_pairs` of tiles start … stop − 1 of samples, and of what was seen of them."""
+    """`run_pairs` of tiles start … stop − 1 of samples, and of what was seen of them.
+
+    Stop and return False at one that is not finite.
+    """
     cdef Tile tile
+    cdef Room room
     cdef Py_ssize_t q
-    # Workspace: the tile, the row buffer, rows of samples and of what was seen, two vectors.
+    cdef real_t limit
+    # Workspace: the tile, the row buffer, rows of samples and of what was seen, squares
+    # of columns of both, vectors.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
-    cdef real_t* energy = row + 2 * s.along_x.n
+    cdef real_t* squares = row + 2 * s.along_x.n
+    cdef real_t* end = squares + 2 * s.along_x.n + 4 * s.lanes
+    cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
     for q in range(start, stop):
         locate(s, q, x, x_batch, out, out_batch, &tile)
-        if not fill_split(s, &tile, t, row, energy):
+        fill_split(s, &tile, t, row, squares)
+        if not isfinite(tile.top):
             return False
+        if not tile.unseen and not tile.empty:
+            limit = scaled(limit_of(s, tile.energy, tile.top, t), -tile.exponent)
+            if not is_even(s, &tile, t, limit, row):
+                judge(s, &tile, t, limit, classes, &room)
         if not tile.unseen:
             filter_tile(s, t, tile.planes, tile.rows, tile.cols, buffer)
         s.thinly[q] = drain_tile(s, &tile, t, row) and not tile.unseen
     if s.streaming:
         stencil_fence()
+    return True
+
+
+cdef inline real_t scaled(real_t v, int exponent) noexcept nogil:
+    return <real_t>ldexp(v, exponent)
+
+
+cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
+    """Find ‖w‖₂ / ‖w‖₁, and the box of taps around the largest of which none is faint.
+
+    Of several that are nearly the largest it is that in the middle. The box is grown by a plane, a
+    row and a column on either side in turn.
+    """
+    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t first[3]
+    cdef Py_ssize_t end[3]
+    cdef Py_ssize_t i, j, k, axis, side, apart, nearest = -1
+    cdef double total = 0, squares = 0, peak = 0, v
+    cdef bint growing = True
+    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
+    for i in range(taps[0] * taps[1] * taps[2]):
+        v = fabs(w[i])
+        total += v
+        squares += v * v
+        peak = v if v > peak else peak
+    s.spread = sqrt(squares) / total if total > 0 else 1
+    for i in range(taps[0]):
+        for j in range(taps[1]):
+            for k in range(taps[2]):
+                apart = (most(2 * i - taps[0] + 1, taps[0] - 1 - 2 * i)
+                         + most(2 * j - taps[1] + 1, taps[1] - 1 - 2 * j)
+                         + most(2 * k - taps[2] + 1, taps[2] - 1 - 2 * k))
+                if (fabs(w[(i * taps[1] + j) * taps[2] + k]) >= peak / 2
+                        and (nearest < 0 or apart < nearest)):
+                    nearest = apart
+                    first[0], first[1], first[2] = i, j, k
+    for axis in range(3):
+        end[axis] = first[axis] + 1
+    while growing:
+        growing = False
+        for axis in range(3):
+            for side in range(2):
+                if (end[axis] if side else -first[axis]) >= (taps[axis] if side else 0):
+                    continue
+                if is_strong(w, taps, first, end, axis,
+                             end[axis] if side else first[axis] - 1, peak * FAINT):
+                    growing = True
+                    if side:
+                        end[axis] += 1
+                    else:
+                        first[axis] -= 1
+    v = 1
+    for axis in range(3):
+        v *= <double>(end[axis] - first[axis]) / taps[axis]
+    for axis in range(3):
+        s.core_first[axis] = first[axis] if v >= LEAST_CORE else 0
+        s.core[axis] = end[axis] - first[axis] if v >= LEAST_CORE else taps[axis]
+
+
+cdef bint is_strong(const real_t* w, const Py_ssize_t* taps, const Py_ssize_t* first,
+                    const Py_ssize_t* end, Py_ssize_t axis, Py_ssize_t at,
+                    double limit) noexcept nogil:
+    """Return whether no weight of a box is faint, where it is ``at`` along one axis."""
+    cdef Py_ssize_t from_[3]
+    cdef Py_ssize_t to[3]
+    cdef Py_ssize_t i, j, k
+    for i in range(3):
+        from_[i], to[i] = first[i], end[i]
+    from_[axis], to[axis] = at, at + 1
+    for i in range(from_[0], to[0]):
+        for j in range(from_[1], to[1]):
+            for k in range(from_[2], to[2]):
+                if fabs(w[(i * taps[1] + j) * taps[2] + k]) < limit:
+                    return False
     return True
 
 
@@ -683,7 +1256,12 @@ cdef class FftLoop:
             s.tiles_y, s.each_y = tile_axis(y_outputs, s.along_y.n - reach(&s.y), 1)
             room = s.along_x.n - reach(&s.x.axis)
         s.tiles_x, s.each_x = tile_axis(x_outputs, room, s.lanes)
-        s.tiles = n_batch * s.tiles_z * s.tiles_y * s.tiles_x
+        s.item_tiles = s.tiles_z * s.tiles_y * s.tiles_x
+        s.item_pairs = (s.item_tiles + 1) // 2
+        s.tiles = n_batch * s.item_tiles
+        s.most_loud = least(MOST_LOUD, most(1, <Py_ssize_t>(
+            LOUD_PRODUCTS * s.along_z.n * s.along_y.n * s.along_x.n
+            / (<double>s.z.taps * s.y.taps * s.x.axis.taps))))
 
     cdef read_length(self, fft_length* length, Py_ssize_t n, radices, cnp.ndarray twiddles):
         cdef Py_ssize_t k, span = n
@@ -702,10 +1280,11 @@ cdef class FftLoop:
 
     cdef Py_ssize_t thread_bytes(self, bint gaps) noexcept:
         cdef Overlap* s = &self.s
-        cdef Py_ssize_t scalars = s.along_z.n * s.plane + s.along_x.n * (2 * s.lanes + 1) + s.lanes
+        cdef Py_ssize_t scalars
+        scalars = s.along_z.n * s.plane + s.along_x.n * (2 * s.lanes + 3) + 4 * s.lanes
         if gaps:
-            scalars += s.along_x.n + s.lanes
-        return (scalars * self.item + 127) // 64 * 64
+            scalars += s.along_x.n
+        return (scalars * self.item + 127) // 64 * 64 + judge_bytes(s)
 
     def box(self, Py_ssize_t index):
         """Return a tile's batch item, and its outputs: the first and the end along z, y, x."""
@@ -738,11 +1317,14 @@ cdef class FftLoop:
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, fill_value, int weight_exponent,
             bint clip, int threads, gaps=None):
-        """Solve the problem, or return False if x holds NaN or infinity.
+        """Solve the problem; return boxes of results to be summed plainly, as rows of an array.
+
+        A row is the batch item, from and to along z, y and x.
 
         With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin) samples are left out:
-        results that saw less than ``thin`` of the weights are NaN, and the tiles that hold some
-        that saw anything are returned, as a list.
+        results that saw less than ``thin`` of the weights, or only samples that are quiet beside
+        others, are NaN, and the tiles that hold some that saw anything are returned, as a list;
+        or False if x holds NaN or infinity that are not missing.
 
         ``x`` is aligned and native; ``w`` contiguous in the order z, y, x, in the dtype of the
         sums, its largest weight between 2^-40 and 2^20, and was multiplied by 2 to minus
@@ -750,9 +1332,10 @@ cdef class FftLoop:
         """
         cdef Overlap s = self.s
         cdef Py_ssize_t n_batch = self.n_batch
-        cdef Py_ssize_t pairs = (s.tiles + 1) // 2 if gaps is None else s.tiles
+        cdef Py_ssize_t pairs = n_batch * s.item_pairs if gaps is None else s.tiles
         cdef Gaps g
         cdef unsigned char[::1] thinly
+        cdef Py_ssize_t[::1] boxes
         cdef Py_ssize_t shared, tables, each, done, step
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         cdef double fill_double = fill_value
@@ -779,8 +1362,12 @@ cdef class FftLoop:
         s.weight_exponent = weight_exponent
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
-            thinly = flags = np.zeros(s.tiles, np.uint8)
-            s.thinly = &thinly[0]
+        thinly = flags = np.zeros(s.tiles, np.uint8)
+        s.thinly = s.uneven = &thinly[0]
+        if gaps is None:
+            boxes = quiet = np.zeros(s.tiles * QUIET_BOXES * QUIET_BOX, np.intp)
+            s.quiet = &boxes[0]
+        s.weights = cnp.PyArray_DATA(w)
         threads = <int>least(threads, pairs)
         shared = self.spectrum_bytes()
         tables = (3 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
@@ -798,9 +1385,11 @@ cdef class FftLoop:
                 list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)
             list_batch(self.batch, x, y, x_batch, out_batch)
             if self.sums_code == SUMS_FLOAT:
+                find_core[float](&s, <const float*>s.weights)
                 transform_kernel[float](&s, <const float*>cnp.PyArray_DATA(w), <float*>work,
                                          <float*>block)
             else:
+                find_core[double](&s, <const double*>s.weights)
                 transform_kernel[double](&s, <const double*>cnp.PyArray_DATA(w), <double*>work,
                                           <double*>block)
             step = most(threads, <Py_ssize_t>(
@@ -821,9 +1410,22 @@ cdef class FftLoop:
                 PyErr_CheckSignals()
         finally:
             put_block(block)
-        if gaps is None or not whole:
-            return whole
-        return np.flatnonzero(flags).tolist()
+        if gaps is None:
+            return self.quiet_boxes(np.flatnonzero(flags), quiet)
+        return np.flatnonzero(flags).tolist() if whole else False
+
+    cdef quiet_boxes(self, tiles, quiet):
+        """Return the boxes of the results that these tiles have listed, each after its item."""
+        cdef Overlap* s = &self.s
+        if not len(tiles):
+            return np.empty((0, 1 + QUIET_BOX), np.intp)
+        boxes = quiet.reshape(s.tiles, QUIET_BOXES, QUIET_BOX)[tiles]
+        items = np.broadcast_to(tiles[:, np.newaxis, np.newaxis] // s.item_tiles,
+                                (len(tiles), QUIET_BOXES, 1))
+        for i, stride in enumerate((s.z.stride, s.y.stride, s.x.axis.stride)):
+            boxes[..., 2 * i:2 * i + 2] = -(-boxes[..., 2 * i:2 * i + 2] // stride)
+        held = (boxes[..., 1::2] > boxes[..., ::2]).all(axis=-1)
+        return np.concatenate([items, boxes], axis=-1)[held]
 
 
 def tile_axis(Py_ssize_t outputs, Py_ssize_t room, Py_ssize_t lanes):

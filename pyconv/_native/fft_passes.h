@@ -5,7 +5,12 @@
 typedef SCALAR SUFFIX(vec) __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
 typedef SCALAR SUFFIX(vec_any)
     __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
+typedef SUFFIX_SIGNED SUFFIX(words)
+    __attribute__((vector_size(STENCIL_VECTOR_BYTES), aligned(sizeof(SCALAR)), may_alias));
+#define ABOVE(a, b) ((a) > (b)) /* −1 where it is, 0 elsewhere */
 #else
+typedef SUFFIX_SIGNED SUFFIX(words);
+#define ABOVE(a, b) (-((a) > (b)))
 #define LANES ((ptrdiff_t)1)
 typedef SCALAR SUFFIX(vec);
 typedef SCALAR SUFFIX(vec_any);
@@ -380,16 +385,45 @@ static void SUFFIX(rows_filtered)(SCALAR *rows, ptrdiff_t panel, const fft_lengt
 
 /* ---- between rows of samples and one part of a row of a tile ---- */
 
-/* Write a row; add the squares of its samples to the vector `energy`. */
+/* Write a row; add the squares of its samples to `squares`, and raise the vector `top` of magnitudes
+   to theirs. Bits are compared: in that order infinity is above all numbers, and NaN above
+   infinity. */
 static void SUFFIX(put)(const SCALAR *row, SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
-                        SCALAR *energy) {
-    VEC sum = RE(energy);
-    for (ptrdiff_t p = 0; p < panels; p++, row += LANES, part += panel) {
+                        SCALAR *squares, SCALAR *top) {
+    SUFFIX(words) most;
+    memcpy(&most, top, sizeof most);
+    for (ptrdiff_t p = 0; p < panels; p++, row += LANES, part += panel, squares += LANES) {
         const VEC v = *(const SUFFIX(vec_any) *)row;
+        SUFFIX(words) magnitude, above;
         RE(part) = v;
-        sum += v * v;
+        *(SUFFIX(vec_any) *)squares += v * v;
+        memcpy(&magnitude, &v, sizeof magnitude);
+        magnitude &= (SUFFIX_SIGNED)((SUFFIX_WORD)-1 >> 1);
+        above = ABOVE(magnitude, most);
+        most = (magnitude & above) | (most & ~above);
     }
-    RE(energy) = sum;
+    memcpy(top, &most, sizeof most);
+}
+
+/* Add the squares of columns to the vector `total`, lower the vector `least` to those of columns from
+   `from` to `to`, and clear them. */
+static void SUFFIX(fold)(SCALAR *squares, ptrdiff_t panels, ptrdiff_t from, ptrdiff_t to,
+                         SCALAR *total, SCALAR *least) {
+    SUFFIX(vec_any) sum = *(SUFFIX(vec_any) *)total;
+    SCALAR low[LANES];
+    memcpy(low, least, sizeof low);
+    for (ptrdiff_t x = 0; x < panels * LANES; x += LANES) {
+        sum += *(SUFFIX(vec_any) *)(squares + x);
+        if (x >= from && x + LANES <= to)
+            for (ptrdiff_t l = 0; l < LANES; l++)
+                low[l] = squares[x + l] < low[l] ? squares[x + l] : low[l];
+        else
+            for (ptrdiff_t l = 0; l < LANES; l++)
+                if (x + l >= from && x + l < to && squares[x + l] < low[l]) low[l] = squares[x + l];
+        *(SUFFIX(vec_any) *)(squares + x) = (SUFFIX(vec_any)){0};
+    }
+    *(SUFFIX(vec_any) *)total = sum;
+    memcpy(least, low, sizeof low);
 }
 
 static void SUFFIX(clear)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels) {
@@ -429,20 +463,127 @@ static int SUFFIX(quotients)(const SCALAR *part, ptrdiff_t panel, SCALAR *row, p
     return n > 0 ? any | SUFFIX(quotients_of)(part, row, n, &s) : any;
 }
 
-/* Raise `most`, a magnitude for each lane, to those of a row's samples. Their bits are compared: in
-   that order infinity is above all numbers, and NaN above infinity. */
-static void SUFFIX(largest)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR *most) {
-    SUFFIX_WORD top[LANES];
-    memcpy(top, most, sizeof top);
-    for (ptrdiff_t p = 0; p < panels; p++, part += panel) {
-        SUFFIX_WORD row[LANES];
-        memcpy(row, part, sizeof row);
-        for (ptrdiff_t l = 0; l < LANES; l++) {
-            const SUFFIX_WORD magnitude = row[l] << 1 >> 1;
-            top[l] = magnitude > top[l] ? magnitude : top[l];
-        }
+STENCIL_INLINE SUFFIX_WORD SUFFIX(bits)(SCALAR v) {
+    SUFFIX_WORD word;
+    memcpy(&word, &v, sizeof word);
+    return word << 1 >> 1;
+}
+
+/* loud[x] = whether one of planes × rows samples of column x is |v| ≥ limit > 0 */
+static void SUFFIX(mark)(const SCALAR *part, ptrdiff_t plane, ptrdiff_t planes, ptrdiff_t rows,
+                         ptrdiff_t panel, ptrdiff_t panels, SCALAR limit, SUFFIX_WORD *loud) {
+    const SUFFIX_SIGNED below = (SUFFIX_SIGNED)SUFFIX(bits)(limit) - 1;
+    const SUFFIX(words) least = (SUFFIX(words)){0} + below;
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel, loud += LANES) {
+        SUFFIX(words) any = {0};
+        for (ptrdiff_t k = 0; k < planes; k++)
+            for (ptrdiff_t r = 0; r < rows; r++) {
+                SUFFIX(words) magnitude;
+                memcpy(&magnitude, part + k * plane + r * ELEMENT, sizeof magnitude);
+                magnitude &= (SUFFIX_SIGNED)((SUFFIX_WORD)-1 >> 1);
+                any |= ABOVE(magnitude, least);
+            }
+        memcpy(loud, &any, sizeof any);
     }
-    memcpy(most, top, sizeof top);
+}
+
+/* Returns the longest run of zeros. */
+static ptrdiff_t SUFFIX(longest_quiet)(const SUFFIX_WORD *loud, ptrdiff_t n) {
+    SUFFIX_WORD all = (SUFFIX_WORD)-1;
+    ptrdiff_t run = 0, longest = 0;
+    for (ptrdiff_t i = 0; i < n; i++) all &= loud[i];
+    if (all) return 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        run = loud[i] ? 0 : run + 1;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+/* Continues a run of vectors of the row without a sample of |v| ≥ limit; raises `longest` to it. */
+static ptrdiff_t SUFFIX(quiet_vectors)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
+                                       SCALAR limit, ptrdiff_t run, ptrdiff_t *longest) {
+    const SUFFIX_WORD least = SUFFIX(bits)(limit);
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel) {
+        SUFFIX_WORD bits[LANES], loud = 0;
+        memcpy(bits, part, sizeof bits);
+        for (ptrdiff_t l = 0; l < LANES; l++) loud |= (bits[l] << 1 >> 1) >= least;
+        run = loud ? 0 : run + 1;
+        *longest = run > *longest ? run : *longest;
+    }
+    return run;
+}
+
+/* Write the class of each sample of a row: 0 of zero, 2 of |v| ≥ limit > 0, 1 of others. */
+static void SUFFIX(classify)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR limit,
+                             unsigned char *classes) {
+    const SUFFIX_WORD least = SUFFIX(bits)(limit);
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel, classes += LANES)
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const SUFFIX_WORD magnitude = SUFFIX(bits)(part[l]);
+            classes[l] = (unsigned char)((magnitude > 0) + (magnitude >= least));
+        }
+}
+
+/* Count the samples of a row by their exponents. */
+static void SUFFIX(count_exponents)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
+                                    ptrdiff_t *counts) {
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel)
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            counts[SUFFIX(bits)(part[l]) >> SUFFIX_MANTISSA]++;
+}
+
+/* Move up to `room` samples of a row whose exponents are at least `first` to `values`, and their
+   columns to `columns`; returns how many. */
+static ptrdiff_t SUFFIX(take_loud)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
+                                   ptrdiff_t first, ptrdiff_t room, ptrdiff_t *columns,
+                                   double *values) {
+    ptrdiff_t n = 0;
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel)
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            if ((ptrdiff_t)(SUFFIX(bits)(part[l]) >> SUFFIX_MANTISSA) >= first && n < room) {
+                columns[n] = p * LANES + l;
+                values[n++] = (double)part[l];
+                part[l] = 0;
+            }
+    return n;
+}
+
+/* Raise `top` to the magnitudes of a row; returns the sum of squares. */
+static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, double *top) {
+    double sum = 0, most = *top;
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel)
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const double v = part[l] < 0 ? -(double)part[l] : (double)part[l];
+            sum += v * v;
+            most = v > most ? v : most;
+        }
+    *top = most;
+    return sum;
+}
+
+/* Zero the outputs of a row whose class is 0. With `spoil` those of class 1 become NaN, and NaN stays;
+   returns whether any is. */
+static int SUFFIX(settle)(SCALAR *row, const unsigned char *classes, ptrdiff_t n, int spoil) {
+    int any = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        if (classes[i] == 0 && (!spoil || row[i] == row[i])) row[i] = 0;
+        if (spoil && classes[i] == 1) row[i] = (SCALAR)NAN, any = 1;
+    }
+    return any;
+}
+
+/* Add to outputs 0 … n − 1 of a row what they read of the sample `value`, which tap 0 reads for
+   output `at`, and tap u for output at − u·dilation. */
+static void SUFFIX(add_sample)(SCALAR *row, ptrdiff_t n, ptrdiff_t at, const SCALAR *w,
+                               ptrdiff_t taps, ptrdiff_t dilation, SCALAR value,
+                               SCALAR first_factor, SCALAR second_factor) {
+    ptrdiff_t from = at - n + 1, to = taps;
+    from = from > 0 ? (from + dilation - 1) / dilation : 0;
+    if (at < 0) return;
+    to = at / dilation + 1 < to ? at / dilation + 1 : to;
+    for (ptrdiff_t u = from; u < to; u++)
+        row[at - u * dilation] += value * w[u] * first_factor * second_factor;
 }
 
 static void SUFFIX(scale)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR first_factor,
@@ -451,6 +592,7 @@ static void SUFFIX(scale)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALA
         RE(part) = RE(part) * first_factor * second_factor;
 }
 
+#undef ABOVE
 #undef LANES
 #undef VEC
 #undef ELEMENT

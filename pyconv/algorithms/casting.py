@@ -3,13 +3,14 @@
 The loops sum float32, float64 and 64-bit integers, along axes z, y and x given as numbers.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
-from pyconv.algorithms.base import Copies, Run
+from pyconv.algorithms.base import Copies, Run, UnfitDataError
 from pyconv.dtypes import narrow
 from pyconv.layer_problem import LayerProblem
 from pyconv.problem import Axis, Problem
@@ -126,6 +127,57 @@ def _addressable(x: np.ndarray) -> np.ndarray:
         return x
     native = x.dtype.newbyteorder("=")
     return x.astype(np.float32 if native == np.float16 else native, order="C")
+
+
+class Patches:
+    """Plain sums of boxes of outputs, which an algorithm that is no plain sum leaves out.
+
+    For a real problem that is not exact, or one part of its samples; the loop is made when there is
+    a box.
+    """
+
+    def __init__(self, real: Problem, parts: int) -> None:
+        self._real, self._parts = real, parts
+        self._loop: Any = None
+
+    def run(
+        self,
+        boxes: np.ndarray,
+        x: np.ndarray,
+        w: np.ndarray,
+        y: np.ndarray,
+        fill: np.generic,
+        clip: bool,
+        workers: int,
+    ) -> None:
+        """Write the results of ``boxes``: the item of all batch axes, from and to along z, y, x."""
+        if self._loop is None:
+            self._loop = self._made()
+        least = self._loop.workspace()
+        if least > self._real.max_memory:
+            raise UnfitDataError
+        workers = min(workers, self._real.max_memory // least)
+        value = np.array([fill], self._real.compute)
+        self._loop.run_boxes(x, w, y, value, clip, workers, np.asarray(boxes, np.intp))
+
+    def _made(self) -> Any:
+        real = self._real
+        order = sorted(range(len(real.spatial)), key=lambda i: real.spatial[i].axis)
+        axes = [real.spatial[i] for i in order]
+        absent = 3 - len(axes)
+        shape = real.x_shape[: len(real.x_shape) - (self._parts - 1)]
+        spatial = {a.axis for a in axes}
+        batch = [a for a in range(len(shape)) if a not in spatial]
+        return loader.native.DirectLoop(
+            real.compute,
+            axis_rows([ABSENT] * absent + axes),
+            [-1] * absent + order,
+            batch,
+            math.prod(shape[a] for a in batch),
+            1,
+            len(axes) == 1,
+            real.flip,
+        )
 
 
 def on_real_parts(problem: Problem) -> tuple[Problem, int]:

@@ -14,7 +14,15 @@ import numpy as np
 
 from pyconv._native import loader
 from pyconv.algorithms.base import Copies, Omit, Run, Shares, UnfitDataError
-from pyconv.algorithms.casting import ABSENT, Loop, axis_rows, bind_loop, copies, on_real_parts
+from pyconv.algorithms.casting import (
+    ABSENT,
+    Loop,
+    Patches,
+    axis_rows,
+    bind_loop,
+    copies,
+    on_real_parts,
+)
 from pyconv.dtypes import is_integer
 from pyconv.machine import MACHINE, Machine
 from pyconv.problem import Problem
@@ -66,6 +74,8 @@ OUTPUT_STAGES = 2.2
 CALL_SECONDS = 6e-6
 #: No tile takes fewer stages for each output.
 LEAST_STAGES = 4.5
+#: What is judged beside the classes of a tile's samples: counts, and what is taken out of it.
+JUDGING_BYTES = 96 << 10
 #: Weights of other magnitudes are scaled, so that no product leaves the range of float32.
 WEIGHT_EXPONENTS = range(-39, 21)
 
@@ -147,7 +157,8 @@ class Fft:
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the spectrum and of one thread's tile."""
         size, _ = _size_of(problem)
-        return _bytes(size, _tile_of(size))
+        tile = _tile_of(size)
+        return _bytes(size, tile) + _judging_bytes(tile)
 
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""
@@ -165,7 +176,8 @@ class Fft:
         """Return the bytes of the spectrum and of one thread's tile, and of a row of it."""
         size, _ = _size_of(problem)
         tile = _tile_of(size)
-        return _bytes(size, tile) + (tile.lengths[2] + size.lanes) * size.item + 8 * size.batch
+        judging = _judging_bytes(tile)
+        return _bytes(size, tile) + judging + tile.lengths[2] * size.item + 8 * size.batch
 
     def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
         """Return the function that runs the compiled loop with gaps: one tile to a transform."""
@@ -217,12 +229,16 @@ def _size_of_real(real: Problem, parts: int) -> Size:
 
 @functools.lru_cache(maxsize=256)
 def _tile_of(size: Size) -> Tile:
-    """Return the tile of least predicted time; the smallest if none fits the memory."""
+    """Return the tile of least predicted time for one item; the smallest if none fits the memory.
+
+    An item of a batch has the tile, and so the bits, that it has alone.
+    """
+    alone = size._replace(batch=1)
     tiles = _line_tiles(size) if len(size.spans) == 1 else _block_tiles(size)
-    fitting = [t for t in tiles if _bytes(size, t) <= size.most_bytes]
+    fitting = [t for t in tiles if _bytes(size, t) + _judging_bytes(t) <= size.most_bytes]
     if fitting:
-        return min(fitting, key=lambda t: _seconds(size, t, MACHINE))
-    return min(tiles, key=lambda t: _bytes(size, t))
+        return min(fitting, key=lambda t: _seconds(alone, t, MACHINE))
+    return min(tiles, key=lambda t: _bytes(size, t) + _judging_bytes(t))
 
 
 def _line_tiles(size: Size) -> list[Tile]:
@@ -260,13 +276,18 @@ def _bytes(size: Size, tile: Tile) -> int:
     z, y, x = tile.lengths
     tables = (4 if tile.line else 2) * tile.points  # the spectrum, and the turns of a line
     padded = z * (x * 2 * (y + 1) + 2 * size.lanes)
-    rows = x * (2 * size.lanes + 1) + size.lanes
+    rows = x * (2 * size.lanes + 3) + 4 * size.lanes
     return (tables + padded + rows) * size.item + 16 * size.batch + 512
+
+
+def _judging_bytes(tile: Tile) -> int:
+    """Return the bytes that one thread takes for a tile whose samples differ much, at most."""
+    return 3 * tile.points + JUDGING_BYTES
 
 
 def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
     lengths = (tile.points,) if tile.line else tile.lengths[-len(size.spans) :]
-    tiles = size.batch
+    tiles = 1
     for i, (outputs, span, n) in enumerate(zip(size.outputs, size.spans, lengths, strict=True)):
         room = n - span + 1
         if i == len(lengths) - 1 and room > size.lanes:  # as the loop's `tile_axis` has it
@@ -276,8 +297,8 @@ def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
     stages = DEPTH_STAGES * z + y + x + POINT_STAGES + (LINE_STAGES if tile.line else 0)
     stages += ROW_STAGES / tile.lengths[-1]
     stages *= 1 + FAR_SHARE * max(0.0, math.log2(_bytes(size, tile) / machine.cache_bytes))
-    # Two tiles to one transform, and about half the work for the spectrum of the weights.
-    points = ((tiles + 1) // 2 + 0.5) * tile.points
+    # Two tiles of an item to a transform, and about half the work for the spectrum of the weights.
+    points = (size.batch * ((tiles + 1) // 2) + 0.5) * tile.points
     outputs = math.prod(size.outputs) * size.batch
     work = points * stages + outputs * OUTPUT_STAGES
     return CALL_SECONDS + work * size.item / machine.fft_rate
@@ -344,13 +365,15 @@ def _loop(real: Problem, parts: int) -> Any:
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     loop = _loop(problem, len(fill))
     order = _axis_order(problem)
+    patches = Patches(problem, len(fill))
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
-        w, exponent = _laid_out(w, order, problem.flip)
+        laid_out, exponent = _laid_out(w, order, problem.flip)
         parts = [(x, y)] if len(fill) == 1 else [(x[..., i], y[..., i]) for i in range(2)]
         for (x_part, y_part), value in zip(parts, fill, strict=True):
-            if not loop.run(x_part, w, y_part, value, exponent, clip, workers):
-                raise UnfitDataError
+            boxes = loop.run(x_part, laid_out, y_part, value, exponent, clip, workers)
+            if len(boxes):
+                patches.run(boxes, x_part, w, y_part, value, clip, workers)
 
     return run
 
@@ -364,7 +387,7 @@ def _laid_out(w: np.ndarray, order: list[int], flip: bool) -> tuple[np.ndarray, 
     """Return the weights as the loop takes them, and the exponent of their scale."""
     w, exponent = _scaled(w)
     w = w.transpose(order)
-    return np.ascontiguousarray(np.flip(w) if flip else w), exponent
+    return np.require(np.flip(w) if flip else w, requirements=["C", "A"]), exponent
 
 
 def _box(problem: Problem, item: int, ends: list[tuple[int, int]]) -> tuple[slice, ...]:
