@@ -1127,7 +1127,7 @@ def _dimensions(ndim: int | None, parameter: object, argument: str = "sigma") ->
     if ndim is not None:
         return _ndim(ndim)
     given = several(parameter)
-    if given is not None and not 1 <= len(given) <= 3:
+    if given is not None and not given:
         raise ValueError(
             f"{argument}={parameter!r}: one number, or one each for 1 to 3 axes, is allowed"
         )

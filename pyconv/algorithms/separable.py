@@ -397,7 +397,7 @@ class Passes:
     """
 
     #: An array of shape (rank, taps) for each axis of the kernel, in the order of the axes of
-    #: ``x``; of one and of three axes the rank is 1.
+    #: ``x``; of three axes the rank is 1.
     factors: tuple[np.ndarray, ...]
     #: What sums are divided by, to be means.
     divisor: float = 1.0
@@ -452,7 +452,7 @@ class Passes:
         form = _form(real, parts)
         deep = None
         if len(real.spatial) == 1:
-            sides = (np.ones((1, 1)), self.factors[0])
+            sides = (np.ones((len(self.factors[0]), 1)), self.factors[0])
             down, across = sides if form.axes[2] is real.spatial[0] else sides[::-1]
         else:
             known = self._known()
