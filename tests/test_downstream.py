@@ -142,6 +142,17 @@ def test_a_package_without_tests_asks_for_a_checkout(tmp_path):
     assert downstream.located(suite, tmp_path, {"numpy": tmp_path}) == tmp_path
 
 
+@pytest.mark.parametrize(("only", "status"), [([], 0), (["--only", "numpy"], 1)])
+def test_a_package_without_tests_is_left_out_unless_it_is_asked_for(
+    only, status, monkeypatch, capsys, tmp_path
+):
+    """Either way the command says so."""
+    suite = Suite("numpy", "numpy", "checkout", "numpy/tests", ())
+    monkeypatch.setattr(downstream, "SUITES", (suite,))
+    assert downstream.main(["--folder", str(tmp_path), *only]) == status
+    assert "left out: numpy publishes no tests" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", ["trackpy", "trackpy=/nowhere", "numpy=/"])
 def test_folders_that_are_none_are_refused(value, capsys):
     """So are packages that no suite is of."""
