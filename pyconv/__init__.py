@@ -4,7 +4,8 @@ from pyconv._version import __version__
 from pyconv.candidates import Explanation
 from pyconv.correlation import convolve, correlate
 from pyconv.explanation import explain
-from pyconv.matching import match_template, xcorr
+from pyconv.lags import xcorr
+from pyconv.matching import match_template
 from pyconv.measuring import tune_machine
 from pyconv.missing import coverage
 from pyconv.plans import Plan, plan

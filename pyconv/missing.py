@@ -61,33 +61,34 @@ FEW_ALIKE = 3
 
 
 def split_mask(
-    x: npt.ArrayLike, mask: npt.ArrayLike | None
+    x: npt.ArrayLike, mask: npt.ArrayLike | None, name: str = "x", mask_name: str = "mask"
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return ``x`` as a plain array, and what is masked of it: by itself or by ``mask``."""
     own = None
     if is_masked(x):
-        supported(x.dtype, "x")
+        supported(x.dtype, name)
         own, x = np.ma.getmaskarray(x), np.asarray(x.data)
-    samples = plain_array(x, "x")
+    samples = plain_array(x, name)
     if mask is None:
         return samples, own
-    given = plain_array(mask, "mask")
+    given = plain_array(mask, mask_name)
     if given.dtype != bool:
         raise TypeError(
-            f"mask has dtype {given.dtype}; bool is allowed, True for samples to leave out"
+            f"{mask_name} has dtype {given.dtype}; bool is allowed, True for samples to leave out"
         )
     try:
         wide = np.broadcast_to(given, samples.shape)
     except ValueError:
         raise ValueError(
-            f"mask has shape {given.shape}, which does not broadcast to x's shape {samples.shape}"
+            f"{mask_name} has shape {given.shape}, which does not broadcast to {name}'s shape "
+            f"{samples.shape}"
         ) from None
     return samples, wide if own is None else own | wide
 
 
-def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None) -> None:
+def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None, name: str = "x") -> None:
     """Raise ValueError for a policy that is unknown, or for NaN among seen samples it refuses."""
-    check_nan(policy, "x", x if policy != "raise" or mask is None else x[~mask])
+    check_nan(policy, name, x if policy != "raise" or mask is None else x[~mask])
 
 
 def _holds_nan(x: np.ndarray) -> bool:

@@ -125,30 +125,40 @@ def test_coefficients(isa, dtype, rng):
             n = int(np.prod(taps))
             exact = (n * squares - total * total).astype(float) / n
             products = rng.uniform(-1, 1, total.shape) * np.sqrt(exact) * 2.0**-24 * 1.1
-            for far in (2.0**20, np.inf):
+            for far, floor in ((2.0**20, 0.0), (np.inf, 0.0), (np.inf, float(np.median(exact)))):
+                limits = 2.0**-24, 0, 0.0, floor, far
                 y = products.astype(dtype)
-                flags = isa.match_coefficients(x, 2.0**-24, taps, None, y, far, 1)
+                uncertain = isa.match_coefficients(x, taps, y, limits, 1)
                 with np.errstate(all="ignore"):
-                    distant = (squares.astype(float) > far * exact) & (exact > 0)
+                    distant = (squares.astype(float) > far * exact) | (exact < floor)
+                    distant &= exact > 0
                     right = np.where(exact > 0, products / np.sqrt(exact) * 2.0**24, 0).clip(-1, 1)
                 close = 4 * np.finfo(dtype).eps
                 np.testing.assert_allclose(y[~distant], right[~distant], rtol=close, atol=close)
-                assert np.array_equal(y[distant], products.astype(dtype)[distant])
-                panels = np.add.reduceat(distant, range(0, distant.shape[-1], 2048), axis=-1)
-                assert np.array_equal(flags, panels > 0)
+                assert np.array_equal(np.isnan(y), distant)
+                assert uncertain == np.count_nonzero(distant)
                 shared = products.astype(dtype)
-                isa.match_coefficients(x, 2.0**-24, taps, None, shared, far, 3)
+                assert isa.match_coefficients(x, taps, shared, limits, 3) == uncertain
                 assert shared.tobytes() == y.tobytes()
-                if dtype == "float32":
-                    y[~distant] = 7  # windows that are not far are left alone
-                    isa.match_coefficients(x, 2.0**-24, taps, products, y, far, 1)
-                    assert np.all(y[~distant] == 7)
-                    np.testing.assert_allclose(y[distant], right[distant], rtol=close, atol=close)
                 given = [np.array(a.ravel() % 2**64, np.uint64) for a in (total, squares)]
                 again = products.astype(dtype)
-                found = isa.divide_by_sums(*given, n, 2.0**-24, None, again, far)
-                assert found == distant.any()
-                np.testing.assert_array_equal(again[~distant], shared[~distant])
-                if dtype == "float32":
-                    isa.divide_by_sums(*given, n, 2.0**-24, products, again, far)
-                    np.testing.assert_array_equal(again[distant], y[distant])
+                assert isa.divide_by_sums(given[0], given[1][None], n, again, limits) == uncertain
+                np.testing.assert_array_equal(again, shared)
+
+
+def test_wide_coefficients(isa, rng):
+    """Samples of 52 bits, whose squares are summed in three parts."""
+    for shape, taps in [((1, 1, 9, 33), (1, 4, 3)), ((2, 5, 6, 20), (2, 3, 4))]:
+        whole = rng.integers(-(2**52), 2**52, shape)
+        x = whole * 2.0**-52
+        total, squares = moments(whole, taps)
+        n = int(np.prod(taps))
+        exact = ((n * squares - total * total) / n).astype(float)
+        products = rng.uniform(-1, 1, total.shape) * np.sqrt(exact) * 2.0**-52
+        y = products.copy()
+        limits = 2.0**-52, 27, -np.inf, 1.0, np.inf
+        assert isa.match_coefficients(x, taps, y, limits, 1) == 0
+        np.testing.assert_allclose(y, products / np.sqrt(exact) * 2.0**52, rtol=1e-14)
+        shared = products.copy()
+        isa.match_coefficients(x, taps, shared, limits, 3)
+        assert shared.tobytes() == y.tobytes()

@@ -7,7 +7,7 @@ import oracles
 import pytest
 
 import pyconv
-from pyconv import matching
+from pyconv import coefficients
 from pyconv.boundaries import BOUNDARIES
 
 #: Shape of the image, axes, shape of the template.
@@ -106,7 +106,7 @@ def test_blocks(rng, monkeypatch):
     """However the image is cut, the variances are the same."""
     x, t = rng.random((90, 40)), rng.random((7, 6))
     whole = pyconv.match_template(x, t)
-    monkeypatch.setattr(matching, "BLOCK", 1)
+    monkeypatch.setattr(coefficients, "BLOCK", 1)
     assert np.array_equal(pyconv.match_template(x, t), whole)
 
 
@@ -146,6 +146,153 @@ def test_agrees_with_skimage(rng):
 def test_errors(arguments, keywords, error, words):
     with pytest.raises(error, match=words):
         pyconv.match_template(*arguments, **keywords)
+
+
+def exact(x, t, seen=None):
+    """Return the coefficient of each window, of samples less one of them, in long double."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, t.shape)
+    y = np.zeros(windows.shape[: x.ndim])
+    for at in np.ndindex(y.shape):
+        a, b = windows[at].ravel(), t.ravel()
+        if seen is not None:
+            keep = np.lib.stride_tricks.sliding_window_view(seen, t.shape)[at].ravel()
+            a, b = a[keep], b[keep]
+            if len(a) < max(2, t.size / 4):
+                y[at] = np.nan
+                continue
+        a, b = (_deviations(v) for v in (a, b))
+        norm = np.sqrt((a * a).sum()) * np.sqrt((b * b).sum())
+        y[at] = (a * b).sum() / norm if norm > 0 else 0
+    return y
+
+
+def _deviations(v):
+    if v.dtype.kind in "iu":
+        v = np.array([int(i) - int(v[0]) for i in v], np.longdouble)
+    else:
+        v = v.astype(np.longdouble) - np.longdouble(v[0])
+    most = np.abs(v).max()
+    v = v / most if most > 0 else v
+    return v - v.mean()
+
+
+CLOSE = {"float32": 5e-5, "float64": 1e-9}
+#: What makes some windows loud, far from the mean, or constant.
+TROUBLE = ["spike", "step", "ramp", "offset", "constant", "scales"]
+
+
+def troubled(rng, shape, dtype, trouble):
+    """Return samples of a dtype, of which some windows are hard."""
+    x = rng.random(shape)
+    if np.dtype(dtype).kind in "iu":
+        info = np.iinfo(dtype)
+        x = rng.integers(0, min(100, info.max), shape).astype(dtype)
+        large = dtype(info.max - 100) if info.max > 200 else dtype(info.max)
+    else:
+        x = x.astype(dtype)
+        large = dtype({2: 6e4, 4: 1e8, 8: 1e13}[np.dtype(dtype).itemsize])
+    half = (..., slice(shape[-1] // 2, None))
+    if trouble == "spike":
+        x.flat[x.size // 3] = large
+    elif trouble == "step":
+        x[half] += dtype(large - 100) if np.dtype(dtype).kind in "iu" else large
+    elif trouble == "ramp":
+        x += (np.linspace(0, 1, shape[-1]) * float(large) / 2).astype(dtype)
+    elif trouble == "offset":
+        x += dtype(large - 100) if np.dtype(dtype).kind in "iu" else dtype(float(large) / 1e4)
+    elif trouble == "constant":
+        x[half] = x.flat[0]
+    elif np.dtype(dtype).kind == "f":
+        x *= (2.0 ** rng.integers(-9, 9, shape[-1])).astype(dtype)
+    return x
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.float32, np.float64, np.int8, np.uint8, np.int16, np.uint16, np.int32,
+              np.uint32, np.int64, np.uint64],
+)  # fmt: skip
+def test_a_window_is_judged_by_itself(dtype, trouble, rng, monkeypatch):
+    """The definition on each window, whatever else the array holds, and however it is cut."""
+    for shape, taps in (((150,), (7,)), ((17, 40), (4, 5)), ((7, 8, 20), (2, 3, 3))):
+        x = troubled(rng, shape, dtype, trouble)
+        t = x[tuple(slice(n // 4, n // 4 + k) for n, k in zip(shape, taps, strict=True))]
+        right = exact(x, t)
+        for block, few in ((1 << 16, 1 << 20), (1 << 16, 0), (64, 0)):
+            monkeypatch.setattr(coefficients, "BLOCK", block)
+            monkeypatch.setattr(coefficients, "FEW_PRODUCTS", few)
+            y = pyconv.match_template(x, t)
+            np.testing.assert_allclose(y, right, rtol=0, atol=CLOSE[y.dtype.name])
+            assert np.array_equal(y[right == 0], right[right == 0])
+            assert np.array_equal(pyconv.match_template(x, t, workers=3), y)
+
+
+def test_quiet_windows_find_their_template(rng):
+    """Beside a sample of 1e8, and of integers that float64 does not hold."""
+    x = rng.random(5000)
+    x[10] = 1e8
+    for dtype in ("float64", "float32"):
+        x = x.astype(dtype)
+        y = pyconv.match_template(x, x[3000:3020])
+        assert y[3000] == pytest.approx(1, abs=CLOSE[dtype])
+        assert y.argmax() == 3000
+    for dtype, low in (("int64", 2**60), ("int64", -(2**62)), ("uint64", 2**63)):
+        x = rng.integers(0, 1000, 60).astype(dtype) + np.array(low, dtype)
+        assert pyconv.match_template(x, x[20:32])[20] == pytest.approx(1, abs=1e-12)
+    x = np.zeros(60, "uint64")
+    x[::7] = 2**64 - 1
+    x[20:32] += rng.integers(0, 9, 12).astype("uint64")
+    np.testing.assert_allclose(
+        pyconv.match_template(x, x[20:32]), exact(x, x[20:32]), rtol=0, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_missing_samples_of_an_image(dtype, rng, monkeypatch):
+    """Pairs that are left, of masks, masked arrays and NaN; NaN where too few are."""
+    for shape, taps in (((150,), (7,)), ((17, 40), (4, 5)), ((6, 7, 12), (2, 3, 3))):
+        for trouble in ("scales", "spike", "constant"):
+            x = troubled(rng, shape, dtype, trouble)
+            t = x[tuple(slice(0, k) for k in taps)].copy()
+            for share in (0.95, 0.5, 0.1):
+                seen = rng.random(shape) < share
+                right = exact(x, t, seen)
+                for few in (1 << 20, 0):
+                    monkeypatch.setattr(coefficients, "FEW_PRODUCTS", few)
+                    y = pyconv.match_template(x, t, image_mask=~seen)
+                    np.testing.assert_allclose(y, right, rtol=0, atol=CLOSE[y.dtype.name])
+                    assert np.array_equal(
+                        pyconv.match_template(np.ma.array(x, mask=~seen), t), y, equal_nan=True
+                    )
+                    if np.dtype(dtype).kind == "f":
+                        holed = np.where(seen, x, np.nan).astype(dtype)
+                        omitted = pyconv.match_template(holed, t, nan_policy="omit")
+                        assert np.array_equal(omitted, y, equal_nan=True)
+
+
+def test_what_is_not_finite_stays_in_its_windows(rng):
+    x, t = rng.random((20, 30)), rng.random((3, 4))
+    right = pyconv.match_template(x, t)
+    for value in (np.nan, np.inf):
+        x[9, 11] = value
+        y = pyconv.match_template(x, t, nan_policy="propagate")
+        touched = np.zeros(y.shape, bool)
+        touched[7:10, 8:12] = True
+        assert np.array_equal(np.isnan(y), touched)
+        np.testing.assert_allclose(y[~touched], right[~touched], atol=1e-9)
+        with pytest.raises(ValueError, match="image holds NaN or infinity"):
+            pyconv.match_template(x, t)
+    with pytest.raises(ValueError, match="nan_policy='drop' is unknown"):
+        pyconv.match_template(x, t, nan_policy="drop")
+    y = pyconv.match_template(t, t, "same", fill_value=np.nan, nan_policy="omit")
+    assert y[1, 2] == pytest.approx(1)
+
+
+def test_a_masked_template_brings_its_mask(rng):
+    x, t = rng.random((20, 30)), rng.random((3, 4))
+    mask = np.eye(3, 4, dtype=bool)
+    y = pyconv.match_template(x, np.ma.array(t, mask=mask))
+    assert np.array_equal(y, pyconv.match_template(x, t, mask=mask))
 
 
 # ---- xcorr --------------------------------------------------------------------------------------
@@ -209,9 +356,77 @@ def test_many_signals(rng):
         (([], [1, 2]), ValueError, "a has shape"),
         (([1, 2], []), ValueError, "b has shape"),
         ((np.ones((2, 3)), np.ones((3, 3))), ValueError, "signals differ"),
-        ((np.ma.ones(3), [1, 2]), TypeError, "a is a masked"),
     ],
 )
 def test_errors_of_xcorr(arguments, error, words):
     with pytest.raises(error, match=words):
         pyconv.xcorr(*arguments)
+
+
+def seen_lags(a, b, seen_a, seen_b, lags, normalize):
+    """Return the correlation of the pairs that are left, normalised by what was seen."""
+    c = []
+    for k in lags:
+        n = np.arange(max(0, -k), min(len(b), len(a) - k))
+        kept = n[seen_a[n + k] & seen_b[n]]
+        total = (a[kept + k] * b[kept].conj()).sum()
+        if len(n) and not len(kept):
+            c.append(np.nan)
+        elif normalize == "biased":
+            c.append(total / max(seen_a.sum(), seen_b.sum()))
+        elif normalize == "unbiased":
+            c.append(total / max(1, len(kept)))
+        elif normalize == "coeff":
+            without_a, without_b = seen_a.copy(), seen_b.copy()
+            without_a[n[~seen_b[n]] + k] = False
+            without_b[n[~seen_a[n + k]]] = False
+            norm = np.linalg.norm(a[without_a]) * np.linalg.norm(b[without_b])
+            c.append(total / norm if norm else 0)
+        else:
+            c.append(total)
+    return np.array(c)
+
+
+@pytest.mark.parametrize("normalize", [None, "biased", "unbiased", "coeff"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int16"])
+def test_missing_samples_of_signals(dtype, normalize, rng):
+    for n, m in ((40, 40), (30, 12), (9, 25)):
+        a, b = (rng.integers(-9, 9, k).astype(dtype) for k in (n, m))
+        for share in (0.9, 0.3):
+            seen = [rng.random(k) < share for k in (n, m)]
+            wide = [v.astype(complex if v.dtype.kind == "c" else float) for v in (a, b)]
+            for maxlag in (None, 5, 50):
+                c, lags = pyconv.xcorr(a, b, maxlag, normalize, mask=~seen[0], b_mask=~seen[1])
+                right = seen_lags(*wide, *seen, lags, normalize)
+                np.testing.assert_allclose(c, right, rtol=1e-5, atol=1e-6)
+                masked = [np.ma.array(v, mask=~s) for v, s in zip((a, b), seen, strict=True)]
+                again = pyconv.xcorr(*masked, maxlag, normalize)[0]
+                assert np.array_equal(again, c, equal_nan=True)
+                if np.dtype(dtype).kind != "i":
+                    holed = [np.where(s, v, np.nan).astype(dtype)
+                             for v, s in zip((a, b), seen, strict=True)]  # fmt: skip
+                    again = pyconv.xcorr(*holed, maxlag, normalize, nan_policy="omit")[0]
+                    assert np.array_equal(again, c, equal_nan=True)
+        own, lags = pyconv.xcorr(a, None, 3, "coeff", mask=~seen[0])
+        assert not seen[0].any() or own[3] == pytest.approx(1)
+
+
+def test_a_nan_in_a_signal(rng):
+    """NaN where the overlap holds it, and of every lag with norms of whole signals; or refused."""
+    a, b = rng.random(12), rng.random(9)
+    whole, lags = pyconv.xcorr(a, b)
+    for first, at in ((True, 3), (False, 7), (False, 0)):
+        given = [a.copy(), b.copy()]
+        given[not first][at] = np.nan
+        c, _ = pyconv.xcorr(*given)
+        n = at - lags if first else at + lags
+        holds = (n >= 0) & (n < (len(b) if first else len(a)))
+        assert np.array_equal(np.isnan(c), holds)
+        np.testing.assert_allclose(c[~holds], whole[~holds], rtol=1e-12)
+        assert np.isnan(pyconv.xcorr(*given, 5, normalize="coeff")[0]).all()
+        with pytest.raises(ValueError, match=f"{'a' if first else 'b'} holds NaN"):
+            pyconv.xcorr(*given, nan_policy="raise")
+    with pytest.raises(ValueError, match="b_mask is given"):
+        pyconv.xcorr(a, b_mask=np.zeros(12, bool))
+    with pytest.raises(ValueError, match="nan_policy='no' is unknown"):
+        pyconv.xcorr(a, nan_policy="no")

@@ -5,26 +5,40 @@
 # plane of the window) comes and one goes. They are exact, so that no cut changes a result.
 
 cdef extern from "matching.h":
+    ctypedef struct match_limits:
+        double count, unit, nothing, floor, far
+        int split
     ctypedef void (*match_exchange)(const void* come, const void* gone, Py_ssize_t n,
                                     double unit, uint64_t* sums,
                                     uint64_t* squares) noexcept nogil
-    ctypedef void (*match_divide)(const double* products, const double* roots, Py_ssize_t n,
-                                  void* y) noexcept nogil
+    ctypedef void (*match_divide)(const double* roots, Py_ssize_t n, void* y) noexcept nogil
     void match_exchange_float(const void* come, const void* gone, Py_ssize_t n,
-                        double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
+                              double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
     void match_exchange_double(const void* come, const void* gone, Py_ssize_t n,
-                         double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
+                               double unit, uint64_t* sums, uint64_t* squares) noexcept nogil
+    void match_exchange_wide(const double* come, const double* gone, Py_ssize_t n, double unit,
+                             int split, uint64_t* sums, uint64_t* squares) noexcept nogil
     void match_widen(const uint64_t* sums, const uint64_t* squares, Py_ssize_t taps, Py_ssize_t n,
                      uint64_t* wide_sums, uint64_t* wide_squares) noexcept nogil
     Py_ssize_t match_roots(const uint64_t* sums, const uint64_t* squares, Py_ssize_t n,
-                           double count, double unit, double far,
-                           double* roots) noexcept nogil
-    void match_divide_float(const double* products, const double* roots, Py_ssize_t n,
-                      void* y) noexcept nogil
-    void match_divide_double(const double* products, const double* roots, Py_ssize_t n,
-                       void* y) noexcept nogil
-    void match_divide_far(const double* products, const double* roots, Py_ssize_t n,
-                    void* y) noexcept nogil
+                           const match_limits* limits, double* roots) noexcept nogil
+    Py_ssize_t match_roots_wide(const uint64_t* sums, const uint64_t* squares, Py_ssize_t pitch,
+                                Py_ssize_t n, const match_limits* limits,
+                                double* roots) noexcept nogil
+    void match_divide_float(const double* roots, Py_ssize_t n, void* y) noexcept nogil
+    void match_divide_double(const double* roots, Py_ssize_t n, void* y) noexcept nogil
+    void match_plainly_double(const double* x, const Py_ssize_t* places, const double* t,
+                              Py_ssize_t taps, int n, double* y) noexcept nogil
+    void match_plainly_whole(const uint64_t* x, const Py_ssize_t* places, const double* t,
+                             Py_ssize_t taps, int n, double* y) noexcept nogil
+    void match_seen_double(const double* x, const unsigned char* seen, const Py_ssize_t* places,
+                           const double* t, Py_ssize_t taps, double least, int n,
+                           double* y) noexcept nogil
+    void match_seen_whole(const uint64_t* x, const unsigned char* seen, const Py_ssize_t* places,
+                          const double* t, Py_ssize_t taps, double least, int n,
+                          double* y) noexcept nogil
+    enum:
+        MATCH_RUN
 
 cdef Py_ssize_t MATCH_COLS = 2048       # results of a panel: its sums are 80 KiB
 cdef double MATCH_SAMPLES_BETWEEN_SIGNALS = 2e7     # of each thread: about a tenth of a second
@@ -33,74 +47,81 @@ cdef double MATCH_SAMPLES_BETWEEN_SIGNALS = 2e7     # of each thread: about a te
 cdef struct Match:
     # Bytes from one batch item, plane and row to the next, and of a sample.
     Py_ssize_t x_batch, x_plane, x_row, x_item
-    Py_ssize_t p_batch, p_plane, p_row          # of products of their own, in double
     Py_ssize_t y_batch, y_plane, y_row, y_item
     Py_ssize_t planes, rows, cols               # of results
     Py_ssize_t taps_z, taps_y, taps_x
     Py_ssize_t slabs, slab, panels, panel
-    double count, unit, far
+    match_limits limits
     match_exchange exchange
     match_divide divide
 
 
-cdef void match_unit(const Match* s, Py_ssize_t unit, const char* x, const char* products,
-                     char* y, unsigned char* distant, uint64_t* work) noexcept nogil:
-    """Write the coefficients of one unit; say of each of its rows whether windows are far."""
+cdef inline Py_ssize_t match_words(const Match* s) noexcept nogil:
+    """Return the words that a unit takes: sums and squares of columns and windows, and roots."""
+    cdef Py_ssize_t streams = 4 if s.limits.split else 2
+    return streams * (s.panel + s.taps_x - 1) + (streams + 1) * s.panel
+
+
+cdef inline void match_change(const Match* s, const char* come, const char* gone, Py_ssize_t width,
+                              uint64_t* work) noexcept nogil:
+    if s.limits.split:
+        match_exchange_wide(<const double*>come, <const double*>gone, width, s.limits.unit,
+                            s.limits.split, work, work + width)
+    else:
+        s.exchange(come, gone, width, s.limits.unit, work, work + width)
+
+
+cdef Py_ssize_t match_unit(const Match* s, Py_ssize_t unit, const char* x, char* y,
+                           uint64_t* work) noexcept nogil:
+    """Write the coefficients of one unit; return how many windows are uncertain."""
     cdef Py_ssize_t panel = unit % s.panels, slab = unit // s.panels % s.slabs
     cdef Py_ssize_t plane = unit // (s.panels * s.slabs) % s.planes
     cdef Py_ssize_t item = unit // (s.panels * s.slabs * s.planes)
     cdef Py_ssize_t col = panel * s.panel, row = slab * s.slab, last, z, k, cols, width
-    cdef uint64_t* squares
-    cdef uint64_t* wide_sums
-    cdef uint64_t* wide_squares
+    cdef Py_ssize_t streams = 4 if s.limits.split else 2, uncertain = 0
+    cdef uint64_t* wide
     cdef double* roots
     cols = least(s.panel, s.cols - col)
     last = least(row + s.slab, s.rows)
     width = cols + s.taps_x - 1
-    squares = work + width
-    wide_sums = work + 2 * width
-    wide_squares = wide_sums + cols
-    roots = <double*>(wide_squares + cols)
+    wide = work + streams * width
+    roots = <double*>(wide + streams * cols)
     x += item * s.x_batch + plane * s.x_plane + row * s.x_row + col * s.x_item
-    if products != NULL:
-        products += item * s.p_batch + plane * s.p_plane + row * s.p_row + col * sizeof(double)
     y += item * s.y_batch + plane * s.y_plane + row * s.y_row + col * s.y_item
-    distant += ((item * s.planes + plane) * s.rows + row) * s.panels + panel
-    memset(work, 0, 2 * width * sizeof(uint64_t))
+    memset(work, 0, streams * width * sizeof(uint64_t))
     for z in range(s.taps_z):
         for k in range(s.taps_y):
-            s.exchange(x + z * s.x_plane + k * s.x_row, NULL, width, s.unit, work,
-                       squares)
+            match_change(s, x + z * s.x_plane + k * s.x_row, NULL, width, work)
     while True:
-        match_widen(work, squares, s.taps_x, cols, wide_sums, wide_squares)
-        distant[0] = match_roots(wide_sums, wide_squares, cols, s.count, s.unit, s.far,
-                                  roots) > 0
-        s.divide(<const double*>products, roots, cols, y)
+        match_widen(work, work + width, s.taps_x, cols, wide, wide + cols)
+        if s.limits.split:
+            match_widen(work + 2 * width, work + 3 * width, s.taps_x, cols, wide + 2 * cols,
+                        wide + 3 * cols)
+            uncertain += match_roots_wide(wide, wide + cols, cols, cols, &s.limits, roots)
+        else:
+            uncertain += match_roots(wide, wide + cols, cols, &s.limits, roots)
+        s.divide(roots, cols, y)
         row += 1
         if row == last:
-            return
+            return uncertain
         for z in range(s.taps_z):
-            s.exchange(x + z * s.x_plane + s.taps_y * s.x_row, x + z * s.x_plane, width, s.unit,
-                       work, squares)
+            match_change(s, x + z * s.x_plane + s.taps_y * s.x_row, x + z * s.x_plane, width, work)
         x += s.x_row
-        if products != NULL:
-            products += s.p_row
         y += s.y_row
-        distant += s.panels
 
 
-cdef void match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                      const char* products, char* y, unsigned char* distant,
-                      uint64_t* work) noexcept nogil:
-    cdef Py_ssize_t unit
+cdef Py_ssize_t match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                            char* y, uint64_t* work) noexcept nogil:
+    cdef Py_ssize_t unit, uncertain = 0
     for unit in range(start, stop):
-        match_unit(s, unit, x, products, y, distant, work)
+        uncertain += match_unit(s, unit, x, y, work)
+    return uncertain
 
 
-cdef int run_match(const Match* s, Py_ssize_t units, const char* x, const char* products, char* y,
-                   unsigned char* distant, int threads) except -1:
-    cdef Py_ssize_t each = (2 * (s.panel + s.taps_x - 1) + 3 * s.panel) * sizeof(uint64_t)
-    cdef Py_ssize_t shared = 0, done = 0, step
+cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char* y,
+                          int threads) except -1:
+    cdef Py_ssize_t each = match_words(s) * <Py_ssize_t>sizeof(uint64_t)
+    cdef Py_ssize_t shared = 0, done = 0, step, uncertain = 0
     cdef double samples = <double>s.slab * s.panel * s.taps_z
     cdef char* block = <char*>take_parts(&shared, threads, &each)
     cdef char* work = block + shared
@@ -111,62 +132,51 @@ cdef int run_match(const Match* s, Py_ssize_t units, const char* x, const char* 
             step = least(step, units - done)
             if threads == 1:
                 with nogil:
-                    match_units(s, done, done + step, x, products, y, distant,
-                                <uint64_t*>work)
+                    uncertain += match_units(s, done, done + step, x, y, <uint64_t*>work)
             else:
                 for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                    match_units(s, done + step * t // threads, done + step * (t + 1) // threads,
-                                x, products, y, distant, <uint64_t*>(work + t * each))
+                    uncertain += match_units(s, done + step * t // threads,
+                                             done + step * (t + 1) // threads, x, y,
+                                             work + t * each)
             done += step
             PyErr_CheckSignals()
     finally:
         put_block(block)
-    return 0
+    return uncertain
 
 
-def match_coefficients(cnp.ndarray x, double unit, tuple taps, cnp.ndarray products,
-                       cnp.ndarray y, double far, int threads):
-    """Divide the products in `y`, or those of far windows; say in which rows windows are far.
+cdef match_limits limits_of(double count, tuple limits) except *:
+    cdef match_limits given
+    given.count = count
+    given.unit, given.split, given.nothing, given.floor, given.far = limits
+    return given
+
+
+def match_coefficients(cnp.ndarray x, tuple taps, cnp.ndarray y, tuple limits, int threads):
+    """Divide the products in `y`; return how many windows are uncertain, whose results are NaN.
 
     Parameters
     ----------
     x : ndarray of float32 or float64
-        Whole numbers times `unit`, of the shape (batch, z, y, x); contiguous along x, as the others
-        are.
-    unit : float
-        A power of two.
+        Whole numbers times a unit, of the shape (batch, z, y, x); contiguous along x, as `y` is.
     taps : tuple of int
         Samples of a window along z, y and x.
-    products : ndarray of float64, or None
-        With None, `y` is divided, but for far windows; else theirs are written, from these.
-    y : ndarray of float32, or with None of float64 too
-    far : float
-        Windows are far whose sum of squares is more than this times that about their mean.
+    y : ndarray of float32 or float64
+    limits : tuple
+        The unit, a power of two; the split of wide samples, 0 for narrow ones; and what decides
+        which windows are uncertain, of `match_limits`.
     threads : int
-
-    Returns
-    -------
-    ndarray of uint8
-        Of the shape (batch, z, y, panels of columns).
     """
     cdef Match s
     cdef Py_ssize_t units
-    cdef cnp.ndarray distant
-    cdef const char* given = NULL
     s.taps_z, s.taps_y, s.taps_x = taps
     s.x_batch, s.x_plane, s.x_row, s.x_item = [x.strides[i] for i in range(4)]
     s.y_batch, s.y_plane, s.y_row, s.y_item = [y.strides[i] for i in range(4)]
-    s.p_batch = s.p_plane = s.p_row = 0
-    if products is not None:
-        given = cnp.PyArray_BYTES(products)
-        s.p_batch, s.p_plane, s.p_row = [products.strides[i] for i in range(3)]
     s.planes, s.rows, s.cols = y.shape[1], y.shape[2], y.shape[3]
-    s.count = <double>s.taps_z * s.taps_y * s.taps_x
-    s.unit = unit
-    s.far = far
+    s.limits = limits_of(<double>s.taps_z * s.taps_y * s.taps_x, limits)
     s.exchange = (
         match_exchange_float if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else match_exchange_double)
-    s.divide = divide_of(products, y)
+    s.divide = divide_of(y)
     s.panel = least(s.cols, most(MATCH_COLS, 2 * s.taps_x))
     s.panels = ceil_div(s.cols, s.panel)
     units = y.shape[0] * s.planes * s.panels
@@ -174,38 +184,132 @@ def match_coefficients(cnp.ndarray x, double unit, tuple taps, cnp.ndarray produ
     if threads > 1:  # a slab begins with all rows of a window
         s.slab = most(ceil_div(s.rows, ceil_div(4 * threads, units)), 4 * s.taps_y)
     s.slabs = ceil_div(s.rows, s.slab)
-    distant = np.zeros((y.shape[0], s.planes, s.rows, s.panels), np.uint8)
-    run_match(&s, units * s.slabs, cnp.PyArray_BYTES(x), given, cnp.PyArray_BYTES(y),
-              <unsigned char*>cnp.PyArray_DATA(distant), threads)
-    return distant
+    return run_match(&s, units * s.slabs, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), threads)
 
 
-cdef match_divide divide_of(cnp.ndarray products, cnp.ndarray y) noexcept:
-    if products is not None:
-        return match_divide_far
+cdef match_divide divide_of(cnp.ndarray y) noexcept:
     return match_divide_double if cnp.PyArray_TYPE(y) == cnp.NPY_DOUBLE else match_divide_float
 
 
-def divide_by_sums(const uint64_t[::1] sums, const uint64_t[::1] squares, Py_ssize_t count,
-                   double unit, cnp.ndarray products, cnp.ndarray y, double far):
+def divide_by_sums(const uint64_t[::1] sums, const uint64_t[:, ::1] squares, Py_ssize_t count,
+                   cnp.ndarray y, tuple limits):
     """Do as `match_coefficients`, for windows of `count` samples whose sums are given.
 
-    Sums are of the whole numbers. All arrays are contiguous and of one size. Return whether any
-    window is far.
+    Sums are of the whole numbers, and of one size with `y`; squares have one row, or with a split
+    three. All arrays are contiguous.
     """
-    cdef Py_ssize_t n = sums.shape[0], done = 0, step, distant = 0
-    cdef const double* given = NULL
+    cdef Py_ssize_t n = sums.shape[0], done = 0, step, uncertain = 0
     cdef char* out = cnp.PyArray_BYTES(y)
-    cdef match_divide divide = divide_of(products, y)
+    cdef match_divide divide = divide_of(y)
+    cdef match_limits known = limits_of(count, limits)
     cdef double* roots = <double*>take_block(MATCH_COLS * sizeof(double))
-    if products is not None:
-        given = <const double*>cnp.PyArray_DATA(products)
     with nogil:
         while done < n:
             step = least(MATCH_COLS, n - done)
-            distant += match_roots(&sums[done], &squares[done], step, count, unit, far, roots)
-            divide(NULL if given == NULL else given + done, roots, step,
-                   out + done * cnp.PyArray_ITEMSIZE(y))
+            if known.split:
+                uncertain += match_roots_wide(&sums[done], &squares[0, done], n, step, &known,
+                                              roots)
+            else:
+                uncertain += match_roots(&sums[done], &squares[0, done], step, &known, roots)
+            divide(roots, step, out + done * cnp.PyArray_ITEMSIZE(y))
             done += step
     put_block(roots)
-    return distant > 0
+    return uncertain
+
+
+# ---- windows one by one --------------------------------------------------------------------------
+
+
+cdef struct MatchRows:
+    # Samples and windows of one item, in rows of planes.
+    const char* x
+    const unsigned char* seen           # NULL where nothing is missing
+    const unsigned char* wanted
+    double* y
+    const Py_ssize_t* places
+    const double* t
+    Py_ssize_t taps, x_rows, y_rows, pitch, cols, item
+    double fewest
+    bint whole
+
+
+cdef void match_row(const MatchRows* s, Py_ssize_t row) noexcept nogil:
+    """Write the coefficients that are wanted of a row of windows."""
+    cdef double run[MATCH_RUN]
+    cdef Py_ssize_t first = 0, count, i
+    cdef Py_ssize_t at = (row // s.y_rows * s.x_rows + row % s.y_rows) * s.pitch
+    cdef const char* x = s.x + at * s.item
+    cdef const unsigned char* seen = NULL if s.seen == NULL else s.seen + at
+    cdef const unsigned char* wanted = s.wanted + row * s.cols
+    cdef double* y = s.y + row * s.cols
+    while first < s.cols:
+        if not wanted[first]:
+            first += 1
+            continue
+        count = least(MATCH_RUN, s.cols - first)
+        if seen == NULL and s.whole:
+            match_plainly_whole(<const uint64_t*>x + first, s.places, s.t, s.taps, <int>count, run)
+        elif seen == NULL:
+            match_plainly_double(<const double*>x + first, s.places, s.t, s.taps, <int>count, run)
+        elif s.whole:
+            match_seen_whole(<const uint64_t*>x + first, seen + first, s.places, s.t, s.taps,
+                             s.fewest, <int>count, run)
+        else:
+            match_seen_double(<const double*>x + first, seen + first, s.places, s.t, s.taps,
+                              s.fewest, <int>count, run)
+        for i in range(count):
+            if wanted[first + i]:
+                y[first + i] = run[i]
+        first += count
+
+
+cdef void match_rows(const MatchRows* s, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Py_ssize_t row
+    for row in range(start, stop):
+        match_row(s, row)
+
+
+def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const double[::1] t,
+                  double fewest, cnp.ndarray wanted, cnp.ndarray y, int threads):
+    """Write the coefficients of single windows, by the definition.
+
+    Parameters
+    ----------
+    x : ndarray of float64 or uint64
+        Samples of the shape (z, y, x), contiguous; signed integers are offset by 2^63.
+    seen : ndarray of bool, or None
+        Of the same shape and layout: where samples are not missing.
+    places : ndarray of intp
+        Samples from the first of a window to each of its taps.
+    t : ndarray of float64
+        The template at the taps.
+    fewest : float
+        Where fewer samples were seen the result is NaN.
+    wanted : ndarray of bool
+        Which windows are; of the shape of `y`, contiguous.
+    y : ndarray of float64
+    threads : int
+    """
+    cdef MatchRows s
+    cdef Py_ssize_t rows = y.shape[0] * y.shape[1], done = 0, step
+    cdef int k
+    s.x_rows, s.y_rows, s.pitch, s.cols = x.shape[1], y.shape[1], x.shape[2], y.shape[2]
+    s.taps, s.fewest, s.item = t.shape[0], fewest, x.itemsize
+    s.whole = cnp.PyArray_TYPE(x) == cnp.NPY_UINT64
+    s.places, s.t = &places[0], &t[0]
+    s.x = cnp.PyArray_BYTES(x)
+    s.seen = NULL if seen is None else <const unsigned char*>cnp.PyArray_BYTES(seen)
+    s.wanted = <const unsigned char*>cnp.PyArray_BYTES(wanted)
+    s.y = <double*>cnp.PyArray_DATA(y)
+    step = most(threads, <Py_ssize_t>(threads * MATCH_SAMPLES_BETWEEN_SIGNALS
+                                      / (<double>s.cols * s.taps)))
+    while done < rows:
+        step = least(step, rows - done)
+        if threads == 1:
+            with nogil:
+                match_rows(&s, done, done + step)
+        else:
+            for k in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                match_rows(&s, done + step * k // threads, done + step * (k + 1) // threads)
+        done += step
+        PyErr_CheckSignals()
