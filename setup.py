@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import runpy
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -40,6 +41,23 @@ HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
 #: Symbols of functions that nobody calls by name are a tenth of the size.
 STRIP_LINUX_LINK = ["-Wl,--strip-all"]
 
+#: ``PYCONV_SANITIZE``: sanitizers of GCC and Clang, such as ``address,undefined`` or ``thread``.
+#: FORTIFY's checked functions are none that a sanitizer knows. GCC's float-divide-by-zero is no
+#: part of `undefined`: IEEE defines it.
+SANITIZERS = [name for name in os.environ.get("PYCONV_SANITIZE", "").split(",") if name]
+SANITIZE = [
+    f"-fsanitize={','.join(SANITIZERS)}",
+    *(["-fsanitize=float-cast-overflow"] if "undefined" in SANITIZERS else []),
+    "-fno-omit-frame-pointer",
+    "-O1",
+    "-g1",
+    "-U_FORTIFY_SOURCE",
+]
+#: ``PYCONV_DEBUG=1``: assertions, red zones in workspaces, workspaces filled with a pattern.
+DEBUG = os.environ.get("PYCONV_DEBUG") == "1"
+#: ``PYCONV_PORTABLE=1``: loops without the compiler's vector types, as MSVC compiles them.
+PORTABLE = os.environ.get("PYCONV_PORTABLE") == "1"
+
 #: What OpenMP is asked for with, by compiler family.
 OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
@@ -50,6 +68,28 @@ OPENMP_FLAGS = {
     "unix": [(["-fopenmp"], ["-fopenmp"])],
 }
 OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+
+#: What pyconv's own threads are asked for with: OpenMP is compiled, but its run-time not linked.
+POOL_FLAGS = (["-fopenmp", "-pthread", "-DPYCONV_POOL"], ["-pthread"])
+#: A loop as Cython writes it: it returns 0 if each of four shares has run once, on those threads.
+POOL_PROGRAM = """
+#include "openmp.h"
+#include "pool.h"
+int main(void) {
+    int i, t = 7, sum = 0, seen[4] = {0};
+    openmp_use_pool((uintptr_t)pool_run, (uintptr_t)pool_share, (uintptr_t)pool_shares);
+    #pragma omp parallel reduction(+:sum) num_threads(t < 7 ? omp_get_max_threads() : 4)
+    {
+        #pragma omp for nowait firstprivate(t) lastprivate(t) schedule(static)
+        for (i = 0; i < 4; i++) {
+            t = i;
+            seen[t] += pool_share() == t && pool_shares() == 4;
+            sum += t;
+        }
+    }
+    return !PYCONV_USES_POOL || t != 3 || sum != 6 || !(seen[0] && seen[1] && seen[2] && seen[3]);
+}
+"""
 
 
 class BuildExt(build_ext):
@@ -63,19 +103,52 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         """Probe the compiler, then build."""
         msvc = self.compiler.compiler_type == "msvc"
-        openmp = self.probe_openmp(msvc)
+        openmp = None if msvc else self.probe_pool()
+        if openmp is None:
+            openmp = self.probe_openmp(msvc)
+            self.extensions = [e for e in self.extensions if not e.name.endswith(".workers")]
         for extension in self.extensions:
             isa = next((i for i in ISAS if f".{i.name}." in extension.name), None)
             if msvc:
                 extension.extra_compile_args += ["/O2", *(isa.msvc_flags if isa else ())]
             else:
                 extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
+                if SANITIZERS:
+                    extension.extra_compile_args += SANITIZE
+                    extension.extra_link_args += SANITIZE[:1]
                 if sys.platform == "linux":
-                    extension.extra_link_args += [*HARDEN_LINUX_LINK, *STRIP_LINUX_LINK]
-            if isa and openmp:
+                    extension.extra_link_args += HARDEN_LINUX_LINK
+                    if not (SANITIZERS or DEBUG):
+                        extension.extra_link_args += STRIP_LINUX_LINK
+            if openmp and (isa or extension.name.endswith(".workers")):
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
         super().build_extensions()
+
+    def probe_pool(self) -> tuple[list[str], list[str]] | None:
+        """Return the flags with which OpenMP loops run on pyconv's own threads, or None."""
+        if os.environ.get("PYCONV_POOL") == "0":
+            return None
+        compile_args, link_args = POOL_FLAGS
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(POOL_PROGRAM)
+            try:
+                objects = self.compiler.compile(
+                    [str(source), str(NATIVE / "pool.c")],
+                    output_dir=folder,
+                    include_dirs=[str(NATIVE)],
+                    extra_postargs=["-O2", "-std=gnu11", *compile_args],
+                )
+                self.compiler.link_executable(
+                    objects, "probe", output_dir=folder, extra_postargs=link_args
+                )
+                if not os.environ.get("_PYTHON_HOST_PLATFORM"):  # it names another machine
+                    subprocess.run([str(Path(folder, "probe"))], check=True, timeout=60)
+            except Exception as error:  # noqa: BLE001 - every compiler has its own
+                print(f"pyconv: OpenMP on the compiler's run-time: {error}", file=sys.stderr)
+                return None
+        return POOL_FLAGS
 
     def probe_openmp(self, msvc: bool) -> tuple[list[str], list[str]] | None:
         """Return the flags with which an OpenMP program compiles and links, or None."""
@@ -115,15 +188,20 @@ def sources_of(path: Path) -> set[Path]:
     return found
 
 
-def extension(name: str) -> Extension:
-    """Return the extension of one .pyx of the compiled room."""
+def extension(name: str, *sources: str) -> Extension:
+    """Return the extension of one .pyx of the compiled room, and perhaps of sources in C."""
     source = NATIVE / f"{name.replace('.', '/')}.pyx"
     return Extension(
         f"pyconv._native.{name}",
-        [str(source)],
+        [str(source), *(str(NATIVE / each) for each in sources)],
         depends=sorted(map(str, sources_of(source))),
         include_dirs=[np.get_include(), str(NATIVE)],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        define_macros=[
+            ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+            *([("PYCONV_DEBUG", "1")] if DEBUG else []),
+            *([("PYCONV_PORTABLE", "1")] if PORTABLE else []),
+        ],
+        undef_macros=["NDEBUG"] if DEBUG else [],
     )
 
 
@@ -143,6 +221,9 @@ def built_isas() -> list[str]:
 
 LOOPS = [f"{isa}.{family}" for isa in built_isas() for family in FAMILIES]
 setup(
-    ext_modules=[extension(name) for name in ("cpu", "blas", "layout", *LOOPS)],
+    ext_modules=[
+        extension("workers", "pool.c"),
+        *(extension(name) for name in ("cpu", "blas", "layout", *LOOPS)),
+    ],
     cmdclass={"build_ext": BuildExt},
 )

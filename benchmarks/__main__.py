@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import dashboard, instructions, lenet, regret
+    from benchmarks import busy, cliffs, dashboard, instructions, lenet, regret
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
@@ -62,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     learned.add_argument("--quick", action="store_true", help="one seed")
     learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    busy.add_parser(commands)
+    cliffs.add_parser(commands)
     dashboard.add_parser(commands)
     instructions.add_parser(commands)
     peers_report.add_parser(commands)

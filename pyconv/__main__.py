@@ -1,10 +1,11 @@
 """``python -m pyconv``: the demo, what is in use here, and a filter for files."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pyconv import __version__
 from pyconv.commands import FAILURE, INTERRUPTED, OK, USAGE, CommandError, demo, filtering, info
@@ -25,6 +26,13 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the message and leave."""
         self.exit(USAGE, f"pyconv: error: {message}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse would go on, and succeed, where the output cannot be written.
+        if file is sys.stdout and file is not None:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,29 +58,55 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The arguments; by default those of the process. Without a command they are the demo's.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    top = parser()
-    if not given or (given[0].startswith("--") and given[0] not in ("--help", "--version")):
-        given.insert(0, "demo")
-    arguments = top.parse_args(given)
+    if sys.stdout is None:  # as ``>&-`` leaves it
+        return _fail("there is no standard output", FAILURE)
     try:
-        arguments.run(arguments)
-        sys.stdout.flush()
+        try:
+            _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
     except CommandError as error:
         return _fail(error, error.code)
     except MemoryError as error:
         return _fail(f"out of memory ({error})" if str(error) else "out of memory", FAILURE)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone (``| head``); Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has gone (``| head``), and wants to hear no more
+        _drop_output()
         return FAILURE
+    except UnicodeEncodeError as error:
+        _drop_output()
+        return _fail(
+            f"standard output is {error.encoding}, which cannot show {ascii(error.object)[:200]}; "
+            "PYTHONIOENCODING=utf-8 can",
+            FAILURE,
+        )
+    except OSError as error:
+        _drop_output()
+        return _fail(f"cannot write to standard output ({error.strerror or error})", FAILURE)
     return OK
 
 
+def _run(given: list[str]) -> None:
+    top = parser()
+    if not given or (given[0].startswith("--") and given[0] not in ("--help", "--version")):
+        given.insert(0, "demo")
+    arguments = top.parse_args(given)
+    arguments.run(arguments)
+
+
+def _drop_output() -> None:
+    """Let what is still to be written vanish: Python would complain again as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _fail(message: object, code: int) -> int:
-    print(f"pyconv: error: {message}", file=sys.stderr)
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"pyconv: error: {message}", file=sys.stderr)
     return code
 
 

@@ -98,6 +98,7 @@ def output_shape(
             )
         )
     else:
+        integers(output_padding, n, "output_padding")
         shape = tuple(
             _outputs(size, span, s, low, high, ceil_mode)
             for size, span, s, (low, high) in zip(sizes, spans, strides, pads, strict=True)
@@ -173,6 +174,8 @@ def receptive_field(layers: Iterable[Numbers | Mapping[str, Any]]) -> int | tupl
     >>> arithmetic.receptive_field([{"kernel": (1, 3), "dilation": 2}, {"kernel": 3}])
     (3, 7)
     """
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers={layers!r}: an iterable of layers is allowed")
     described = [_layer(i, layer) for i, layer in enumerate(layers)]
     counts = {len(v) for layer in described for v in layer if not isinstance(v, int)}
     if len(counts) > 1:

@@ -64,7 +64,7 @@ class Explanation:
     >>> import numpy as np
     >>> import pyconv
     >>> w = np.arange(31 * 31, dtype="float32").reshape(31, 31)
-    >>> why = pyconv.explain((512, 512), w % 7, rtol=0)
+    >>> why = pyconv.explain(shape=(512, 512), w=w % 7, rtol=0)
     >>> why.algorithm
     'direct'
     >>> [row.rejected for row in why.candidates if row.algorithm == "fft"]
@@ -89,6 +89,11 @@ class Explanation:
         self.flops = flops
         self.nbytes = nbytes
         self.sums = sums
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the arguments that made it, for copies and pickles."""
+        call = (self._call, self._options, self.candidates, self.flops, self.nbytes, self.sums)
+        return Explanation, call
 
     def __str__(self) -> str:
         """Return the table."""

@@ -70,8 +70,9 @@ def correlate(
         Distance in samples between neighbouring weights.
     dtype : dtype, optional
         Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
-        complex data; integer (or bool) data give exact int64, or uint64 if both are unsigned.
-        float16 is summed in float32. A float result becomes an integer by rounding half to even.
+        complex data; integer (or bool) data give exact int64, or uint64 if one is unsigned and the
+        other unsigned or bool. float16 is summed in float32. A float result becomes an integer by
+        rounding half to even.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.
@@ -245,7 +246,7 @@ def _run(
     problem = prepared.problem
     if out is not None:
         check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
-    if nan_policy != "propagate":
+    if not isinstance(nan_policy, str) or nan_policy != "propagate":
         check_nan(nan_policy, "x", x)
         check_nan(nan_policy, "w", w)
     plan = prepared.settled or prepared.plan(x, w)

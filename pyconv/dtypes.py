@@ -74,18 +74,31 @@ def any_dtype(dtype: npt.DTypeLike, argument: str) -> np.dtype:
         raise TypeError(f"{argument}: {dtype!r} is not a dtype") from error
 
 
+def native_dtype(dtype: np.dtype) -> np.dtype:
+    """Return ``dtype`` in native byte order; a dtype without one, as that of strings, as it is."""
+    try:
+        return dtype.newbyteorder("=")
+    except TypeError:
+        return dtype
+
+
 def supported(dtype: npt.DTypeLike, argument: str) -> np.dtype:
     """Return ``dtype`` in native byte order, or raise TypeError naming ``argument``."""
-    native = any_dtype(dtype, argument).newbyteorder("=")
+    native = native_dtype(any_dtype(dtype, argument))
     if native not in DTYPES:
         raise TypeError(f"{argument} has dtype {native}; allowed are {', '.join(map(str, DTYPES))}")
     return native
 
 
 def natural_dtype(x: np.dtype, w: np.dtype) -> np.dtype:
-    """Return the result dtype of ``x`` and ``w``: exact 64-bit integers, else ``result_type``."""
-    if x.kind in "biu" and w.kind in "biu":
-        return np.dtype(np.uint64 if x.kind == w.kind == "u" else np.int64)
+    """Return the result dtype of ``x`` and ``w``: exact 64-bit integers, else ``result_type``.
+
+    Integers give the dtype of ``np.sum(x * w)``: uint64 if one is unsigned and neither is signed.
+    Only with uint64 beside a signed dtype does NumPy give float64, where sums here stay integers.
+    """
+    kinds = {x.kind, w.kind}
+    if kinds <= set("biu"):
+        return np.dtype(np.uint64 if "u" in kinds and "i" not in kinds else np.int64)
     return np.result_type(x, w)
 
 

@@ -57,11 +57,12 @@ def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanat
 
 
 def explain(
-    x: npt.ArrayLike | tuple[int, ...],
-    w: npt.ArrayLike,
+    x: npt.ArrayLike | None = None,
+    w: npt.ArrayLike | None = None,
     mode: str | Sequence[tuple[int, int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
+    shape: int | Sequence[int] | None = None,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
@@ -81,17 +82,19 @@ def explain(
 
     Parameters
     ----------
-    x : tuple of int or array_like
-        The array of the call, or its shape. Integers wider than 16 bits are looked at, because
-        their values decide in which dtype they are summed; a shape stands for zeros.
+    x : array_like, optional
+        The array of the call. Integers wider than 16 bits are looked at, because their values
+        decide in which dtype they are summed; a shape stands for zeros.
     w : array_like
         Kernel of 1, 2 or 3 dimensions.
     mode, boundary
         As for `correlate`.
+    shape : int or sequence of int, optional
+        The shape of the array, in place of `x`.
     flip : bool, optional
         False explains `correlate`, True `convolve`.
     x_dtype : dtype, optional
-        The dtype of the array, where `x` is a shape. By default that of `w`.
+        The dtype of the array, with `shape`. By default that of `w`.
     fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
     method, rtol, max_memory
@@ -115,7 +118,8 @@ def explain(
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> print(pyconv.explain((512, 512), np.random.default_rng(0).random((31, 31), "float32")))
+    >>> w = np.random.default_rng(0).random((31, 31), "float32")
+    >>> print(pyconv.explain(shape=(512, 512), w=w))
     x (512, 512) float32, w (31, 31) float32 -> (482, 482) float32, summed in float32
     by definition 447 Mflop; arrays 1.98 MB; max_memory 268 MB; rtol None; method 'auto'
     <BLANKLINE>
@@ -128,6 +132,6 @@ def explain(
         bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
-    weights = plain_array(w, "w")
-    source = array_like(x, x_dtype, weights)
+    given, weights = array_like(x, shape, x_dtype, w)
+    source = plain_array(given, "x")
     return explanation_of(prepare(source, weights, options), source, weights)

@@ -6,7 +6,6 @@ along the axes that are filtered; all others (channels, time, batches) are left 
 has the shape of the source.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial, reduce
@@ -26,6 +25,8 @@ from pyconv.dtypes import (
 )
 from pyconv.kernels import EVERY, KERNELS, Number
 from pyconv.means import rounded_means
+from pyconv.passes import Filter, Wanted, filtered
+from pyconv.passes import means as box_means
 from pyconv.planning import plan_for
 from pyconv.problem import boundary_names, integer, several, spatial_axes
 from pyconv.results import check_out, empty, plain_array, writable_in_place
@@ -59,10 +60,8 @@ Boundary = str | Sequence[str]
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
 
-#: Larger kernels of three dimensions take longer to be taken apart than to be applied by axes.
-MOST_PRODUCTS = 2**16
-#: From here on it takes less time to look for NaN than to sum every product of a kernel.
-MANY_PRODUCTS = 2**10
+#: More directions are told apart by no picture.
+MAX_ORIENTATIONS = 2**12
 
 OPERATORS = ("gaussian", *(name for name, row in KERNELS.items() if row.direction))
 
@@ -156,7 +155,7 @@ def gaussian(
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
     rows = kernels.gaussian_rows(sigma, order, call.n, truncate, radius)
-    return call.separable(rows, mean=not np.any(order))
+    return call.products([rows], mean=not np.any(order))
 
 
 def box(
@@ -423,7 +422,7 @@ def sobel(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.sobel(call.position(axis), call.n))
+    return call.products([kernels.difference_rows("sobel", call.position(axis), call.n)])
 
 
 def prewitt(
@@ -476,7 +475,7 @@ def prewitt(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.prewitt(call.position(axis), call.n))
+    return call.products([kernels.difference_rows("prewitt", call.position(axis), call.n)])
 
 
 def scharr(
@@ -529,7 +528,7 @@ def scharr(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.scharr(call.position(axis), call.n))
+    return call.products([kernels.difference_rows("scharr", call.position(axis), call.n)])
 
 
 def roberts(
@@ -638,7 +637,8 @@ def gradient_magnitude(
            [3.2, 4.2, 4. ],
            [4. , 4. , 0. ]], dtype=float32)
     """
-    if operator not in OPERATORS:
+    word: object = operator
+    if not isinstance(word, str) or word not in OPERATORS:
         raise ValueError(f"operator={operator!r} is unknown; allowed are {', '.join(OPERATORS)}")
     if (operator == "gaussian") != (sigma is not None):
         raise ValueError(f"sigma={sigma!r}: operator='gaussian' needs it, and no other has it")
@@ -646,14 +646,18 @@ def gradient_magnitude(
     call = _Call(x, axes, EVERY if sigma is not None else KERNELS[operator].ndims, options)
     result = call.real_dtype()
     if sigma is None:
-        row = KERNELS[operator]
-        size = {"ndim": call.n} if row.direction == "axis" else {}
-        made = [row.make(**size, **direction) for direction in row.directions(call.n)]
-        parts = [partial(_Call.once, w=w) for w in made]
+        parts = (
+            [partial(_Call.once, w=kernels.roberts(diagonal)) for diagonal in range(2)]
+            if operator == "roberts"
+            else [
+                partial(_Call.products, terms=[kernels.difference_rows(operator, axis, call.n)])
+                for axis in range(call.n)
+            ]
+        )
     else:
         orders = np.eye(call.n, dtype=int).tolist()
         factors = [kernels.gaussian_rows(sigma, order, call.n) for order in orders]
-        parts = [partial(_Call.separable, rows=rows) for rows in factors]
+        parts = [partial(_Call.products, terms=[rows]) for rows in factors]
     y = call.destination(call.x.shape, result)
     return call.returned(call.root_of_squares(parts, y))
 
@@ -708,7 +712,7 @@ def laplace(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.laplace(call.n, diagonals=diagonals))
+    return call.products(kernels.laplace_terms(call.n, diagonals=diagonals))
 
 
 def edge(
@@ -757,7 +761,7 @@ def edge(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.edge(call.n))
+    return call.products(kernels.laplace_terms(call.n, diagonals=True, sign=-1))
 
 
 def log(
@@ -810,7 +814,7 @@ def log(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.log(sigma, ndim=call.n, truncate=truncate))
+    return call.products(kernels.log_terms(sigma, call.n, truncate))
 
 
 def dog(
@@ -865,7 +869,7 @@ def dog(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.dog(sigma, wider, ndim=call.n, truncate=truncate))
+    return call.products(kernels.dog_terms(sigma, wider, call.n, truncate))
 
 
 # ---- sharpening ------------------------------------------------------------------------------
@@ -921,7 +925,7 @@ def sharpen(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.sharpen(call.n, diagonals=diagonals))
+    return call.products(kernels.sharpen_terms(call.n, diagonals=diagonals))
 
 
 def unsharp(
@@ -976,7 +980,7 @@ def unsharp(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    return call.once(kernels.unsharp(sigma, amount, ndim=call.n, truncate=truncate))
+    return call.products(kernels.unsharp_terms(sigma, amount, call.n, truncate))
 
 
 def emboss(
@@ -1162,7 +1166,9 @@ def gabor_bank(
     options = Options(boundary, fill_value, dtype, "raise", out, rtol, workers)
     call = _Call(x, axes, (2,), options)
     result = call.real_dtype()
-    waves, angles = _sequence(wavelengths, "wavelengths"), _half_circle(orientations)
+    waves = [kernels.wave_length(w, "wavelengths") for w in _sequence(wavelengths, "wavelengths")]
+    angles = [kernels.number_of(a, "orientations") for a in _half_circle(orientations)]
+    kernels.number_of(phase, "phase")
     phases = (phase, phase - np.pi / 2) if energy else (phase,)
     bank = [
         [partial(_Call.once, w=kernels.gabor(wave, angle, None, aspect, p)) for p in phases]
@@ -1193,8 +1199,8 @@ def _half_circle(orientations: Any) -> tuple[Any, ...]:
     if several(orientations) is not None:
         return _sequence(orientations, "orientations")
     count = integer(orientations, "orientations")
-    if count < 1:
-        raise ValueError(f"orientations={orientations!r}: at least one is needed")
+    if not 1 <= count <= MAX_ORIENTATIONS:
+        raise ValueError(f"orientations={orientations!r}: from 1 to {MAX_ORIENTATIONS} are allowed")
     return tuple((np.pi * np.arange(count) / count).tolist())
 
 
@@ -1247,28 +1253,80 @@ class _Call:
 
     # ---- one kernel
 
-    def separable(self, rows: Sequence[Array], mean: bool = False) -> Array:
-        """Return the result of a kernel given by its factors along the axes.
+    def products(self, terms: Sequence[Sequence[Array]], mean: bool = False) -> Array:
+        """Return the result of a sum of product kernels, given by their factors along the axes.
 
-        The engine takes a kernel apart by itself, but for large ones in three dimensions, which
-        take longer to be taken apart than passes along each axis; or if there are NaN, for which
-        it sums every product. Passes are no plain sum, so that an error that is granted is held
-        against one call.
+        Real sums go along one axis after the other (`passes`). Exact ones, and an error that is
+        granted, which is one of one call, are those of one kernel.
         """
-        return self._result(*self._product(rows), mean)
+        whole = all(is_integer(row.dtype) for rows in terms for row in rows)
+        if self.options.rtol is not None or (whole and is_integer(self.x.dtype)):
+            for rows in terms:
+                kernels.check_all(rows, f"rtol={self.options.rtol!r}")
+            return self.once(kernels.summed(terms), mean)
+        return self._result(partial(self._passes, terms), partial(kernels.summed, terms), mean)
 
     def means(self, rows: Sequence[Array]) -> Array:
         """Return the means of boxes that are given by their weights along the axes."""
-        run, kernel = self._product(rows)
-        return self._result(partial(self._means, tuple(map(len, rows)), run), kernel, mean=True)
-
-    def _product(self, rows: Sequence[Array]) -> tuple[Callable[..., Array], Callable[[], Array]]:
-        """Return what runs a product of factors, and what makes its kernel."""
-        if self.n < 3 or self.options.rtol is not None or not self._is_better_in_passes(rows):
+        size = tuple(map(len, rows))
+        run = partial(self._boxes, size)
+        if self.options.rtol is not None:
+            kernels.check_all(rows, f"rtol={self.options.rtol!r}")
             w = self._weights(kernels.outer(rows))
-            return partial(_correlated, self.x, w, self.axes), lambda: w
-        rows = [self._weights(row) for row in rows]
-        return partial(self._passes, rows), partial(kernels.outer, rows)
+            run = partial(_correlated, self.x, w, self.axes)
+        return self._result(
+            partial(self._means, size, run), partial(kernels.outer, rows), mean=True
+        )
+
+    def _passes(
+        self, terms: Sequence[Sequence[Array]], options: Options, rounded: Array | None = None
+    ) -> Array:
+        what = self._filter(terms, [len(row) // 2 for row in terms[0]], options)
+        return self._filtered(partial(filtered, self.x, what), options, rounded)
+
+    def _boxes(
+        self, size: tuple[int, ...], options: Options, rounded: Array | None = None
+    ) -> Array:
+        what = self._filter([], [n // 2 for n in size], options)
+        return self._filtered(partial(box_means, self.x, size, what), options, rounded)
+
+    def _filter(
+        self, terms: Sequence[Sequence[Array]], lows: Sequence[int], options: Options
+    ) -> Filter:
+        boundaries = boundary_names(options.boundary, self.n, options.fill_value)
+        return Filter(
+            tuple(tuple(row.astype(np.float64, copy=False) for row in rows) for rows in terms),
+            self.axes,
+            tuple(lows),
+            boundaries,
+            options.fill_value,
+        )
+
+    def _filtered(
+        self, run: Callable[..., Array], options: Options, rounded: Array | None
+    ) -> Array:
+        """Return what ``run`` writes to an array that it may write to."""
+        result = None if options.dtype is None else np.dtype(options.dtype)
+        wanted = Wanted(self._sums_of_real_weights(), result, options.overflow)
+        if rounded is not None:
+            return run(wanted._replace(result=None), rounded, options.workers)
+        out = options.out
+        if out is None:
+            return run(wanted, None, options.workers)
+        check_out(
+            out, self.x.shape, self._result_dtype(options), "; pass dtype= for another result"
+        )
+        in_place = writable_in_place(out, self.x)
+        y = run(wanted, out if in_place else None, options.workers)
+        if y is not out:
+            out[...] = y
+        return out
+
+    def _result_dtype(self, options: Options) -> np.dtype:
+        """Return the dtype of real sums."""
+        if options.dtype is not None:
+            return np.dtype(options.dtype)
+        return np.result_type(self.x.dtype, np.float32)
 
     def _means(
         self,
@@ -1291,42 +1349,21 @@ class _Call:
             return rounded
         return run(options, rounded)
 
-    def _is_better_in_passes(self, rows: Sequence[Array]) -> bool:
-        products = math.prod(len(row) for row in rows)
-        if products <= MANY_PRODUCTS or self.x.dtype.kind not in "fc":
-            return products > MOST_PRODUCTS
-        with np.errstate(all="ignore"):  # where it overflows passes are as right
-            return products > MOST_PRODUCTS or not np.isfinite(self.x.sum())
-
     def once(self, w: Array, mean: bool = False) -> Array:
         """Return the result of one kernel; that of a ``mean`` lies among the samples."""
         w = self._weights(w)
         return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
 
-    def _passes(
-        self, rows: Sequence[Array], options: Options, rounded: Array | None = None
-    ) -> Array:
-        boundaries = boundary_names(options.boundary, self.n, options.fill_value)
-        y, fill_value = self.x, options.fill_value
-        for i in (2, 1, 0):
-            last = options if i == 0 else options._replace(dtype=None, out=None)
-            y = _correlated(
-                y,
-                rows[i],
-                self.axes[i],
-                last._replace(boundary=boundaries[i], fill_value=fill_value),
-                rounded if i == 0 else None,
-            )
-            # What lies outside along the next axis has been filtered along this one.
-            fill_value = fill_value * rows[i].sum().item()
-        return y
-
     def _weights(self, w: Array) -> Array:
         """Return ``w`` in the dtype in which products are summed: integers stay exact."""
         if is_integer(w.dtype) and is_integer(self.x.dtype):
             return w
+        return w.astype(self._sums_of_real_weights())
+
+    def _sums_of_real_weights(self) -> np.dtype:
+        """Return the dtype of weights that are not whole, or of samples that are not."""
         sums = np.result_type(self.x.dtype, np.float32, self._real_part(self.options.dtype))
-        return w.astype(np.zeros((), sums).real.dtype)
+        return np.zeros((), sums).real.dtype
 
     @staticmethod
     def _real_part(dtype: Any) -> np.dtype:
@@ -1340,8 +1377,9 @@ class _Call:
         """
         options = self.options
         dtype: Any = options.dtype
-        if dtype is None and self.x.dtype == np.float16:
-            return run(options._replace(dtype=self.x.dtype))
+        half = np.dtype(np.float16)
+        if dtype is None and self.x.dtype.newbyteorder("=") == half:
+            return run(options._replace(dtype=half))
         if dtype is None or not is_integer(dtype) or self.x.dtype.kind == "c":
             return run(options)
         if mean and options.overflow == "raise" and self._holds_samples(dtype):
@@ -1375,7 +1413,7 @@ class _Call:
             raise TypeError(f"x has dtype {self.x.dtype}; real dtypes are allowed")
         dtype: Any = self.options.dtype
         if dtype is None:
-            half = self.x.dtype == np.float16
+            half = self.x.dtype.newbyteorder("=") == np.float16
             return np.dtype(np.float16) if half else np.result_type(self.x.dtype, np.float32)
         if dtype.kind != "f":
             raise TypeError(f"dtype={dtype}: floating-point dtypes are allowed")

@@ -42,6 +42,8 @@ Number = float | Sequence[float]
 
 #: A kernel of more weights than this is a slip of the keyboard, not a filter.
 MAX_WEIGHTS = 2**24
+#: Derivatives of a higher order are of no use in float64.
+MAX_ORDER = 64
 #: The second Gaussian of a difference, as wide as comes nearest to a Laplacian of Gaussian while
 #: passing half of its band (Marr and Hildreth 1980, appendix B).
 DOG_RATIO = 1.6
@@ -124,14 +126,18 @@ def gaussian_rows(
     ndim: int,
     truncate: float = 4.0,
     radius: int | Sequence[int] | None = None,
+    given: str | None = None,
 ) -> list[Array]:
-    """Return the factors of a Gaussian, one for each axis."""
+    """Return the factors of a Gaussian, one for each axis; ``given`` says what gave its sigma."""
     sigmas = _positive(sigma, ndim, "sigma")
     orders = _at_least(0, order, ndim, "order")
+    if max(orders) > MAX_ORDER:
+        raise ValueError(f"order={order!r}: integers of at most {MAX_ORDER} are allowed")
     cut = _positive_number(truncate, "truncate")
     if radius is None:
+        said = f" with truncate={truncate!r}" if truncate != 4 else ""
         taps = max(2 * min(cut * s + 0.5, MAX_WEIGHTS) + 1 for s in sigmas)
-        check_weights(taps, 1, f"sigma={sigma!r}")
+        check_weights(taps, 1, (given or f"sigma={sigma!r}") + said)
         radii = tuple(int(cut * s + 0.5) for s in sigmas)
     else:
         radii = _at_least(0, radius, ndim, "radius")
@@ -139,14 +145,23 @@ def gaussian_rows(
     return [_gaussian_row(*axis) for axis in zip(sigmas, orders, radii, strict=True)]
 
 
+@functools.lru_cache(maxsize=64)
 def _gaussian_row(sigma: float, order: int, radius: int) -> Array:
-    t = np.arange(-radius, radius + 1) / sigma
-    row: Array = np.exp(-0.5 * t**2)
-    row /= row.sum()
-    before, hermite = np.zeros_like(t), np.ones_like(t)
-    for k in range(order):
-        before, hermite = hermite, t * hermite - k * before
-    return row * hermite / sigma**order
+    with np.errstate(all="ignore"):  # far from the centre of a narrow one all is zero
+        t = np.arange(-radius, radius + 1) / sigma
+        row: Array = np.exp(-0.5 * t**2)
+        row /= row.sum()
+        before, hermite = np.zeros_like(t), np.ones_like(t)
+        for k in range(order):
+            before, hermite = hermite, t * hermite - k * before
+        row = np.where(row == 0, 0, row * hermite / np.float64(sigma) ** order)
+    if not np.isfinite(row).all():
+        raise ValueError(
+            f"sigma={sigma!r}: the weights of the derivative of order {order} would leave the "
+            "range of float64; a wider Gaussian is allowed"
+        )
+    row.flags.writeable = False
+    return row
 
 
 def box(
@@ -186,7 +201,7 @@ def box(
     array([[0.25, 0.25],
            [0.25, 0.25]])
     """
-    rows = box_rows(size, _dimensions(ndim, size))
+    rows = box_rows(size, _dimensions(ndim, size, "size"))
     check_all(rows, f"size={size!r}")
     return typed(outer(rows), dtype)
 
@@ -326,7 +341,7 @@ def motion(length: float, orientation: float = 0.0, *, dtype: npt.DTypeLike = np
            [0.  , 0.  , 0.26]])
     """
     half = 0.5 * _positive_number(length, "length")
-    angle = _number(orientation, "orientation")
+    angle = number_of(orientation, "orientation")
     check_weights(2 * min(half, MAX_WEIGHTS) + 1, 2, f"length={length!r}")
     along = np.array([math.sin(angle), math.cos(angle)])
     radii = [max(0, math.ceil(half * abs(d) - 0.5 - NO_LENGTH)) for d in along]
@@ -338,6 +353,8 @@ def motion(length: float, orientation: float = 0.0, *, dtype: npt.DTypeLike = np
     lengths, middles = np.diff(t), (t[1:] + t[:-1]) / 2
     pieces = lengths > NO_LENGTH
     where = np.rint(np.outer(along, middles[pieces])).astype(int)
+    if not pieces.any():  # a point
+        w[...] = 1
     np.add.at(w, (where[0] + radii[0], where[1] + radii[1]), lengths[pieces])
     return typed(w / w.sum(), dtype)
 
@@ -472,8 +489,12 @@ def _difference(name: str, axis: int, ndim: int, dtype: npt.DTypeLike) -> Array:
     where = integer(axis, "axis")
     if not -n <= where < n:
         raise ValueError(f"axis={axis!r}: a kernel of {n} dimensions has axes {-n} to {n - 1}")
-    rows = [(-1, 0, 1) if a == where % n else SMOOTHERS[name] for a in range(n)]
-    return typed(outer(rows), dtype)
+    return typed(outer(difference_rows(name, where % n, n)), dtype)
+
+
+def difference_rows(name: str, axis: int, ndim: int) -> list[Array]:
+    """Return the factors of a central difference along one axis, smoothed along the others."""
+    return [np.array((-1, 0, 1) if a == axis else SMOOTHERS[name]) for a in range(ndim)]
 
 
 def roberts(diagonal: int = 0, *, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -564,8 +585,29 @@ def laplace(ndim: int = 2, *, diagonals: bool = False, dtype: npt.DTypeLike = np
     n = _ndim(ndim)
     if diagonals:
         return typed(1 - 3**n * _impulse(n), dtype)
-    second = [outer([(1, -2, 1) if b == a else (0, 1, 0) for b in range(n)]) for a in range(n)]
-    return typed(np.sum(second, axis=0), dtype)
+    return typed(np.sum([outer(rows) for rows in laplace_terms(n)], axis=0), dtype)
+
+
+def laplace_terms(ndim: int, *, diagonals: bool = False, sign: int = 1) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `laplace`, or its negative.
+
+    Each has a second difference, which is exactly 0 where samples are equal: with B = 1 1 1 and
+    D = 1 −2 1, B ⊗ B − 9 δ ⊗ δ = D ⊗ B + 3 δ ⊗ D.
+    """
+    second, sample, three = (np.array(row) for row in ((1, -2, 1), (0, 1, 0), (1, 1, 1)))
+    terms = []
+    for axis in range(ndim):
+        scale = sign * 3**axis if diagonals else sign
+        behind = three if diagonals else sample
+        rows = [sample] * axis + [scale * second] + [behind] * (ndim - axis - 1)
+        terms.append(rows)
+    return terms
+
+
+def sharpen_terms(ndim: int, *, diagonals: bool = False) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `sharpen`."""
+    sample = [np.array((0, 1, 0))] * ndim
+    return [sample, *laplace_terms(ndim, diagonals=diagonals, sign=-1)]
 
 
 def log(
@@ -627,6 +669,19 @@ def log(
     return typed(w, dtype)
 
 
+def log_terms(sigma: Number, ndim: int, truncate: float = 4.0) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `log`."""
+    plain = gaussian_rows(sigma, 0, ndim, truncate)
+    terms = []
+    for axis in range(ndim):
+        orders = [2 if a == axis else 0 for a in range(ndim)]
+        rows = gaussian_rows(sigma, orders, ndim, truncate)
+        # Of a product with rows that sum to 1, what it sums to is what this row sums to.
+        rows[axis] = rows[axis] - rows[axis].sum() * plain[axis]
+        terms.append(rows)
+    return terms
+
+
 def dog(
     sigma: Number,
     wider: Number | None = None,
@@ -674,14 +729,31 @@ def dog(
     array([-0.05, -0.14,  0.38, -0.14, -0.05])
     """
     n = _dimensions(ndim, sigma)
-    narrow = _positive(sigma, n, "sigma")
-    wide = [DOG_RATIO * s for s in narrow] if wider is None else _positive(wider, n, "wider")
+    inside, outside = _two_gaussians(sigma, wider, n, truncate)
+    check_all(outside, f"sigma={sigma!r}" if wider is None else f"wider={wider!r}")
+    return typed(outer(inside) - outer(outside), dtype)
+
+
+def dog_terms(
+    sigma: Number, wider: Number | None, ndim: int, truncate: float = 4.0
+) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `dog`."""
+    inside, outside = _two_gaussians(sigma, wider, ndim, truncate)
+    return [inside, [-outside[0], *outside[1:]]]
+
+
+def _two_gaussians(
+    sigma: Number, wider: Number | None, ndim: int, truncate: float
+) -> tuple[list[Array], list[Array]]:
+    """Return the factors of a narrow Gaussian and of a wide one, of as many taps."""
+    narrow = _positive(sigma, ndim, "sigma")
+    wide = [DOG_RATIO * s for s in narrow] if wider is None else _positive(wider, ndim, "wider")
     if not all(a < b for a, b in zip(narrow, wide, strict=True)):
         raise ValueError(f"wider={wider!r}: more than sigma={sigma!r} is allowed")
-    outside = gaussian_rows(wide, 0, n, truncate)
-    check_all(outside, f"wider={wide!r}")
-    inside = gaussian_rows(narrow, 0, n, truncate, [len(row) // 2 for row in outside])
-    return typed(outer(inside) - outer(outside), dtype)
+    given = f"sigma={sigma!r}" if wider is None else f"wider={wider!r}"
+    outside = gaussian_rows(tuple(wide), 0, ndim, truncate, given=given)
+    radii = [len(row) // 2 for row in outside]
+    return gaussian_rows(narrow, 0, ndim, truncate, radii), outside
 
 
 def edge(ndim: int = 2, *, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -812,12 +884,22 @@ def unsharp(
     array([-0.11, -0.49,  2.19, -0.49, -0.11])
     """
     n = _dimensions(ndim, sigma)
-    a = _number(amount, "amount")
+    a = number_of(amount, "amount")
     rows = gaussian_rows(sigma, 0, n, truncate)
     check_all(rows, f"sigma={sigma!r}")
     w = -a * outer(rows)
     w[tuple(k // 2 for k in w.shape)] += 1 + a
     return typed(w, dtype)
+
+
+def unsharp_terms(
+    sigma: Number, amount: float, ndim: int, truncate: float = 4.0
+) -> list[list[Array]]:
+    """Return the factors of the products whose sum is `unsharp`."""
+    a = number_of(amount, "amount")
+    rows = gaussian_rows(sigma, 0, ndim, truncate)
+    sample = [(np.arange(len(row)) == len(row) // 2).astype(np.float64) for row in rows]
+    return [[(1 + a) * sample[0], *sample[1:]], [-a * rows[0], *rows[1:]]]
 
 
 def emboss(*, dtype: npt.DTypeLike = np.int64) -> Array:
@@ -924,10 +1006,8 @@ def gabor(
     (45, 33)
     """
     n = _ndim(ndim, (1, 2))
-    wave = _number(wavelength, "wavelength")
-    if not wave >= 2:
-        raise ValueError(f"wavelength={wavelength!r}: numbers of at least 2 samples are allowed")
-    theta, psi = _number(orientation, "orientation"), _number(phase, "phase")
+    wave = wave_length(wavelength, "wavelength")
+    theta, psi = number_of(orientation, "orientation"), number_of(phase, "phase")
     if n == 1 and theta != 0:
         raise ValueError(f"orientation={orientation!r}: 0 is allowed where ndim=1")
     width = _positive_number(OCTAVE * wave if sigma is None else sigma, "sigma")
@@ -937,12 +1017,23 @@ def gabor(
         cos, sin = math.cos(theta), math.sin(theta)
         ends = (math.hypot(width * sin, width / gamma * cos),
                 math.hypot(width * cos, width / gamma * sin))  # fmt: skip
-        check_weights(2 * min(cut * max(ends[2 - n :]), MAX_WEIGHTS) + 1, n, f"sigma={width!r}")
+        given = f"a wavelength of {wave}" if sigma is None else f"sigma={sigma!r}"
+        given += f" with an aspect of {gamma}" if gamma != 1 else ""
+        given += f" with truncate={truncate!r}" if truncate != 3 else ""
+        check_weights(2 * min(cut * max(ends[2 - n :]), MAX_WEIGHTS) + 1, n, given)
         radii = tuple(int(cut * end + 0.5) for end in ends[2 - n :])
     else:
         radii = _at_least(0, radius, n, "radius")
         check_weights(2 * max(radii) + 1, n, f"radius={radius!r}")
     return typed(_gabor(radii, wave, theta, width, gamma, psi, zero_mean), dtype)
+
+
+def wave_length(value: object, argument: str) -> float:
+    """Return a wavelength that samples can show."""
+    wave = number_of(value, argument)
+    if not wave >= 2:
+        raise ValueError(f"{argument}={value!r}: numbers of at least 2 samples are allowed")
+    return wave
 
 
 def _gabor(
@@ -958,7 +1049,8 @@ def _gabor(
     y = rest[0] if rest else np.zeros_like(x)
     along = x * math.cos(theta) + y * math.sin(theta)
     across = y * math.cos(theta) - x * math.sin(theta)
-    g = np.exp(-0.5 * (along**2 + (gamma * across) ** 2) / sigma**2)
+    with np.errstate(over="ignore"):  # far from the centre of a narrow one all is zero
+        g = np.exp(-0.5 * ((along / sigma) ** 2 + (gamma * across / sigma) ** 2))
     g /= g.sum()
     w: Array = g * np.cos(2 * math.pi * along / wavelength + psi)
     return w - w.sum() * g if zero_mean else w
@@ -969,7 +1061,14 @@ def _gabor(
 
 def outer(rows: Sequence[npt.ArrayLike]) -> Array:
     """Return the kernel whose factors along its axes are ``rows``."""
-    return functools.reduce(np.multiply.outer, map(np.asarray, rows))
+    first, *others = rows
+    return functools.reduce(np.multiply.outer, map(np.asarray, others), np.array(first))
+
+
+def summed(terms: Sequence[Sequence[npt.ArrayLike]]) -> Array:
+    """Return the kernel that is the sum of products, each given by its factors."""
+    total: Array = functools.reduce(np.add, map(outer, terms))
+    return total
 
 
 def _impulse(ndim: int) -> Array:
@@ -1001,8 +1100,8 @@ def check_weights(taps: float, ndim: int, argument: str) -> None:
     """Refuse kernels that nobody has meant."""
     if taps**ndim > MAX_WEIGHTS:
         raise ValueError(
-            f"{argument} needs a kernel of about {taps:.0f} weights along each of {ndim} axes; "
-            f"at most {MAX_WEIGHTS} in all are allowed"
+            f"{argument} needs a kernel of about {min(taps, 2**62):.0f} weights along each of "
+            f"{ndim} axes; at most {MAX_WEIGHTS} in all are allowed"
         )
 
 
@@ -1023,27 +1122,36 @@ def _ndim(ndim: object, allowed: Sequence[int] = (1, 2, 3)) -> int:
     return number
 
 
-def _dimensions(ndim: int | None, parameter: object) -> int:
+def _dimensions(ndim: int | None, parameter: object, argument: str = "sigma") -> int:
     """Return how many axes a kernel has whose parameter may be one for each."""
     if ndim is not None:
         return _ndim(ndim)
     given = several(parameter)
+    if given is not None and not 1 <= len(given) <= 3:
+        raise ValueError(
+            f"{argument}={parameter!r}: one number, or one each for 1 to 3 axes, is allowed"
+        )
     return 2 if given is None else _ndim(len(given))
 
 
-def _number(value: object, argument: str) -> float:
+def number_of(value: object, argument: str) -> float:
     """Return a finite real number."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, bool | np.bool) or not isinstance(value, int | float | np.number):
         raise TypeError(f"{argument}={value!r}: a number is allowed")
-    if isinstance(value, np.complexfloating) or not math.isfinite(value):
-        raise ValueError(f"{argument}={value!r}: a finite number is allowed")
-    return float(value)
+    try:
+        if not isinstance(value, np.complexfloating) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{argument} is an integer beyond the range of float64; a finite number is allowed"
+        ) from None
+    raise ValueError(f"{argument}={value!r}: a finite number is allowed")
 
 
 def _positive_number(value: object, argument: str) -> float:
-    number = _number(value, argument)
+    number = number_of(value, argument)
     if not number > 0:
         raise ValueError(f"{argument}={value!r}: a positive number is allowed")
     return number
@@ -1057,7 +1165,7 @@ def _positive(value: object, n: int, argument: str) -> tuple[float, ...]:
             f"{argument}={value!r} has {len(given)} entries; allowed are one number or one for "
             f"each of {n} axes"
         )
-    numbers = tuple(_number(v, argument) for v in given or (value,) * n)
+    numbers = tuple(number_of(v, argument) for v in given or (value,) * n)
     if not min(numbers) > 0:
         raise ValueError(f"{argument}={value!r}: positive numbers are allowed")
     return numbers

@@ -116,7 +116,8 @@ def xcorr(
         raise ValueError("b_mask is given, but b is not; mask is for both then")
     x, x_missing = _split(a, mask, "a", "mask")
     w, w_missing = (x, x_missing) if b is None else _split(b, b_mask, "b", "b_mask")
-    if normalize not in (None, *SCALES, "normalized"):
+    known = normalize is None or isinstance(normalize, str)
+    if not known or normalize not in (None, *SCALES, "normalized"):
         raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
     where = integer(axis, "axis")
     for name, array in (("a", x), ("b", w)):

@@ -1,6 +1,13 @@
-"""From a layer's problem to a plan: choose the algorithm of least cost, bind it, keep it."""
+"""From a layer's problem to a plan: choose the algorithm of least cost, bind it, keep it.
+
+What is computed of an image, to the bit, follows from the shape of one image alone, not from how
+many there are: the algorithm is the one that costs least for a single image, and images that
+Winograd's transforms spoil, which hold a NaN, are summed again by themselves.
+"""
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +55,27 @@ class LayerPlan:
             stands = self.bound.run(x, w, bias, y, count)
         if not stands:
             weights = w if isinstance(w, np.ndarray) else w.plain
-            layer_plan(self.problem, _plain_method(self.problem)).run(x, weights, bias, y, workers)
+            method = _plain_method(self.problem)
+            for start, stop in _runs_of_spoilt(y):
+                plan = layer_plan(replace(self.problem, batch=stop - start), method)
+                plan.run(x[start:stop], weights, bias, y[start:stop], workers)
+
+
+def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield first and end of the runs of images that hold a NaN or an infinity."""
+    if len(y) == 1:  # it may not have been finished
+        yield 0, 1
+        return
+    start = None
+    for n, image in enumerate(y):
+        spoilt = not all(np.isfinite(channel).all() for channel in image)
+        if spoilt and start is None:
+            start = n
+        elif not spoilt and start is not None:
+            yield start, n
+            start = None
+    if start is not None:
+        yield start, len(y)
 
 
 class WeightGradientPlan:
@@ -85,7 +112,8 @@ def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> 
     if method == "auto":
         WISDOM.known()  # the rates that costs are made of may be among it
         able = [a for a in algorithms if a.rejects(problem) is None]
-        return min(able, key=lambda a: a.cost(problem, MACHINE))
+        image = replace(problem, batch=1)
+        return min(able, key=lambda a: a.cost(image, MACHINE))
     named = [a for a in algorithms if a.name == method]
     if not named:
         allowed = ", ".join(("auto", *(a.name for a in algorithms)))

@@ -28,18 +28,36 @@ class Machine:
     copy_bytes_per_second: float = 13e9
     #: NumPy's gather, product and sum of one tap of one output.
     numpy_seconds_per_product: float = 3e-9
-    #: A thread is worth waking for this much work. Waking takes six microseconds, and a layer of 77
-    #: took 51 on two; but where the CPUs are busy with something else, the others wait for
-    #: a thread for milliseconds.
-    seconds_per_thread: float = 40e-6
+    #: A thread is worth waking for this much work. To wake one that sleeps took 20 microseconds,
+    #: and beside a busy process two threads had gained nothing on calls of less than 0.2 ms.
+    seconds_per_thread: float = 100e-6
 
     def take(self, rates: Mapping[str, float]) -> None:
         """Take these rates from now on; those that are not given return to their defaults."""
-        for name, default in asdict(Machine()).items():
+        for name, default in _DEFAULTS.items():
             setattr(self, name, float(rates.get(name, default)))
 
 
 MACHINE = Machine()
+
+_DEFAULTS = asdict(Machine())
+#: Machines are no more than so many times faster or slower than the defaults say.
+_MOST_TIMES = 1e6
+
+
+def are_plausible(rates: object) -> bool:
+    """Return whether these are rates by name, each one that a machine could have.
+
+    A file may hold anything: predictions by an extreme number would overflow in every call.
+    """
+    return isinstance(rates, dict) and all(
+        type(rate) in (int, float)
+        and (
+            name not in _DEFAULTS
+            or _DEFAULTS[name] / _MOST_TIMES <= rate <= _DEFAULTS[name] * _MOST_TIMES
+        )
+        for name, rate in rates.items()
+    )
 
 
 def cpu_name() -> str:

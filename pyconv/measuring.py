@@ -5,10 +5,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
+from pyconv.files import file_path
 from pyconv.machine import MACHINE, Machine
 from pyconv.planning import WISDOM, clear_cache, machine_key, plan_for
 from pyconv.threads import available_cpus
@@ -18,8 +18,9 @@ from pyconv.wisdom import add
 SECONDS, LEAST = 4e-3, 3
 #: A copy is larger than the last cache of most processors.
 COPY_BYTES = 24 << 20
-#: A thread is woken for so many times the work that waking it costs, within these limits.
-WORTH, FEWEST_SECONDS, MOST_SECONDS = 20, 20e-6, 2e-3
+#: A thread is woken for so many times the work that waking it costs, within these limits: here it
+#: is awake mostly, and a caller that needs no help shows no cost.
+WORTH, FEWEST_SECONDS, MOST_SECONDS = 20, 100e-6, 2e-3
 
 #: Rate → the method and the problem that it is measured by, shapes of x and w, and the seconds
 #: that these took on one thread where the defaults were found (Zen 4, AVX-512). The defaults make
@@ -68,6 +69,7 @@ def tune_machine(path: str | os.PathLike[str] | None = None) -> dict[str, float]
     >>> rates["direct_bytes_per_second"] > 1e9
     True
     """
+    file = None if path is None else file_path(path, "path")
     machine = Machine()
     machine.copy_bytes_per_second *= _copy_rate() / COPY_RATE
     machine.seconds_per_thread = _thread_seconds()
@@ -80,8 +82,8 @@ def tune_machine(path: str | os.PathLike[str] | None = None) -> dict[str, float]
     text = json.dumps(rates)
     WISDOM.remember(machine_key(), text)
     clear_cache()  # plans were made without them
-    if path is not None:
-        add(Path(path), machine_key(), text)
+    if file is not None:
+        add(file, machine_key(), text)
     return rates
 
 

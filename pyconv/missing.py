@@ -88,7 +88,8 @@ def split_mask(
 
 def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None, name: str = "x") -> None:
     """Raise ValueError for a policy that is unknown, or for NaN among seen samples it refuses."""
-    check_nan(policy, name, x if policy != "raise" or mask is None else x[~mask])
+    refuses = isinstance(policy, str) and policy == "raise"
+    check_nan(policy, name, x[~mask] if refuses and mask is not None else x)
 
 
 def _holds_nan(x: np.ndarray) -> bool:
@@ -766,7 +767,9 @@ def _outputs(a: Axis, samples: int, spans: int) -> int:
 
 def leaves_out(x: object, nan_policy: object, mask: object) -> bool:
     """Return whether a call may have samples missing."""
-    return mask is not None or nan_policy == "omit" or is_masked(x)
+    return (
+        mask is not None or (isinstance(nan_policy, str) and nan_policy == "omit") or is_masked(x)
+    )
 
 
 def omit(
@@ -866,8 +869,8 @@ def coverage(
     )  # fmt: skip
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
-    check_balance(weights)
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
+    check_balance(weights)
     sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
     covered = Omission(samples, sizes, options, True, missing is not None).coverage(
         samples, missing, workers

@@ -5,7 +5,7 @@ strides; what a boundary reads twice is added up afterwards.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
+from pyconv import threads
 from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.dtypes import supported
 from pyconv.layer_problem import LayerProblem, adjoint_phases
-from pyconv.planning import OPTIONS, array_like, prepare
-from pyconv.plans import Plan, plan
+from pyconv.planning import OPTIONS, array_of, prepare
+from pyconv.plans import Plan, bound_by, plan
 from pyconv.problem import Axis, Problem
-from pyconv.results import plain_array
+from pyconv.results import is_masked, plain_array
 
 __all__ = ["linear_operator", "sparse_matrix"]
 
@@ -108,7 +109,21 @@ def linear_operator(
         "dilation": dilation, "rtol": rtol, "max_memory": max_memory,
     }  # fmt: skip
     problem = _problem(x_shape, weights, x_dtype, options)
-    return _Correlation(problem, weights, workers)
+    forward = plan(
+        shape=problem.x_shape,
+        x_dtype=problem.x_dtype,
+        w=weights,
+        mode=[(a.low, a.high) for a in problem.spatial],
+        boundary=tuple(a.boundary for a in problem.spatial),
+        flip=problem.flip,
+        axes=tuple(a.axis for a in problem.spatial),
+        stride=tuple(a.stride for a in problem.spatial),
+        dilation=tuple(a.dilation for a in problem.spatial),
+        rtol=problem.rtol,
+        max_memory=problem.max_memory,
+    )
+    threads.resolve(workers, 1)  # what is no number of threads is refused here
+    return _Correlation(forward, workers)
 
 
 def sparse_matrix(
@@ -192,7 +207,7 @@ def _problem(
     if dtype.kind not in "fc":
         raise TypeError(f"x_dtype={dtype}: floating-point and complex dtypes are allowed")
     every = OPTIONS | dict(options)
-    return prepare(array_like(x_shape, dtype, w), w, tuple(every.values())).problem
+    return prepare(array_of(x_shape, dtype, "x_shape"), w, tuple(every.values())).problem
 
 
 def _kernel(problem: Problem, w: np.ndarray) -> np.ndarray:
@@ -203,61 +218,122 @@ def _kernel(problem: Problem, w: np.ndarray) -> np.ndarray:
 # ---- without a matrix ---------------------------------------------------------------------------
 
 
-class _Correlation(LinearOperator):  # type: ignore[misc]  # SciPy is not typed
+class _Operator(LinearOperator):  # type: ignore[misc]  # SciPy is not typed
+    """A linear operator that refuses masked vectors, whose masks SciPy would drop."""
+
+    def dot(self, x: Any) -> Any:
+        """Return the product with a vector, a matrix or an operator."""
+        return super().dot(_unmasked(x))
+
+    def matvec(self, x: npt.ArrayLike) -> Array:
+        """Return the product with a vector."""
+        return super().matvec(_unmasked(x))
+
+    def rmatvec(self, x: npt.ArrayLike) -> Array:
+        """Return the product of the adjoint with a vector."""
+        return super().rmatvec(_unmasked(x))
+
+    def matmat(self, X: npt.ArrayLike) -> Array:  # noqa: N803  (its name in SciPy)
+        """Return the product with a matrix."""
+        return super().matmat(_unmasked(X))
+
+    def rmatmat(self, X: npt.ArrayLike) -> Array:  # noqa: N803  (its name in SciPy)
+        """Return the product of the adjoint with a matrix."""
+        return super().rmatmat(_unmasked(X))
+
+    def _rmatmat(self, X: Array) -> Array:  # noqa: N803
+        # SciPy would ask the adjoint, whose own adjoint may be SciPy's: neither would answer.
+        return np.hstack([self.rmatvec(column.reshape(-1, 1)) for column in X.T])
+
+
+def _unmasked(x: Any) -> Any:
+    return plain_array(x, "x") if is_masked(x) else x
+
+
+class _Correlation(_Operator):
     """Correlation as an operator; its adjoint is bound when it is first asked for."""
 
-    def __init__(self, problem: Problem, w: np.ndarray, workers: int | None) -> None:
-        self.x_shape, self.y_shape = problem.x_shape, problem.y_shape
-        super().__init__(problem.dtype, (math.prod(self.y_shape), math.prod(self.x_shape)))
-        self._problem = problem
+    def __init__(
+        self, forward: Plan, workers: int | None, algorithms: tuple[str | None, ...] | None = None
+    ) -> None:
+        self.x_shape, self.y_shape = forward.x_shape, forward.y_shape
+        super().__init__(forward.dtype, (math.prod(self.y_shape), math.prod(self.x_shape)))
+        self._forward = forward
         self._workers = workers
-        self._w = w.copy()
-        self._x_dtype = problem.x_dtype
-        self._forward = plan(
-            problem.x_shape,
-            self._w,
-            [(a.low, a.high) for a in problem.spatial],
-            tuple(a.boundary for a in problem.spatial),
-            flip=problem.flip,
-            x_dtype=problem.x_dtype,
-            axes=tuple(a.axis for a in problem.spatial),
-            stride=tuple(a.stride for a in problem.spatial),
-            dilation=tuple(a.dilation for a in problem.spatial),
-            rtol=problem.rtol,
-            max_memory=problem.max_memory,
-        )
-        self._backward: _Adjoint | None = None
+        #: Those of the adjoint, where it has been bound before.
+        self._algorithms = algorithms
+        self._bound: _AdjointProduct | None = None
+
+    def _backward(self) -> "_AdjointProduct":
+        if self._bound is None:
+            problem, w = self._forward.problem_and_weights()
+            self._bound = _AdjointProduct(problem, w, self._algorithms)
+        return self._bound
 
     def _matvec(self, x: Array) -> Array:
-        return self._applied(self._product, x, self.x_shape, self._x_dtype)
+        return self._applied(self._product, x, self.x_shape, self._forward.x_dtype)
 
     def _rmatvec(self, y: Array) -> Array:
-        if self._backward is None:
-            self._backward = _Adjoint(self._problem, self._w)
         return self._applied(self._adjoint_product, y, self.y_shape, self.dtype)
 
     def _product(self, x: Array) -> Array:
         return self._forward(x, workers=self._workers)
 
     def _adjoint_product(self, y: Array) -> Array:
-        assert self._backward is not None
-        return self._backward(y, self._workers)
+        return self._backward()(y, self._workers)
+
+    def _adjoint(self) -> "_Backward":
+        return _Backward(self, False)
+
+    def _transpose(self) -> "_Backward":
+        return _Backward(self, self.dtype.kind == "c")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the plan, and what runs the adjoint: a process that reads it binds both anew."""
+        return _Correlation, (self._forward, self._workers, self._backward().algorithms)
 
     def _applied(
         self, product: Any, vector: Array, shape: tuple[int, ...], dtype: np.dtype
     ) -> Array:
         """Return the product with a vector of any dtype, by parts where only it is complex."""
-        x = np.asarray(vector).reshape(shape)
+        x = plain_array(vector, "x").reshape(shape)
         if x.dtype.kind == "c" and dtype.kind != "c":
             real = product(x.real.astype(dtype)).ravel()
             return real + 1j * product(x.imag.astype(dtype)).ravel()
         return product(x.astype(dtype, copy=False)).ravel()
 
 
-class _Adjoint:
+class _Backward(_Operator):
+    """Aᴴ as an operator, or Aᵀ: its conjugate."""
+
+    def __init__(self, operator: _Correlation, conjugate: bool) -> None:
+        super().__init__(operator.dtype, operator.shape[::-1])
+        self.x_shape, self.y_shape = operator.y_shape, operator.x_shape
+        self._operator, self._conjugate = operator, conjugate
+
+    def _matvec(self, y: Array) -> Array:
+        return self._with(self._operator._rmatvec, y)
+
+    def _rmatvec(self, x: Array) -> Array:
+        return self._with(self._operator._matvec, x)
+
+    def _with(self, product: Callable[[Array], Array], vector: Array) -> Array:
+        return product(vector.conj()).conj() if self._conjugate else product(vector)
+
+    def _adjoint(self) -> LinearOperator:
+        return super()._adjoint() if self._conjugate else self._operator
+
+    def _transpose(self) -> LinearOperator:
+        same = self._conjugate or self.dtype.kind != "c"
+        return self._operator if same else super()._transpose()
+
+
+class _AdjointProduct:
     """Aᴴ of a problem bound to its weights."""
 
-    def __init__(self, problem: Problem, w: np.ndarray) -> None:
+    def __init__(
+        self, problem: Problem, w: np.ndarray, algorithms: tuple[str | None, ...] | None
+    ) -> None:
         self._problem = problem
         self._folded = [
             a for a in problem.spatial if a.boundary != "constant" and (a.low or a.high)
@@ -272,25 +348,29 @@ class _Adjoint:
             shape[a.axis] = a.size
         self._shape = tuple(shape)
         kernel = _kernel(problem, w).conj()
+        phases = _phases(spatial)
+        if algorithms is None or len(algorithms) != len(phases):
+            algorithms = (None,) * len(phases)
         self._parts = [
-            (into, self._plan(axes, kernel[taps]), tuple(a.out for a in axes))
-            for taps, into, axes in _phases(spatial)
+            (into, self._plan(axes, kernel[taps], algorithm), tuple(a.out for a in axes))
+            for (taps, into, axes), algorithm in zip(phases, algorithms, strict=True)
         ]
+        #: What runs each phase.
+        self.algorithms = tuple(part.algorithm for _, part, _ in self._parts)
         whole = [a.size for a in spatial]
         self._whole = len(self._parts) == 1 and list(self._parts[0][2]) == whole
 
-    def _plan(self, axes: tuple[Axis, ...], kernel: np.ndarray) -> Plan:
+    def _plan(self, axes: tuple[Axis, ...], kernel: np.ndarray, algorithm: str | None) -> Plan:
         """Return the correlation of one phase."""
-        return plan(
-            self._problem.y_shape,
-            kernel,
-            [(a.low, a.high) for a in axes],
-            axes=tuple(a.axis for a in axes),
-            dilation=tuple(a.dilation for a in axes),
-            x_dtype=self._problem.dtype,
-            rtol=self._problem.rtol,
-            max_memory=self._problem.max_memory,
-        )
+        options = {
+            "mode": [(a.low, a.high) for a in axes],
+            "axes": tuple(a.axis for a in axes),
+            "dilation": tuple(a.dilation for a in axes),
+            "rtol": self._problem.rtol,
+            "max_memory": self._problem.max_memory,
+        }
+        source = array_of(self._problem.y_shape, self._problem.dtype, "y_shape")
+        return bound_by(algorithm, source, kernel, options)
 
     def __call__(self, dy: np.ndarray, workers: int | None) -> np.ndarray:
         """Return Aᴴ dy."""
@@ -332,30 +412,51 @@ def _fold(extended: np.ndarray, a: Axis) -> np.ndarray:
 
 # ---- with a matrix ------------------------------------------------------------------------------
 
+#: Entries of the rows that are made in one go.
+_MOST_ENTRIES = 2**20
+
 
 def _matrix(problem: Problem, w: np.ndarray) -> csr_array:
-    """Return the entries, one row for each output, its taps in their order."""
-    ndim, taps = len(problem.y_shape), w.ndim
-    pitches = [math.prod(problem.x_shape[axis + 1 :]) for axis in range(ndim)]
-    columns = np.zeros((*problem.y_shape, *w.shape), np.intp)
-    read = np.ones((1,) * (ndim + taps), np.bool)
-    for axis in set(range(ndim)) - {a.axis for a in problem.spatial}:
-        shape = [-1 if i == axis else 1 for i in range(ndim + taps)]
-        columns += np.arange(problem.x_shape[axis]).reshape(shape) * pitches[axis]
-    for i, a in enumerate(problem.spatial):
-        shape = [1] * (ndim + taps)
-        shape[a.axis], shape[ndim + i] = a.out, a.taps
-        sources = np.stack([a.sources(tap) for tap in range(a.taps)], axis=1).reshape(shape)
-        columns += sources * pitches[a.axis]
-        read = read & (sources != FILL)
-    read = np.broadcast_to(read, columns.shape)
+    """Return the entries, one row for each output, its taps in their order.
+
+    Rows are made some at a time: SciPy looks at no signals.
+    """
     dtype = np.result_type(problem.dtype, np.float32)
-    values = np.broadcast_to(_kernel(problem, w).conj().astype(dtype), columns.shape)
-    outputs = math.prod(problem.y_shape)
-    starts = np.zeros(outputs + 1, np.intp)
-    np.cumsum(read.reshape(outputs, w.size).sum(axis=1), out=starts[1:])
-    matrix = csr_array(
-        (values[read], columns[read], starts), shape=(outputs, math.prod(problem.x_shape))
-    )
-    matrix.sum_duplicates()
+    values = _kernel(problem, w).conj().astype(dtype)
+    step = max(1, _MOST_ENTRIES // w.size)
+    made = [
+        _rows(problem, values, first, min(step, math.prod(problem.y_shape) - first))
+        for first in range(0, math.prod(problem.y_shape), step)
+    ]
+    shape = (math.prod(problem.y_shape), math.prod(problem.x_shape))
+    if not made:
+        return csr_array(shape, dtype=dtype)
+    counts = np.concatenate([np.diff(part.indptr) for part in made])
+    starts = np.zeros(shape[0] + 1, np.intp)
+    np.cumsum(counts, out=starts[1:])
+    indices = np.concatenate([part.indices for part in made])
+    matrix = csr_array((np.concatenate([part.data for part in made]), indices, starts), shape=shape)
+    matrix.has_canonical_format = True  # every part is
     return matrix
+
+
+def _rows(problem: Problem, values: np.ndarray, first: int, count: int) -> csr_array:
+    """Return the rows of some outputs, indices sorted, without duplicates."""
+    outputs = np.unravel_index(np.arange(first, first + count), problem.y_shape)
+    pitches = [math.prod(problem.x_shape[axis + 1 :]) for axis in range(len(problem.x_shape))]
+    columns = np.zeros((count, *values.shape), np.intp)
+    read = np.ones((count, *values.shape), np.bool)
+    for axis in set(range(len(outputs))) - {a.axis for a in problem.spatial}:
+        columns += (outputs[axis] * pitches[axis]).reshape(-1, *[1] * values.ndim)
+    for i, a in enumerate(problem.spatial):
+        shape = [count] + [a.taps if k == i else 1 for k in range(values.ndim)]
+        read_at = np.add.outer(outputs[a.axis] * a.stride - a.low, np.arange(a.taps) * a.dilation)
+        sources = BOUNDARIES[a.boundary].index(read_at, a.size).reshape(shape)
+        columns += sources * pitches[a.axis]
+        read &= sources != FILL
+    starts = np.zeros(count + 1, np.intp)
+    np.cumsum(read.reshape(count, values.size).sum(axis=1), out=starts[1:])
+    entries = np.broadcast_to(values, columns.shape)[read]
+    rows = csr_array((entries, columns[read], starts), shape=(count, math.prod(problem.x_shape)))
+    rows.sum_duplicates()
+    return rows

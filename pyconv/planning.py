@@ -21,8 +21,8 @@ from pyconv.dtypes import (
     result_interval,
     supported,
 )
-from pyconv.machine import MACHINE, cpu_name
-from pyconv.problem import Problem, integer, make_problem
+from pyconv.machine import MACHINE, are_plausible, cpu_name
+from pyconv.problem import Problem, integer, make_problem, several
 from pyconv.results import allocator, plain_array
 from pyconv.wisdom import Wisdom
 
@@ -106,10 +106,7 @@ def _take_rates(entries: Mapping[str, str]) -> None:
     rates: Any = {}
     with contextlib.suppress(ValueError, RecursionError):
         rates = json.loads(entries.get(machine_key(), "{}"))
-    sound = isinstance(rates, dict) and all(
-        isinstance(r, float | int) and 0 < r < math.inf for r in rates.values()
-    )
-    MACHINE.take(rates if sound else {})
+    MACHINE.take(rates if are_plausible(rates) else {})
 
 
 #: What timing has found, which goes before predictions.
@@ -342,20 +339,39 @@ class _Sequence(tuple[object, ...]):
     __hash__ = tuple.__hash__
 
 
-def array_like(x: object, x_dtype: npt.DTypeLike | None, w: np.ndarray) -> np.ndarray:
-    """Return ``x``, or for a shape an array of it that takes no memory."""
-    if not isinstance(x, tuple):
-        if x_dtype is not None:
-            raise TypeError(f"x_dtype={x_dtype!r} is for a shape; x is an array, with its own")
-        return plain_array(x, "x")  # type: ignore[arg-type]
-    shape = tuple(integer(n, "x") for n in x)
-    if min(shape, default=0) < 0:
-        raise ValueError(f"x={x!r}: a shape of non-negative integers is allowed")
-    one = np.zeros((), supported(w.dtype if x_dtype is None else x_dtype, "x_dtype"))
+def array_like(
+    x: object, shape: object, x_dtype: npt.DTypeLike | None, w: object
+) -> tuple[Any, np.ndarray]:
+    """Return ``x``, or for a shape an array of it that takes no memory; and the weights.
+
+    An array is never taken for a shape, nor a shape for an array: a caller says which it is.
+    """
+    if w is None:
+        raise TypeError("w=None: the weights are needed, an array of 1, 2 or 3 dimensions")
+    weights = plain_array(w, "w")  # type: ignore[arg-type]
+    if (x is None) == (shape is None):
+        given = "neither" if x is None else "both"
+        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} was given")
+    if shape is not None:
+        return array_of(shape, weights.dtype if x_dtype is None else x_dtype, "shape"), weights
+    if x_dtype is not None:
+        raise TypeError(f"x_dtype={x_dtype!r} is for shape=; x is an array, with its own")
+    return x, weights
+
+
+def array_of(shape: object, x_dtype: npt.DTypeLike, argument: str) -> np.ndarray:
+    """Return an array of a shape that takes no memory."""
+    entries = several(shape)
+    numbers = tuple(integer(n, argument) for n in ((shape,) if entries is None else entries))
+    if min(numbers, default=0) < 0:
+        raise ValueError(f"{argument}={shape!r}: non-negative integers are allowed")
+    one = np.zeros((), supported(x_dtype, "x_dtype"))
     try:
-        return np.broadcast_to(one, shape)
+        return np.broadcast_to(one, numbers)
     except ValueError:
-        raise ValueError(f"x={x!r}: a shape that NumPy can address is allowed") from None
+        raise ValueError(
+            f"{argument}={shape!r}: a shape that NumPy can address is allowed"
+        ) from None
 
 
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:

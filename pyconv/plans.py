@@ -1,7 +1,7 @@
 """plan: a call without its samples, bound to its weights once and applied to many arrays."""
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,15 @@ from pyconv.candidates import Explanation
 from pyconv.dtypes import ACCUMULATORS, is_integer
 from pyconv.explanation import explanation_of
 from pyconv.missing import Omission, check_seen, leaves_out, split_mask
-from pyconv.planning import Prepared, array_like, check_nan, choose, prepare
+from pyconv.planning import (
+    OPTIONS,
+    Prepared,
+    array_like,
+    array_of,
+    check_nan,
+    choose,
+    prepare,
+)
 from pyconv.problem import Problem
 from pyconv.results import check_out, is_masked, plain_array, writable_in_place
 
@@ -21,7 +29,12 @@ class Plan:
     """A correlation or convolution bound to its weights; `plan` makes it.
 
     Called with an array, it returns exactly what `correlate` or `convolve` would. It never
-    changes and has no workspace of its own: threads may share it.
+    changes and has no workspace of its own: threads may share it, and a copy is the plan itself.
+
+    A plan can be pickled. A pickle holds the arguments of the plan, the weights among them, and
+    the name of the algorithm; the process that reads it binds the call anew, to the loops of its
+    own machine. On the same machine the results are the same bits. Elsewhere, where that
+    algorithm cannot run, another one does.
 
     Parameters
     ----------
@@ -35,6 +48,8 @@ class Plan:
         The call as `pyconv.missing` keeps it, where samples may be left out.
     mask : ndarray of bool, optional
         Samples that are always left out.
+    asked : mapping, optional
+        Options of the call that `prepared` has not, by name.
 
     Attributes
     ----------
@@ -54,7 +69,7 @@ class Plan:
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> smooth = pyconv.plan((5,), np.array([1.0, 2.0, 1.0]))
+    >>> smooth = pyconv.plan(shape=5, w=np.array([1.0, 2.0, 1.0]))
     >>> smooth.algorithm, smooth.y_shape, smooth.dtype
     ('direct', (3,), dtype('float64'))
     >>> smooth([0, 0, 4, 0, 0])
@@ -62,7 +77,8 @@ class Plan:
     """
 
     __slots__ = (
-        "_checks_nan", "_mask", "_omission", "_prepared", "_settled", "_w", "_x_dtype", "_x_shape",
+        "_asked", "_mask", "_nan_policy", "_omission", "_prepared", "_settled", "_w", "_x_dtype",
+        "_x_shape",
     )  # fmt: skip
 
     def __init__(
@@ -72,9 +88,11 @@ class Plan:
         nan_policy: str,
         omission: Omission | None = None,
         mask: np.ndarray | None = None,
+        asked: Mapping[str, object] | None = None,
     ) -> None:
         check_nan(nan_policy, "w", w)
-        self._checks_nan = nan_policy == "raise"
+        self._asked = dict(asked or {})
+        self._nan_policy = nan_policy
         self._prepared = prepared
         self._omission = omission
         self._mask = mask
@@ -154,7 +172,7 @@ class Plan:
         if out is not None:
             problem = self._prepared.problem
             check_out(out, problem.y_shape, problem.dtype)
-        if self._checks_nan:
+        if self._nan_policy == "raise":
             check_nan("raise", "x", x)
         settled = self._settled or self._prepared.plan(x, self._w)
         if out is None:
@@ -177,7 +195,7 @@ class Plan:
         x = self._taken(samples if is_masked(value) else value)
         if out is not None:
             check_out(out, omission.problem.y_shape, omission.problem.dtype)
-        if self._checks_nan:
+        if self._nan_policy == "raise":
             check_seen("raise", x, mask)
         return omission.solve(x, mask, out, workers)
 
@@ -191,6 +209,10 @@ class Plan:
             are summed, it is that of zeros.
         """
         return explanation_of(self._prepared, self._zeros(), self._w)
+
+    def problem_and_weights(self) -> tuple[Problem, np.ndarray]:
+        """Return the validated call and its weights, which cannot be written to."""
+        return self._prepared.problem, self._w
 
     def _zeros(self) -> np.ndarray:
         """Return an array that the plan takes and that takes no memory."""
@@ -207,12 +229,33 @@ class Plan:
             return x.astype(self._x_dtype)
         raise TypeError(f"x has dtype {x.dtype}, but the plan is for {self._x_dtype}")
 
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: what is bound are the loops of this machine."""
-        raise TypeError(
-            "a Plan cannot be pickled: it is bound to the loops of this machine; "
-            "call pyconv.plan where it is needed"
-        )
+    def __copy__(self) -> "Plan":
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Plan":
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the call, for another process to bind."""
+        problem = self._prepared.problem
+        options: dict[str, object] = {
+            "flip": problem.flip,
+            "mode": [(a.low, a.high) for a in problem.spatial],
+            "boundary": [a.boundary for a in problem.spatial],
+            "fill_value": problem.fill_value,
+            "axes": [a.axis for a in problem.spatial],
+            "stride": [a.stride for a in problem.spatial],
+            "dilation": [a.dilation for a in problem.spatial],
+            "dtype": problem.dtype,
+            "overflow": problem.overflow,
+            "rtol": problem.rtol,
+            "max_memory": problem.max_memory,
+            "method": self._prepared.method,
+        }
+        call = (self._x_shape, self._x_dtype, self._w, options | self._asked)
+        return _restored, (*call, self._nan_policy, self._mask, self.algorithm)
 
     def __repr__(self) -> str:
         """Name what runs and what it takes."""
@@ -233,11 +276,12 @@ def _data_decide(problem: Problem) -> bool:
 
 
 def plan(
-    x: npt.ArrayLike | tuple[int, ...],
-    w: npt.ArrayLike,
+    x: npt.ArrayLike | None = None,
+    w: npt.ArrayLike | None = None,
     mode: str | Sequence[tuple[int, int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
+    shape: int | Sequence[int] | None = None,
     flip: bool = False,
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
@@ -260,16 +304,19 @@ def plan(
 
     Parameters
     ----------
-    x : tuple of int or array_like
-        The shape of the arrays; or such an array, of which only shape and dtype count.
+    x : array_like, optional
+        Such an array, of which only shape and dtype count. A tuple of numbers is an array as a
+        list is; the shape of an array is `shape`.
     w : array_like
         Kernel of 1, 2 or 3 dimensions; a copy of it is kept.
     mode, boundary
         As for `correlate`.
+    shape : int or sequence of int, optional
+        The shape of the arrays, in place of `x`.
     flip : bool, optional
         False plans `correlate`, True `convolve`: the kernel is flipped and not conjugated.
     x_dtype : dtype, optional
-        The dtype of the arrays, where `x` is a shape. By default that of `w`.
+        The dtype of the arrays, with `shape`. By default that of `w`.
     fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
     nan_policy, method, rtol, max_memory
@@ -299,26 +346,80 @@ def plan(
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> edges = pyconv.plan((4, 4), [[1, 0, -1]], "same", "nearest", x_dtype="uint8")
+    >>> edges = pyconv.plan(
+    ...     shape=(4, 4), x_dtype="uint8", w=[[1, 0, -1]], mode="same", boundary="nearest"
+    ... )
     >>> picture = np.repeat(np.array([[9, 9, 1, 1]], "uint8"), 4, axis=0)
     >>> edges(picture)[0]
     array([0, 8, 8, 0])
 
     Of a convolution:
 
-    >>> pyconv.plan((3,), np.array([0.0, 1.0, 2.0]), "full", flip=True)([1, 2, 3])
+    >>> w = np.array([0.0, 1.0, 2.0])
+    >>> pyconv.plan(shape=3, w=w, mode="full", flip=True)([1, 2, 3])
     array([0., 1., 4., 7., 6.])
     """
     options = (
         bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
-    weights = plain_array(w, "w")
-    source = array_like(x, x_dtype, weights)
+    source, weights = array_like(x, shape, x_dtype, w)
+    return _planned(source, weights, options, nan_policy, mask)
+
+
+def _planned(
+    source: npt.ArrayLike,
+    w: np.ndarray,
+    options: tuple[object, ...],
+    nan_policy: str,
+    mask: npt.ArrayLike | None,
+    asked: Mapping[str, object] | None = None,
+) -> Plan:
+    """Return the plan of a call with the OPTIONS of the planner."""
     if not leaves_out(source, nan_policy, mask):
-        return Plan(prepare(source, weights, options), weights, nan_policy)
-    _, missing = split_mask(source, mask)
-    weights = weights.copy()
-    omission = Omission(source, weights, options, nan_policy == "omit", missing is not None)
+        return Plan(prepare(plain_array(source, "x"), w, options), w, nan_policy, asked=asked)
+    samples, missing = split_mask(source, mask)
+    weights = w.copy()
+    omission = Omission(samples, weights, options, nan_policy == "omit", missing is not None)
     kept = None if missing is None else missing.copy()
-    return Plan(omission.prepared, weights, nan_policy, omission, kept)
+    #: A fill value of NaN says that samples outside are missing, and is none of the problem's.
+    fill = {"fill_value": dict(zip(OPTIONS, options, strict=True))["fill_value"]}
+    return Plan(omission.prepared, weights, nan_policy, omission, kept, fill | dict(asked or {}))
+
+
+def bound_by(
+    algorithm: str | None,
+    source: np.ndarray,
+    w: np.ndarray,
+    options: dict[str, Any],
+    nan_policy: str = "propagate",
+    mask: np.ndarray | None = None,
+) -> Plan:
+    """Return the plan of a call that an algorithm has run before, by that algorithm if it can.
+
+    Predictions may differ in another process, where `tune` has found something else; so may what
+    is possible, with loops of another instruction set.
+    """
+    every = OPTIONS | options
+    made = _planned(source, w, tuple(every.values()), nan_policy, mask)
+    if algorithm in (None, made.algorithm):
+        return made
+    forced, asked = every | {"method": algorithm}, {"method": every["method"]}
+    try:
+        return _planned(source, w, tuple(forced.values()), nan_policy, mask, asked)
+    except (ValueError, MemoryError):
+        return made
+
+
+def _restored(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: np.ndarray,
+    options: dict[str, Any],
+    nan_policy: str,
+    mask: np.ndarray | None,
+    algorithm: str | None,
+) -> Plan:
+    """Return the plan that a pickle describes."""
+    source = array_of(shape, x_dtype, "shape")
+    return bound_by(algorithm, source, w, options, nan_policy, mask)

@@ -7,7 +7,7 @@ Nothing below this module checks or converts an argument again.
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -283,9 +283,15 @@ def integer(value: object, argument: str) -> int:
 
 
 def several(value: object) -> tuple[Any, ...] | None:
-    """Return the entries of a sequence; None of one value, which a word or a 0-d array is too."""
-    one = isinstance(value, str | bytes) or getattr(value, "ndim", 1) == 0
-    return tuple(value) if isinstance(value, Iterable) and not one else None
+    """Return the entries of a sequence; None of one value, which a word or a 0-d array is too.
+
+    A set, a mapping or an iterator is no sequence: its order means nothing, or it is read once.
+    """
+    if isinstance(value, tuple | list):
+        return tuple(value)
+    one = isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0
+    ordered = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return tuple(value) if isinstance(value, Iterable) and ordered and not one else None
 
 
 def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
@@ -353,7 +359,9 @@ def _pads(mode: object, spans: Sequence[int]) -> list[tuple[int, int]]:
             )
         return [EXTENTS[mode](span) for span in spans]
     try:
-        pairs = [tuple(integer(p, "mode") for p in pair) for pair in mode]  # type: ignore[attr-defined]
+        pairs = [
+            tuple(integer(p, "mode") for p in several(pair) or ()) for pair in several(mode) or ()
+        ]
     except TypeError:
         pairs = []
     if len(pairs) != len(spans) or any(len(pair) != 2 for pair in pairs):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv.dtypes import native_dtype
 
 
 def is_masked(value: object) -> "TypeGuard[np.ma.MaskedArray]":
@@ -50,16 +51,44 @@ def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = 
         return  # nothing below applies, and it takes a microsecond
     if not isinstance(out, np.ndarray) or is_masked(out):
         raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
-    if out.dtype.newbyteorder("=") != dtype:
+    if native_dtype(out.dtype) != dtype:
         raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}{hint}")
     if out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
-    if out.size and any(
-        stride == 0 and n > 1 for n, stride in zip(out.shape, out.strides, strict=True)
-    ):
-        raise ValueError(f"out has strides {out.strides}: two results would share a place")
+    check_apart(out, "out")
     if not out.flags.writeable:
         raise ValueError("out is read-only; a writeable array is allowed")
+
+
+def check_apart(a: np.ndarray, argument: str) -> None:
+    """Raise ValueError if two results that are written to an array would share a place."""
+    if overlaps_itself(a):
+        raise ValueError(
+            f"{argument} has shape {a.shape} and strides {a.strides}: two results would share a "
+            "place; an array without overlap is allowed"
+        )
+
+
+def overlaps_itself(a: np.ndarray) -> bool:
+    """Return whether two elements of an array share memory, as those of a strided view may."""
+    if a.flags.c_contiguous or a.size < 2:
+        return False
+    axes = sorted((abs(s), n) for n, s in zip(a.shape, a.strides, strict=True) if n > 1)
+    reach = a.itemsize  # bytes from the first of the axes so far to the end of the last
+    apart = True
+    for stride, n in axes:
+        apart = apart and stride >= reach
+        reach += stride * (n - 1)
+    if apart:
+        return False
+    if axes[0][0] < a.itemsize or reach < a.size * a.itemsize:
+        return True
+    # Axes that reach across each other may still keep all elements apart: every one is looked at.
+    places = np.zeros(1, np.intp)
+    for stride, n in axes:
+        places = (places[:, np.newaxis] + np.arange(n) * stride).ravel()
+    places.sort()
+    return bool((np.diff(places) < a.itemsize).any())
 
 
 def writable_in_place(out: np.ndarray, *sources: np.ndarray) -> bool:

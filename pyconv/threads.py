@@ -1,13 +1,16 @@
-"""How many threads a call may use: affinity, cgroup quota, ``OMP_NUM_THREADS``, the caller.
+"""How many threads a call may use: the caller, ``PYCONV_WORKERS``, the CPUs of the process.
 
 And what a fork in one thread must not find half done in another.
 """
 
 import functools
 import importlib
+import importlib.util
+import mmap
 import operator
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -15,10 +18,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_default: ContextVar[int | None] = ContextVar("pyconv_workers", default=None)
+_resource: Any = None  # it is of POSIX
+if importlib.util.find_spec("resource"):
+    _resource = importlib.import_module("resource")
+
+try:
+    from pyconv._native import workers as _pool  # type: ignore[attr-defined]  # compiled
+except ImportError:  # the loops run on the compiler's OpenMP
+    _pool = None
+
+#: Shares of one region of `_native/pool.c`.
 _MOST_THREADS = 64
-_forked = False
-_running = 0
+#: The forks between the process that imported this and the one that runs.
+_forks = 0
 
 
 class ForkedLock:
@@ -60,10 +72,10 @@ def import_in_call(name: str) -> ModuleType:
 
 
 def _after_fork_in_child() -> None:
-    # OpenMP's threads do not survive a fork, and libgomp waits for them for ever.
-    global _forked, _running, _blas_calls
-    _forked = True
-    _running = 0
+    global _forks, _blas_calls
+    _forks += 1
+    _callers.clear()
+    _statements.clear()
     for lock in _locks:
         lock.renew()
     _fork_waits.release()
@@ -120,59 +132,129 @@ def available_cpus() -> int:
     return max(1, int(cpus))
 
 
-def _checked(workers: int) -> int:
+def _checked(workers: object, argument: str = "workers") -> int:
     try:
         if isinstance(workers, bool):
             raise TypeError
-        workers = operator.index(workers)
+        count = operator.index(workers)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"workers={workers!r}: an integer is allowed") from None
-    if workers == 0 or workers < -available_cpus():
+        raise TypeError(f"{argument}={workers!r}: an integer is allowed") from None
+    if count == 0 or count < -available_cpus():
         raise ValueError(
-            f"workers={workers}: allowed are positive numbers and "
+            f"{argument}={count}: allowed are positive numbers and "
             f"-1 (all CPUs) to -{available_cpus()}"
         )
-    return workers
+    return count
+
+
+def _environment() -> int | None:
+    """Return the number in ``PYCONV_WORKERS``, None without one."""
+    text = os.environ.get("PYCONV_WORKERS", "").strip()
+    if not text:
+        return None
+    try:
+        count = int(text)
+    except ValueError:
+        raise ValueError(
+            f"PYCONV_WORKERS={text!r} in the environment: an integer is allowed, "
+            f"positive or -1 (all CPUs) to -{available_cpus()}"
+        ) from None
+    return _checked(count, "PYCONV_WORKERS")
+
+
+_environment()  # what it cannot be is said by the import, and not by the first large call
+
+
+class _Workers(AbstractContextManager[None]):
+    """A number that was set: for the process, or for a block as soon as one is entered."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.forks = _forks
+
+    def __enter__(self) -> None:
+        """Take the number back from the process, and set it for this context."""
+        with _statements_lock:
+            _statements[:] = [each for each in _statements if each[1]() is not self]
+        _blocks.set((*_blocks.get(), self))
+
+    def __exit__(self, *reason: object) -> None:
+        """Set what was set before."""
+        _blocks.set(_blocks.get()[:-1])
+
+
+#: The blocks that this context is in, the innermost last.
+_blocks: ContextVar[tuple[_Workers, ...]] = ContextVar("pyconv_workers", default=())
+#: Numbers that no block has taken, the one that counts last, and the objects that a block may take
+#: yet; those of statements are gone at once.
+_statements: list[tuple[int, weakref.ref[_Workers]]] = []
+_statements_lock = ForkedLock()
+
+
+def _state(workers: _Workers) -> None:
+    with _statements_lock:
+        gone = [each for each in _statements if each[1]() is None]
+        _statements[:] = [each for each in _statements if each[1]() is not None or each is gone[-1]]
+        _statements.append((workers.count, weakref.ref(workers)))
+
+
+def _default() -> int | None:
+    """Return the threads that a call may use if it says nothing, None for the CPUs it can get."""
+    blocks = _blocks.get()
+    if blocks and blocks[-1].forks == _forks:
+        return blocks[-1].count
+    stated = _statements[-1:]
+    if stated:
+        return stated[0][0]
+    count = _environment()
+    # Whoever forks has something to run in each child, mostly one for each CPU.
+    return 1 if count is None and _forks else count
+
+
+def _threads(count: int) -> int:
+    """Return the threads that a number of workers, checked, is good for."""
+    if _forks and not (_pool and _pool.is_used()):
+        return 1  # OpenMP's threads do not survive a fork, and libgomp waits for them for ever
+    if count < 0:
+        count += 1 + available_cpus()
+    return min(count, _MOST_THREADS)
 
 
 def resolve(workers: int | None, useful: int) -> int:
     """Return the number of threads for a call that can keep ``useful`` of them busy."""
     if type(workers) is int and workers == 1:
         return 1
-    explicit = workers if workers is not None else _default.get()
-    if explicit is not None:
-        count = _checked(explicit)
-        if count < 0:
-            count += 1 + available_cpus()
-        # The OpenMP run-time ends the process if it cannot create the threads it is asked for.
-        count = min(count, max(_MOST_THREADS, available_cpus()))
-    elif useful <= 1:
+    if workers is not None:
+        return _threads(_checked(workers))
+    if useful <= 1:
         return 1
-    else:
+    count = _default()
+    if count is None:
         # Calls that run at the same time share the CPUs instead of multiplying the threads.
-        count = max(1, available_cpus() // (_running + 1))
-        count = min(count, useful)
-    return 1 if _forked else count
+        count = max(1, available_cpus() // (len(_callers) + 1))
+    return min(_threads(count), useful)
+
+
+#: The calls that run on several threads; a set is changed by one instruction, where a number would
+#: take a lock.
+_callers: set[object] = set()
 
 
 class _Running:
     """Counts a call among those that share the CPUs; a generator would take a microsecond more."""
 
+    __slots__ = ()
+
     def __enter__(self) -> None:
-        global _running
-        _running += 1
+        _callers.add(self)
 
     def __exit__(self, *reason: object) -> None:
-        global _running
-        _running -= 1
-
-
-_counted = _Running()
+        _callers.discard(self)
 
 
 def running() -> AbstractContextManager[None]:
     """Count this call among those that share the CPUs."""
-    return _counted
+    return _Running()
 
 
 _blas_calls = 0
@@ -193,6 +275,28 @@ def _blas_controller() -> Any:
 def can_limit_blas() -> bool:
     """Return whether BLAS can be held to one thread (threadpoolctl is installed)."""
     return _blas_controller() is not None
+
+
+#: Addresses that OpenBLAS takes for the products of one thread (128 MiB), and room beside them.
+_BLAS_BYTES = 160 << 20
+
+
+def blas_threads(workers: int) -> int:
+    """Return how many of ``workers`` threads may multiply where addresses are limited.
+
+    OpenBLAS crashes where it cannot map the buffer of one more thread.
+    """
+    if _resource is None or _resource.getrlimit(_resource.RLIMIT_AS)[0] == _resource.RLIM_INFINITY:
+        return workers
+    while workers > 1:
+        try:
+            others = max(1, min(workers, available_cpus()) - 1)
+            mmap.mmap(-1, others * _BLAS_BYTES, prot=0).close()
+        except OSError:
+            workers //= 2
+        else:
+            break
+    return workers
 
 
 @contextmanager
@@ -242,18 +346,31 @@ def _let_this_thread_set(controller: Any) -> None:
 
 
 def set_workers(workers: int) -> AbstractContextManager[None]:
-    """Set the default number of threads inside a ``with`` block.
+    """Set the number of threads that calls use by default, for the process or in a ``with`` block.
+
+    As a statement it holds from then on, for every thread of the process. As a context manager it
+    holds inside the block, for the thread (to be exact, the `contextvars` context) that entered it,
+    and goes before what a statement says.
 
     Parameters
     ----------
     workers : int
         Threads that each call may use at most; negative counts from the number of CPUs this
-        process may use, so that -1 means all of them.
+        process may use, so that -1 means all of them. Calls that are too small to share use fewer.
+
+    Returns
+    -------
+    context manager
+        It makes the number that of a block.
 
     Raises
     ------
     TypeError, ValueError
         At once, if `workers` is not an integer, is zero, or counts below one.
+
+    See Also
+    --------
+    get_workers : the number in force, and what goes before what.
 
     Examples
     --------
@@ -262,16 +379,9 @@ def set_workers(workers: int) -> AbstractContextManager[None]:
     ...     pyconv.get_workers()
     1
     """
-    return _default_workers(_checked(workers))
-
-
-@contextmanager
-def _default_workers(count: int) -> Iterator[None]:
-    token = _default.set(count)
-    try:
-        yield
-    finally:
-        _default.reset(token)
+    chosen = _Workers(_checked(workers))
+    _state(chosen)
+    return chosen
 
 
 def get_workers() -> int:
@@ -280,8 +390,11 @@ def get_workers() -> int:
     Returns
     -------
     int
-        The number set by `set_workers`; without it, the CPUs this process may use
-        (affinity, cgroup quota, ``OMP_NUM_THREADS``), and one in a forked child.
+        The first of: the number of the innermost ``with set_workers(...)`` block; that of the last
+        `set_workers` statement; that in the environment variable ``PYCONV_WORKERS``; one in a
+        forked child; the CPUs that this process may use (affinity, cgroup quota,
+        ``OMP_NUM_THREADS``). The argument `workers` of a call goes before all of them. Blocks and
+        statements of a parent do not count in a forked child.
 
     Examples
     --------
@@ -289,9 +402,5 @@ def get_workers() -> int:
     >>> pyconv.get_workers() >= 1
     True
     """
-    count = _default.get()
-    if count is None:
-        count = available_cpus()
-    elif count < 0:
-        count += 1 + available_cpus()
-    return 1 if _forked else count
+    count = _default()
+    return _threads(available_cpus() if count is None else count)

@@ -3,13 +3,14 @@
 import math
 import os
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv.algorithms import ALGORITHMS
+from pyconv.files import file_path
 from pyconv.machine import MACHINE
 from pyconv.planning import (
     OPTIONS,
@@ -33,10 +34,11 @@ SECONDS, LEAST = 0.1, 3
 
 
 def tune(
-    x: npt.ArrayLike | tuple[int, ...],
-    w: npt.ArrayLike,
+    x: npt.ArrayLike | None = None,
+    w: npt.ArrayLike | None = None,
     path: str | os.PathLike[str] | None = None,
     *,
+    shape: int | Sequence[int] | None = None,
     x_dtype: npt.DTypeLike | None = None,
     **options: Any,
 ) -> dict[str, float]:
@@ -50,15 +52,17 @@ def tune(
 
     Parameters
     ----------
-    x : tuple of int or array_like
-        The array of the call, or its shape.
+    x : array_like, optional
+        The array of the call.
     w : array_like
         Kernel of 1, 2 or 3 dimensions.
     path : str or path-like, optional
         File that the finding is added to, replaced as a whole; one that is damaged is begun
         again, and one that cannot be written gives a warning. By default no file is written.
+    shape : int or sequence of int, optional
+        The shape of the array, in place of `x`.
     x_dtype : dtype, optional
-        The dtype of the array, where `x` is a shape. By default that of `w`.
+        The dtype of the array, with `shape`. By default that of `w`.
     **options
         Other arguments of `correlate`, by name, but ``method``, ``out``, ``workers`` and
         ``nan_policy``; ``flip=True`` means `convolve`.
@@ -81,25 +85,27 @@ def tune(
     --------
     >>> import numpy as np
     >>> import pyconv
-    >>> times = pyconv.tune((64, 64), np.ones((9, 9), "float32"), mode="same")
+    >>> call = {"shape": (64, 64), "w": np.ones((9, 9), "float32"), "mode": "same"}
+    >>> times = pyconv.tune(**call)
     >>> fastest = next(iter(times))
-    >>> pyconv.plan((64, 64), np.ones((9, 9), "float32"), "same").algorithm == fastest
+    >>> pyconv.plan(**call).algorithm == fastest
     True
     """
     unknown = options.keys() - (OPTIONS.keys() - {"method"})
     if unknown:
         raise TypeError(f"tune() has no argument {', '.join(sorted(unknown))}")
-    weights = plain_array(w, "w")
-    given = array_like(x, x_dtype, weights)
+    file = None if path is None else file_path(path, "path")
+    source, weights = array_like(x, shape, x_dtype, w)
+    given = plain_array(source, "x")
     problem = plan_for(given, weights, **options).problem
-    samples = np.ones(given.shape, given.dtype) if isinstance(x, tuple) else given
+    samples = given if shape is None else np.ones(given.shape, given.dtype)
     times = _times(problem, samples, weights)
     fastest = next(iter(times), None)
     if fastest is not None:
         WISDOM.remember(description(problem), fastest)
         clear_cache()  # plans were made without it
-        if path is not None:
-            add(Path(path), description(problem), fastest)
+        if file is not None:
+            add(file, description(problem), fastest)
     return times
 
 

@@ -9,16 +9,18 @@ may lose what it found, which the next tuning finds again.
 
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pyconv.files import open_plain, replaced
 from pyconv.threads import ForkedLock
 
 #: Names the file that is read before the first choice. Without it none is.
 VARIABLE = "PYCONV_WISDOM"
 _FORMAT = "pyconv wisdom 1"
+#: Bytes of a file: an entry takes some hundreds. A larger file is none of ours.
+LARGEST = 32 << 20
 
 
 class Wisdom:
@@ -61,11 +63,14 @@ class Wisdom:
 def read(path: Path) -> dict[str, str]:
     """Return the entries of a file: none, with a warning, of one that is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        entries: dict[str, str] = found["entries"]
-        strings = all(isinstance(text, str) for pair in entries.items() for text in pair)
-        if strings and found["format"] == _FORMAT:
-            return entries
+        with open_plain(path) as file:
+            text = file.read(LARGEST + 1)
+        if len(text) <= LARGEST:
+            found = json.loads(text.decode("utf-8"))
+            entries: dict[str, str] = found["entries"]
+            strings = all(isinstance(text, str) for pair in entries.items() for text in pair)
+            if strings and found["format"] == _FORMAT:
+                return entries
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -80,15 +85,9 @@ def read(path: Path) -> dict[str, str]:
 def add(path: Path, key: str, algorithm: str) -> None:
     """Add an entry to a file; warn where that is not possible."""
     try:
-        entries = read(path) | {key: algorithm}
-        text = json.dumps({"format": _FORMAT, "entries": entries}, indent=1)
-        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with replaced(path) as file:
+            entries = read(path) | {key: algorithm}
+            text = json.dumps({"format": _FORMAT, "entries": entries}, indent=1)
+            file.write((text + "\n").encode("utf-8"))
     except OSError as error:
         warnings.warn(f"the wisdom cannot be written to {path}: {error}", stacklevel=2)

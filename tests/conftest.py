@@ -39,6 +39,17 @@ LAYER_ENGINES = [
 ]
 
 
+def pytest_addoption(parser):
+    """Let a run of slow loops take a sample of all tests."""
+    parser.addoption("--every", type=int, default=1, metavar="N", help="run each N-th test")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Keep each N-th of the tests that other options have left."""
+    items[:] = items[:: config.getoption("--every")]
+
+
 class Engine:
     """One algorithm, forced, in one ISA variant."""
 

@@ -40,7 +40,8 @@ def pad_axis(x, axis, low, high, boundary, fill_value):
     if x.dtype == object:  # np.pad adds NumPy's integers, which wrap
         x = np.frompyfunc(int, 1, 1)(x)
     crop = [slice(None)] * x.ndim
-    crop[axis] = slice(max(-low, 0), x.shape[axis] - max(-high, 0))
+    # Where more is cropped than there is, nothing is left: a negative end would count backwards.
+    crop[axis] = slice(max(-low, 0), max(0, x.shape[axis] - max(-high, 0)))
     return x[tuple(crop)]
 
 

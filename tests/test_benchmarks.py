@@ -20,8 +20,18 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
 from benchmarks import __main__ as command
-from benchmarks import callgrind, dashboard, instructions, noise, tables, test_peers, tracked
+from benchmarks import (
+    callgrind,
+    cliffs,
+    dashboard,
+    instructions,
+    noise,
+    tables,
+    test_peers,
+    tracked,
+)
 from benchmarks.cases import CASES, Case, error, tolerance
+from benchmarks.cliff_calls import CALLS, GROUPS
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.report import pages, summary
 from benchmarks.report.command import compare, joined
@@ -40,6 +50,8 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "training",
         "filters",
         "regret",
+        "busy",
+        "cliffs",
         "lenet",
         "dashboard",
         "instructions",
@@ -224,6 +236,124 @@ def test_turns_are_taken_in_turn_and_fall_into_halves():
         assert math.isfinite(minima.even)
         assert math.isfinite(minima.odd)
         assert minima.least == min(minima.even, minima.odd)
+
+
+# ---- cliffs -----------------------------------------------------------------------------------
+
+
+def ladder(seconds, works=None):
+    """Return a ladder of calls that take no time, and a table of what a clock would say."""
+    works = works or [1.0] * len(seconds)
+    cases = tuple(cliffs.Case(f"case {i}", lambda: lambda: None, w) for i, w in enumerate(works))
+    return cliffs.Ladder("group: call", "sizes", cases, cliffs._chain(len(cases)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "works", "found"),
+    [
+        ([9e-3, 1e-3, 2.9e-3], None, [(0, 1)]),
+        ([1e-3, 1e-3, 3.1e-3], None, [(2, 1)]),
+        ([1e-3, 1e-3, 9e-3], [1, 1, 4], []),
+        ([1e-3, 1e-3, 13e-3], [1, 1, 4], [(2, 1)]),
+        ([1e-3, 9e-3, 1e-3], [1, 2, 4], [(1, 2)]),  # more work in less time: a cliff upwards
+        ([1e-6, 1e-6, 15e-6], None, []),  # within the floor
+        ([1e-3, 1e-3, math.nan, 9e-3], None, []),  # what was refused is nobody's neighbour
+        ([1e-6, 9e-3, 9e-3], None, []),  # a single sample is no measure
+    ],
+)
+def test_a_case_is_judged_by_its_neighbours(seconds, works, found):
+    """More than three times the time for the work, in either direction."""
+    assert cliffs.suspects(ladder(seconds, works), seconds) == found
+
+
+@pytest.mark.parametrize(("again", "faults"), [(9e-3, 1), (2e-3, 0)])
+def test_a_suspect_is_timed_again(again, faults, monkeypatch):
+    """Only what is slow the second time too is a fault."""
+    times = iter([1e-3, 1e-3, 9e-3])
+    monkeypatch.setattr(cliffs, "once", lambda call, effort: next(times))
+    monkeypatch.setattr(
+        cliffs, "interleaved_minima", lambda calls, effort: {"case": again, "neighbour": 1e-3}
+    )
+    climbed = cliffs.climb(ladder([0] * 3), cliffs.QUICK_LOOK)
+    assert [f.case for f in climbed.faults] == ["case 2"] * faults
+    for fault in climbed.faults:
+        assert fault.ratio == pytest.approx(9)
+
+
+def test_a_case_that_lacks_memory_is_a_fault_and_one_that_is_refused_is_not():
+    """Neither has a time."""
+
+    def bind(error):
+        def call():
+            raise error
+
+        return lambda: call
+
+    cases = (cliffs.Case("large", bind(MemoryError())), cliffs.Case("bad", bind(ValueError())))
+    climbed = cliffs.climb(cliffs.Ladder("a: b", "widths", cases, ()), cliffs.QUICK_LOOK)
+    assert [f.case for f in climbed.faults] == ["large"]
+    assert all(map(math.isnan, climbed.seconds))
+
+
+@pytest.mark.parametrize("name", cliffs.LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_layouts_hold_the_same_samples(name, dtype):
+    """But those that repeat one; each is what its name says."""
+    x = cliffs.noise((6, 9), dtype)
+    y = cliffs.LAYOUTS[name](x.copy())
+    assert y.shape == x.shape
+    if "broadcast" not in name:
+        np.testing.assert_array_equal(y, x)
+    if dtype == "float32":
+        plain = y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative
+        assert plain == (name in ("contiguous", "read-only"))
+
+
+@pytest.mark.parametrize("name", cliffs.VALUES)
+def test_values_keep_the_shape_and_dtype(name):
+    """All but the first differ from noise."""
+    for dtype in ("float32", "float64"):
+        x = cliffs.noise((40, 30), dtype)
+        y = cliffs.VALUES[name](x.copy())
+        assert (y.shape, y.dtype) == (x.shape, x.dtype)
+        assert np.array_equal(x, y) == (name == "noise")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.label)
+def test_every_call_runs(call):
+    """On small arrays of its first dtype; those of the table have one name each."""
+    assert [c.label for c in CALLS].count(call.label) == 1
+    assert call.group in GROUPS
+    x = cliffs.noise((*call.lead, *(9, 10, 11)[: call.ndim]))
+    width = call.width if "recursive" in call.name else min(call.width, 3)
+    for bind in filter(None, (call.bind, call.exchanged)):
+        bind(x, width)()
+
+
+def test_the_exchanged_call_is_the_same_sum():
+    """Its result is that of the other order; that of a correlation is turned round."""
+    for call in CALLS:
+        if call.exchanged is not None:
+            x = cliffs.noise((7, 6, 5)[: call.ndim])
+            y = call.exchanged(x, 3)()
+            y = np.flip(y) if "correlate" in call.name else y
+            np.testing.assert_allclose(y, call.bind(x, 3)(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("check", "status"), [([], 0), (["--check"], 1)])
+def test_the_command_says_what_it_found(check, status, monkeypatch, tmp_path, capsys):
+    """A fault is a row, a number in the summary, and the status where that is asked for."""
+    found = cliffs.Climbed(ladder([0] * 3), [1e-3, 1e-3, 9e-3])
+    found.faults.append(cliffs.Fault("group: call", "sizes", "2", "1", 9e-3, 1e-3, 3e-3 + 15e-6))
+    monkeypatch.setattr(cliffs, "climb", lambda ladder, effort: found)
+    monkeypatch.setattr(cliffs, "ladders", lambda *_: [found.ladder])
+    file = tmp_path / "cliffs.json"
+    assert command.main(["cliffs", "--quick", "--json", str(file), *check]) == status
+    printed = capsys.readouterr().out
+    assert "**FAULT**" in printed
+    assert "1 faults in 3 cases of 1 calls" in printed
+    assert json.loads(file.read_text())["faults"][0]["case"] == "2"
 
 
 # ---- reports ----------------------------------------------------------------------------------

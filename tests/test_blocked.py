@@ -106,3 +106,16 @@ def test_every_cut_of_the_gradient_gives_the_definition(isa, rng, case):
         dw = np.full(w.shape, np.nan, "float32")
         run(x, dy, dw, workers)
         np.testing.assert_array_equal(dw, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_lane_of_a_dot_product_counts(isa, dtype):
+    """One pixel of any number of channels: the lanes of a vector are summed at the end."""
+    for channels in (*range(1, 40), 64, 130):
+        problem = make_layer_problem(
+            (1, channels, 1), (3, channels, 1), np.dtype(dtype), Options()
+        )  # fmt: skip
+        x, w = np.ones((1, channels, 1), dtype), np.ones((3, channels, 1), dtype)
+        y = np.full((1, 3, 1), np.nan, dtype)
+        Blocked().bind(problem).run(x, w, None, y, 1)
+        np.testing.assert_array_equal(y, channels)

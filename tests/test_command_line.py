@@ -1,7 +1,9 @@
 """``python -m pyconv``: results equal the library's, and every failure is one line."""
 
+import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from processes import started
 from scipy import ndimage
 
 import pyconv
@@ -19,6 +22,7 @@ from pyconv.commands.named_kernels import FILTERS
 from pyconv.versions import versions
 
 COMMAND = [sys.executable, "-m", "pyconv"]
+posix = pytest.mark.skipif(os.name == "nt", reason="redirections of a POSIX shell")
 
 
 def run(*arguments, **options):
@@ -149,25 +153,108 @@ def test_a_closed_pipe_is_no_traceback():
     assert process.wait(timeout=60) == 1
 
 
+@pytest.fixture(params=[False, True], ids=["", "ignored"])
+def sigint(request):
+    """Run a test as it is, and as a shell would run it in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if request.param:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+@pytest.mark.usefixtures("sigint")
 def test_ctrl_c_is_one_line(tmp_path):
-    source = tmp_path / "in.npy"
+    """The process is interrupted once it has read its weights, before minutes of work."""
+    source, w, target = (tmp_path / f"{name}.npy" for name in ("in", "w", "out"))
     np.save(source, np.zeros((3000, 3000)))
-    w = tmp_path / "w.npy"
-    np.save(w, np.ones((601, 601)))
+    os.mkfifo(w)
     options = ["--workers", "1", "--method", "direct"]
-    arguments = ["filter", source, "--kernel-file", w, *options, "-o", tmp_path / "y.npy"]
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        stdout=subprocess.PIPE,
+    arguments = ["filter", source, "--kernel-file", w, *options, "-o", target]
+    with started([*COMMAND, *arguments]) as process:
+        weights = io.BytesIO()
+        np.save(weights, np.ones((601, 601)))
+        with w.open("wb") as pipe:  # waits for the reader
+            pipe.write(weights.getbuffer())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (130, "", "pyconv: error: interrupted\n")
+    assert not target.exists()
+
+
+# ---- an output that cannot be written ------------------------------------------------------
+
+SHORT = (["--help"], ["--version"], ["info"], ["filter", "--help"], ["demo", "--help"])
+
+
+def small_filter(folder):
+    """Return the arguments of a filter that takes no time."""
+    np.save(folder / "x.npy", np.ones((4, 4)))
+    return ["filter", folder / "x.npy", "--kernel", "box", "-o", folder / "y.npy"]
+
+
+def words_of_test(given):
+    """Return the name of a test."""
+    return " ".join(given) if isinstance(given, list) else given.__name__
+
+
+def words_of(arguments, redirection, **options):
+    """Return the exit code and the errors of a command under a shell's redirection."""
+    line = " ".join(shlex.quote(str(a)) for a in [*COMMAND, *arguments])
+    result = subprocess.run(
+        ["sh", "-c", f"exec {line} {redirection}"],
         stderr=subprocess.PIPE,
-        text=True,
+        timeout=60,
+        check=False,
+        **options,
     )
-    time.sleep(2)  # long enough to be past the imports, short beside minutes of work
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "pyconv: error: interrupted\n")
-    assert not (tmp_path / "y.npy").exists()
+    return result.returncode, result.stderr.decode()
+
+
+@posix
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", ">&- <&-"])
+@pytest.mark.parametrize("arguments", [*SHORT, small_filter], ids=words_of_test)
+def test_no_room_for_the_output(tmp_path, arguments, redirection):
+    """One line says so, whatever the command; the status tells scripts."""
+    given = arguments(tmp_path) if callable(arguments) else arguments
+    code, errors = words_of(given, redirection)
+    assert code == 1
+    assert re.fullmatch(r"pyconv: error: .*(standard output).*\n", errors), errors
+
+
+@posix
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full", ">&- 2>&-", "> /dev/full 2>&1"])
+@pytest.mark.parametrize("arguments", [*SHORT, ["paint"], ["filter", "none"]], ids=str)
+def test_no_room_for_the_errors(arguments, redirection):
+    """Nobody can be told, but by the status."""
+    fine = not redirection.startswith(">") and arguments in SHORT
+    code, errors = words_of(arguments, redirection)
+    assert code in ((0,) if fine else (1, 2))
+    assert errors == ""
+
+
+@posix
+@pytest.mark.parametrize("name", ["é.npy", "日本.npy", os.fsdecode(b"\xe9.npy")])
+def test_a_name_that_the_output_cannot_show(tmp_path, name):
+    """It is said before any work, so that no file is left."""
+    arguments = small_filter(tmp_path)
+    arguments[-1] = tmp_path / name
+    for encoding in ("ascii", "utf-8"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        code, errors = words_of(arguments, "> /dev/null", env=environment)
+        if encoding == "utf-8" and name.isprintable():
+            assert (code, errors) == (0, "")
+            arguments[-1].unlink()
+            continue
+        assert code == 1
+        assert re.fullmatch(r"pyconv: error: standard output is .*PYTHONIOENCODING.*\n", errors)
+        assert errors.isascii()
+        assert not arguments[-1].exists()
+    # An error about such a name is one line, too.
+    code, errors = words_of(["filter", tmp_path / name / "x", *arguments[2:]], "", env=environment)
+    assert code == 1
+    assert errors.count("\n") == 1
 
 
 def test_out_of_memory_is_one_line(fails, array, monkeypatch):
@@ -294,6 +381,120 @@ def test_filter_reads_every_kind_of_picture(command, tmp_path, rng, mode, ending
     assert y.dtype == {"I;16": np.uint16, "I": y.dtype, "F": np.float32}.get(mode, np.uint8)
     if ending != "jpg" and mode == "L":
         np.testing.assert_array_equal(y, grey)
+
+
+def pages(path):
+    """Return the pages of a picture, as Pillow shows them."""
+    image = pytest.importorskip("PIL.Image")
+    with image.open(path) as file:
+        found = []
+        for i in range(getattr(file, "n_frames", 1)):
+            file.seek(i)
+            found.append(np.asarray(file if file.mode != "P" else file.convert("RGB")))
+        return found
+
+
+@pytest.fixture
+def film(tmp_path, rng):
+    """Return a function that writes pictures of several pages: their path and their pixels."""
+    image = pytest.importorskip("PIL.Image")
+
+    def write(ending, shape, dtype="uint8", count=5, **options):
+        arrays = [rng.integers(0, 200, shape).astype(dtype) for _ in range(count)]
+        path = tmp_path / f"film{ending}"
+        first, *others = map(image.fromarray, arrays)
+        first.save(path, save_all=True, append_images=others, **options)
+        return path, arrays
+
+    return write
+
+
+@pytest.mark.parametrize("target", [".tif", ".tiff", ".png", ".webp", ".gif", ".npy"])
+@pytest.mark.parametrize("shape", [(9, 11), (9, 11, 3), (9, 11, 4)], ids=str)
+def test_filter_takes_every_page(command, film, tmp_path, shape, target):
+    """Each by itself, and all are written."""
+    path, arrays = film(".tif", shape)
+    out = tmp_path / f"out{target}"
+    result = command("filter", path, "--kernel", "box", "-o", out)
+    found = list(np.load(out)) if target == ".npy" and result[0] == 0 else pages(out)
+    words = " x ".join(map(str, (5, *shape[:2], *[3] * (len(shape) - 2))))
+    assert result == (0, f"{out}: {words}, uint8\n", "")
+    assert len(found) == 5
+    for y, x in zip(found, arrays, strict=True):
+        size = (3, 3, *[1] * (x.ndim - 2))
+        exact = np.rint(ndimage.uniform_filter(x.astype(float), size))
+        colours = np.s_[..., :3] if x.ndim == 3 else np.s_[...]
+        assert y.shape[:2] == x.shape[:2]
+        if target in (".tif", ".tiff", ".png", ".npy"):
+            np.testing.assert_array_equal(y[colours], exact[colours])
+            if shape[-1] == 4:
+                np.testing.assert_array_equal(y[..., 3], x[..., 3])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_filter_keeps_the_dtype_of_pages(command, film, tmp_path, dtype):
+    path, arrays = film(".tif", (9, 11), dtype)
+    out = tmp_path / "out.tif"
+    assert command("filter", path, "--kernel", "box", "-o", out)[0] == 0
+    for y, x in zip(pages(out), arrays, strict=True):
+        assert y.dtype == dtype
+        exact = ndimage.uniform_filter(x.astype(float), 3)
+        np.testing.assert_allclose(y, exact, atol=0.5 if y.dtype.kind == "u" else 1e-3)
+
+
+def test_filter_keeps_the_time_of_a_film(command, film, tmp_path):
+    """How long each moment is shown, and how often all of them are."""
+    image = pytest.importorskip("PIL.Image")
+    path, _ = film(".gif", (9, 11, 3), duration=[50, 100, 150, 200, 250], loop=3)
+    for ending in (".gif", ".png"):
+        out = tmp_path / f"out{ending}"
+        assert command("filter", path, "--kernel", "box", "-o", out)[0] == 0
+        with image.open(out) as file:
+            assert file.n_frames == 5
+            assert file.info["loop"] == 3
+            shown = []
+            for i in range(5):
+                file.seek(i)
+                file.load()
+                shown.append(file.info["duration"])
+            assert shown == [50, 100, 150, 200, 250]
+
+
+def test_filter_takes_pages_of_any_size(command, tmp_path, rng, fails):
+    """As a TIFF may hold them; an array cannot."""
+    image = pytest.importorskip("PIL.Image")
+    arrays = [rng.integers(0, 256, shape, np.uint8) for shape in ((9, 11), (5, 6), (7, 8, 3))]
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    first, *others = map(image.fromarray, arrays)
+    first.save(path, save_all=True, append_images=others)
+    assert command("filter", path, "--kernel", "box", "-o", out)[0] == 0
+    assert [y.shape[:2] for y in pages(out)] == [(9, 11), (5, 6), (7, 8)]
+    code, line = fails("filter", path, "--kernel", "box", "-o", tmp_path / "out.npy")
+    assert code == 1
+    assert "differ in size" in line
+    assert not (tmp_path / "out.npy").exists()
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".bmp", ".ppm"])
+def test_filter_writes_no_page_alone_unasked(command, fails, film, tmp_path, ending):
+    """A file of one page is refused, before any work; one page can be asked for."""
+    path, arrays = film(".tif", (9, 11))
+    out = tmp_path / f"out{ending}"
+    code, line = fails("filter", path, "--kernel", "box", "-o", out)
+    assert code == 2
+    assert "5 pages" in line
+    assert "--page" in line
+    assert not out.exists()
+    for number in (1, 5):
+        options = ["--kernel", "box", "--page", number]
+        assert command("filter", path, *options, "-o", tmp_path / "one.npy")[0] == 0
+        exact = np.rint(ndimage.uniform_filter(arrays[number - 1].astype(float), 3))
+        np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), exact)
+        assert command("filter", path, *options, "-o", out)[0] == 0
+    for number in (0, 6, -1, "a"):
+        code, line = fails("filter", path, "--kernel", "box", "--page", number, "-o", out)
+        assert code == 2
+        assert "page" in line
 
 
 def test_filter_turns_a_picture_as_its_camera_was_held(command, tmp_path):

@@ -24,7 +24,8 @@ def limits(dtype):
 def natural(x, w):
     """Return the dtype of a result, as NumPy's sum and result_type have it."""
     if x.kind in "biu" and w.kind in "biu":
-        return np.dtype(np.uint64) if x.kind == w.kind == "u" else np.dtype(np.int64)
+        summed = np.sum(np.zeros(1, x) * np.zeros(1, w)).dtype
+        return summed if summed.kind in "iu" else np.dtype(np.int64)  # uint64 beside signed ones
     return np.result_type(x, w)
 
 

@@ -39,14 +39,15 @@ LEAVES = {
     "pyconv.candidates": set(),
     "pyconv.boundaries": set(),
     "pyconv.dtypes": set(),
+    "pyconv.files": set(),
     "pyconv.machine": set(),
-    "pyconv.threads": set(),
+    "pyconv.threads": {"pyconv._native.workers"},
     "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
     "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
     "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},
     "pyconv.kernels": {"pyconv.dtypes", "pyconv.problem"},
-    "pyconv.results": {"pyconv._native.layout"},
-    "pyconv.wisdom": {"pyconv.threads"},
+    "pyconv.results": {"pyconv._native.layout", "pyconv.dtypes"},
+    "pyconv.wisdom": {"pyconv.files", "pyconv.threads"},
 }
 #: The floors above the leaves, from the ground up. What is on none of them is a public module.
 FLOORS = ("_native", "algorithms", "planning", "nn", "public")

@@ -2,9 +2,14 @@
 
 import copy
 import io
+import os
 import pickle
 import re
+import stat
+import tracemalloc
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import nn_oracles as oracles
 import numpy as np
@@ -319,7 +324,7 @@ def broken_files():
     np.save(one, state["4.weight"])
     yield "one array", one.getvalue(), "no .npz archive"
     yield "a pickle", pickle.dumps(state), "not all of them"
-    yield "objects", archive(state | {"4.bias": np.array([0, None, "x"], object)}), "pickle"
+    yield "objects", archive(state | {"4.bias": np.array([0, None, "x"], object)}), "dtype object"
     yield "strings", archive(state | {"4.bias": np.array(["a", "b", "c"])}), "dtype <U1"
     yield "integers", archive(state | {"4.bias": np.arange(3)}), "dtype int64"
     yield "another shape", archive(state | {"4.bias": np.zeros(4)}), r"shape \(4,\), not \(3,\)"
@@ -329,20 +334,170 @@ def broken_files():
     with zipfile.ZipFile(other, "w") as file:
         file.writestr("0.weight", "no array")
     yield "a zip of text", other.getvalue(), "missing"
+    zeros = np.zeros(1 << 22, np.float32)
+    for name, arrays in {
+        "bomb in an unknown member": state | {"bomb": zeros},
+        "bomb in the place of weights": state | {"4.bias": zeros},
+    }.items():
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+        assert len(file.getvalue()) < 3e5
+        yield name, file.getvalue(), "not the weights of this model"
+    magic, head = np.lib.format.magic, io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (3,)}
+    np.lib.format.write_array_header_1_0(head, shape)
+    for name, text, words in (
+        ("long header", magic(2, 0) + (1 << 24).to_bytes(4, "little") + b" " * (1 << 24), "sound"),
+        ("header without end", magic(1, 0) + bytes([4, 0]) + b"{" + b"'" * 3, "no sound header"),
+        ("deep header", magic(1, 0) + bytes([0, 48]) + b"(" * 12288, "no sound header"),
+        ("another version", magic(7, 3) + bytes([2, 0]) + b"{}", r"version \(7, 3\)"),
+        ("more than the shape says", head.getvalue() + bytes(1 << 24), "not as long as"),
+        ("less than the shape says", head.getvalue() + bytes(11), "not as long as"),
+    ):
+        yield name, zipped(state, "4.bias", text), words
+    for kind in (zipfile.ZIP_BZIP2, 99):
+        content = bytearray(zipped(state, "4.bias", b"", zipfile.ZIP_BZIP2))
+        if kind == 99:
+            at = content.rindex(b"PK\x01\x02", 0, content.rindex(b"4.bias"))
+            content[at + 10] = kind
+        yield f"compression {kind}", bytes(content), "compressed in a way"
+    content = bytearray(whole)
+    for signature, offset in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        content[content.index(signature) + offset] |= 1
+    yield "encrypted", bytes(content), "encrypted"
+    with zipfile.ZipFile(other, "a") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file.writestr("0.weight", "no array")
+    yield "one name twice", other.getvalue(), "two arrays of one name"
 
 
-@pytest.mark.parametrize(("content", "words"), [b[1:] for b in broken_files()],
-                         ids=[b[0] for b in broken_files()])  # fmt: skip
+def zipped(state, name, text, compression=zipfile.ZIP_DEFLATED):
+    """Return an archive that has other bytes in the place of one array."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for other, array in state.items():
+            with archive.open(f"{other}.npy", "w", force_zip64=True) as member:
+                if other != name:
+                    np.lib.format.write_array(member, array)
+                else:
+                    member.write(text)
+    return file.getvalue()
+
+
+BROKEN = list(broken_files())
+
+
+@pytest.mark.parametrize(("content", "words"), [b[1:] for b in BROKEN],
+                         ids=[b[0] for b in BROKEN])  # fmt: skip
 def test_broken_files_are_refused(tmp_path, content, words):
     """With an error that says why, and the model as it was."""
     path = tmp_path / "weights.npz"
     path.write_bytes(content)
     model = small_model()
     before = model.state_dict()
-    with pytest.raises((ValueError, TypeError), match=words):
-        model.load(path)
+    tracemalloc.start()
+    try:
+        with pytest.raises((ValueError, TypeError), match=words) as refused:
+            model.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+    assert "weights.npz" in str(refused.value)
     for name, w in model.state_dict().items():
         np.testing.assert_array_equal(w, before[name])
+
+
+def test_damaged_files_are_refused(tmp_path, rng):
+    """Wherever a byte is changed: the weights are those of the file, or the error is a ValueError.
+
+    No error of zip's or Python's own readers comes through.
+    """
+    path = tmp_path / "weights.npz"
+    small_model(seed=3).save(path)
+    whole, model = path.read_bytes(), small_model()
+    directory = whole.index(b"PK\x01\x02")
+    for place in [*range(300), *range(directory, len(whole))]:
+        for bit in (1 << int(rng.integers(8)), int(rng.integers(1, 256))):
+            content = bytearray(whole)
+            content[place] ^= bit
+            path.write_bytes(content)
+            try:
+                model.load(path)
+            except (ValueError, TypeError) as error:
+                dtype = isinstance(error, TypeError)
+                words = "floating-point weights are allowed" if dtype else "weights.npz"
+                assert words in str(error)  # noqa: PT017
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    """At once: a pipe without a writer would be waited for."""
+    model = small_model()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/null", "/dev/zero"):
+        with pytest.raises(OSError, match="is a device|[Ii]s a directory"):
+            model.load(path)
+        with pytest.raises(OSError, match="is a device|[Ii]s a directory"):
+            model.save(path)
+    for path in (3, None, b"weights"):
+        for call in (model.load, model.save):
+            with pytest.raises(TypeError, match="path="):
+                call(path)
+    for path in ("", "a\0b"):
+        with pytest.raises(ValueError, match="path="):
+            model.load(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_many_save_at_once(tmp_path):
+    """To one file: the last one wins, every reader finds all of one, and nothing else is left."""
+    path = tmp_path / "weights.npz"
+    models = [nn.Linear(40, 50, rng=seed) for seed in range(4)]
+    reader = nn.Linear(40, 50)
+    models[0].save(path)
+
+    def save(model):
+        for _ in range(40):
+            model.save(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(save, model) for model in models]
+        while not all(each.done() for each in done):
+            reader.load(path)
+            assert any((reader.weight.data == m.weight.data).all() for m in models)
+        for each in done:
+            each.result()
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
+
+
+def test_what_a_file_was_stays(tmp_path):
+    """Its permissions, and a symbolic link to it."""
+    path, link = tmp_path / "weights.npz", tmp_path / "link"
+    link.symlink_to(path)
+    model = small_model()
+    model.save(link)
+    assert link.is_symlink()
+    fresh = tmp_path / "fresh"
+    fresh.touch()
+    assert path.stat().st_mode == fresh.stat().st_mode
+    for mode in (0o644, 0o600, 0o664):
+        path.chmod(mode)
+        model.save(link)
+        assert link.is_symlink()
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+    small_model(seed=1).load(link)
+
+
+def test_weights_that_are_no_mapping():
+    """The message names the argument."""
+    for state in (None, 3, [1], "weights", {"0.weight"}):
+        with pytest.raises(TypeError, match="state is a .*; a mapping"):
+            small_model().load_state_dict(state)
+    state = small_model().state_dict()
+    with pytest.raises(TypeError, match=r"4\.bias is a masked array"):
+        small_model().load_state_dict(state | {"4.bias": np.ma.ones(3)})
+    with pytest.raises(TypeError, match=r"4\.bias has dtype StringDType"):
+        small_model().load_state_dict(state | {"4.bias": np.array(["1"] * 3, "T")})
 
 
 def test_a_failed_save_leaves_the_file(tmp_path, monkeypatch):
@@ -350,11 +505,11 @@ def test_a_failed_save_leaves_the_file(tmp_path, monkeypatch):
     small_model().save(path)
     before = path.read_bytes()
 
-    def fail(file, **arrays):
+    def fail(file, array, **options):
         file.write(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr(np, "savez", fail)
+    monkeypatch.setattr(np.lib.format, "write_array", fail)
     with pytest.raises(OSError, match="no space"):
         small_model(seed=1).save(path)
     assert path.read_bytes() == before

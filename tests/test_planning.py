@@ -46,8 +46,8 @@ def test_plan_equals_call(rng, method, flip):
         keywords = {"fill_value": 2.5, "method": method, "stride": (1, 2)}
         x, w = noise(rng, (3, 20, 21), "float32"), noise(rng, (4, 3), "float32")
         expected = bits(called(x, w, mode, boundary, flip=flip, **keywords))
-        for source in (x, x.shape):
-            made = pyconv.plan(source, w, mode, boundary, flip=flip, **keywords)
+        for source in ({"x": x}, {"shape": x.shape, "x_dtype": x.dtype}):
+            made = pyconv.plan(**source, w=w, mode=mode, boundary=boundary, flip=flip, **keywords)
             assert bits(made(x)) == expected
             assert bits(made(x, workers=3)) == expected
 
@@ -60,9 +60,9 @@ def test_every_pair_of_dtypes(rng, dtype, overflow):
         x, w = noise(rng, (40,), x_dtype), noise(rng, (5,), w_dtype)
         keywords = {"dtype": dtype, "overflow": overflow}
         expected = outcome(called, x, w, **keywords)
-        shape = {"x_dtype": x_dtype, **keywords}
+        shape = {"shape": x.shape, "x_dtype": x_dtype, **keywords}
         assert outcome(lambda: pyconv.plan(x, w, **keywords)(x)) == expected  # noqa: B023
-        assert outcome(lambda: pyconv.plan(x.shape, w, **shape)(x)) == expected  # noqa: B023
+        assert outcome(lambda: pyconv.plan(w=w, **shape)(x)) == expected  # noqa: B023
 
 
 @given(valid_calls(), st.booleans())
@@ -77,7 +77,7 @@ def test_any_call(call, flip):
 def test_integers_whose_sums_depend_on_the_values(rng):
     """Small values, then values that need wider sums, then none that would do."""
     w = np.array([1, 2**20, -3])
-    made = pyconv.plan((50,), w, x_dtype="int64")
+    made = pyconv.plan(shape=50, w=w, x_dtype="int64")
     assert made.algorithm is None
     for largest in (3, 2**20, 2**40, 2**42 - 1):
         x = rng.integers(-largest, largest, 50)
@@ -93,11 +93,11 @@ def test_integers_whose_sums_depend_on_the_values(rng):
 def test_narrow_integers_are_settled(rng):
     """The limits of the dtype bound the sums: the overflow is known before any data."""
     w = np.ones((3, 3), np.uint8)
-    assert pyconv.plan((9, 9), w).algorithm is not None
+    assert pyconv.plan(shape=(9, 9), w=w).algorithm is not None
     with pytest.raises(OverflowError, match="outside uint8"):
-        pyconv.plan((9, 9), w, dtype="uint8")
+        pyconv.plan(shape=(9, 9), w=w, dtype="uint8")
     x = rng.integers(0, 256, (9, 9), np.uint8)
-    wrapped = pyconv.plan((9, 9), w, dtype="uint8", overflow="wrap")
+    wrapped = pyconv.plan(shape=(9, 9), w=w, dtype="uint8", overflow="wrap")
     assert bits(wrapped(x)) == bits(pyconv.correlate(x, w, dtype="uint8", overflow="wrap"))
 
 
@@ -134,7 +134,7 @@ def test_threads_share_a_plan(rng, shape):
     """Many at the same time, each with its own data."""
     arrays = [noise(rng, shape[0], "float32") for _ in range(8)]
     w = noise(rng, shape[1], "float32")
-    made = pyconv.plan(shape[0], w)
+    made = pyconv.plan(shape=shape[0], w=w)
     expected = [bits(pyconv.correlate(x, w)) for x in arrays]
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
@@ -165,7 +165,9 @@ def test_out(rng):
 
 def test_attributes():
     """Names, shapes and dtypes, in words too."""
-    made = pyconv.plan((9, 8, 7), np.ones((2, 3), "f4"), "full", x_dtype=">f8", axes=(2, 0))
+    made = pyconv.plan(
+        shape=(9, 8, 7), x_dtype=">f8", w=np.ones((2, 3), "f4"), mode="full", axes=(2, 0)
+    )
     assert (made.x_shape, made.w_shape, made.y_shape) == ((9, 8, 7), (2, 3), (11, 8, 8))
     assert (made.x_dtype, made.dtype) == (np.float64, np.float64)
     assert made.algorithm in [a.name for a in ALGORITHMS]
@@ -176,7 +178,7 @@ def test_attributes():
 
 def test_lists_are_converted_where_that_is_safe():
     """An array of another dtype is a mistake; a list has none that was chosen."""
-    made = pyconv.plan((3,), [1.0, 1.0])
+    made = pyconv.plan(shape=3, w=[1.0, 1.0])
     assert made([1, 2, 3]).tolist() == [3, 5]
     with pytest.raises(TypeError, match="x has dtype int64, but the plan is for float64"):
         made(np.array([1, 2, 3]))
@@ -203,38 +205,69 @@ def test_errors_are_raised_by_plan(case):
     """Not by its calls."""
     keywords, error, words = WRONG[case]
     with pytest.raises(error, match=words):
-        pyconv.plan((30, 30), np.ones((3, 3)), **keywords)
+        pyconv.plan(shape=(30, 30), w=np.ones((3, 3)), **keywords)
 
 
 def test_integers_that_no_values_could_make_right():
     """A forced algorithm that no sums would suit is refused at once."""
     with pytest.raises(ValueError, match="integer results are exact"):
-        pyconv.plan((30,), [1, 2], x_dtype="int64", method="fft")
+        pyconv.plan(shape=30, w=[1, 2], x_dtype="int64", method="fft")
+
+
+@pytest.mark.parametrize("call", [pyconv.plan, pyconv.explain])
+def test_an_array_is_no_shape(call):
+    """A tuple is an array as a list is; a shape is said to be one."""
+    w = np.ones(2)
+    for x in ((10, 10), [10, 10], np.array([10, 10])):
+        assert "x (2,) int64" in str(call(x, w))
+    for shape in ((10, 12), [10, 12], np.array([10, 12])):
+        assert "x (10, 12) float64" in str(call(shape=shape, w=w))
+        assert "x (10, 12) float32" in str(call(shape=shape, x_dtype="f4", w=w))
+    assert "x (10,) float64" in str(call(shape=10, w=w))
+
+
+@pytest.mark.parametrize("call", [pyconv.plan, pyconv.explain, pyconv.tune])
+def test_an_array_or_its_shape(call):
+    """One of the two, with a dtype that arrays may have; it is refused at once."""
+    w = np.ones(2)
+    for source in ({"w": w}, {"x": [1, 2], "shape": 2, "w": w}):
+        with pytest.raises(TypeError, match="either x, an array, or shape=, its shape"):
+            call(**source)
+    with pytest.raises(TypeError, match="w=None"):
+        call([1, 2])
+    with pytest.raises(TypeError, match="x_dtype='f4' is for shape="):
+        call(np.ones(5), w, x_dtype="f4")
+    for x_dtype in ("U3", "O", "M8[s]", np.dtypes.StringDType(), "g", [("a", "f4")]):
+        with pytest.raises(TypeError, match="x_dtype has dtype"):
+            call(shape=5, x_dtype=x_dtype, w=w)
+    for shape in ({3, 4}, {3: 4}, iter((3, 4)), (n for n in (3, 4)), "34", 3.0, (3.0,)):
+        with pytest.raises(TypeError, match="shape="):
+            call(shape=shape, w=w)
 
 
 def test_shapes_that_are_refused():
     """The message names the argument and what is allowed."""
     w = np.ones(2)
     with pytest.raises(ValueError, match="non-negative integers"):
-        pyconv.plan((3, -1), w)
-    with pytest.raises(TypeError, match="x=2.5: integers are allowed"):
-        pyconv.plan((3, 2.5), w)
+        pyconv.plan(shape=(3, -1), w=w)
+    with pytest.raises(TypeError, match="shape=2.5: integers are allowed"):
+        pyconv.plan(shape=(3, 2.5), w=w)
     for shape in ((2**62, 4), (2**40, 2**40)):
-        with pytest.raises(ValueError, match=r"x=\(.*NumPy can address"):
-            pyconv.explain(shape, w)
-    with pytest.raises(TypeError, match="x_dtype='f4' is for a shape"):
+        with pytest.raises(ValueError, match=r"shape=\(.*NumPy can address"):
+            pyconv.explain(shape=shape, w=w)
+    with pytest.raises(TypeError, match="x_dtype='f4' is for shape="):
         pyconv.plan(np.ones(5), w, x_dtype="f4")
     with pytest.raises(ValueError, match="x has shape"):
-        pyconv.plan((3,), w)(np.ones(4))
+        pyconv.plan(shape=3, w=w)(np.ones(4))
     with pytest.raises(TypeError, match="masked"):
-        pyconv.plan((3,), w)(np.ma.ones(3))
+        pyconv.plan(shape=3, w=w)(np.ma.ones(3))
 
 
 def test_nan_policy():
     """Weights are looked at once, arrays at every call."""
     with pytest.raises(ValueError, match="w holds NaN"):
-        pyconv.plan((5,), [1, np.nan], nan_policy="raise")
-    made = pyconv.plan((5,), [1.0, 2.0], nan_policy="raise")
+        pyconv.plan(shape=5, w=[1, np.nan], nan_policy="raise")
+    made = pyconv.plan(shape=5, w=[1.0, 2.0], nan_policy="raise")
     with pytest.raises(ValueError, match="x holds NaN"):
         made([1, 2, np.nan, 4, 5])
     assert made(np.ones(5)).tolist() == [3] * 4
@@ -295,7 +328,7 @@ def test_explanation_looks_at_integers():
     w = np.array([1, 1])
     assert pyconv.explain(np.arange(9), w).sums == np.float32
     assert pyconv.explain(np.array([2**40, 0, 0]), w).sums == np.float64
-    assert pyconv.explain((9,), w).sums == np.float32
+    assert pyconv.explain(shape=9, w=w).sums == np.float32
     with pytest.raises(OverflowError):
         pyconv.explain(np.array([2**62, 2**62]), w * 2)
 
@@ -304,8 +337,8 @@ def test_explanation_looks_at_integers():
 def test_bounds_are_those_of_the_sums_that_are_rounded(dtype):
     """What they are rounded to, to whole numbers, has no ε of its own."""
     w = np.ones((5, 3), dtype)
-    rounded = pyconv.explain((60, 70), w, dtype="int8").candidates
-    for row, plain in zip(rounded, pyconv.explain((60, 70), w).candidates, strict=True):
+    rounded = pyconv.explain(shape=(60, 70), w=w, dtype="int8").candidates
+    for row, plain in zip(rounded, pyconv.explain(shape=(60, 70), w=w).candidates, strict=True):
         assert row.error_bound is None or row.error_bound == plain.error_bound
 
 
@@ -314,6 +347,6 @@ def test_plans_explain_themselves(rng, case):
     """As the call would be explained."""
     x_shape, w_shape, dtype, keywords = EXPLAINED[case]
     w = noise(rng, w_shape, dtype)
-    made = pyconv.plan(x_shape, w, **keywords)
-    assert str(made.explain()) == str(pyconv.explain(x_shape, w, **keywords))
+    made = pyconv.plan(shape=x_shape, w=w, **keywords)
+    assert str(made.explain()) == str(pyconv.explain(shape=x_shape, w=w, **keywords))
     assert made.algorithm in (None, made.explain().algorithm)

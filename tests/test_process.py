@@ -74,7 +74,7 @@ def test_fork_while_a_plan_is_kept():
 @posix
 @pytest.mark.parametrize("method", METHODS)
 def test_forked_child_works_after_the_parent_ran_in_parallel(method):
-    """OpenMP's threads do not survive a fork; the child computes on one, and does not hang."""
+    """Threads do not survive a fork; the child computes on one, or on new ones if it asks."""
     run(f"""
         import multiprocessing, warnings
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, about fork and threads
@@ -83,17 +83,19 @@ def test_forked_child_works_after_the_parent_ran_in_parallel(method):
         def child(queue):
             results = [pyconv.correlate(x, w, workers=n, method={method!r})
                        for n in (None, 1, 2, 3)]
+            before = pyconv.get_workers()
             with pyconv.set_workers(2):
                 results.append(pyconv.correlate(x, w, method={method!r}))
+            pyconv.set_workers(2)
+            results.append(pyconv.correlate(x, w, method={method!r}))
             same = all((r == expected).all() for r in results)
-            queue.put((same, pyconv.get_workers(), len(os.listdir("/proc/self/task"))
-                       if os.path.isdir("/proc/self/task") else 1))
+            queue.put((same, before))
         context = multiprocessing.get_context("fork")
         queue = context.SimpleQueue()
         for _ in range(3):
             process = context.Process(target=child, args=(queue,))
             process.start()
-            same, workers, tasks = queue.get()
+            same, workers = queue.get()
             process.join(20)
             assert process.exitcode == 0
             assert same and workers == 1
@@ -632,3 +634,133 @@ def test_calls_import_nothing():
         assert set(sys.modules) == before, set(sys.modules) - before
     """)
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- threads that cannot be created -------------------------------------------------------------
+
+#: Every loop that shares work: its call on so many workers.
+SHARING = """
+import pyconv.nn.functional as f
+import pyconv.nn.grad as g
+import pyconv.kernels
+from pyconv import filters, ndimage, threads
+from pyconv.algorithms import LAYER_ALGORITHMS
+from pyconv.machine import MACHINE
+MACHINE.seconds_per_thread = 1e-9  # as many as are allowed, for the smallest work
+x, w = picture(300, 7)
+whole = (x * 200).astype("uint8")
+gaps = np.where(x > 0.9, np.float32(np.nan), x)
+planes, weights = rng.random((2, 16, 40, 40), "float32"), rng.random((16, 16, 3, 3), "float32")
+lone = rng.random((16, 1, 3, 3), "float32")
+pooled, where = f.max_pool2d(planes, 2, return_indices=True, workers=1)
+smaller = f.avg_pool2d(planes, 2, workers=1)
+CALLS = {method: lambda n, method=method: pyconv.correlate(x, w, method=method, workers=n)
+         for method in ("direct", "fft", "im2col")}
+CALLS |= {
+    "box": lambda n: pyconv.correlate(x, np.ones((9, 9), "f4"), method="box", workers=n),
+    "separable": lambda n: pyconv.correlate(
+        x, np.outer(w[0], w[1]), method="separable", rtol=1e-3, workers=n),
+    "recursive": lambda n: pyconv.correlate(
+        x, pyconv.kernels.gaussian(9), method="recursive", rtol=1e-2, workers=n),
+    "omit": lambda n: pyconv.correlate(gaps, w, "same", nan_policy="omit", workers=n),
+    "omit, fft": lambda n: pyconv.correlate(
+        gaps, x[:40, :40], "same", nan_policy="omit", method="fft", workers=n),
+    "template": lambda n: pyconv.match_template(x, x[:9, :9], workers=n),
+    "means": lambda n: filters.box(whole, 9, workers=n),
+    "fixed": lambda n: by_default(n, lambda: ndimage.gaussian_filter(whole, 2)),
+    "truncated": lambda n: by_default(n, lambda: ndimage.correlate(whole.astype("i4"), w * 3)),
+    "relu": lambda n: f.relu(planes, workers=n),
+    "pools": lambda n: f.max_pool2d(planes, 2, workers=n),
+    "means of windows": lambda n: f.avg_pool2d(planes, 3, workers=n),
+    "gradient of pools": lambda n: g.max_pool2d_input(planes.shape, where, pooled, workers=n),
+    "gradient of means": lambda n: g.avg_pool2d_input(planes.shape, smaller, 2, workers=n),
+    "weights": lambda n: g.conv2d_weight(planes, weights.shape, planes, padding=1, workers=n),
+}
+for algorithm in LAYER_ALGORITHMS:
+    for each, groups in ((weights, 1), (lone, 16)):
+        def call(n, method=algorithm.name, each=each, groups=groups):
+            return f.conv2d(planes, each, padding=1, groups=groups, method=method, workers=n)
+        try:
+            call(1)
+        except ValueError:
+            continue
+        CALLS[f"{algorithm.name}, {groups} groups"] = call
+def by_default(n, call):
+    with pyconv.set_workers(n):
+        return call()
+EXPECTED = {name: call(1) for name, call in CALLS.items()}
+def attempt(n):
+    results = {}
+    for name, call in CALLS.items():
+        try:
+            results[name] = call(n)
+        except MemoryError:
+            pass
+    return results
+def check(results):
+    for name, result in results.items():
+        assert np.array_equal(result, EXPECTED[name], equal_nan=True), name
+    return len(CALLS) - len(results)
+def limited(limit, amount):
+    import resource
+    resource.setrlimit(limit, (amount, resource.getrlimit(limit)[1]))
+"""
+
+
+@linux
+def test_every_loop_that_shares_is_tried():
+    """The table above has each of the loops, by its name for the rest of these tests."""
+    names = run(SHARING + "print(*(name.split()[0].strip(',') for name in CALLS))")
+    assert {"direct", "fft", "im2col", "box", "separable", "recursive", "omit", "template"} < {
+        *names
+    }
+    assert {"means", "fixed", "truncated", "relu", "pools", "gradient", "weights"} < {*names}
+    assert {"blocked", "depthwise", "depthwise_lanes", "winograd4", "winograd2"} < {*names}
+
+
+@linux
+@pytest.mark.parametrize("workers", [2, 64])
+def test_no_thread_can_be_created(workers):
+    """A limit of threads, for a user who is not root: the caller does it all, to the same bits."""
+    run(
+        SHARING
+        + textwrap.dedent(f"""
+        import resource
+        limited(resource.RLIMIT_NPROC, 1)
+        if os.getuid() == 0:
+            os.setuid(65534)
+        try:
+            threading.Thread(target=print).start()
+        except RuntimeError:
+            pass
+        else:
+            raise AssertionError("the limit does not hold")
+        assert check(attempt({workers})) == 0
+        if threads._pool and threads._pool.is_used():
+            assert threads._pool.created() == 0
+        """),
+        OPENBLAS_NUM_THREADS="1",
+    )
+
+
+@linux
+@pytest.mark.parametrize("room", [0, 1, 4, 16, 64])
+def test_no_memory_for_threads(room):
+    """A limit of addresses, in MiB beyond what is there: an answer or MemoryError, then answers."""
+    run(
+        SHARING
+        + textwrap.dedent(f"""
+        import resource
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        for n in (64, 2, 64):
+            limited(resource.RLIMIT_AS, used + ({room} << 20))
+            results = attempt(n)
+            limited(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+            refused = check(results)
+            del results
+            assert refused < len(CALLS) or not {room}
+        assert check(attempt(3)) == 0
+        """),
+        OPENBLAS_NUM_THREADS="1",
+    )

@@ -62,6 +62,12 @@ def valid_calls(draw, dtypes=tuple(DTYPES)):
     return x, w, keywords
 
 
+def cropped_to_nothing(low, high):
+    """Return a call whose pads take away more than the sample that there is."""
+    keywords = {"mode": [(low, high)], "boundary": "wrap", "stride": 1, "dilation": 1}
+    return np.array([2]), np.array([3]), keywords
+
+
 @given(
     valid_calls(),
     st.booleans(),
@@ -71,6 +77,8 @@ def valid_calls(draw, dtypes=tuple(DTYPES)):
     ),
     st.integers(1, 3),
 )
+@example(cropped_to_nothing(1, -3), False, "direct", 1)
+@example(cropped_to_nothing(-3, 1), True, "reference", 1)
 @settings(max_examples=400)
 def test_valid_calls_equal_the_oracle(call, flip, method, workers):
     """The values of the definition, or the error about an empty result."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,7 @@ import pytest
 from arrays import noise
 
 import pyconv
-from pyconv import measuring, planning, tuning, wisdom
+from pyconv import files, measuring, planning, tuning, wisdom
 from pyconv.algorithms import ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
 from pyconv.machine import MACHINE
@@ -51,11 +52,11 @@ def found(monkeypatch, name):
 
 def test_near_algorithms_are_timed():
     """The fastest comes first and is what later calls run."""
-    times = pyconv.tune(SHAPE, W)
+    times = pyconv.tune(shape=SHAPE, w=W)
     assert list(times.values()) == sorted(times.values())
     assert "direct" in times
     assert "reference" not in times
-    assert pyconv.plan(SHAPE, W).algorithm == next(iter(times))
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == next(iter(times))
 
 
 @pytest.mark.parametrize(
@@ -63,16 +64,16 @@ def test_near_algorithms_are_timed():
 )
 def test_what_was_found_is_taken(monkeypatch, rng, name):
     """By calls, plans and explanations of that problem, and no other."""
-    usual = pyconv.plan(SHAPE, W).algorithm
+    usual = pyconv.plan(shape=SHAPE, w=W).algorithm
     found(monkeypatch, name)
-    pyconv.tune(SHAPE, W, mode="same")
+    pyconv.tune(shape=SHAPE, w=W, mode="same")
     x = noise(rng, SHAPE, "float32")
-    assert pyconv.plan(SHAPE, W, "same").algorithm == name
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same").algorithm == name
     assert pyconv.explain(x, W, "same").algorithm == name
     assert planning.plan_for(x, W, mode="same").algorithm.name == name
     for other in ({}, {"mode": "full"}, {"mode": "same", "flip": True}):
-        assert pyconv.plan(SHAPE, W, **other).algorithm == usual
-    assert pyconv.plan(SHAPE, W, "same", method="direct").algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W, **other).algorithm == usual
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same", method="direct").algorithm == "direct"
 
 
 def test_what_cannot_run_is_not_taken():
@@ -81,30 +82,30 @@ def test_what_cannot_run_is_not_taken():
     for name in ("fft", "unheard of"):
         planning.WISDOM.remember(planning.description(problem), name)
         planning.clear_cache()
-        assert pyconv.plan(SHAPE, W.astype("uint8")).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W.astype("uint8")).algorithm == "direct"
 
 
 def test_file(monkeypatch, tmp_path, use_file):
     """It is written where it is asked for, and read where the variable says."""
     path = tmp_path / "wisdom.json"
     found(monkeypatch, "im2col")
-    pyconv.tune(SHAPE, W, path)
-    pyconv.tune(SHAPE, W, path, mode="same")
+    pyconv.tune(shape=SHAPE, w=W, path=path)
+    pyconv.tune(shape=SHAPE, w=W, path=path, mode="same")
     assert [p.name for p in tmp_path.iterdir()] == ["wisdom.json"]
     planning.WISDOM.forget()
     planning.clear_cache()
-    assert pyconv.plan(SHAPE, W).algorithm == "direct"
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     use_file(path)
-    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
-    assert pyconv.plan(SHAPE, W, "same").algorithm == "im2col"
-    assert pyconv.plan(SHAPE, W, "full").algorithm == "direct"
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
+    assert pyconv.plan(shape=SHAPE, w=W, mode="same").algorithm == "im2col"
+    assert pyconv.plan(shape=SHAPE, w=W, mode="full").algorithm == "direct"
 
 
 def test_nothing_is_written_unasked(monkeypatch, tmp_path):
     """Neither here nor at home."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    pyconv.tune(SHAPE, W)
+    pyconv.tune(shape=SHAPE, w=W)
     assert not list(tmp_path.iterdir())
 
 
@@ -112,15 +113,15 @@ def test_every_truncation(monkeypatch, tmp_path, use_file):
     """A file that ends anywhere is ignored with a warning, and begun again by the next finding."""
     path = tmp_path / "wisdom.json"
     found(monkeypatch, "im2col")
-    pyconv.tune(SHAPE, W, path)
+    pyconv.tune(shape=SHAPE, w=W, path=path)
     whole = path.read_bytes()
     for length in range(0, len(whole) - 2, 7):
         path.write_bytes(whole[:length])
         use_file(path)
         with pytest.warns(UserWarning, match="damaged"):
-            assert pyconv.plan(SHAPE, W).algorithm == "direct"
+            assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.tune(SHAPE, W, path)
+        pyconv.tune(shape=SHAPE, w=W, path=path)
     assert path.read_bytes() == whole
 
 
@@ -134,15 +135,100 @@ def test_other_files(tmp_path, use_file, text):
     path.write_text(text)
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     path.write_bytes(b"\xff\xfe")
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.plan(SHAPE, W)
+        pyconv.plan(shape=SHAPE, w=W)
     path.write_text(json.dumps({"format": wisdom._FORMAT, "entries": {"a": 3}}))
     use_file(path)
     with pytest.warns(UserWarning, match="damaged"):
-        pyconv.plan(SHAPE, W)
+        pyconv.plan(shape=SHAPE, w=W)
+
+
+RATES = [
+    "1" + "0" * 400, "5e-324", "1e308", "NaN", "Infinity", "-1", "0", "true", '"1e9"', "[1]",
+    "null", "{}", "1e-7", "1e30",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", RATES, ids=[rate[:9] for rate in RATES])
+@pytest.mark.parametrize("name", asdict(MACHINE))
+def test_rates_that_no_machine_has(tmp_path, use_file, name, rate):
+    """They are ignored, all that came with them too: calls work and choose as without."""
+    if rate == "1e-7" and "seconds" in name:
+        rate = "1e-30"
+    x, w = np.ones((300, 300), "float32"), np.ones((31, 31), "float32")
+    usual = str(pyconv.explain(x, w))
+    rates = f'{{"copy_bytes_per_second": 1e8, "{name}": {rate}}}'
+    text = {"format": wisdom._FORMAT, "entries": {planning.machine_key(): rates}}
+    path = tmp_path / "wisdom.json"
+    path.write_text(json.dumps(text))
+    use_file(path)
+    assert str(pyconv.explain(x, w)) == usual
+    pyconv.correlate(x, w)
+
+
+def test_numbers_that_python_would_not_read(tmp_path, use_file):
+    """Too many digits, too many brackets."""
+    path = tmp_path / "wisdom.json"
+    for entry in ("9" * 10**5, "[" * 10**5, '{"a": ' * 10**5):
+        for text in (
+            json.dumps({"format": wisdom._FORMAT, "entries": {planning.machine_key(): entry}}),
+            f'{{"format": "{wisdom._FORMAT}", "entries": {entry}}}',
+        ):
+            path.write_text(text)
+            use_file(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+
+
+def test_what_is_no_file(tmp_path, use_file, monkeypatch):
+    """It is refused at once, and stays: a pipe would be waited for, a device never ends."""
+    found(monkeypatch, "im2col")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/zero", "/dev/null"):
+        use_file(path)
+        with pytest.warns(UserWarning, match="cannot be read"):
+            assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+        with pytest.warns(UserWarning, match="cannot be written"):
+            pyconv.tune(shape=SHAPE, w=W, path=path)
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+    for path in (3, b"wisdom", ["wisdom"]):
+        for call in (pyconv.tune_machine, lambda path: pyconv.tune(shape=SHAPE, w=W, path=path)):
+            with pytest.raises(TypeError, match="path="):
+                call(path)
+
+
+def test_a_file_that_is_too_large(tmp_path, use_file):
+    """Nothing but its beginning is read."""
+    path = tmp_path / "wisdom.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 34)
+    use_file(path)
+    with pytest.warns(UserWarning, match="damaged"):
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
+
+
+def test_what_a_file_was_stays(tmp_path, monkeypatch):
+    """Its permissions, and a symbolic link to it; a file that is read-only, too."""
+    found(monkeypatch, "im2col")
+    path, link = tmp_path / "wisdom.json", tmp_path / "link"
+    link.symlink_to(path)
+    for mode in (None, 0o644, 0o600, 0o664):
+        if mode is not None:
+            path.chmod(mode)
+        pyconv.tune(shape=SHAPE, w=W, path=link)
+        assert link.is_symlink()
+        assert mode is None or stat.S_IMODE(path.stat().st_mode) == mode
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    before = path.read_bytes()
+    with pytest.warns(UserWarning, match="cannot be written .*[Pp]ermission"):
+        pyconv.tune(shape=SHAPE, w=W, path=path, mode="same")
+    assert path.read_bytes() == before
 
 
 def test_missing_file(tmp_path, use_file):
@@ -150,7 +236,7 @@ def test_missing_file(tmp_path, use_file):
     use_file(tmp_path / "none.json")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert pyconv.plan(SHAPE, W).algorithm == "direct"
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
 
 
 def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
@@ -158,8 +244,8 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     found(monkeypatch, "im2col")
     for path in (tmp_path / "none" / "wisdom.json", tmp_path):
         with pytest.warns(UserWarning, match="cannot be"):
-            pyconv.tune(SHAPE, W, path)
-        assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+            pyconv.tune(shape=SHAPE, w=W, path=path)
+        assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
     assert not list(tmp_path.iterdir())
 
 
@@ -170,10 +256,10 @@ def test_read_only_folder(tmp_path, monkeypatch):
         raise PermissionError(13, "read-only")
 
     found(monkeypatch, "im2col")
-    monkeypatch.setattr(wisdom.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.os, "open", refuse)
     with pytest.warns(UserWarning, match="cannot be written .*read-only"):
-        pyconv.tune(SHAPE, W, tmp_path / "wisdom.json")
-    assert pyconv.plan(SHAPE, W).algorithm == "im2col"
+        pyconv.tune(shape=SHAPE, w=W, path=tmp_path / "wisdom.json")
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
 
 
 def test_writers_and_readers_at_once(tmp_path):
@@ -206,22 +292,22 @@ def test_threads_find_at_once():
 def test_errors():
     """As those of the call; a name that is no argument is refused."""
     with pytest.raises(ValueError, match="mode='sme' is unknown"):
-        pyconv.tune(SHAPE, W, mode="sme")
+        pyconv.tune(shape=SHAPE, w=W, mode="sme")
     for name in ("method", "out", "workers", "nonsense"):
         with pytest.raises(TypeError, match=f"no argument {name}"):
-            pyconv.tune(SHAPE, W, **{name: None})
-    assert pyconv.tune((0, 5, 5), np.ones((2, 2))) == {}
+            pyconv.tune(shape=SHAPE, w=W, **{name: None})
+    assert pyconv.tune(shape=(0, 5, 5), w=np.ones((2, 2))) == {}
 
 
 @pytest.mark.parametrize("name", ["separable", "box"])
 def test_what_was_found_for_some_weights_is_taken_for_those(monkeypatch, name):
     """Even where no weights would be looked at without it; other weights are as usual."""
-    usual = pyconv.plan(SHAPE, W).algorithm
+    usual = pyconv.plan(shape=SHAPE, w=W).algorithm
     assert usual not in ("separable", "box")
     found(monkeypatch, name)
-    pyconv.tune(SHAPE, W)
-    assert pyconv.plan(SHAPE, W).algorithm == name
-    assert pyconv.plan(SHAPE, np.eye(5, dtype="float32")).algorithm == usual
+    pyconv.tune(shape=SHAPE, w=W)
+    assert pyconv.plan(shape=SHAPE, w=W).algorithm == name
+    assert pyconv.plan(shape=SHAPE, w=np.eye(5, dtype="float32")).algorithm == usual
 
 
 # ---- the machine -------------------------------------------------------------------------------
@@ -238,19 +324,19 @@ def test_the_machine_is_measured(tmp_path, use_file):
     planning.WISDOM.forget()
     assert asdict(MACHINE) == usual
     use_file(path)
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == rates
 
 
 def test_predictions_follow_the_rates(monkeypatch):
     """A machine whose transforms are slow sums plainly."""
     shape, w = (512, 512), np.ones((31, 31), "float32") + np.eye(31, dtype="float32")
-    assert pyconv.plan(shape, w).algorithm == "fft"
+    assert pyconv.plan(shape=shape, w=w).algorithm == "fft"
     monkeypatch.setattr(
         measuring, "_seconds", lambda method, *_: 100.0 if method == "fft" else 1e-4
     )
     pyconv.tune_machine()
-    assert pyconv.plan(shape, w).algorithm == "direct"
+    assert pyconv.plan(shape=shape, w=w).algorithm == "direct"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +348,7 @@ def test_unsound_rates_are_not_taken(tmp_path, use_file, rates):
     usual = asdict(MACHINE)
     wisdom.add(tmp_path / "wisdom", planning.machine_key(), rates)
     use_file(tmp_path / "wisdom")
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual
 
 
@@ -272,5 +358,5 @@ def test_rates_of_other_machines_are_not_taken(tmp_path, use_file, monkeypatch):
     pyconv.tune_machine(tmp_path / "wisdom")
     monkeypatch.setattr(planning, "cpu_name", lambda: "another")
     use_file(tmp_path / "wisdom")
-    pyconv.plan(SHAPE, W)
+    pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual

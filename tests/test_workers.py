@@ -11,7 +11,7 @@ import pytest
 from arrays import bits, noise
 
 import pyconv
-from pyconv import threads
+from pyconv import planning, threads
 
 CALLS = {
     "line": ((30_000,), (33,), {}),
@@ -97,11 +97,71 @@ def test_negative_workers_count_from_the_cpus():
         assert pyconv.get_workers() == 1
 
 
-def test_set_workers_is_for_the_thread_that_set_it():
+def test_a_block_is_for_the_thread_that_entered_it():
     """Another thread keeps the default."""
     before = pyconv.get_workers()
-    with pyconv.set_workers(before + 3), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(pyconv.get_workers).result() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(pyconv.get_workers).result() == before  # the thread is there
+        with pyconv.set_workers(before + 3):
+            assert pool.submit(pyconv.get_workers).result() == before
+
+
+@pytest.fixture
+def no_statement():
+    """Forget what the test has stated."""
+    kept = threads._statements[:]
+    yield
+    threads._statements[:] = kept
+
+
+def test_a_statement_is_for_the_process(no_statement):
+    """Every thread has its number, those that run already too, until the next statement."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pyconv.get_workers).result()
+        for workers in (3, 1, 5):
+            pyconv.set_workers(workers)
+            assert pyconv.get_workers() == workers
+            assert pool.submit(pyconv.get_workers).result() == workers
+            assert threads.resolve(None, 100) == workers
+    assert len(threads._statements) <= 2
+
+
+def test_a_block_goes_before_a_statement(no_statement):
+    """Inside the block and after it, however they are nested."""
+    pyconv.set_workers(3)
+    with pyconv.set_workers(2):
+        assert pyconv.get_workers() == 2
+        pyconv.set_workers(5)
+        assert pyconv.get_workers() == 2
+        with pyconv.set_workers(1):
+            assert pyconv.get_workers() == 1
+        assert pyconv.get_workers() == 2
+    assert pyconv.get_workers() == 5
+
+
+def test_a_block_of_a_number_that_was_kept(no_statement):
+    """A number in a variable counts for the process until a block takes it, once or again."""
+    before = pyconv.get_workers()
+    three = pyconv.set_workers(3)
+    assert pyconv.get_workers() == 3
+    for _ in range(2):
+        with three, three:
+            assert pyconv.get_workers() == 3
+        assert pyconv.get_workers() == before
+
+
+def test_blocks_of_many_threads_leave_nothing(no_statement):
+    """Numbers that are set and taken at the same time do not become each other's."""
+    before = pyconv.get_workers()
+
+    def work(n):
+        for _ in range(300):
+            with pyconv.set_workers(n):
+                assert pyconv.get_workers() == n
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(1, 9)))
+    assert pyconv.get_workers() == before
 
 
 @pytest.mark.parametrize("workers", [0, -10_000])
@@ -125,12 +185,24 @@ def test_workers_that_are_no_number(workers):
 
 
 def test_explicit_workers_win_over_the_default():
-    """The argument, then set_workers, then the machine; never more than the work is worth."""
+    """The argument is an order; a default is never more than the work is worth."""
     with pyconv.set_workers(3):
         assert threads.resolve(None, 100) == 3
+        assert threads.resolve(None, 2) == 2
+        assert threads.resolve(None, 0) == 1
         assert threads.resolve(2, 100) == 2
+        assert threads.resolve(2, 0) == 2
     assert threads.resolve(None, 1) == 1
     assert threads.resolve(None, 10**6) == threads.available_cpus()
+
+
+def test_small_calls_use_one_thread(rng):
+    """By default, whatever is allowed: a thread is asked for from 0.2 ms of work."""
+    w = noise(rng, (3, 3), "float32")
+    with pyconv.set_workers(8):
+        for n, most in ((32, 1), (128, 1), (256, 1), (4096, 8)):
+            useful = planning.plan_for(np.empty((n, n), np.float32), w).useful_threads
+            assert threads.resolve(None, useful) == most
 
 
 def test_calls_at_the_same_time_share_the_cpus():
@@ -140,16 +212,44 @@ def test_calls_at_the_same_time_share_the_cpus():
     assert threads.resolve(None, 10**6) == threads.available_cpus()
 
 
-def cpus_in_child(environment=None, before=""):
+def cpus_in_child(environment=None, before="", after=""):
     """Return get_workers() in a fresh interpreter."""
+    code = f"import os\n{before}\nimport pyconv\n{after}\nprint(pyconv.get_workers())"
     result = subprocess.run(
-        [sys.executable, "-c", f"import os\n{before}\nimport pyconv\nprint(pyconv.get_workers())"],
+        [sys.executable, "-c", code],
         env=os.environ | (environment or {}),
         capture_output=True,
         text=True,
         check=True,
     )
     return int(result.stdout)
+
+
+def test_environment_sets_the_default():
+    """PYCONV_WORKERS goes before OMP_NUM_THREADS, and behind every set_workers."""
+    cpus = threads.available_cpus()
+    for value, workers in (("3", 3), (" 7 ", 7), ("-1", cpus), (f"-{cpus}", 1)):
+        assert cpus_in_child({"PYCONV_WORKERS": value}) == workers
+    assert cpus_in_child({"PYCONV_WORKERS": "3", "OMP_NUM_THREADS": "1"}) == 3
+    assert cpus_in_child({"PYCONV_WORKERS": ""}) == cpus_in_child()
+    assert cpus_in_child({"PYCONV_WORKERS": "3"}, after="pyconv.set_workers(2)") == 2
+
+
+@pytest.mark.parametrize("value", ["0", "four", "1.5", "-10000", "2,1", "²"])
+def test_environment_that_is_refused(monkeypatch, value):
+    """By the import and by calls, with the name, the value and what is allowed."""
+    child = subprocess.run(
+        [sys.executable, "-c", "import pyconv"],
+        env=os.environ | {"PYCONV_WORKERS": value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 1
+    assert "ValueError: PYCONV_WORKERS=" in child.stderr
+    monkeypatch.setenv("PYCONV_WORKERS", value)
+    with pytest.raises(ValueError, match=f"PYCONV_WORKERS='?{value}.*positive.*-1"):
+        threads.resolve(None, 100)
 
 
 def test_omp_num_threads_is_respected():
@@ -192,10 +292,12 @@ def test_quota_of_the_control_group(monkeypatch, tmp_path, files, cpus):
 
 
 def test_set_workers_refuses_at_once():
-    """A wrong number is refused when it is given, not when the block is entered."""
+    """A wrong number is refused when it is given, before a block is entered, and sets nothing."""
+    before = pyconv.get_workers()
     for wrong in (0, -(10**6)):
         with pytest.raises(ValueError, match="workers="):
             pyconv.set_workers(wrong)
     for wrong in (None, "two", 1.0, True):
         with pytest.raises(TypeError, match="workers="):
             pyconv.set_workers(wrong)
+    assert pyconv.get_workers() == before

@@ -1,5 +1,8 @@
 # activations: y[i] = dy[i] where x[i] is positive or NaN, else 0: relu, dy = x, and its gradient.
 
+# Samples of one thread: a tenth of a second where memory has yet to be given.
+cdef Py_ssize_t RECTIFIED_BETWEEN_SIGNALS = 1 << 24
+
 
 cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t start,
                       Py_ssize_t stop) noexcept nogil:
@@ -10,15 +13,22 @@ cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t s
         y[i] = 0 if x[i] <= 0 else value
 
 
-cdef void rectify_shared(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t n,
-                         int threads) noexcept:
+cdef int rectify_shared(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t n,
+                        int threads) except -1:
+    cdef Py_ssize_t done = 0, step = threads * RECTIFIED_BETWEEN_SIGNALS
     cdef int t
-    if threads == 1:
-        with nogil:
-            rectify_run(x, dy, y, 0, n)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            rectify_run(x, dy, y, n * t // threads, n * (t + 1) // threads)
+    while done < n:
+        step = least(step, n - done)
+        if threads == 1:
+            with nogil:
+                rectify_run(x, dy, y, done, done + step)
+        else:
+            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                rectify_run(x, dy, y, done + step * t // threads,
+                            done + step * (t + 1) // threads)
+        done += step
+        PyErr_CheckSignals()
+    return 0
 
 
 def rectify(cnp.ndarray x, cnp.ndarray dy, cnp.ndarray y, int threads):

@@ -8,6 +8,7 @@
    not aligned reads two lines, which takes twice as long as a shuffle. */
 #if STENCIL_HAS_VECTORS && defined(__AVX512F__)
 #define HAS_SHIFT 1
+#define LOADED_TAPS 6 /* of so few a load for each is no slower */
 #if LANES == 16
 #define SHIFTED(a, b, s) ((VEC)_mm512_alignr_epi32((__m512i)(b), (__m512i)(a), (s) % 16))
 #define ALL_SHIFTS(TAKE)                                                                        \
@@ -139,7 +140,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int SUFFIX(along)(const SCALAR *x, ptrdif
                 for (ptrdiff_t c = 0; c < ABREAST * LANES; c += 64 / sizeof(SCALAR))
                     stencil_prefetch(ahead + i + c);
 #if HAS_SHIFT
-            if (step == 1) {
+            if (step == 1 && taps > LOADED_TAPS) {
                 OUTPUTS(ABREAST, BY_SHIFTS(fold ? half : taps));
                 continue;
             }
@@ -154,6 +155,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int SUFFIX(along)(const SCALAR *x, ptrdif
 #undef WORD
 #undef ABREAST
 #undef HAS_SHIFT
+#undef LOADED_TAPS
 #undef SHIFTED
 #undef ALL_SHIFTS
 #undef LANE

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """The one wrapper of BLAS: C = A · B on row-major matrices, through SciPy's.
 
 The loops take the functions by address, so that SciPy's linear algebra is imported only by

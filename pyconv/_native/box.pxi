@@ -33,6 +33,10 @@ cdef extern from "box.h":
                          bint streaming) noexcept nogil
     void box_copy_uint64(const uint64_t* x, uint64_t* out, Py_ssize_t n,
                          bint streaming) noexcept nogil
+    void box_divide_float(const float* x, float divisor, float* out, Py_ssize_t n,
+                          bint streaming) noexcept nogil
+    void box_divide_double(const double* x, double divisor, double* out, Py_ssize_t n,
+                           bint streaming) noexcept nogil
     void box_widen_float(const float* s, Py_ssize_t half, const float* x, float* out,
                          Py_ssize_t n, bint streaming) noexcept nogil
     void box_widen_double(const double* s, Py_ssize_t half, const double* x, double* out,
@@ -55,6 +59,7 @@ cdef struct Box:
     Py_ssize_t z_stride, y_stride               # of the caller's array, in bytes
     bint stored, streaming      # past the cache: the result is large
     bint prefetching            # x is larger than the cache
+    const void* divisor         # of the sums, or NULL
     row_emit emit
     Py_ssize_t out_item, out_z, out_y
     Py_ssize_t n_planes, n_slabs, n_panels
@@ -183,12 +188,18 @@ cdef inline void widen(const sum_t* s, Py_ssize_t half, const sum_t* x, sum_t* o
         box_widen_uint64(s, half, x, out, n, streaming)
 
 
-cdef inline void write_row(const sum_t* x, sum_t* out, Py_ssize_t n,
+cdef inline void write_row(const sum_t* x, const sum_t* divisor, sum_t* out, Py_ssize_t n,
                            bint streaming) noexcept nogil:
     if sum_t is float:
-        box_copy_float(x, out, n, streaming)
+        if divisor != NULL:
+            box_divide_float(x, divisor[0], out, n, streaming)
+        else:
+            box_copy_float(x, out, n, streaming)
     elif sum_t is double:
-        box_copy_double(x, out, n, streaming)
+        if divisor != NULL:
+            box_divide_double(x, divisor[0], out, n, streaming)
+        else:
+            box_copy_double(x, out, n, streaming)
     else:
         box_copy_uint64(x, out, n, streaming)
 
@@ -202,7 +213,8 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
     cdef Py_ssize_t width = 1, wider, bits = 0, head, i, c
     cdef const sum_t* sums = x
     cdef sum_t* target = s
-    cdef bint in_place = b.stored and a.stride == 1
+    cdef const sum_t* divisor = <const sum_t*>b.divisor
+    cdef bint in_place = b.stored and a.stride == 1 and divisor == NULL
     while a.taps >> (bits + 1):
         bits += 1
     for i in range(bits - 1, -1, -1):
@@ -228,9 +240,12 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
         n = cols * b.x.group
         head = n if not b.streaming else least(
             n, <Py_ssize_t>(-<uintptr_t>out % LINE_BYTES) // b.item)
-        write_row(sums, <sum_t*>out, head, False)
-        write_row(sums + head, <sum_t*>out + head, n - head, True)
+        write_row(sums, divisor, <sum_t*>out, head, False)
+        write_row(sums + head, divisor, <sum_t*>out + head, n - head, True)
     else:
+        if divisor != NULL:
+            write_row(sums, divisor, s, cols * b.x.group, False)
+            sums = s
         b.emit(sums, cols * b.x.group, out, b.out_item)
 
 
@@ -472,8 +487,11 @@ cdef class BoxLoop:
                 + 128)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
-            int threads):
-        """Solve the problem, as `DirectLoop.run`; all weights are the first."""
+            int threads, cnp.ndarray divisor=None):
+        """Solve the problem, as `DirectLoop.run`; all weights are the first.
+
+        The sums are divided by ``divisor``, an array of one number in their dtype, if there is one.
+        """
         cdef Box b = self.b
         cdef Py_ssize_t units, shared, each, done = 0, step
         cdef char* block
@@ -481,6 +499,7 @@ cdef class BoxLoop:
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* y_batch
         self.set_arrays(&b, x, y, clip)
+        b.divisor = NULL if divisor is None else cnp.PyArray_DATA(divisor)
         b.x.fill = cnp.PyArray_DATA(fill)
         b.x.n_fill = fill.shape[0]
         if threads > 1:
@@ -491,7 +510,7 @@ cdef class BoxLoop:
         each = self.thread_bytes(&b)
         step = most(threads, <Py_ssize_t>(
             threads * PRODUCTS_BETWEEN_SIGNALS / self.additions(&b)))
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch

@@ -87,4 +87,23 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(box_copy)(const SCALAR *x, SC
     if (j < n) SUFFIX(copy_row)(out + j, x + j, n - j);
 }
 
+#ifndef SCALAR_IS_INTEGER
+/* out = x / divisor, past the cache if `streaming`; out may be x. */
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(box_divide)(const SCALAR *x, SCALAR divisor,
+                                                               SCALAR *out, ptrdiff_t n,
+                                                               int streaming) {
+    const VEC spread = SUFFIX(splat)(divisor);
+    SCALAR last[STENCIL_VECTOR_BYTES / sizeof(SCALAR)];
+    ptrdiff_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        const VEC mean = SUFFIX(over)(SUFFIX(load)(x + j), spread);
+        if (streaming) SUFFIX(stream)(out + j, mean);
+        else SUFFIX(store)(out + j, mean);
+    }
+    if (j == n) return;
+    SUFFIX(store)(last, SUFFIX(over)(SUFFIX(load)(x + j), spread));
+    SUFFIX(copy_row)(out + j, last, n - j);
+}
+#endif
+
 #undef VEC

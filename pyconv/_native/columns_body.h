@@ -4,7 +4,8 @@
    rows are, and whether its weights are their own mirror image (or the negative of it): then the
    samples of two taps are added (subtracted) first, and multiplied once. GROUP taps, or pairs of
    them, are taken together, so that ROWS + GROUP − 1 loads feed ROWS · GROUP multiply-adds.
-   Every output sums its taps in the same order. */
+   Every output sums its taps in the same order; of a mean the sum is divided by `divisor`, unless
+   that is NULL. */
 
 #define ROWS STENCIL_COLUMN_ROWS
 #define GROUP STENCIL_COLUMN_GROUP
@@ -51,6 +52,21 @@
 #define SUMS(A) PAIRS(A, plus)
 #define DIFFERENCES(A) PAIRS(A, minus)
 
+/* Three taps, the outer ones a pair: each row is loaded once. */
+#define TRIPLE(JOIN)                                                                         \
+    do {                                                                                     \
+        const VEC outer = SUFFIX(splat)(w[0]), middle = SUFFIX(splat)(w[1]);                 \
+        VEC sample[ROWS + 2];                                                                \
+        STENCIL_UNROLL for (int q = 0; q < ROWS + 2; q++) {                                  \
+            sample[q] = AT(set->rows[q]);                                                    \
+            STENCIL_HOLD(sample[q]);                                                         \
+            if (q < 2) continue;                                                             \
+            acc[q - 2] = SUFFIX(multiply_add)(acc[q - 2], outer,                             \
+                                              SUFFIX(JOIN)(sample[q - 2], sample[q]));       \
+            acc[q - 2] = SUFFIX(multiply_add)(acc[q - 2], middle, sample[q - 1]);            \
+        }                                                                                    \
+    } while (0)
+
 /* All up to `end`, in groups of which the last are smaller. */
 #define IN_GROUPS(TAKE, end)                                                                 \
     do {                                                                                     \
@@ -61,8 +77,8 @@
     } while (0)
 
 STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
-    const SCALAR *x, const stencil_set *sets, ptrdiff_t n_sets, const SCALAR *w, SCALAR *y,
-    ptrdiff_t y_pitch, int streaming) {
+    const SCALAR *x, const stencil_set *sets, ptrdiff_t n_sets, const SCALAR *w,
+    const SCALAR *divisor, SCALAR *y, ptrdiff_t y_pitch, int streaming) {
     VEC acc[ROWS];
     STENCIL_UNROLL for (int r = 0; r < ROWS; r++) acc[r] = SUFFIX(splat)(0);
     for (const stencil_set *set = sets; set < sets + n_sets; set++) {
@@ -71,6 +87,9 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
         ptrdiff_t u = 0;
         if (set->fold == 0) {
             IN_GROUPS(SINGLES, taps);
+        } else if (taps == 3) {
+            if (set->fold > 0) TRIPLE(plus);
+            else TRIPLE(minus);
         } else {
             if (set->fold > 0) IN_GROUPS(SUMS, half);
             else IN_GROUPS(DIFFERENCES, half);
@@ -78,6 +97,14 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
         }
         w += taps;
     }
+#ifndef SCALAR_IS_INTEGER
+    if (divisor) {
+        const VEC spread = SUFFIX(splat)(*divisor);
+        STENCIL_UNROLL for (int r = 0; r < ROWS; r++) acc[r] = SUFFIX(over)(acc[r], spread);
+    }
+#else
+    (void)divisor;
+#endif
     if (streaming) {
         STENCIL_UNROLL for (int r = 0; r < ROWS; r++) SUFFIX(stream)(y + r * y_pitch, acc[r]);
     } else {
@@ -90,5 +117,6 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
 #undef SINGLES
 #undef PAIRS
 #undef SUMS
+#undef TRIPLE
 #undef DIFFERENCES
 #undef IN_GROUPS

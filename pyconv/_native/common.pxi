@@ -24,6 +24,15 @@ cdef extern from *:
     """
     long PYCONV_OPENMP
 
+cdef extern from "openmp.h":
+    bint PYCONV_USES_POOL
+    void openmp_use_pool(uintptr_t run, uintptr_t share, uintptr_t shares)
+
+if PYCONV_USES_POOL:
+    from pyconv._native import workers as _workers
+    _run, _share, _shares = _workers.addresses()
+    openmp_use_pool(_run, _share, _shares)
+
 cdef extern from "stencil.h":
     ctypedef struct stencil_segment:
         Py_ssize_t offset
@@ -105,14 +114,14 @@ cdef extern from "stencil.h":
                     Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
                     int streaming) noexcept nogil
     void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
-                       const float* w, float* y, Py_ssize_t y_pitch,
-                       int streaming) noexcept nogil
+                       const float* w, const float* divisor, float* y,
+                       Py_ssize_t y_pitch, int streaming) noexcept nogil
     void columns_double(const double* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const double* w, double* y, Py_ssize_t y_pitch,
-                        int streaming) noexcept nogil
+                        const double* w, const double* divisor, double* y,
+                        Py_ssize_t y_pitch, int streaming) noexcept nogil
     void columns_uint64(const uint64_t* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
-                        int streaming) noexcept nogil
+                        const uint64_t* w, const uint64_t* divisor, uint64_t* y,
+                        Py_ssize_t y_pitch, int streaming) noexcept nogil
 
 cdef extern from "transpose.h":
     void turn_pixels_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,
@@ -131,6 +140,7 @@ cdef enum:
     # Sums of tiles side by side that are not stored as they are, in samples: of at least one
     # tile of any variant. To write them row by row takes a call for each.
     STENCIL_TILE_LIMIT = 4096
+    MOST_TILE = 512         # samples of a tile of any variant
     LINE_BYTES = 64         # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)
@@ -143,6 +153,8 @@ cdef Py_ssize_t STREAM_BYTES = 8 << 20
 # Signals are looked at after this many multiply-adds for each thread: a tenth of a second of
 # the slowest loop.
 cdef double PRODUCTS_BETWEEN_SIGNALS = 2e8
+# Weights that are brought into another order meanwhile, and samples that are added at any place.
+cdef Py_ssize_t WEIGHTS_BETWEEN_SIGNALS = 1 << 24
 
 cdef extern from "rows.h":
     ctypedef void (*row_load)(const char* array, Py_ssize_t stride, Py_ssize_t n,
@@ -229,7 +241,9 @@ def openmp():
     """Return the date of the OpenMP standard in use, or why there is none."""
     if PYCONV_OPENMP == 0:
         return "none: built without OpenMP, every call runs on one thread"
-    return str(PYCONV_OPENMP)
+    if PYCONV_USES_POOL:
+        return f"{PYCONV_OPENMP}, on threads of pyconv's own"
+    return f"{PYCONV_OPENMP}, on the compiler's run-time"
 
 
 # ---- one spatial axis -----------------------------------------------------------------------
@@ -335,39 +349,91 @@ cdef Py_ssize_t stride_of(cnp.ndarray a, Py_ssize_t axis):
 
 # ---- workspace ------------------------------------------------------------------------------
 
-# One block is kept between calls, because fresh pages cost more than a small problem. It is
-# taken and put back under the GIL.
-cdef void* spare_block = NULL
-cdef size_t spare_bytes = 0
+cdef extern from "workspace.h":
+    enum:
+        WORKSPACE_ZONE
+    void workspace_guard(char* at) noexcept nogil
+    void workspace_check(char* block, size_t size) noexcept nogil
+    void workspace_fill(char* block, size_t size) noexcept nogil
+
+# One block is kept between calls, because fresh pages cost more than a small problem. Whoever takes
+# or leaves it exchanges the pointer, so that no lock is needed, with or without a GIL.
+cdef extern from "spare.h":
+    ctypedef struct spare_place:
+        pass
+    void* spare_exchange(spare_place* place, void* block) noexcept nogil
+    bint spare_leave(spare_place* place, void* block) noexcept nogil
+
+cdef spare_place spare
 cdef size_t SPARE_LIMIT = 8 << 20
+
+
+cdef inline size_t block_bytes(const void* block) noexcept nogil:
+    return (<const size_t*>(<const char*>block - 16))[0]
+
+
+cdef inline void free_block(void* block) noexcept nogil:
+    free((<void**>(<char*>block - 8))[0])
 
 
 cdef void* take_block(size_t size) except NULL:
     """Return at least ``size`` bytes, aligned to 64."""
-    global spare_block, spare_bytes
     cdef char* raw
-    cdef char* block
-    if spare_block != NULL and spare_bytes >= size:
-        block = <char*>spare_block
-        spare_block = NULL
-        return block
-    raw = <char*>malloc(size + 128)
-    if raw == NULL:
-        raise MemoryError(f"no memory for a workspace of {size} bytes")
-    block = raw + 128 - (<uintptr_t>raw % 64)
-    (<size_t*>(block - 16))[0] = size
-    (<void**>(block - 8))[0] = raw
+    cdef char* block = <char*>spare_exchange(&spare, NULL)
+    if block != NULL and block_bytes(block) < size:
+        if not spare_leave(&spare, block):
+            free_block(block)
+        block = NULL
+    if block == NULL:
+        raw = <char*>malloc(size + 128 + WORKSPACE_ZONE)
+        if raw == NULL:
+            raise MemoryError(f"no memory for a workspace of {size} bytes")
+        block = raw + 128 - (<uintptr_t>raw % 64)
+        (<size_t*>(block - 16))[0] = size
+        (<void**>(block - 8))[0] = raw
+    if WORKSPACE_ZONE:
+        workspace_fill(block, size)
+        workspace_guard(block + size)
     return block
 
 
-cdef void put_block(void* taken) noexcept:
-    global spare_block, spare_bytes
-    cdef char* block = <char*>taken
-    cdef size_t size = (<size_t*>(block - 16))[0]
-    if size <= SPARE_LIMIT and (spare_block == NULL or spare_bytes < size):
-        if spare_block != NULL:
-            free((<void**>(<char*>spare_block - 8))[0])
-        spare_block = block
-        spare_bytes = size
-    else:
-        free((<void**>(block - 8))[0])
+cdef void put_block(void* block) noexcept:
+    cdef void* other
+    workspace_check(<char*>block, block_bytes(block) + WORKSPACE_ZONE)
+    if block_bytes(block) > SPARE_LIMIT:
+        free_block(block)
+        return
+    other = spare_exchange(&spare, NULL)
+    if other != NULL:  # the larger of the two stays
+        if block_bytes(other) > block_bytes(block):
+            block, other = other, block
+        free_block(other)
+    if not spare_leave(&spare, block):
+        free_block(block)
+
+
+cdef void* take_parts(Py_ssize_t* shared, Py_ssize_t threads, Py_ssize_t* each) except NULL:
+    """Return a block of ``shared`` bytes, then ``each`` for every thread.
+
+    In a debug build a red zone follows each part, and the sizes grow by it.
+    """
+    cdef char* block
+    cdef char* at
+    cdef Py_ssize_t t
+    shared[0] += WORKSPACE_ZONE
+    each[0] += WORKSPACE_ZONE
+    block = <char*>take_block(shared[0] + threads * each[0])
+    if WORKSPACE_ZONE:
+        at = block + shared[0]
+        for t in range(threads + 1):
+            workspace_guard(at - WORKSPACE_ZONE)
+            at += each[0]
+    return block
+
+
+cdef void guard_parts(char* block, const Py_ssize_t* sizes, Py_ssize_t n) noexcept nogil:
+    """Guard the parts of one thread's workspace, whose sizes have a red zone in them."""
+    cdef Py_ssize_t i
+    for i in range(n if WORKSPACE_ZONE else 0):
+        block += sizes[i]
+        workspace_guard(block - WORKSPACE_ZONE)

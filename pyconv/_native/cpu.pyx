@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 """The features of this CPU that the variants of the loops ask for."""
 
 cdef extern from "cpu.h":

@@ -4,7 +4,8 @@
 # Where zeros lie outside, small kernels of stride 1 or 2 are summed from the caller's rows by
 # the tiles of `depthwise.h`. Otherwise a unit copies the samples that it reads, with their border,
 # rows and columns apart by phase, so that neighbouring results read neighbouring samples; then
-# register tiles of `stencil.h` sum the taps, in the same order.
+# register tiles of `stencil.h` sum the taps, in the same order. Those of a large kernel are summed
+# in blocks, whose sums are added.
 
 cdef extern from "depthwise.h":
     enum:
@@ -48,6 +49,10 @@ cdef Py_ssize_t LONGEST_PANEL = 1024
 cdef Py_ssize_t FEWEST_ROWS = 4
 cdef Py_ssize_t MOST_TAPS = 49
 cdef Py_ssize_t LONGEST_ROW = 1 << 14
+# Taps that are summed in one go, or the root of their number if that is more.
+cdef Py_ssize_t BLOCK_KERNEL = 512
+# Products of a unit: nothing looks at signals while it runs.
+cdef double LONGEST_PLANE = 10 * PRODUCTS_BETWEEN_SIGNALS
 
 
 cdef struct Depthwise:
@@ -55,6 +60,10 @@ cdef struct Depthwise:
     Source x
     Py_ssize_t n_batch, outs, multiplier
     Py_ssize_t n_taps, n_segments
+    # Blocks of taps: block k begins at segment block_segment[k] and weight block_weight[k].
+    Py_ssize_t n_blocks
+    const Py_ssize_t* block_segment
+    const Py_ssize_t* block_weight
     const void* weights                 # of each channel, in the order of the tile
     const void* bias
     bint zeros                          # what lies outside is zero
@@ -74,18 +83,36 @@ cdef struct Depthwise:
     Py_ssize_t x_batch, x_channel, x_z, x_y
 
 
-cdef void run_depthwise_tile(const Depthwise* s, const real_t* x, const stencil_segment* segments,
-                             const real_t* w, real_t* y, Py_ssize_t y_pitch) noexcept nogil:
+cdef inline void run_depthwise_taps(const Depthwise* s, const real_t* x,
+                                    const stencil_segment* segments, Py_ssize_t n_segments,
+                                    const real_t* w, real_t* y, Py_ssize_t y_pitch) noexcept nogil:
     if s.line:
         if real_t is float:
-            line_float(x, s.pitch, segments, s.n_segments, w, y, y_pitch, False)
+            line_float(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
         else:
-            line_double(x, s.pitch, segments, s.n_segments, w, y, y_pitch, False)
+            line_double(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
     else:
         if real_t is float:
-            area_float(x, s.pitch, segments, s.n_segments, w, y, y_pitch, False)
+            area_float(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
         else:
-            area_double(x, s.pitch, segments, s.n_segments, w, y, y_pitch, False)
+            area_double(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
+
+
+cdef void run_depthwise_tile(const Depthwise* s, const real_t* x, const stencil_segment* segments,
+                             const real_t* w, real_t* y, Py_ssize_t y_pitch) noexcept nogil:
+    cdef real_t sums[MOST_TILE]
+    cdef const Py_ssize_t* at = s.block_segment
+    cdef Py_ssize_t k, r, c
+    if s.n_blocks == 1:
+        run_depthwise_taps(s, x, segments, s.n_segments, w, y, y_pitch)
+        return
+    for k in range(s.n_blocks):
+        run_depthwise_taps(s, x, segments + at[k], at[k + 1] - at[k], w + s.block_weight[k],
+                           y if k == 0 else sums, y_pitch if k == 0 else s.tile_cols)
+        if k > 0:
+            for r in range(s.tile_rows):
+                for c in range(s.tile_cols):
+                    y[r * y_pitch + c] += sums[r * s.tile_cols + c]
 
 
 cdef inline void copy_outside(const Depthwise* s, const real_t* row, Py_ssize_t first,
@@ -362,7 +389,7 @@ cdef class DepthwiseLoop:
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
     cdef int code
-    cdef Py_ssize_t[::1] segments, runs, places
+    cdef Py_ssize_t[::1] segments, runs, places, blocks
 
     def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t channels, Py_ssize_t multiplier,
                  axes):
@@ -393,9 +420,14 @@ cdef class DepthwiseLoop:
         s.tile_rows = STENCIL_LINE_ROWS if s.line else STENCIL_AREA_ROWS
         s.tile_cols = s.lanes * (1 if s.line else STENCIL_AREA_VECTORS)
         s.cols = least(cols, LONGEST_PANEL)
-        slab = most(1, SLAB_SAMPLES // (s.cols * s.y.stride * s.x.axis.stride))
+        s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
+        while s.cols > 2 * s.tile_cols and (
+                <double>s.cols * s.tile_rows * s.n_taps > LONGEST_PLANE):
+            s.cols = ceil_div(s.cols, 2)
+        slab = most(1, least(SLAB_SAMPLES // (s.cols * s.y.stride * s.x.axis.stride),
+                             <Py_ssize_t>(LONGEST_PLANE / s.cols / s.n_taps)))
         s.in_place = (DEPTHWISE_IN_PLACE and s.zeros and rows >= FEWEST_ROWS
-                      and s.y.taps * s.x.axis.taps <= MOST_TAPS
+                      and s.y.taps * s.x.axis.taps <= MOST_TAPS and s.n_taps <= BLOCK_KERNEL
                       and s.x.axis.stride <= 2 and s.x.axis.size <= LONGEST_ROW)
         tile = DEPTHWISE_ROWS if s.in_place else s.tile_rows
         s.rows = least(rows, ceil_div(slab, tile) * tile)
@@ -411,7 +443,6 @@ cdef class DepthwiseLoop:
         s.phase = s.phase_rows * s.pitch
         s.plane = (s.phase * least(s.y.phases, s.y.taps)
                    * least(s.x.axis.phases, s.x.axis.taps))
-        s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
         self.list_taps()
 
     cdef list_taps(self):
@@ -422,7 +453,8 @@ cdef class DepthwiseLoop:
         """
         cdef Depthwise* s = &self.s
         cdef Py_ssize_t t, c, u, v, q, n, first, done, rows, group, row, column, offset
-        cdef Py_ssize_t down, step
+        cdef Py_ssize_t down, step, across, i, weight, start
+        cdef Py_ssize_t block = most(BLOCK_KERNEL, <Py_ssize_t>(<double>s.n_taps ** 0.5))
         cdef bint paired
         cdef Py_ssize_t phases_y = least(s.y.phases, s.y.taps)
         cdef Py_ssize_t phases_x = least(s.x.axis.phases, s.x.axis.taps)
@@ -439,7 +471,11 @@ cdef class DepthwiseLoop:
                     runs += [(t * phases_y + c) * s.listed + row, group]
                     offset = t * s.plane + c * phases_x * s.phase + row * s.pitch
                     if phases_x == 1:
-                        segments += [offset, s.x.axis.taps, group, step]
+                        across = ceil_div(s.x.axis.taps * group, block)
+                        for i in range(across):
+                            v = s.x.axis.taps * i // across
+                            segments += [offset + v * step,
+                                         s.x.axis.taps * (i + 1) // across - v, group, step]
                     v = 0
                     while v < s.x.axis.taps:
                         # Rows in place give the taps of two columns by turns.
@@ -464,6 +500,19 @@ cdef class DepthwiseLoop:
         self.places = np.array(places, np.intp)
         s.n_segments = len(segments) // 4
         s.n_runs = len(runs) // 2
+        weight = start = 0
+        first_segments, first_weights = [0], [0]
+        for i in range(s.n_segments):
+            n = self.segments[4 * i + 1] * self.segments[4 * i + 2]
+            if weight + n - start > block:
+                start = weight
+                first_segments.append(i)
+                first_weights.append(weight)
+            weight += n
+        s.n_blocks = len(first_segments)
+        self.blocks = np.array(
+            first_segments + [s.n_segments] + first_weights + [weight], np.intp
+        )
 
     cdef Py_ssize_t thread_bytes(self) noexcept:
         cdef const Depthwise* s = &self.s
@@ -479,12 +528,19 @@ cdef class DepthwiseLoop:
     def pack(self, cnp.ndarray w):
         """Return the kernels, contiguous, each in the order of the tile."""
         cdef cnp.ndarray packed = np.empty((self.s.outs, self.s.n_taps), self.dtype)
-        if self.item == 4:
-            pack_kernels(<const float*>cnp.PyArray_DATA(w), self.s.outs, self.places,
-                         <float*>cnp.PyArray_DATA(packed))
-        else:
-            pack_kernels(<const double*>cnp.PyArray_DATA(w), self.s.outs, self.places,
-                         <double*>cnp.PyArray_DATA(packed))
+        cdef Py_ssize_t done = 0, step, at
+        step = most(1, WEIGHTS_BETWEEN_SIGNALS // self.s.n_taps)
+        while done < self.s.outs:
+            step = least(step, self.s.outs - done)
+            at = done * self.s.n_taps
+            if self.item == 4:
+                pack_kernels(<const float*>cnp.PyArray_DATA(w) + at, step, self.places,
+                             <float*>cnp.PyArray_DATA(packed) + at)
+            else:
+                pack_kernels(<const double*>cnp.PyArray_DATA(w) + at, step, self.places,
+                             <double*>cnp.PyArray_DATA(packed) + at)
+            done += step
+            PyErr_CheckSignals()
         return packed
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
@@ -505,6 +561,8 @@ cdef class DepthwiseLoop:
         s.x.fill = &zero
         s.in_place = s.in_place and s.x.same
         s.runs = <const depthwise_run*>&self.runs[0]
+        s.block_segment = &self.blocks[0]
+        s.block_weight = s.block_segment + s.n_blocks + 1
         if not packed:
             w = self.pack(w)
         s.weights = cnp.PyArray_DATA(w)
@@ -516,7 +574,7 @@ cdef class DepthwiseLoop:
             threads * PRODUCTS_BETWEEN_SIGNALS / (<double>s.rows * s.cols * s.n_taps)))
         outside = (s.x.axis.size * self.item + 127) // 64 * 64 if s.in_place else 0
         tables = (s.n_segments * <Py_ssize_t>sizeof(stencil_segment) + 127) // 64 * 64 + outside
-        block = <char*>take_block(tables + threads * each)
+        block = <char*>take_parts(&tables, threads, &each)
         memset(block, 0, outside)
         s.outside = block
         segments = <stencil_segment*>(block + outside)

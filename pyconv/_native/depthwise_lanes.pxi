@@ -3,7 +3,8 @@
 # A unit is one plane along z, or a slab of its rows, of as many output channels as a vector has
 # lanes. It turns the samples that it reads, with their border, so that the channels of a pixel lie
 # side by side; then every vector of results is a sum of vectors, however short the rows are
-# (`depthwise_lanes.h`). Results are turned back a chunk of rows at a time.
+# (`depthwise_lanes.h`). Results are turned back a chunk of rows at a time. The taps of a large
+# kernel are summed in blocks, whose sums are added.
 
 cdef extern from "depthwise_lanes.h":
     ctypedef struct depthwise_lanes:
@@ -18,11 +19,14 @@ cdef extern from "depthwise_lanes.h":
 # results, which stay in the level-1 cache.
 cdef Py_ssize_t TURNED_BYTES = 256 << 10
 cdef Py_ssize_t CHUNK_PIXELS = 112
+# Taps that are summed in one go, or the root of their number if that is more.
+cdef Py_ssize_t BLOCK_LANES = 512
 
 
 cdef struct DepthwiseLanes:
     SpatialAxis z, y, x
     Py_ssize_t n_batch, outs, multiplier, lanes, blocks, n_taps
+    Py_ssize_t block                    # taps that are summed in one go
     const void* weights
     bint packed                         # weights lie by block of lanes, tap after tap
     const void* bias
@@ -106,6 +110,37 @@ cdef void turn_samples(const DepthwiseLanes* s, const real_t* x, const Py_ssize_
             at += row_samples
 
 
+cdef inline void sum_lanes_row(const DepthwiseLanes* s, const depthwise_lanes* tile,
+                               const real_t* x, const real_t* w, real_t* y) noexcept nogil:
+    if real_t is float:
+        lanes_row_float(tile, x, w, s.x.out, y)
+    else:
+        lanes_row_double(tile, x, w, s.x.out, y)
+
+
+cdef void sum_lanes_blocks(const DepthwiseLanes* s, const real_t* x, const real_t* w, real_t* y,
+                           real_t* sums) noexcept nogil:
+    """Sum a row of results block by block of taps: some rows of them, or a part of one."""
+    cdef depthwise_lanes tile = s.tile
+    cdef Py_ssize_t row = 0, tap = 0, rows, i
+    cdef real_t* out = y
+    while row < s.tile.n_rows:
+        rows = most(1, least(s.block // s.tile.taps, s.tile.n_rows - row))
+        tile.rows = s.tile.rows + row
+        tile.n_rows = rows
+        tile.taps = least(s.block, s.tile.taps - tap)
+        sum_lanes_row(s, &tile, x + tap * s.tile.dilation * s.lanes,
+                      w + (row * s.tile.taps + tap) * s.lanes, out)
+        if out == sums:
+            for i in range(s.x.out * s.lanes):
+                y[i] += sums[i]
+        out = sums
+        tap += tile.taps
+        if tap == s.tile.taps:
+            row += rows
+            tap = 0
+
+
 cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t* w,
                     const real_t* bias, Py_ssize_t rows, Py_ssize_t channels, real_t* sums,
                     real_t* y) noexcept nogil:
@@ -116,10 +151,11 @@ cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t*
     while r < rows:
         n = least(s.chunk_rows, rows - r)
         for i in range(n):
-            if real_t is float:
-                lanes_row_float(&s.tile, turned, w, s.x.out, sums + i * s.x.out * s.lanes)
+            if s.n_taps <= s.block:
+                sum_lanes_row(s, &s.tile, turned, w, sums + i * s.x.out * s.lanes)
             else:
-                lanes_row_double(&s.tile, turned, w, s.x.out, sums + i * s.x.out * s.lanes)
+                sum_lanes_blocks(s, turned, w, sums + i * s.x.out * s.lanes,
+                                 sums + s.chunk_rows * s.x.out * s.lanes)
             turned += down
         if real_t is float:
             if bias == NULL:
@@ -151,7 +187,7 @@ cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t 
     cdef Py_ssize_t offset[MOST_LANES]
     cdef Py_ssize_t unit, row_from, oz, block, batch, first, rows
     cdef real_t* sums = work + s.n_taps * s.lanes
-    cdef real_t* turned = sums + s.chunk_rows * s.x.out * s.lanes
+    cdef real_t* turned = sums + (s.chunk_rows + (s.n_taps > s.block)) * s.x.out * s.lanes
     cdef const real_t* w
     cdef const real_t* bias
     if s.same_border:
@@ -200,6 +236,7 @@ cdef class DepthwiseLanesLoop:
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.blocks = ceil_div(s.outs, s.lanes)
         s.n_taps = s.z.taps * s.y.taps * s.x.taps
+        s.block = most(BLOCK_LANES, <Py_ssize_t>(<double>s.n_taps ** 0.5))
         s.turned_cols = (s.x.out - 1) * s.x.stride + (s.x.taps - 1) * s.x.dilation + 1
         row_samples = s.turned_cols * s.lanes
         reach = (s.y.taps - 1) * s.y.dilation + 1
@@ -223,7 +260,8 @@ cdef class DepthwiseLanesLoop:
     def workspace(self):
         """Return the bytes of workspace that one thread takes."""
         cdef const DepthwiseLanes* s = &self.s
-        pixels = s.n_taps + s.chunk_rows * s.x.out + s.z.taps * s.turned_rows * s.turned_cols
+        pixels = (s.n_taps + (s.chunk_rows + (s.n_taps > s.block)) * s.x.out
+                  + s.z.taps * s.turned_rows * s.turned_cols)
         return (pixels * s.lanes * self.item + 127) // 64 * 64
 
     def pack(self, cnp.ndarray w):
@@ -238,13 +276,15 @@ cdef class DepthwiseLanesLoop:
             else:
                 turn_weights(s, <const double*>cnp.PyArray_DATA(w), block,
                              <double*>cnp.PyArray_DATA(packed) + block * size)
+            if block % 1024 == 0 or size > WEIGHTS_BETWEEN_SIGNALS // 1024:
+                PyErr_CheckSignals()
         return packed
 
     def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
         """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef DepthwiseLanes s = self.s
         cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
-        cdef Py_ssize_t each = self.workspace(), done = 0, step
+        cdef Py_ssize_t shared = 0, each = self.workspace(), done = 0, step
         cdef char* block
         s.tile.rows = &self.kernel_rows[0]
         s.x_batch = x.strides[0] // self.item
@@ -261,17 +301,19 @@ cdef class DepthwiseLanesLoop:
         step = most(threads, <Py_ssize_t>(
             threads * PRODUCTS_BETWEEN_SIGNALS
             / (<double>s.lanes * s.rows * s.x.out * s.n_taps)))
-        block = <char*>take_block(threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             while done < units:
                 step = least(step, units - done)
                 if self.item == 4:
                     share_lanes[float](&s, done, step, threads, <const float*>cnp.PyArray_DATA(x),
-                                       <float*>cnp.PyArray_DATA(y), <float*>block, each)
+                                       <float*>cnp.PyArray_DATA(y), <float*>(block + shared),
+                                       each)
                 else:
                     share_lanes[double](&s, done, step, threads,
                                         <const double*>cnp.PyArray_DATA(x),
-                                        <double*>cnp.PyArray_DATA(y), <double*>block, each)
+                                        <double*>cnp.PyArray_DATA(y),
+                                        <double*>(block + shared), each)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -6,7 +6,8 @@
 # tiles read the caller's array instead. Strided columns are copied apart by phase, so that
 # neighbouring outputs read neighbouring samples; dilated and strided rows are grouped into
 # combs that share their loads. Trailing batch axes are part of the columns: a pixel is `group`
-# samples, and taps are whole pixels apart.
+# samples, and taps are whole pixels apart. The taps of a large kernel are summed in blocks, whose
+# sums are added: roundings then grow with the root of their number.
 
 cdef struct Stencil:
     SpatialAxis z, y
@@ -23,7 +24,13 @@ cdef struct Stencil:
     const Py_ssize_t* seg_row
     const Py_ssize_t* seg_col
     const Py_ssize_t* seg_phase
+    const Py_ssize_t* seg_down      # rows of the tile above it that are in other blocks
+    # Blocks of taps: block k begins at segment block_segment[k] and weight block_weight[k].
+    Py_ssize_t n_blocks
+    const Py_ssize_t* block_segment
+    const Py_ssize_t* block_weight
     const void* weights
+    const void* divisor             # of the sums of tiles of columns, or NULL
     Py_ssize_t z_stride, y_stride   # of the caller's array, in bytes
     bint readable                   # tiles may read it as it is
     # The result: in samples of the sums if they are stored, else in bytes of the result.
@@ -65,44 +72,78 @@ cdef struct Part:
 
 
 # Inlined by demand: in a module of many loops the compiler would not do it by itself.
+cdef inline void run_taps(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                          const stencil_segment* segments, Py_ssize_t n_segments,
+                          const tile_t* w, tile_t* y, Py_ssize_t y_pitch,
+                          bint streaming) noexcept nogil:
+    """Compute the sums of a tile over the taps of some segments."""
+    if s.line:
+        if tile_t is float:
+            line_float(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
+        elif tile_t is double:
+            line_double(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
+        elif tile_t is int16_t:
+            line_int16(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
+        else:
+            line_uint64(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
+    elif s.flat:
+        if tile_t is float:
+            flat_float(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        elif tile_t is double:
+            flat_double(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            flat_int16(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        else:
+            flat_uint64(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+    elif s.sets == NULL:
+        if tile_t is float:
+            area_float(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        elif tile_t is double:
+            area_double(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        elif tile_t is int16_t:
+            area_int16(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        else:
+            area_uint64(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+    else:
+        if tile_t is float:
+            columns_float(x, s.sets, n_segments, w, <const float*>s.divisor, y, y_pitch,
+                          streaming)
+        elif tile_t is double:
+            columns_double(x, s.sets, n_segments, w, <const double*>s.divisor, y, y_pitch,
+                           streaming)
+        elif tile_t is uint64_t:
+            columns_uint64(x, s.sets, n_segments, w, <const uint64_t*>s.divisor, y, y_pitch,
+                           streaming)
+
+
+cdef void add_blocks(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
+                     const stencil_segment* segments, tile_t* y,
+                     Py_ssize_t y_pitch) noexcept nogil:
+    """Compute a tile block of taps by block of taps."""
+    cdef tile_t sums[MOST_TILE]
+    cdef const Py_ssize_t* at = s.block_segment
+    cdef Py_ssize_t k, r, c
+    cdef tile_t* row
+    for k in range(s.n_blocks):
+        run_taps(s, x, pitch, segments + at[k], at[k + 1] - at[k],
+                 <const tile_t*>s.weights + s.block_weight[k], y if k == 0 else sums,
+                 y_pitch if k == 0 else s.tile_cols, False)
+        if k == 0:
+            continue
+        for r in range(s.tile_rows):
+            row = y + r * y_pitch
+            for c in range(s.tile_cols):
+                row[c] += sums[r * s.tile_cols + c]
+
+
 cdef inline void run_tile(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                           const stencil_segment* segments, tile_t* y, Py_ssize_t y_pitch,
                           bint streaming) noexcept nogil:
-    cdef const tile_t* w = <const tile_t*>s.weights
-    if s.line:
-        if tile_t is float:
-            line_float(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-        elif tile_t is double:
-            line_double(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-        elif tile_t is int16_t:
-            line_int16(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-        else:
-            line_uint64(x, s.lanes, segments, s.n_segments, w, y, s.lanes, streaming)
-    elif s.flat:
-        if tile_t is float:
-            flat_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is double:
-            flat_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is int16_t:
-            flat_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        else:
-            flat_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-    elif s.sets == NULL:
-        if tile_t is float:
-            area_float(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is double:
-            area_double(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is int16_t:
-            area_int16(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
-        else:
-            area_uint64(x, pitch, segments, s.n_segments, w, y, y_pitch, streaming)
+    if s.n_blocks > 1:
+        add_blocks(s, x, pitch, segments, y, y_pitch)
     else:
-        if tile_t is float:
-            columns_float(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is double:
-            columns_double(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
-        elif tile_t is uint64_t:
-            columns_uint64(x, s.sets, s.n_segments, w, y, y_pitch, streaming)
+        run_taps(s, x, pitch, segments, s.n_segments, <const tile_t*>s.weights, y, y_pitch,
+                 streaming)
 
 
 cdef void pack_rows(const Stencil* s, const char* plane, Py_ssize_t first_row,
@@ -293,23 +334,25 @@ cdef void run_block(const Stencil* s, const Block* b, const Part* parts, Py_ssiz
 
 
 cdef void set_segments_in_place(const Stencil* s, stencil_segment* segments) noexcept nogil:
+    cdef Py_ssize_t pitch = s.lanes if s.line else s.y.step * s.y_stride // s.item
     cdef Py_ssize_t k
     for k in range(s.n_segments):
         segments[k] = s.segments[k]
         segments[k].offset = (
             (s.seg_z[k] * s.z.dilation * s.z_stride + s.seg_row[k] * s.y.dilation * s.y_stride)
-            // s.item + s.seg_col[k]
+            // s.item + s.seg_col[k] + s.seg_down[k] * pitch
         )
 
 
 cdef void set_segments_copied(const Stencil* s, const Py_ssize_t* slots,
                               stencil_segment* segments) noexcept nogil:
+    cdef Py_ssize_t pitch = s.lanes if s.line else s.pitch
     cdef Py_ssize_t k
     for k in range(s.n_segments):
         segments[k] = s.segments[k]
         segments[k].offset = (
             slots[s.seg_z[k]] * s.plane + s.seg_row[k] * s.phase_rows * s.pitch
-            + s.seg_phase[k] * s.phase_cols + s.seg_col[k]
+            + s.seg_phase[k] * s.phase_cols + s.seg_col[k] + s.seg_down[k] * pitch
         )
 
 
@@ -434,7 +477,7 @@ cdef void run_quotients(const Stencil* s, const tile_t* x, const stencil_segment
         if ahead != NULL:
             prefetch_rows(s, ahead + at * s.x.sample_stride)
         run_tile(s, x + at, s.pitch, segments, tile, s.tile_cols, False)
-        if s.gaps.careful:
+        if s.gaps.careful or s.n_blocks > 1:
             run_tile(s, ones + at, s.pitch, segments, quotients, s.tile_cols, False)
             if tile_t is float:
                 gaps_divide_float(tile, quotients, 1, samples, 1, &s.gaps.weights)
@@ -672,18 +715,56 @@ cdef Py_ssize_t PANEL_COLS = 2048
 # their result passes through the cache; shorter ones are not: on a Zen 4 core, 2048² float32, in
 # place was faster at 7 rows and a copy at 9.
 cdef Py_ssize_t TALL = 8
+# Floating-point sums of more taps are made in blocks of so many, or of the root of their number if
+# that is more. On a Zen 4 core 31×31 taps in blocks took as long as in one go.
+cdef Py_ssize_t BLOCK_TAPS = 512
+# A unit of more products is cut down to a few tiles: nothing looks at signals while it runs.
+cdef double LONGEST_UNIT = 10 * PRODUCTS_BETWEEN_SIGNALS
 
 
 def weight_places(t, c, f, cols, rows, row_phases, col_phases, share):
-    """Return the indices in w, as z, y, x in a row, of a group of taps: columns, then rows.
+    """Return the indices in w, as z, y, x in a row, of groups of taps: columns, then rows.
 
-    Row r is tap c + r·row_phases along y, or, if taps are shared along x, r·share columns on.
+    ``rows`` has a row for each group. Row r is tap c + r·row_phases along y, or, if taps are
+    shared along x, r·share columns on.
     """
-    places = np.empty((len(cols), len(rows), 3), np.intp)
-    places[:, :, 0] = t
-    places[:, :, 1] = c if share else c + row_phases * rows
-    places[:, :, 2] = f + col_phases * (cols[:, np.newaxis] + (rows * share if share else 0))
+    groups, apart = rows.shape
+    rows = rows[:, np.newaxis]
+    places = np.empty((groups, len(cols), apart, 3), np.intp)
+    places[..., 0] = t
+    places[..., 1] = c if share else c + row_phases * rows
+    places[..., 2] = f + col_phases * (cols[:, np.newaxis] + (rows * share if share else 0))
     return places.ravel()
+
+
+def group_rows(Py_ssize_t first, Py_ssize_t n):
+    """Yield the rows of groups of taps of one size, a row for each group, as tiles take them."""
+    cdef Py_ssize_t fours = most(0, ceil_div(n - 6, 4)), apart
+    if fours:
+        yield np.arange(first, first + 4 * fours).reshape(fours, 4)
+    while 4 * fours < n:
+        apart = stencil_group(n - 4 * fours)
+        yield np.arange(first + 4 * fours, first + 4 * fours + apart)[np.newaxis]
+        first += apart
+        n -= apart
+
+
+def cut_taps(n_cols, n_rows, block):
+    """Yield the columns and rows of parts of up to ``block`` taps: first and number of each.
+
+    Rows are taken by fours where there are as many: a tile loads the samples of four at once.
+    """
+    if n_cols == 0 or n_rows == 0:
+        return
+    most_cols = max(1, block // min(n_rows, 4))
+    across = -(-n_cols // most_cols)
+    most_rows = max(1, block // -(-n_cols // across))
+    if most_rows < n_rows and most_rows > 4:
+        most_rows -= most_rows % 4
+    for top in range(0, n_rows, most_rows):
+        for i in range(across):
+            left = n_cols * i // across
+            yield left, n_cols * (i + 1) // across - left, top, min(most_rows, n_rows - top)
 
 
 cdef class DirectLoop:
@@ -705,6 +786,7 @@ cdef class DirectLoop:
     cdef bint flip
     cdef Py_ssize_t[::1] segment_table
     cdef Py_ssize_t[::1] weight_table
+    cdef Py_ssize_t[::1] block_table
     cdef Py_ssize_t n_weights
 
     def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
@@ -737,8 +819,12 @@ cdef class DirectLoop:
     cdef list_taps(self):
         """List the segments, and where in w each weight of the tile's order lies."""
         cdef Stencil* s = &self.s
-        cdef Py_ssize_t t, c, f, rows, cols, step, share, first, apart, n_cols, n_rows
+        cdef Py_ssize_t t, c, f, rows, cols, step, share, first, block
         segments, weights = [], []
+        self.n_weights = s.z.taps * s.y.taps * s.x.axis.taps
+        block = self.n_weights
+        if self.sums_code == SUMS_FLOAT or self.sums_code == SUMS_DOUBLE:
+            block = most(BLOCK_TAPS, <Py_ssize_t>(<double>block ** 0.5))
         for t in range(s.z.taps):
             for c in range(least(s.y.phases, s.y.taps)):
                 rows = ceil_div(s.y.taps - c, s.y.phases)
@@ -753,22 +839,34 @@ cdef class DirectLoop:
                         parts = [(0, cols % share, cols // share + 1),
                                  (cols % share, share - cols % share, cols // share)]
                     for col, n_cols, n_rows in parts:
-                        if n_cols == 0 or n_rows == 0:
-                            continue
-                        segments += [n_cols, n_rows, step, t, c, first + col * step, f]
-                        u = 0
-                        while u < n_rows:
-                            apart = stencil_group(n_rows - u)
-                            weights.append(
-                                weight_places(t, c, f, np.arange(col, col + n_cols),
-                                              np.arange(u, u + apart), s.y.phases,
-                                              s.x.axis.phases, share)
-                            )
-                            u += apart
+                        for left, n_left, top, n_top in cut_taps(n_cols, n_rows, block):
+                            segments += [n_left, n_top, step, t, c, first + (col + left) * step, f,
+                                         top]
+                            for rows_of in group_rows(top, n_top):
+                                weights.append(weight_places(
+                                    t, c, f, np.arange(col + left, col + left + n_left), rows_of,
+                                    s.y.phases, s.x.axis.phases, share
+                                ))
         self.segment_table = np.array(segments, dtype=np.intp)
         self.weight_table = np.concatenate(weights)
-        s.n_segments = len(segments) // 7
-        self.n_weights = s.z.taps * s.y.taps * s.x.axis.taps
+        s.n_segments = len(segments) // 8
+        self.list_blocks(block)
+
+    cdef list_blocks(self, Py_ssize_t block):
+        """List where blocks of up to so many taps begin: segments, then weights."""
+        cdef Py_ssize_t k, taps, weight = 0, start = 0
+        segments, weights = [0], [0]
+        for k in range(self.s.n_segments):
+            taps = self.segment_table[8 * k] * self.segment_table[8 * k + 1]
+            if weight + taps - start > block:
+                start = weight
+                segments.append(k)
+                weights.append(weight)
+            weight += taps
+        self.s.n_blocks = len(segments)
+        self.block_table = np.array(
+            segments + [self.s.n_segments] + weights + [weight], dtype=np.intp
+        )
 
     cdef void set_tile(self, Stencil* s, bint flat) noexcept:
         s.flat = flat
@@ -816,9 +914,19 @@ cdef class DirectLoop:
             else:
                 break
             self.cut(s, s.z.out, rows, cols)
-        products = <double>rows * cols * s.x.group * s.z.taps * s.y.taps * s.x.axis.taps
+        products = <double>s.x.group * s.z.taps * s.y.taps * s.x.axis.taps
+        while rows * cols * products > LONGEST_UNIT:
+            if cols > few_cols:
+                cols = ceil_div(cols, 2)
+            elif rows >= 2 * s.tile_rows:
+                rows = rows // 2 // s.tile_rows * s.tile_rows
+            else:
+                break
+        products *= rows * cols
         planes = <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products)
-        planes = least(s.z.out, most(planes, least(s.z.taps, 8)))
+        # Few planes would pack what they share again and again.
+        planes = most(planes, least(least(s.z.taps, 8), <Py_ssize_t>(LONGEST_UNIT / products)))
+        planes = least(s.z.out, most(planes, 1))
         self.cut(s, planes, rows, cols)
         while rows >= 2 * s.tile_rows and self.units(s) < wanted:
             rows = rows // 2 // s.tile_rows * s.tile_rows
@@ -869,10 +977,10 @@ cdef class DirectLoop:
         units = self.units(&s)
         threads = <int>least(threads, units)
         tables = (self.n_weights * item + s.n_segments * sizeof(stencil_segment)
-                  + 4 * s.n_segments * sizeof(Py_ssize_t))
+                  + 5 * s.n_segments * sizeof(Py_ssize_t))
         shared = (tables + 3 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = self.thread_bytes(&s)
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             at = self.write_tables(&s, w, block)
             x_batch = <Py_ssize_t*>at
@@ -1012,6 +1120,9 @@ cdef class DirectLoop:
         s.seg_row = columns + s.n_segments
         s.seg_col = columns + 2 * s.n_segments
         s.seg_phase = columns + 3 * s.n_segments
+        s.seg_down = columns + 4 * s.n_segments
+        s.block_segment = &self.block_table[0]
+        s.block_weight = s.block_segment + s.n_blocks + 1
         at = &self.segment_table[0]
         for k in range(s.n_segments):
             segments[k].offset = 0
@@ -1022,8 +1133,9 @@ cdef class DirectLoop:
             columns[s.n_segments + k] = at[4]
             columns[2 * s.n_segments + k] = at[5]
             columns[3 * s.n_segments + k] = at[6]
-            at += 7
-        return <char*>(columns + 4 * s.n_segments)
+            columns[4 * s.n_segments + k] = at[7]
+            at += 8
+        return <char*>(columns + 5 * s.n_segments)
 
 
 cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,

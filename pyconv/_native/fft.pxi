@@ -753,7 +753,7 @@ cdef class FftLoop:
         cdef Py_ssize_t pairs = (s.tiles + 1) // 2 if gaps is None else s.tiles
         cdef Gaps g
         cdef unsigned char[::1] thinly
-        cdef Py_ssize_t shared, each, done, step
+        cdef Py_ssize_t shared, tables, each, done, step
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         cdef double fill_double = fill_value
         cdef float fill_float = <float>fill_double
@@ -783,17 +783,16 @@ cdef class FftLoop:
             s.thinly = &thinly[0]
         threads = <int>least(threads, pairs)
         shared = self.spectrum_bytes()
-        each = (3 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
-        each = (each + 63) // 64 * 64
-        block = <char*>take_block(
-            shared + each + threads * self.thread_bytes(gaps is not None))
+        tables = (3 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
+        tables = shared + (tables + 63) // 64 * 64
+        each = self.thread_bytes(gaps is not None)
+        block = <char*>take_parts(&tables, threads, &each)
         try:
             s.spectrum = block
             x_batch = <Py_ssize_t*>(block + shared)
             out_batch = x_batch + n_batch
             finite = <bint*>(out_batch + 2 * n_batch)
-            work = block + shared + each
-            each = self.thread_bytes(gaps is not None)
+            work = block + tables
             if gaps is not None and g.masked:
                 g.batch = out_batch + n_batch
                 list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)

@@ -353,7 +353,7 @@ cdef class FixedLoop:
     def run(self, cnp.ndarray x, cnp.ndarray y, int fill, int threads):
         """Write the results to ``y``; both are C-contiguous and native, ``x`` is of 8 bits."""
         cdef Fixed p = self.p
-        cdef Py_ssize_t units, shared, done = 0, step
+        cdef Py_ssize_t units, shared, each, done = 0, step
         cdef double products
         cdef char* block
         cdef Py_ssize_t* x_batch
@@ -370,7 +370,8 @@ cdef class FixedLoop:
         products = <double>p.unit_rows * p.unit_cols * p.group * 2
         products *= p.deep.terms.n + p.down.terms.n + p.last.terms.n
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_block(shared + threads * self.each)
+        each = self.each
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch
@@ -378,7 +379,7 @@ cdef class FixedLoop:
             while done < units:
                 step = least(step, units - done)
                 run_fixed_shared(&p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                 cnp.PyArray_BYTES(y), y_batch, block + shared, self.each)
+                                 cnp.PyArray_BYTES(y), y_batch, block + shared, each)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -1,7 +1,8 @@
 # im2col: y = w · X, where column i of X holds the samples that output i reads.
 #
 # X is built a tile of outputs at a time and multiplied by BLAS. Tiles depend on shapes alone,
-# so that results do not depend on the number of threads.
+# so that results do not depend on the number of threads. Long sums are made in blocks of taps,
+# whose sums are added.
 
 ctypedef void (*multiply_float)(int m, int n, int k, const float* a, const float* b,
                                 float* c) noexcept nogil
@@ -11,13 +12,15 @@ ctypedef void (*multiply_double)(int m, int n, int k, const double* a, const dou
 # A tile of X stays in the level-2 cache if the kernel is small enough.
 cdef Py_ssize_t COLUMNS_BYTES = 512 << 10
 cdef Py_ssize_t LEAST_COLUMNS = 64
+# Taps that are multiplied in one go, or the root of their number if that is more.
+cdef Py_ssize_t PRODUCT_TAPS = 512
 
 
 cdef struct Columns:
     SpatialAxis z, y
     Source x
     Py_ssize_t z_stride, y_stride
-    Py_ssize_t n_taps
+    Py_ssize_t n_taps, block        # taps, those of a block of them
     const void* weights
     void* multiply
     # Tiles: runs of whole rows of outputs, or pieces of one row.
@@ -53,8 +56,9 @@ cdef void fill_columns(const Columns* s, const char* x, Py_ssize_t row_from, Py_
 cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
                     sum_t* work) noexcept nogil:
-    cdef Py_ssize_t tile, batch, row_from, rows, col_from, cols, r
+    cdef Py_ssize_t tile, batch, row_from, rows, col_from, cols, r, first, taps, i
     cdef sum_t* sums = work + s.n_taps * s.tile_rows * s.tile_cols
+    cdef sum_t* product
     cdef char* at
     for tile in range(start, stop):
         batch = tile // (s.row_tiles * s.col_tiles)
@@ -63,12 +67,23 @@ cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const c
         col_from = tile % s.col_tiles * s.tile_cols
         cols = least(s.tile_cols, s.x.axis.out - col_from)
         fill_columns(s, x + x_batch[batch], row_from, rows, col_from, cols, work)
-        if sum_t is float:
-            (<multiply_float>s.multiply)(1, <int>(rows * cols), <int>s.n_taps,
-                                         <const float*>s.weights, work, sums)
-        elif sum_t is double:
-            (<multiply_double>s.multiply)(1, <int>(rows * cols), <int>s.n_taps,
-                                          <const double*>s.weights, work, sums)
+        product = sums
+        first = 0
+        while first < s.n_taps:
+            taps = least(s.block, s.n_taps - first)
+            if sum_t is float:
+                (<multiply_float>s.multiply)(1, <int>(rows * cols), <int>taps,
+                                             <const float*>s.weights + first,
+                                             work + first * rows * cols, product)
+            elif sum_t is double:
+                (<multiply_double>s.multiply)(1, <int>(rows * cols), <int>taps,
+                                              <const double*>s.weights + first,
+                                              work + first * rows * cols, product)
+            if first > 0:
+                for i in range(rows * cols):
+                    sums[i] += product[i]
+            product = sums + s.tile_rows * s.tile_cols
+            first += taps
         for r in range(rows):
             at = (out + out_batch[batch] + (row_from + r) // s.y.out * s.out_z
                   + (row_from + r) % s.y.out * s.out_y + col_from * s.out_x)
@@ -121,6 +136,7 @@ cdef class Im2colLoop:
         s.x.n_fill = 1
         s.multiply = <void*>multiply
         s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
+        s.block = most(PRODUCT_TAPS, <Py_ssize_t>(<double>s.n_taps ** 0.5))
         wanted = most(LEAST_COLUMNS, COLUMNS_BYTES // (s.n_taps * self.item))
         s.tile_cols = least(wanted, s.x.axis.out)
         s.tile_rows = least(most(1, wanted // s.tile_cols), s.z.out * s.y.out)
@@ -129,7 +145,7 @@ cdef class Im2colLoop:
 
     cdef size_t thread_bytes(self) noexcept:
         cdef size_t outputs = self.s.tile_rows * self.s.tile_cols
-        return ((self.s.n_taps + 1) * outputs * self.item + 127) // 64 * 64
+        return ((self.s.n_taps + 2) * outputs * self.item + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes of workspace that one thread takes."""
@@ -164,7 +180,7 @@ cdef class Im2colLoop:
         threads = <int>least(threads, tiles)
         shared = (2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = self.thread_bytes()
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             out_batch = x_batch + n_batch

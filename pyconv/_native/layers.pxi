@@ -13,6 +13,9 @@
 # vector, are dot products of such a row and the terms of a pixel.
 #
 # The gradient for the weights is the same product with the pixels summed: dwᵀ = X · dyᵀ.
+#
+# Everything that decides in which order a result is summed follows from the shape of one image: its
+# bits are the same alone and in any batch. Long sums are made in blocks, whose sums are added.
 
 cdef extern from "matrix.h":
     enum:
@@ -92,9 +95,15 @@ cdef double UNALIGNED = 0.97
 cdef double PACKING = 8
 cdef double DOTTING = 1.2
 cdef double ADDING_LANES = 10
-# Terms of a chunk and pixels of a block of the gradient for the weights.
+# Terms of a chunk and pixels of a block of the gradient for the weights; sums of so many blocks, or
+# of the root of their number, are added up.
 cdef Py_ssize_t GRADIENT_TERMS = 144
 cdef Py_ssize_t MOST_PIXELS = 448
+cdef Py_ssize_t GRADIENT_BLOCKS = 256
+# Terms that are summed in one go, or the root of their number if that is more.
+cdef Py_ssize_t BLOCK_TERMS = 1024
+# Products of a unit: nothing looks at signals while it runs.
+cdef double LONGEST_LAYER_UNIT = 20 * PRODUCTS_BETWEEN_SIGNALS
 # Pixels of a unit whose rows are read from the copy.
 cdef Py_ssize_t ROWS_PIXELS = 448
 
@@ -128,8 +137,10 @@ cdef struct Layer:
     Py_ssize_t k_panel                  # output channels of a panel of weights, if so
     Py_ssize_t dots                     # the last pixels, summed by dot products
     Py_ssize_t chunk, n_chunks          # channels
+    Py_ssize_t block                    # terms that are summed in one go
     Py_ssize_t unit, n_units            # pixels of a unit; units of an image and group
     Py_ssize_t shares                   # of the output channels, each a unit of its own
+    Py_ssize_t summed                   # blocks of a gradient's pixels that are summed in one go
     # Strides of the caller's array, in bytes.
     Py_ssize_t x_batch, x_channel, x_z, x_y
     Py_ssize_t sums_row                 # distance of the pixels of sums of channels
@@ -142,50 +153,98 @@ cdef struct Layer:
     Py_ssize_t copy_size, most_segments
 
 
-cdef void multiply(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t n, const real_t* a,
-                   Py_ssize_t a_row, Py_ssize_t a_col, const real_t* b, Py_ssize_t b_row,
-                   real_t* c, Py_ssize_t c_row, int add, const real_t* start) noexcept nogil:
-    """Write the product, or add it; each row starts from a value of ``start``, if there is one."""
-    if real_t is float:
-        matrix_tiles_float[vectors - 1][rows - 1](n, a, a_row, a_col, b, b_row, c, c_row, add,
-                                                  start)
-    else:
-        matrix_tiles_double[vectors - 1][rows - 1](n, a, a_row, a_col, b, b_row, c, c_row, add,
-                                                   start)
+cdef inline void multiply(Py_ssize_t block, Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t n,
+                          const real_t* a, Py_ssize_t a_row, Py_ssize_t a_col, const real_t* b,
+                          Py_ssize_t b_row, real_t* c, Py_ssize_t c_row, int add,
+                          const real_t* start) noexcept nogil:
+    """Write the product, or add it; each row starts from a value of ``start``, if there is one.
+
+    Sums of more than ``block`` terms are added up, block by block, in c.
+    """
+    cdef Py_ssize_t terms
+    while True:
+        terms = least(n, block)
+        if real_t is float:
+            matrix_tiles_float[vectors - 1][rows - 1](terms, a, a_row, a_col, b, b_row, c, c_row,
+                                                      add, start)
+        else:
+            matrix_tiles_double[vectors - 1][rows - 1](terms, a, a_row, a_col, b, b_row, c, c_row,
+                                                       add, start)
+        n -= terms
+        if n == 0:
+            return
+        a += terms * a_row
+        b += terms * b_row
+        add = 1
+        start = NULL
 
 
-cdef inline void multiply_taps(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t channels,
-                               Py_ssize_t a_channel, Py_ssize_t taps, const Py_ssize_t* offsets,
-                               const real_t* a, const real_t* b, Py_ssize_t b_row, real_t* c,
-                               Py_ssize_t c_row, int add) noexcept nogil:
-    if real_t is float:
-        taps_tiles_float[vectors - 1][rows - 1](channels, a_channel, taps, offsets, a, b, b_row,
-                                                c, c_row, add)
-    else:
-        taps_tiles_double[vectors - 1][rows - 1](channels, a_channel, taps, offsets, a, b, b_row,
-                                                 c, c_row, add)
+cdef inline void multiply_taps(Py_ssize_t block, Py_ssize_t rows, Py_ssize_t vectors,
+                               Py_ssize_t channels, Py_ssize_t a_channel, Py_ssize_t n,
+                               const Py_ssize_t* offsets, const real_t* a, const real_t* b,
+                               Py_ssize_t b_row, real_t* c, Py_ssize_t c_row,
+                               int add) noexcept nogil:
+    """`multiply` with a read from a copy; a long sum is over the taps of one channel."""
+    cdef Py_ssize_t taps
+    while True:
+        taps = n if channels > 1 else least(n, block)
+        if real_t is float:
+            taps_tiles_float[vectors - 1][rows - 1](channels, a_channel, taps, offsets, a, b,
+                                                    b_row, c, c_row, add)
+        else:
+            taps_tiles_double[vectors - 1][rows - 1](channels, a_channel, taps, offsets, a, b,
+                                                     b_row, c, c_row, add)
+        n -= taps
+        if n == 0:
+            return
+        offsets += taps
+        b += taps * b_row
+        add = 1
 
 
-cdef inline void multiply_pixels(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t channels,
-                                 Py_ssize_t b_channel, Py_ssize_t taps,
+cdef inline void multiply_pixels(Py_ssize_t block, Py_ssize_t rows, Py_ssize_t vectors,
+                                 Py_ssize_t channels, Py_ssize_t b_channel, Py_ssize_t n,
                                  const Py_ssize_t* offsets, const real_t* a, Py_ssize_t a_row,
                                  Py_ssize_t a_col, const real_t* b, real_t* c, Py_ssize_t c_row,
                                  int add, const real_t* start) noexcept nogil:
-    if real_t is float:
-        pixels_tiles_float[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
-                                                  a_col, b, c, c_row, add, start)
-    else:
-        pixels_tiles_double[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
-                                                   a_col, b, c, c_row, add, start)
+    """`multiply` with b read from a copy; a long sum is over the taps of one channel."""
+    cdef Py_ssize_t taps
+    while True:
+        taps = n if channels > 1 else least(n, block)
+        if real_t is float:
+            pixels_tiles_float[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a, a_row,
+                                                      a_col, b, c, c_row, add, start)
+        else:
+            pixels_tiles_double[vectors - 1][rows - 1](channels, b_channel, taps, offsets, a,
+                                                       a_row, a_col, b, c, c_row, add, start)
+        n -= taps
+        if n == 0:
+            return
+        offsets += taps
+        a += taps * a_row
+        add = 1
+        start = NULL
 
 
-cdef inline void multiply_dots(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, const real_t* a,
-                               Py_ssize_t a_row, const real_t* b, Py_ssize_t b_row, real_t* c,
-                               Py_ssize_t c_row, int add, const real_t* start) noexcept nogil:
-    if real_t is float:
-        dots_tiles_float[cols - 1][rows - 1](n, a, a_row, b, b_row, c, c_row, add, start)
-    else:
-        dots_tiles_double[cols - 1][rows - 1](n, a, a_row, b, b_row, c, c_row, add, start)
+cdef inline void multiply_dots(Py_ssize_t block, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n,
+                               const real_t* a, Py_ssize_t a_row, const real_t* b,
+                               Py_ssize_t b_row, real_t* c, Py_ssize_t c_row, int add,
+                               const real_t* start) noexcept nogil:
+    """`multiply` along the terms, which are neighbours in rows of a and of b."""
+    cdef Py_ssize_t terms
+    while True:
+        terms = least(n, block)
+        if real_t is float:
+            dots_tiles_float[cols - 1][rows - 1](terms, a, a_row, b, b_row, c, c_row, add, start)
+        else:
+            dots_tiles_double[cols - 1][rows - 1](terms, a, a_row, b, b_row, c, c_row, add, start)
+        n -= terms
+        if n == 0:
+            return
+        a += terms
+        b += terms
+        add = 1
+        start = NULL
 
 
 cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t cols,
@@ -479,11 +538,11 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
             cols = least(s.width, b.pixels - dots - done)
             vectors = ceil_div(cols, s.lanes)
             if cols == vectors * s.lanes:
-                multiply(rows, vectors, terms, w + (k * terms if s.packed else k * row),
+                multiply(s.block, rows, vectors, terms, w + (k * terms if s.packed else k * row),
                          rows if s.packed else 1, 1 if s.packed else row, panel, s.width,
                          y + k * s.pixels + done, s.pixels, add, start)
             else:
-                multiply(rows, vectors, terms, w + (k * terms if s.packed else k * row),
+                multiply(s.block, rows, vectors, terms, w + (k * terms if s.packed else k * row),
                          rows if s.packed else 1, 1 if s.packed else row, panel, s.width,
                          tile, s.width, 0, start)
                 add_tile(tile, s.width, rows, cols, y + k * s.pixels + done, s.pixels, add)
@@ -492,7 +551,7 @@ cdef void channels_by_pixels(const Layer* s, const PixelBlock* b, const real_t* 
         done = 0
         while done < dots:
             cols = least(MATRIX_VECTORS, dots - done)
-            multiply_dots(rows, cols, terms, w + k * row, row, turned + done * turned_row,
+            multiply_dots(s.block, rows, cols, terms, w + k * row, row, turned + done * turned_row,
                           turned_row, y + k * s.pixels + b.pixels - dots + done, s.pixels, add,
                           start)
             done += cols
@@ -531,13 +590,13 @@ cdef void channels_by_rows(const Layer* s, const PixelBlock* b, const Work* work
                 x = <const real_t*>work.copy + run.source + first * s.lanes
                 out = y + k * s.pixels + run.at + first * s.lanes
                 if cols == vectors * s.lanes:
-                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
-                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
-                                    out, s.pixels, add, start)
+                    multiply_pixels(s.block, rows, vectors, channels, b.channel, s.taps,
+                                    work.offsets, weights, rows if s.packed else 1,
+                                    1 if s.packed else row, x, out, s.pixels, add, start)
                 else:
-                    multiply_pixels(rows, vectors, channels, b.channel, s.taps, work.offsets,
-                                    weights, rows if s.packed else 1, 1 if s.packed else row, x,
-                                    tile, s.width, 0, start)
+                    multiply_pixels(s.block, rows, vectors, channels, b.channel, s.taps,
+                                    work.offsets, weights, rows if s.packed else 1,
+                                    1 if s.packed else row, x, tile, s.width, 0, start)
                     add_tile(tile, s.width, rows, cols, out, s.pixels, add)
 
 
@@ -583,7 +642,7 @@ cdef void pixels_by_channels(const Layer* s, const PixelBlock* b, const Work* wo
             for t in range(n_tiles):
                 first = part(in_panel, n_tiles, t)
                 rows = part(in_panel, n_tiles, t + 1) - first
-                multiply(rows, cols // s.lanes, terms, panel + first, s.width, 1,
+                multiply(s.block, rows, cols // s.lanes, terms, panel + first, s.width, 1,
                          weights, cols, sums + (done + first) * s.sums_row + k,
                          s.sums_row, add, NULL)
             panel += terms * s.width
@@ -610,7 +669,7 @@ cdef void rows_by_channels(const Layer* s, const PixelBlock* b, const Work* work
             n_tiles = ceil_div(run.n, <Py_ssize_t>MATRIX_ROWS)
             for t in range(n_tiles):
                 first = part(run.n, n_tiles, t)
-                multiply_taps(part(run.n, n_tiles, t + 1) - first, cols // s.lanes,
+                multiply_taps(s.block, part(run.n, n_tiles, t + 1) - first, cols // s.lanes,
                               chunk.channels, b.channel, s.taps, work.offsets,
                               copy + run.source + first, weights, cols,
                               sums + (run.at + first) * s.sums_row + k, s.sums_row, add)
@@ -683,12 +742,16 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
                                     y + k_from * s.pixels, s.pixels, bias + k_from)
 
 
-cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, real_t* dw,
-                            Py_ssize_t unit, const Work* work) noexcept nogil:
-    """Compute dw of a chunk of one group's channels and a share of its output channels."""
+cdef void run_gradient_block(const Layer* s, const char* x, const real_t* dy, real_t* dw,
+                             Py_ssize_t unit, Py_ssize_t number, const Work* work) noexcept nogil:
+    """Add a block of pixels of one image to dw of a unit, and write it after the last.
+
+    A unit is a chunk of one group's channels and a share of its output channels.
+    """
     cdef Py_ssize_t share = unit % s.shares
     cdef Py_ssize_t chunk = unit // s.shares % s.n_chunks
     cdef Py_ssize_t group = unit // (s.shares * s.n_chunks)
+    cdef Py_ssize_t batch = number // s.n_units, block = number % s.n_units
     cdef Py_ssize_t panel = s.lanes * MATRIX_VECTORS
     cdef Py_ssize_t k_from = part(ceil_div(s.outs, panel), s.shares, share) * panel
     cdef Py_ssize_t k_to = least(
@@ -700,32 +763,40 @@ cdef void run_gradient_unit(const Layer* s, const char* x, const real_t* dy, rea
     cdef Py_ssize_t channels = least(s.chunk, s.channels - c)
     cdef Py_ssize_t terms = channels * s.taps
     cdef Py_ssize_t n_tiles = ceil_div(terms, <Py_ssize_t>MATRIX_ROWS)
-    cdef Py_ssize_t batch, block, k, t, q, cols
+    cdef Py_ssize_t blocks = s.n_batch * s.n_units
+    cdef Py_ssize_t k, t, q, cols
     cdef real_t* sums = <real_t*>work.sums
+    cdef real_t* totals = sums + terms * row
     cdef real_t* turned = <real_t*>work.tile
     cdef const real_t* map
     cdef PixelBlock b
     if k_to <= k_from:
         return
-    memset(sums, 0, terms * row * <Py_ssize_t>sizeof(real_t))
+    if number % s.summed == 0:
+        if number == s.summed:
+            memcpy(totals, sums, terms * row * <Py_ssize_t>sizeof(real_t))
+        elif number > 0:
+            add_tile(sums, row, terms, whole, totals, row, 1)
+        memset(sums, 0, terms * row * <Py_ssize_t>sizeof(real_t))
     x += (group * s.channels + c) * s.x_channel
-    for batch in range(s.n_batch):
-        for block in range(s.n_units):
-            set_block(s, block * s.unit, block_pixels(s, block), &b)
-            fill_panels(s, &b, x + batch * s.x_batch, channels, work, s.width,
-                        <real_t*>work.panels)
-            map = dy + (batch * s.groups + group) * s.outs * s.pixels + b.first
-            k = k_from
-            while k < k_to:
-                cols = least(panel, whole - (k - k_from))
-                transpose(map + k * s.pixels, s.pixels, least(cols, k_to - k), b.pixels, turned,
-                          cols)
-                for t in range(n_tiles):
-                    q = part(terms, n_tiles, t)
-                    multiply(part(terms, n_tiles, t + 1) - q, cols // s.lanes, b.pixels,
-                             <real_t*>work.panels + q * s.width, 1, s.width, turned, cols,
-                             sums + q * row + k - k_from, row, 1, NULL)
-                k += panel
+    set_block(s, block * s.unit, block_pixels(s, block), &b)
+    fill_panels(s, &b, x + batch * s.x_batch, channels, work, s.width, <real_t*>work.panels)
+    map = dy + (batch * s.groups + group) * s.outs * s.pixels + b.first
+    k = k_from
+    while k < k_to:
+        cols = least(panel, whole - (k - k_from))
+        transpose(map + k * s.pixels, s.pixels, least(cols, k_to - k), b.pixels, turned, cols)
+        for t in range(n_tiles):
+            q = part(terms, n_tiles, t)
+            multiply(s.block, part(terms, n_tiles, t + 1) - q, cols // s.lanes, b.pixels,
+                     <real_t*>work.panels + q * s.width, 1, s.width, turned, cols,
+                     sums + q * row + k - k_from, row, 1, NULL)
+        k += panel
+    if number < blocks - 1:
+        return
+    if blocks > s.summed:
+        add_tile(sums, row, terms, whole, totals, row, 1)
+        sums = totals
     transpose(sums, row, terms, k_to - k_from,
               dw + (group * s.outs + k_from) * s.channels * s.taps + c * s.taps,
               s.channels * s.taps)
@@ -769,7 +840,8 @@ cdef class LayerLoop:
         s.taps = s.z.taps * s.y.taps * s.x.axis.taps
         s.pixels = s.z.out * s.y.out * s.x.axis.out
         s.lanes = STENCIL_VECTOR_BYTES // self.item
-        set_chunks(s, CHUNK_TERMS)
+        s.block = most(BLOCK_TERMS, root_of(s.channels * s.taps))
+        set_chunks(s, most(CHUNK_TERMS, root_of(s.channels * s.taps)))
         s.sums_row = apart(s, outs)
         s.dots = 0
         s.shares = 1
@@ -788,8 +860,8 @@ cdef class LayerLoop:
             self.s = other
         # Weights that are packed panel by panel are packed again for each unit.
         self.packs_panels = self.s.by_pixel and weights > PACKED_BYTES
-        pixels = least(self.s.pixels, ROWS_PIXELS) if self.packs_panels else (
-            self.s.n_batch * self.s.pixels)
+        # Those of one image: what decides the order of a sum may not depend on the batch.
+        pixels = least(self.s.pixels, ROWS_PIXELS) if self.packs_panels else self.s.pixels
         self.reads_rows = self.channels_share(&self.plain, True) >= (
             most_of(by_channel, by_pixel) * pixels / (pixels + PACKING))
 
@@ -804,7 +876,8 @@ cdef class LayerLoop:
         # Samples in rows of the copy are not aligned.
         by_column = UNALIGNED * s.x.axis.out / (ceil_div(s.x.axis.out, s.lanes) * s.lanes)
         if plain:
-            set_chunks(s, most(CHUNK_TERMS, ROWS_BYTES // (MATRIX_ROWS * self.item)))
+            set_chunks(s, most(most(CHUNK_TERMS, root_of(s.channels * s.taps)),
+                               ROWS_BYTES // (MATRIX_ROWS * self.item)))
             dots = left * (DOTTING / s.lanes + ADDING_LANES / (s.chunk * s.taps))
             if left and dots < 1:
                 s.dots = left
@@ -815,7 +888,7 @@ cdef class LayerLoop:
         if not s.unpacked:
             return by_channel
         s.dots = 0
-        set_chunks(s, CHUNK_TERMS)
+        set_chunks(s, most(CHUNK_TERMS, root_of(s.channels * s.taps)))
         return by_column
 
     cdef double pixels_share(self, Layer* s) noexcept:
@@ -869,6 +942,10 @@ cdef class LayerLoop:
         if threads > 1:
             most_pieces = self.share(s, piece, pieces, most_pieces, threads)
         self.cut(s, width, most_pieces * piece)
+        s.shares = most(s.shares, <Py_ssize_t>(
+            <double>s.unit * s.outs * s.channels * s.taps / LONGEST_LAYER_UNIT))
+        s.shares = least(s.shares, ceil_div(s.outs, s.k_panel if s.by_pixel
+                                            else <Py_ssize_t>MATRIX_ROWS))
         if s.unpacked:
             s.most_segments = ceil_div(s.unit, s.x.axis.out) + 1
 
@@ -910,6 +987,7 @@ cdef class LayerLoop:
         if threads > 1 and s.groups * s.n_chunks < threads:
             s.shares = least(ceil_div(threads, s.groups * s.n_chunks),
                              ceil_div(s.outs, s.lanes * MATRIX_VECTORS))
+        s.summed = most(GRADIENT_BLOCKS, root_of(s.n_batch * s.n_units))
 
     cdef Py_ssize_t share_of_work(self, const Layer* s, Py_ssize_t* sizes,
                                   bint gradient) noexcept:
@@ -924,6 +1002,8 @@ cdef class LayerLoop:
             sizes[1] = 0
         if gradient:
             sizes[2] = terms * (whole + s.lanes) * self.item
+            if s.n_batch * s.n_units > s.summed:
+                sizes[2] *= 2
             sizes[3] = s.unit * s.lanes * MATRIX_VECTORS * self.item
         else:
             sizes[2] = s.unit * s.sums_row if s.by_pixel else s.dots * apart(s, terms)
@@ -934,7 +1014,7 @@ cdef class LayerLoop:
         sizes[6] = s.most_segments * <Py_ssize_t>sizeof(Segment)
         sizes[7] = (s.most_segments + s.width // s.lanes) * <Py_ssize_t>sizeof(matrix_move)
         for i in range(8):
-            sizes[i] = (sizes[i] + 127) // 64 * 64
+            sizes[i] = (sizes[i] + 127) // 64 * 64 + WORKSPACE_ZONE
             total += sizes[i]
         return total
 
@@ -1025,6 +1105,7 @@ cdef class LayerLoop:
         set_block(&s, first, pixels, &b)
         s.copy_size = b.channel
         block = <char*>take_block(self.share_of_work(&s, sizes, False))
+        guard_parts(block, sizes, 8)
         share_out(&work, block, sizes)
         source = cnp.PyArray_BYTES(x) + batch * s.x_batch + group * s.channels * s.x_channel
         if self.item == 4:
@@ -1039,7 +1120,7 @@ cdef class LayerLoop:
         """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is packed or as it may be."""
         cdef Layer s = self.s if packed or not self.takes_rows(w) else self.plain
         cdef const void* start = NULL
-        cdef double products = <double>s.outs * s.channels * s.taps
+        cdef double products
         if bias is not None:
             start = cnp.PyArray_DATA(bias)
         self.set_source(&s, x)
@@ -1047,41 +1128,53 @@ cdef class LayerLoop:
         if not packed:
             self.set_weight_strides(&s.weights, w)
         self.lay_out(&s, threads)
-        self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products * s.unit,
+        products = <double>s.unit * s.outs / s.shares * s.channels * s.taps
+        self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products,
                        cnp.PyArray_BYTES(x), cnp.PyArray_DATA(w), start, cnp.PyArray_DATA(y),
-                       False, threads)
+                       threads)
 
     def run_gradient(self, cnp.ndarray x, cnp.ndarray dy, cnp.ndarray dw, int threads):
         """Compute the gradient for the weights: ``dy`` and ``dw`` are contiguous."""
         cdef Layer s = self.s
-        cdef double products = <double>s.n_batch * s.pixels * s.outs * s.taps
+        cdef Py_ssize_t units
         self.set_source(&s, x)
         self.lay_out_gradient(&s, threads)
-        products *= s.chunk
-        self.run_units(&s, s.groups * s.n_chunks * s.shares, products, cnp.PyArray_BYTES(x),
-                       cnp.PyArray_DATA(dy), NULL, cnp.PyArray_DATA(dw), True, threads)
+        units = s.groups * s.n_chunks * s.shares
+        # Each thread goes through the blocks of its own units, some at a time.
+        threads = <int>most(1, least(threads, units))
+        self.run_steps(&s, units, threads, ceil_div(units, threads) * s.n_batch * s.n_units,
+                       <double>s.unit * s.outs / s.shares * s.chunk * s.taps, cnp.PyArray_BYTES(x),
+                       cnp.PyArray_DATA(dy), NULL, cnp.PyArray_DATA(dw), True)
 
     cdef int run_units(self, Layer* s, Py_ssize_t units, double products, const char* x,
-                       const void* w, const void* bias, void* y, bint gradient,
-                       int threads) except -1:
+                       const void* w, const void* bias, void* y, int threads) except -1:
+        threads = <int>most(1, least(threads, units))
+        return self.run_steps(s, units, threads, units, products / threads, x, w, bias, y, False)
+
+    cdef int run_steps(self, Layer* s, Py_ssize_t units, int threads, Py_ssize_t steps,
+                       double products, const char* x, const void* w, const void* bias, void* y,
+                       bint gradient) except -1:
+        """Run ``steps`` of so many products on each thread, and look at signals in between."""
         cdef Py_ssize_t sizes[8]
         cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
-        cdef Py_ssize_t done = 0, step
+        cdef Py_ssize_t done = 0, step, t
         cdef double zero = 0
         cdef char* block
         s.x.fill = &zero
-        threads = <int>most(1, least(threads, units))
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+        step = most(1 if gradient else threads,
+                    <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products))
         block = <char*>take_block(threads * each)
+        for t in range(threads):
+            guard_parts(block + t * each, sizes, 8)
         try:
-            while done < units:
-                step = least(step, units - done)
+            while done < steps:
+                step = least(step, steps - done)
                 if self.item == 4:
-                    run_layer_shared[float](s, done, step, threads, x, <const float*>w,
+                    run_layer_shared[float](s, units, done, step, threads, x, <const float*>w,
                                             <const float*>bias, <float*>y, gradient, block,
                                             sizes, each)
                 else:
-                    run_layer_shared[double](s, done, step, threads, x, <const double*>w,
+                    run_layer_shared[double](s, units, done, step, threads, x, <const double*>w,
                                              <const double*>bias, <double*>y, gradient, block,
                                              sizes, each)
                 done += step
@@ -1124,6 +1217,10 @@ cdef void set_chunks(Layer* s, Py_ssize_t terms) noexcept:
     s.n_chunks = ceil_div(s.channels, s.chunk)
 
 
+cdef inline Py_ssize_t root_of(Py_ssize_t n) noexcept:
+    return <Py_ssize_t>(<double>n ** 0.5)
+
+
 cdef inline bint copies_rows(const Layer* s) noexcept:
     """Return whether panels are copies of rows of samples: nothing is gained by a copy before."""
     return plain_axis(&s.x.axis) and plain_axis(&s.y) and plain_axis(&s.z)
@@ -1134,13 +1231,13 @@ cdef bint plain_axis(const SpatialAxis* a) noexcept:
     return a.taps == 1 and a.stride == 1 and a.low == 0 and a.out == a.size
 
 
-cdef void pack_layer(const Layer* s, const WeightStrides* strides, const real_t* w,
-                     real_t* packed) noexcept nogil:
+cdef int pack_layer(const Layer* s, const WeightStrides* strides, const real_t* w,
+                    real_t* packed) except -1:
     """Write the weights group after group, chunk after chunk, tile after tile."""
     cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
     cdef Py_ssize_t panel = s.k_panel
     cdef Py_ssize_t n_tiles = ceil_div(s.outs, <Py_ssize_t>(panel if s.by_pixel else MATRIX_ROWS))
-    cdef Py_ssize_t group, chunk, k, t, channels, rows, cols
+    cdef Py_ssize_t group, chunk, k, t, channels, rows, cols, done = 0
     for group in range(s.groups):
         for chunk in range(s.n_chunks):
             channels = least(s.chunk, s.channels - chunk * s.chunk)
@@ -1155,6 +1252,11 @@ cdef void pack_layer(const Layer* s, const WeightStrides* strides, const real_t*
                 pack_weight_tile(s, strides, w + (group * s.outs + k) * strides.out
                                  + chunk * s.chunk * strides.channel, channels, rows, packed, cols)
                 packed += cols * channels * s.taps
+                done += cols * channels * s.taps
+                if done > WEIGHTS_BETWEEN_SIGNALS:
+                    done = 0
+                    PyErr_CheckSignals()
+    return 0
 
 
 cdef inline bint taps_in_order(const Layer* s, const WeightStrides* strides) noexcept nogil:
@@ -1211,27 +1313,48 @@ cdef void share_out(Work* work, char* block, const Py_ssize_t* sizes) noexcept n
 cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                           const real_t* w, const real_t* bias, real_t* y, bint gradient,
                           char* block, const Py_ssize_t* sizes) noexcept nogil:
-    """Run units start … stop − 1 on one thread."""
+    """Run units start … stop − 1, or so many blocks of those of a gradient, on one thread."""
+    cdef Py_ssize_t blocks = s.n_batch * s.n_units
     cdef Work work
-    cdef Py_ssize_t unit
+    cdef Py_ssize_t i
     share_out(&work, block, sizes)
-    for unit in range(start, stop):
+    for i in range(start, stop):
         if gradient:
-            run_gradient_unit(s, x, w, y, unit, &work)
+            run_gradient_block(s, x, w, y, i // blocks, i % blocks, &work)
         else:
-            run_layer_unit(s, x, w, bias, y, unit, &work)
+            run_layer_unit(s, x, w, bias, y, i, &work)
 
 
-cdef void run_layer_shared(const Layer* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                           const char* x, const real_t* w, const real_t* bias, real_t* y,
-                           bint gradient, char* block, const Py_ssize_t* sizes,
+cdef inline void run_layer_share(const Layer* s, Py_ssize_t units, Py_ssize_t first,
+                                 Py_ssize_t count, int t, int threads, const char* x,
+                                 const real_t* w, const real_t* bias, real_t* y, bint gradient,
+                                 char* block, const Py_ssize_t* sizes) noexcept nogil:
+    """Run what thread t does of `run_layer_shared`."""
+    cdef Py_ssize_t blocks = s.n_batch * s.n_units
+    cdef Py_ssize_t start, stop
+    if gradient:
+        start = units * t // threads * blocks
+        stop = least(start + first + count, units * (t + 1) // threads * blocks)
+        run_layer_range(s, start + first, stop, x, w, bias, y, True, block, sizes)
+    else:
+        run_layer_range(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
+                        bias, y, False, block, sizes)
+
+
+cdef void run_layer_shared(const Layer* s, Py_ssize_t units, Py_ssize_t first, Py_ssize_t count,
+                           int threads, const char* x, const real_t* w, const real_t* bias,
+                           real_t* y, bint gradient, char* block, const Py_ssize_t* sizes,
                            Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    """Run units first … first + count − 1, contiguous runs of them on each thread.
+
+    Of a gradient, whose blocks of pixels are added up in order, run so many blocks of the units of
+    each thread.
+    """
     cdef int t
     if threads == 1:
         with nogil:
-            run_layer_range(s, first, first + count, x, w, bias, y, gradient, block, sizes)
+            run_layer_share(s, units, first, count, 0, 1, x, w, bias, y, gradient, block, sizes)
     else:
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_layer_range(s, first + count * t // threads, first + count * (t + 1) // threads,
-                            x, w, bias, y, gradient, block + t * each, sizes)
+            run_layer_share(s, units, first, count, t, threads, x, w, bias, y, gradient,
+                            block + t * each, sizes)

@@ -1,3 +1,4 @@
+# cython: freethreading_compatible=True
 # Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
 # Python takes as long as a small correlation.
 

@@ -120,10 +120,11 @@ cdef Py_ssize_t match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, c
 
 cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char* y,
                           int threads) except -1:
-    cdef Py_ssize_t each = match_words(s)
-    cdef Py_ssize_t done = 0, step, uncertain = 0
+    cdef Py_ssize_t each = match_words(s) * sizeof(uint64_t)
+    cdef Py_ssize_t shared = 0, done = 0, step, uncertain = 0
     cdef double samples = <double>s.slab * s.panel * s.taps_z
-    cdef uint64_t* work = <uint64_t*>take_block(threads * each * sizeof(uint64_t))
+    cdef char* block = <char*>take_parts(&shared, threads, &each)
+    cdef char* work = block + shared
     cdef int t
     try:
         step = most(threads, <Py_ssize_t>(threads * MATCH_SAMPLES_BETWEEN_SIGNALS / samples))
@@ -131,16 +132,16 @@ cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char*
             step = least(step, units - done)
             if threads == 1:
                 with nogil:
-                    uncertain += match_units(s, done, done + step, x, y, work)
+                    uncertain += match_units(s, done, done + step, x, y, <uint64_t*>work)
             else:
                 for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
                     uncertain += match_units(s, done + step * t // threads,
                                              done + step * (t + 1) // threads, x, y,
-                                             work + t * each)
+                                             <uint64_t*>(work + t * each))
             done += step
             PyErr_CheckSignals()
     finally:
-        put_block(work)
+        put_block(block)
     return uncertain
 
 

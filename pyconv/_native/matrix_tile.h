@@ -124,7 +124,8 @@ STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
 STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
     SCALAR lanes[LANES];
     SUFFIX(store)(lanes, v);
-    return LANES == 4 ? (lanes[0] + lanes[2]) + (lanes[1] + lanes[3 % LANES])
+    STENCIL_UNROLL for (int i = 4; i < LANES; i++) lanes[i % 4] += lanes[i];
+    return LANES >= 4 ? (lanes[0] + lanes[2 % LANES]) + (lanes[1] + lanes[3 % LANES])
                       : lanes[0] + lanes[1];
 }
 #endif

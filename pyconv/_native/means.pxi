@@ -155,7 +155,7 @@ cdef class MeansLoop:
         """Write the means to ``y``; both are C-contiguous and native, ``x`` is of 8 bits."""
         cdef Means p = self.p
         cdef int16_t outside = <int16_t>fill
-        cdef Py_ssize_t units, shared, done = 0, step
+        cdef Py_ssize_t units, shared, each, done = 0, step
         cdef char* block
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* y_batch
@@ -174,7 +174,8 @@ cdef class MeansLoop:
         shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         step = most(threads, <Py_ssize_t>(
             threads * PRODUCTS_BETWEEN_SIGNALS / self.additions(&p)))
-        block = <char*>take_block(shared + threads * self.each)
+        each = self.each
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch
@@ -182,7 +183,7 @@ cdef class MeansLoop:
             while done < units:
                 step = least(step, units - done)
                 run_means_shared(&p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                 cnp.PyArray_BYTES(y), y_batch, block + shared, self.each)
+                                 cnp.PyArray_BYTES(y), y_batch, block + shared, each)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -47,8 +47,10 @@ POOL_LARGER(float)
 POOL_LARGER(double)
 #define POOL_SUM(m, v) ((m) + (v))
 
-/* Partial results that a long window is folded into side by side. */
-enum { POOL_LANES = 32 };
+/* Partial results that a long window is folded into side by side, and the most samples that are
+   folded in one go: windows of more are halved, so that roundings of sums grow with the logarithm
+   of their number. */
+enum { POOL_LANES = 32, POOL_LONGEST = 8192 };
 
 #define POOL_FOLD(name, type, FOLD, neutral)                                                 \
     static void take_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {         \
@@ -68,10 +70,14 @@ enum { POOL_LANES = 32 };
         type *RESTRICT y = (type *)out;                                                      \
         POOL_LOOP(y[i] = FOLD(y[i], in[at]))                                                 \
     }                                                                                        \
-    static void whole_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {        \
-        const type *in = (const type *)a;                                                    \
+    static type part_##name(const type *in, ptrdiff_t step, ptrdiff_t n) {                   \
         type lanes[POOL_LANES], y = (type)(neutral);                                         \
         ptrdiff_t i = 0;                                                                     \
+        if (n > POOL_LONGEST) {                                                              \
+            i = (n / 2 + POOL_LONGEST - 1) / POOL_LONGEST * POOL_LONGEST;                    \
+            y = part_##name(in, step, i);                                                    \
+            return FOLD(y, part_##name(in + i * step, step, n - i));                         \
+        }                                                                                    \
         if (step == 1 && n >= 2 * POOL_LANES) {                                              \
             for (int lane = 0; lane < POOL_LANES; lane++) lanes[lane] = in[lane];            \
             for (i = POOL_LANES; i + POOL_LANES <= n; i += POOL_LANES)                       \
@@ -83,7 +89,10 @@ enum { POOL_LANES = 32 };
             y = lanes[0];                                                                    \
         }                                                                                    \
         for (; i < n; i++) y = FOLD(y, in[i * step]);                                        \
-        *(type *)out = y;                                                                    \
+        return y;                                                                            \
+    }                                                                                        \
+    static void whole_##name(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {        \
+        *(type *)out = part_##name((const type *)a, step, n);                                \
     }                                                                                        \
     static const pool_fold fold_##name = {take_##name, pair_##name, more_##name, whole_##name};
 
@@ -107,8 +116,8 @@ typedef struct {
     /* All n taps of one window at once; what an earlier row has found stays if it is better. */
     void (*search)(const void *a, ptrdiff_t step, ptrdiff_t n, int64_t offset, int found,
                    void *best, int64_t *where);
-    /* out[i] = a[i] / (divisors[i]·divisor), with a == out allowed. */
-    void (*divide)(const void *a, ptrdiff_t n, const double *divisors, double divisor, void *out);
+    /* out[i] = a[i] / divisor, with a == out allowed. */
+    void (*divide)(const void *a, ptrdiff_t n, double divisor, void *out);
     /* out[i·step] += a[i]. */
     void (*spread)(const void *a, ptrdiff_t step, ptrdiff_t n, void *out);
     /* out[k·step] += a[0] for n taps k. */
@@ -150,11 +159,10 @@ typedef struct {
         *(type *)best = m;                                                                   \
         *where = offset + k * step;                                                          \
     }                                                                                        \
-    static void divide_##type(const void *a, ptrdiff_t n, const double *divisors,            \
-                              double divisor, void *out) {                                   \
+    static void divide_##type(const void *a, ptrdiff_t n, double divisor, void *out) {       \
         const type *in = (const type *)a;                                                    \
         type *y = (type *)out;                                                               \
-        for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)(divisors[i] * divisor);      \
+        for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)divisor;                      \
     }                                                                                        \
     static void spread_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
         const type *RESTRICT in = (const type *)a;                                           \

@@ -1,8 +1,10 @@
 # pooling: y[p, o] = the largest sample, or the sum ÷ divisor, of window o of plane p.
 #
-# The rows of a window are folded first, whole rows at a time, then the columns of all windows of
-# the row. Arrays are contiguous, of shape (planes, z, y, x); every window lies within its plane:
-# what it would read outside has been cut off by `Windows`.
+# The work is cut into units: a panel of a row of outputs. The rows of a window are folded first, as
+# many samples at a time as the panel reads, then the columns of all windows of the panel. Where a
+# window lies follows from its number; what it would read outside its plane is cut off. Nothing is
+# tabulated for each output. Averages of many samples are made of sums of blocks. Arrays are
+# contiguous, of shape (planes, z, y, x).
 
 from libc.stdint cimport int64_t
 
@@ -20,8 +22,7 @@ cdef extern from "pooling.h":
                      int64_t* where) noexcept nogil
         void (*search)(const void* a, Py_ssize_t step, Py_ssize_t n, int64_t offset, int found,
                        void* best, int64_t* where) noexcept nogil
-        void (*divide)(const void* a, Py_ssize_t n, const double* divisors, double divisor,
-                       void* out) noexcept nogil
+        void (*divide)(const void* a, Py_ssize_t n, double divisor, void* out) noexcept nogil
         void (*spread)(const void* a, Py_ssize_t step, Py_ssize_t n, void* out) noexcept nogil
         void (*repeat)(const void* a, Py_ssize_t step, Py_ssize_t n, void* out) noexcept nogil
         Py_ssize_t (*scatter)(const void* a, const int64_t* where, Py_ssize_t n, Py_ssize_t size,
@@ -34,353 +35,482 @@ cdef extern from "pooling.h":
     const pool_rows* const* pool_rows_of
 
 
+# Samples that a panel reads, or so many times what a window spans if that is more: what lies
+# between the windows of two panels is folded twice.
+cdef Py_ssize_t PANEL_SAMPLES = 16 << 10
+cdef Py_ssize_t PANEL_SPANS = 4
+# Rows, or columns, of a window that are added in one go, or the root of their number if more.
+cdef Py_ssize_t POOL_BLOCK = 256
+
+
+cdef struct Window:
+    # A window of one axis reads `count` samples from `first` on, `dilation` apart.
+    Py_ssize_t first, count
+    double divisor
+
+
 cdef struct Windows:
-    # Window o of one axis reads `count[o]` samples from `first[o]` on, `dilation` apart.
-    Py_ssize_t size, out, dilation, stride
+    Py_ssize_t size, out, taps, dilation, stride, low
+    bint adaptive, padded
     # Windows inner_from … inner_to − 1 are `stride` apart and have `taps` samples each.
-    Py_ssize_t taps, inner_from, inner_to
-    Py_ssize_t* first
-    Py_ssize_t* count
-    double* divisors
+    Py_ssize_t inner_from, inner_to
 
 
 cdef struct Pool:
     Windows z, y, x
     Py_ssize_t item
-    bint averaging          # divide by the product of the axes' divisors
+    bint averaging          # divide by the product of the axes' divisors, or by `divisor` if not 0
+    double divisor
+    bint at_once            # windows along x are folded together, not each by itself
     const pool_fold* fold
     const pool_rows* rows
+    # Outputs of a unit, units of a row of outputs; the most samples that a unit reads of a row.
+    Py_ssize_t panel, n_panels, reach
 
 
-cdef void set_regular(Windows* a, Py_ssize_t low, bint padded) noexcept nogil:
-    """Tabulate windows `stride` apart, the first from −low; `padded` divisors count pads."""
-    cdef Py_ssize_t o, start, stop, skipped
-    cdef Py_ssize_t span = (a.taps - 1) * a.dilation + 1
-    for o in range(a.out):
-        start = o * a.stride - low
-        stop = start + span
-        a.divisors[o] = least(stop, a.size + low) - start  # averages have no dilation
-        skipped = ceil_div(most(0, -start), a.dilation)
-        start += skipped * a.dilation
-        a.first[o] = start
-        a.count[o] = most(0, ceil_div(least(stop, a.size) - start, a.dilation))
-        if not padded:
-            a.divisors[o] = a.count[o]
-    a.inner_from = least(a.out, ceil_div(low, a.stride))
-    a.inner_to = a.inner_from
-    if a.size + low >= span:
-        a.inner_to = most(a.inner_from, least(a.out, (a.size + low - span) // a.stride + 1))
+cdef inline Py_ssize_t part_begin(const Windows* a, Py_ssize_t o, bint up) noexcept nogil:
+    """Return o·size/out, rounded down or up; the product may not fit."""
+    cdef Py_ssize_t rest = a.size % a.out
+    cdef Py_ssize_t whole = <Py_ssize_t>(<double>o * <double>rest / <double>a.out)
+    cdef Py_ssize_t left = <Py_ssize_t>(<uint64_t>o * <uint64_t>rest
+                                        - <uint64_t>whole * <uint64_t>a.out)
+    while left < 0:  # the quotient is rounded
+        whole -= 1
+        left += a.out
+    while left >= a.out:
+        whole += 1
+        left -= a.out
+    return o * (a.size // a.out) + whole + (up and left > 0)
 
 
-cdef void set_adaptive(Windows* a) noexcept nogil:
-    """Tabulate the windows ⌊o·size/out⌋ … ⌈(o + 1)·size/out⌉ − 1."""
-    # Quotient and remainder, because o·size may not fit.
-    cdef Py_ssize_t o, q = a.size // a.out, r = a.size % a.out
-    cdef Py_ssize_t whole = 0, part = 0
-    for o in range(a.out):
-        a.first[o] = whole
-        whole += q
-        part += r
-        if part >= a.out:
-            part -= a.out
-            whole += 1
-        a.count[o] = whole + (part > 0) - a.first[o]
-        a.divisors[o] = a.count[o]
-    a.taps = a.stride = q
-    a.inner_from = 0
-    a.inner_to = a.out if r == 0 else 0
+cdef Window cut_window(const Windows* a, Py_ssize_t o) noexcept nogil:
+    """Return window o, of which some samples may lie outside, or which is adaptive."""
+    cdef Window w
+    cdef Py_ssize_t start, stop, skipped
+    if a.adaptive:
+        w.first = part_begin(a, o, False)
+        w.count = part_begin(a, o + 1, True) - w.first
+        w.divisor = w.count
+        return w
+    start = o * a.stride - a.low
+    stop = start + (a.taps - 1) * a.dilation + 1
+    w.divisor = least(stop, a.size + a.low) - start  # averages have no dilation
+    skipped = ceil_div(most(0, -start), a.dilation)
+    start += skipped * a.dilation
+    w.first = start
+    w.count = most(0, ceil_div(least(stop, a.size) - start, a.dilation))
+    if not a.padded:
+        w.divisor = w.count
+    return w
 
 
-cdef char* write_windows(Windows* a, row, char* block) except NULL:
+cdef inline Window window_of(const Windows* a, Py_ssize_t o) noexcept nogil:
+    cdef Window w
+    if o < a.inner_from or o >= a.inner_to:
+        return cut_window(a, o)
+    w.first = o * a.stride - a.low
+    w.count = a.taps
+    w.divisor = a.taps
+    return w
+
+
+cdef int set_windows(Windows* a, row) except -1:
     """Set an axis from (size, out, taps, stride, low, dilation, padded), taps 0 for adaptive."""
-    cdef Py_ssize_t low
-    cdef bint padded
-    a.size, a.out, a.taps, a.stride, low, a.dilation, padded = row
-    a.first = <Py_ssize_t*>block
-    a.count = a.first + a.out
-    a.divisors = <double*>(a.count + a.out)
-    if a.taps == 0:
-        set_adaptive(a)
-    else:
-        set_regular(a, low, padded)
-    return <char*>(a.divisors + a.out)
+    cdef Py_ssize_t span
+    a.size, a.out, a.taps, a.stride, a.low, a.dilation, a.padded = row
+    a.adaptive = a.taps == 0
+    if a.adaptive:
+        a.taps = a.stride = a.size // a.out
+        a.inner_from = 0
+        a.inner_to = a.out if a.size % a.out == 0 else 0
+        return 0
+    span = (a.taps - 1) * a.dilation + 1
+    a.inner_from = a.inner_to = least(a.out, ceil_div(a.low, a.stride))
+    if a.size + a.low >= span:
+        a.inner_to = most(a.inner_from, least(a.out, (a.size + a.low - span) // a.stride + 1))
+    return 0
 
 
-cdef size_t windows_bytes(list axes) except 0:
-    cdef size_t outputs = 0
-    for row in axes:
-        outputs += <size_t>row[1]
-    return (outputs * (2 * sizeof(Py_ssize_t) + sizeof(double)) + 127) // 64 * 64
+cdef inline Py_ssize_t most_taps(const Windows* a) noexcept nogil:
+    """Return the most samples that a window reads."""
+    return least(a.size, a.taps + 2 if a.adaptive and a.inner_to == 0 else a.taps)
 
 
-cdef int set_pool(Pool* s, cnp.ndarray x, list axes, char* block) except -1:
-    cdef int code = POOL_FLOAT if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else POOL_DOUBLE
+cdef int set_pool(Pool* s, cnp.ndarray x, list axes) except -1:
     s.item = cnp.PyArray_ITEMSIZE(x)
     s.averaging = False
-    s.fold = pool_larger[code]
-    s.rows = pool_rows_of[code]
-    block = write_windows(&s.z, axes[0], block)
-    block = write_windows(&s.y, axes[1], block)
-    write_windows(&s.x, axes[2], block)
+    s.divisor = 0
+    set_windows(&s.z, axes[0])
+    set_windows(&s.y, axes[1])
+    set_windows(&s.x, axes[2])
+    s.fold = pool_larger[pool_type(s)]
+    s.rows = pool_rows_of[pool_type(s)]
+    # Few long windows are folded each by itself; so are sums of many samples, in blocks.
+    s.at_once = s.x.inner_to - s.x.inner_from >= s.x.taps
     return 0
+
+
+cdef inline int pool_type(const Pool* s) noexcept nogil:
+    return POOL_FLOAT if s.item == <Py_ssize_t>sizeof(float) else POOL_DOUBLE
 
 
 cdef void set_average(Pool* s, double divisor) noexcept nogil:
     """Make it an average; a `divisor` that is not 0 replaces those of all windows."""
-    cdef Py_ssize_t o
     s.averaging = True
-    s.fold = pool_sum[POOL_FLOAT if s.item == <Py_ssize_t>sizeof(float) else POOL_DOUBLE]
-    if divisor == 0:
-        return
-    for o in range(s.z.out):
-        s.z.divisors[o] = 1
-    for o in range(s.y.out):
-        s.y.divisors[o] = 1
-    for o in range(s.x.out):
-        s.x.divisors[o] = divisor
+    s.divisor = divisor
+    s.fold = pool_sum[pool_type(s)]
+    s.at_once = s.at_once and s.x.taps <= POOL_BLOCK
 
 
-cdef inline const char* window_row(const Pool* s, const char* plane, Py_ssize_t oz,
-                                   Py_ssize_t oy, Py_ssize_t k) noexcept nogil:
-    """Return row k of the windows in output row (oz, oy)."""
-    cdef Py_ssize_t z = s.z.first[oz] + k // s.y.count[oy] * s.z.dilation
-    cdef Py_ssize_t y = s.y.first[oy] + k % s.y.count[oy] * s.y.dilation
+cdef void set_panels(Pool* s, double samples) noexcept nogil:
+    """Cut rows of outputs into panels, each of which takes ``samples`` steps."""
+    cdef Py_ssize_t span = (most_taps(&s.x) - 1) * s.x.dilation + 1
+    cdef Py_ssize_t wide = most(PANEL_SAMPLES, PANEL_SPANS * span) // most(1, s.x.stride)
+    s.panel = least(wide, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / samples))
+    s.panel = most(1, least(s.panel, s.x.out))
+    s.n_panels = ceil_div(s.x.out, s.panel)
+    s.reach = least(s.x.size, (s.panel - 1) * (s.x.stride + s.x.adaptive) + span)
+
+
+cdef struct Panel:
+    # Outputs of one row of one plane; of them those that are folded at once; their samples.
+    Py_ssize_t plane, oz, oy, o_from, o_to, inner_from, inner_to, sample, samples
+    Window z, y
+
+
+cdef inline Panel panel_of(const Pool* s, Py_ssize_t unit) noexcept nogil:
+    cdef Panel p
+    cdef Py_ssize_t row = unit // s.n_panels, stop
+    p.o_from = unit % s.n_panels * s.panel
+    p.o_to = least(s.x.out, p.o_from + s.panel)
+    p.oy = row % s.y.out
+    row //= s.y.out
+    p.oz = row % s.z.out
+    p.plane = row // s.z.out
+    p.z = window_of(&s.z, p.oz)
+    p.y = window_of(&s.y, p.oy)
+    p.inner_from = p.inner_to = p.o_from
+    if s.at_once:
+        p.inner_from = least(most(s.x.inner_from, p.o_from), p.o_to)
+        p.inner_to = most(p.inner_from, least(s.x.inner_to, p.o_to))
+    if s.x.adaptive:
+        p.sample = part_begin(&s.x, p.o_from, False)
+        stop = part_begin(&s.x, p.o_to, True)
+    else:
+        p.sample = most(0, least(s.x.size, p.o_from * s.x.stride - s.x.low))
+        stop = (p.o_to - 1) * s.x.stride - s.x.low + (s.x.taps - 1) * s.x.dilation + 1
+    p.samples = most(0, least(s.x.size, stop) - p.sample)
+    return p
+
+
+cdef inline const char* window_row(const Pool* s, const Panel* p, const char* plane,
+                                   Py_ssize_t k) noexcept nogil:
+    """Return row k of the windows of a panel."""
+    cdef Py_ssize_t z = p.z.first + k // p.y.count * s.z.dilation
+    cdef Py_ssize_t y = p.y.first + k % p.y.count * s.y.dilation
     return plane + (z * s.y.size + y) * s.x.size * s.item
 
 
-cdef inline void divide_row(const Pool* s, Py_ssize_t oz, Py_ssize_t oy, const char* row,
-                            char* out) noexcept nogil:
-    s.rows.divide(row, s.x.out, s.x.divisors, s.z.divisors[oz] * s.y.divisors[oy], out)
+cdef void divide_panel(const Pool* s, const Panel* p, const char* row, char* out) noexcept nogil:
+    """Divide what belongs to the windows of a panel by their sizes."""
+    cdef double rows = p.z.divisor * p.y.divisor
+    cdef Py_ssize_t item = s.item, o
+    cdef Py_ssize_t n = p.o_to - p.o_from
+    cdef Py_ssize_t from_ = least(most(s.x.inner_from, p.o_from), p.o_to)
+    cdef Py_ssize_t to = most(from_, least(s.x.inner_to, p.o_to))
+    if s.divisor != 0:
+        s.rows.divide(row, n, s.divisor, out)
+        return
+    for o in range(p.o_from, from_):
+        s.rows.divide(row + (o - p.o_from) * item, 1, window_of(&s.x, o).divisor * rows,
+                      out + (o - p.o_from) * item)
+    s.rows.divide(row + (from_ - p.o_from) * item, to - from_, s.x.taps * rows,
+                  out + (from_ - p.o_from) * item)
+    for o in range(to, p.o_to):
+        s.rows.divide(row + (o - p.o_from) * item, 1, window_of(&s.x, o).divisor * rows,
+                      out + (o - p.o_from) * item)
 
 
-cdef void fold_columns(const Pool* s, const char* line, char* out) noexcept nogil:
-    """Fold the columns of each window of a row of samples."""
+cdef inline void fold_window(const Pool* s, const Panel* p, const char* line, Py_ssize_t o,
+                             char* out) noexcept nogil:
+    cdef Window w = window_of(&s.x, o)
+    s.fold.whole(line + (w.first - p.sample) * s.item, s.x.dilation, w.count,
+                 out + (o - p.o_from) * s.item)
+
+
+cdef void fold_columns(const Pool* s, const Panel* p, const char* line, char* out) noexcept nogil:
+    """Fold the columns of each window of a row of samples, of which ``line`` is the first."""
     cdef const Windows* a = &s.x
     cdef Py_ssize_t item = s.item, o, k
-    cdef Py_ssize_t inner = a.inner_to - a.inner_from
-    cdef Py_ssize_t from_ = a.inner_from, to = a.inner_to
+    cdef Py_ssize_t inner = p.inner_to - p.inner_from
     cdef Py_ssize_t step = a.dilation * item
     cdef const char* first
-    if inner < a.taps:  # few long windows: each by itself
-        from_ = to = 0
-    else:
-        first = line + a.first[from_] * item
+    cdef char* at = out + (p.inner_from - p.o_from) * item
+    if inner > 0:
+        first = line + (p.inner_from * a.stride - a.low - p.sample) * item
         if a.taps == 1:
-            s.fold.take(first, a.stride, inner, out + from_ * item)
+            s.fold.take(first, a.stride, inner, at)
         else:
-            s.fold.pair(first, first + step, a.stride, inner, out + from_ * item)
+            s.fold.pair(first, first + step, a.stride, inner, at)
         for k in range(2, a.taps):
-            s.fold.more(first + k * step, a.stride, inner, out + from_ * item)
-    for o in range(from_):
-        s.fold.whole(line + a.first[o] * item, a.dilation, a.count[o], out + o * item)
-    for o in range(to, a.out):
-        s.fold.whole(line + a.first[o] * item, a.dilation, a.count[o], out + o * item)
+            s.fold.more(first + k * step, a.stride, inner, at)
+    for o in range(p.o_from, p.inner_from):
+        fold_window(s, p, line, o, out)
+    for o in range(p.inner_to, p.o_to):
+        fold_window(s, p, line, o, out)
 
 
-cdef void pool_row(const Pool* s, const char* plane, Py_ssize_t oz, Py_ssize_t oy, char* out,
-                   char* work) noexcept nogil:
-    """Write one row of outputs."""
-    cdef Py_ssize_t rows = s.z.count[oz] * s.y.count[oy]
-    cdef Py_ssize_t k, o
-    cdef const char* line = work
+cdef const char* fold_rows(const Pool* s, const Panel* p, const char* plane, Py_ssize_t start,
+                           Py_ssize_t stop, char* work) noexcept nogil:
+    """Return the samples of a panel, of some rows of its windows folded into one."""
+    cdef Py_ssize_t skipped = p.sample * s.item, k
+    if stop - start == 1:
+        return window_row(s, p, plane, start) + skipped
+    s.fold.pair(window_row(s, p, plane, start) + skipped,
+                window_row(s, p, plane, start + 1) + skipped, 1, p.samples, work)
+    for k in range(start + 2, stop):
+        s.fold.more(window_row(s, p, plane, k) + skipped, 1, p.samples, work)
+    return work
+
+
+cdef void pool_panel(const Pool* s, const Panel* p, const char* plane, char* out,
+                     char* work) noexcept nogil:
+    """Write one panel of outputs."""
+    cdef Py_ssize_t rows = p.z.count * p.y.count
+    cdef Py_ssize_t block = rows, done, o
+    cdef const char* line
     if rows == 0:
-        for o in range(s.x.out):
+        for o in range(p.o_to - p.o_from):
             s.fold.whole(work, 1, 0, out + o * s.item)
         return
-    if rows == 1:
-        line = window_row(s, plane, oz, oy, 0)
-    else:
-        s.fold.pair(window_row(s, plane, oz, oy, 0), window_row(s, plane, oz, oy, 1), 1,
-                    s.x.size, work)
-        for k in range(2, rows):
-            s.fold.more(window_row(s, plane, oz, oy, k), 1, s.x.size, work)
-    fold_columns(s, line, out)
+    if s.averaging and rows > POOL_BLOCK:
+        block = most(POOL_BLOCK, <Py_ssize_t>(<double>rows ** 0.5))
+    line = fold_rows(s, p, plane, 0, least(block, rows), work)
+    done = block
+    while done < rows:
+        s.fold.more(fold_rows(s, p, plane, done, least(rows, done + block),
+                              work + s.reach * s.item), 1, p.samples, work)
+        done += block
+    fold_columns(s, p, line, out)
 
 
-cdef void find_row(const Pool* s, const char* plane, Py_ssize_t oz, Py_ssize_t oy, char* out,
-                   int64_t* where) noexcept nogil:
-    """Write one row of largest samples, and the index of each in its plane.
+cdef inline void search_window(const Pool* s, const Panel* p, const char* line, int64_t base,
+                               Py_ssize_t o, bint found, char* out,
+                               int64_t* where) noexcept nogil:
+    cdef Window w = window_of(&s.x, o)
+    if w.count > 0:
+        s.rows.search(line + w.first * s.item, s.x.dilation, w.count, base, found,
+                      out + (o - p.o_from) * s.item, where + o - p.o_from)
+
+
+cdef inline void place_window(const Pool* s, const Panel* p, Py_ssize_t o,
+                              int64_t* where) noexcept nogil:
+    """Add where a window begins to what was found in it."""
+    if where[o - p.o_from] >= 0:
+        where[o - p.o_from] += window_of(&s.x, o).first
+
+
+cdef void find_panel(const Pool* s, const Panel* p, const char* plane, char* out,
+                     int64_t* where) noexcept nogil:
+    """Write one panel of largest samples, and the index of each in its plane.
 
     Taps are visited in the order of the array, so that the first of equal samples is found.
     """
     cdef const Windows* a = &s.x
-    cdef Py_ssize_t rows = s.z.count[oz] * s.y.count[oy]
-    cdef Py_ssize_t inner = a.inner_to - a.inner_from
-    cdef Py_ssize_t from_ = a.inner_from, to = a.inner_to
-    cdef Py_ssize_t item = s.item, o, k, row
+    cdef Py_ssize_t rows = p.z.count * p.y.count
+    cdef Py_ssize_t item = s.item, o, k, row, inner = p.inner_to - p.inner_from
+    cdef Py_ssize_t at = p.inner_from - p.o_from
     cdef const char* line
     cdef const char* first
     cdef int64_t base
-    if inner < a.taps:
-        from_ = to = 0
-    for o in range(a.out):
-        if rows == 0 or a.count[o] == 0:
-            s.fold.whole(out, 1, 0, out + o * item)
-            where[o] = -1
+    for o in range(p.o_from, p.o_to):
+        if rows == 0 or (o < p.inner_from or o >= p.inner_to) and window_of(a, o).count == 0:
+            s.fold.whole(out, 1, 0, out + (o - p.o_from) * item)
+            where[o - p.o_from] = -1
+    if rows == 0:
+        return
     for row in range(rows):
-        line = window_row(s, plane, oz, oy, row)
+        line = window_row(s, p, plane, row)
         base = (line - plane) // item
-        first = line + a.first[from_] * item
-        for k in range(a.taps if from_ < to else 0):
+        first = line + (p.inner_from * a.stride - a.low) * item
+        for k in range(a.taps if inner > 0 else 0):
             (s.rows.begin if row == 0 and k == 0 else s.rows.find)(
-                first + k * a.dilation * item, a.stride, to - from_, base + k * a.dilation,
-                out + from_ * item, where + from_)
-        for o in range(from_):
-            search_window(s, line, base, o, row > 0, out, where)
-        for o in range(to, a.out):
-            search_window(s, line, base, o, row > 0, out, where)
-    for o in range(a.out):
-        if where[o] >= 0:
-            where[o] += a.first[o]
+                first + k * a.dilation * item, a.stride, inner, base + k * a.dilation,
+                out + at * item, where + at)
+        for o in range(p.o_from, p.inner_from):
+            search_window(s, p, line, base, o, row > 0, out, where)
+        for o in range(p.inner_to, p.o_to):
+            search_window(s, p, line, base, o, row > 0, out, where)
+    for o in range(p.o_from, p.inner_from):
+        place_window(s, p, o, where)
+    for o in range(p.inner_from, p.inner_to):
+        where[o - p.o_from] += o * a.stride - a.low
+    for o in range(p.inner_to, p.o_to):
+        place_window(s, p, o, where)
 
 
-cdef inline void search_window(const Pool* s, const char* line, int64_t base, Py_ssize_t o,
-                               bint found, char* out, int64_t* where) noexcept nogil:
-    if s.x.count[o] > 0:
-        s.rows.search(line + s.x.first[o] * s.item, s.x.dilation, s.x.count[o], base, found,
-                      out + o * s.item, where + o)
-
-
-cdef void run_rows(const Pool* s, Py_ssize_t start, Py_ssize_t stop, const char* x, char* y,
-                   int64_t* where, char* work) noexcept nogil:
-    """Write rows start … stop − 1 of the outputs of all planes."""
+cdef void run_panels(const Pool* s, Py_ssize_t start, Py_ssize_t stop, const char* x, char* y,
+                     int64_t* where, char* work) noexcept nogil:
+    """Write panels start … stop − 1 of the outputs of all planes."""
     cdef Py_ssize_t plane_bytes = s.z.size * s.y.size * s.x.size * s.item
-    cdef Py_ssize_t row, oy, oz
-    cdef const char* plane
-    cdef char* out
-    for row in range(start, stop):
-        oy = row % s.y.out
-        oz = row // s.y.out % s.z.out
-        plane = x + row // (s.y.out * s.z.out) * plane_bytes
-        out = y + row * s.x.out * s.item
+    cdef Py_ssize_t unit, at
+    cdef Panel p
+    for unit in range(start, stop):
+        p = panel_of(s, unit)
+        at = unit // s.n_panels * s.x.out + p.o_from
         if where != NULL:
-            find_row(s, plane, oz, oy, out, where + row * s.x.out)
+            find_panel(s, &p, x + p.plane * plane_bytes, y + at * s.item, where + at)
             continue
-        pool_row(s, plane, oz, oy, out, work)
+        pool_panel(s, &p, x + p.plane * plane_bytes, y + at * s.item, work)
         if s.averaging:
-            divide_row(s, oz, oy, out, out)
+            divide_panel(s, &p, y + at * s.item, y + at * s.item)
 
 
-cdef Py_ssize_t samples_of_row(const Pool* s) noexcept nogil:
-    """Return about how many samples are read for one row of outputs."""
-    return most(1, s.z.taps) * most(1, s.y.taps) * s.x.size + s.x.out * most(1, s.x.taps)
+cdef double samples_of_window(const Pool* s, bint finding) noexcept nogil:
+    """Return about how many samples are read for one output of a panel."""
+    cdef double rows = <double>most_taps(&s.z) * most_taps(&s.y)
+    if finding:
+        return rows * most_taps(&s.x)
+    return rows * most(1, s.x.stride) + most_taps(&s.x)
 
 
-cdef int run_pool(const Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, int threads,
-                  char* work) except -1:
-    """Write all outputs, contiguous runs of rows on each thread."""
-    cdef Py_ssize_t rows = cnp.PyArray_DIM(x, 0) * s.z.out * s.y.out
-    cdef Py_ssize_t each = s.x.size * s.item
-    cdef Py_ssize_t done = 0, step
+cdef int run_pool(Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, int threads) except -1:
+    """Write all outputs, contiguous runs of panels on each thread."""
+    cdef double samples = samples_of_window(s, where != NULL)
+    cdef Py_ssize_t rows = most_taps(&s.z) * most_taps(&s.y)
+    cdef Py_ssize_t done = 0, step, shared = 0, each, units
+    cdef char* block
     cdef const char* source = cnp.PyArray_BYTES(x)
     cdef char* out = cnp.PyArray_BYTES(y)
+    cdef char* work
     cdef int t
-    step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / samples_of_row(s)))
-    while done < rows:
-        step = least(step, rows - done)
-        if threads == 1:
-            with nogil:
-                run_rows(s, done, done + step, source, out, where, work)
-        else:
-            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                run_rows(s, done + step * t // threads, done + step * (t + 1) // threads, source,
-                         out, where, work + t * each)
-        done += step
-        PyErr_CheckSignals()
+    set_panels(s, samples)
+    units = cnp.PyArray_DIM(x, 0) * s.z.out * s.y.out * s.n_panels
+    threads = <int>most(1, least(threads, units))
+    # Rows that are folded into one, and blocks of many of them.
+    each = 0
+    if where == NULL and rows > 1:
+        each = s.reach * s.item * (1 + (s.averaging and rows > POOL_BLOCK))
+    step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / (samples * s.panel)))
+    block = <char*>take_parts(&shared, threads, &each)
+    work = block + shared
+    try:
+        while done < units:
+            step = least(step, units - done)
+            if threads == 1:
+                with nogil:
+                    run_panels(s, done, done + step, source, out, where, work)
+            else:
+                for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                    run_panels(s, done + step * t // threads, done + step * (t + 1) // threads,
+                               source, out, where, work + t * each)
+            done += step
+            PyErr_CheckSignals()
+    finally:
+        put_block(block)
     return 0
 
 
 def pool_largest(cnp.ndarray x, cnp.ndarray y, cnp.ndarray indices, list axes, int threads):
     """Write the largest sample of each window, and where `indices` is an array, its index."""
     cdef Pool s
-    cdef size_t tables = windows_bytes(axes)
-    cdef size_t row_bytes = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
     cdef int64_t* where = NULL if indices is None else <int64_t*>cnp.PyArray_DATA(indices)
-    cdef char* block = <char*>take_block(tables + threads * row_bytes)
-    try:
-        set_pool(&s, x, axes, block)
-        run_pool(&s, x, y, where, threads, block + tables)
-    finally:
-        put_block(block)
+    set_pool(&s, x, axes)
+    run_pool(&s, x, y, where, threads)
 
 
 def pool_average(cnp.ndarray x, cnp.ndarray y, list axes, double divisor, int threads):
     """Write the sum of each window ÷ its divisor, or ÷ `divisor` unless that is 0."""
     cdef Pool s
-    cdef size_t tables = windows_bytes(axes)
-    cdef size_t row_bytes = cnp.PyArray_DIM(x, 3) * cnp.PyArray_ITEMSIZE(x)
-    cdef char* block = <char*>take_block(tables + threads * row_bytes)
-    try:
-        set_pool(&s, x, axes, block)
-        set_average(&s, divisor)
-        run_pool(&s, x, y, NULL, threads, block + tables)
-    finally:
-        put_block(block)
+    set_pool(&s, x, axes)
+    set_average(&s, divisor)
+    run_pool(&s, x, y, NULL, threads)
 
 
 # ---- adjoints ---------------------------------------------------------------------------------
 
-cdef void spread_columns(const Pool* s, const char* shares, char* line) noexcept nogil:
-    """Add the share of each window of a row to the columns that it reads."""
+cdef void spread_columns(const Pool* s, const Panel* p, const char* shares,
+                         char* line) noexcept nogil:
+    """Add the share of each window of a panel to the columns that it reads."""
     cdef const Windows* a = &s.x
     cdef Py_ssize_t item = s.item, o, k
-    cdef Py_ssize_t inner = a.inner_to - a.inner_from
-    cdef Py_ssize_t from_ = a.inner_from, to = a.inner_to
-    if inner < a.taps:
-        from_ = to = 0
-    else:
-        for k in range(a.taps):
-            s.rows.spread(shares + from_ * item, a.stride, inner,
-                          line + (a.first[from_] + k * a.dilation) * item)
-    for o in range(from_):
-        s.rows.repeat(shares + o * item, a.dilation, a.count[o], line + a.first[o] * item)
-    for o in range(to, a.out):
-        s.rows.repeat(shares + o * item, a.dilation, a.count[o], line + a.first[o] * item)
+    cdef Py_ssize_t inner = p.inner_to - p.inner_from
+    for k in range(a.taps if inner > 0 else 0):
+        s.rows.spread(shares + (p.inner_from - p.o_from) * item, a.stride, inner,
+                      line + (p.inner_from * a.stride - a.low + k * a.dilation - p.sample) * item)
+    for o in range(p.o_from, p.inner_from):
+        spread_window(s, p, shares, o, line)
+    for o in range(p.inner_to, p.o_to):
+        spread_window(s, p, shares, o, line)
 
 
-cdef void average_planes_adjoint(const Pool* s, Py_ssize_t start, Py_ssize_t stop,
-                                 const char* dy, char* dx, char* work) noexcept nogil:
-    """Write planes start … stop − 1 of the gradient of averages."""
-    cdef Py_ssize_t pitch = s.x.size * s.item
-    cdef Py_ssize_t plane_bytes = s.z.size * s.y.size * pitch
-    cdef Py_ssize_t plane, oz, oy, k
-    cdef char* shares = work + pitch
-    memset(dx + start * plane_bytes, 0, (stop - start) * plane_bytes)
-    dy += start * s.z.out * s.y.out * s.x.out * s.item
-    for plane in range(start, stop):
-        for oz in range(s.z.out):
-            for oy in range(s.y.out):
-                divide_row(s, oz, oy, dy, shares)
-                memset(work, 0, pitch)
-                spread_columns(s, shares, work)
-                for k in range(s.z.count[oz] * s.y.count[oy]):
-                    s.rows.spread(work, 1, s.x.size,
-                                  <char*>window_row(s, dx + plane * plane_bytes, oz, oy, k))
-                dy += s.x.out * s.item
+cdef inline void spread_window(const Pool* s, const Panel* p, const char* shares, Py_ssize_t o,
+                               char* line) noexcept nogil:
+    cdef Window w = window_of(&s.x, o)
+    s.rows.repeat(shares + (o - p.o_from) * s.item, s.x.dilation, w.count,
+                  line + (w.first - p.sample) * s.item)
+
+
+cdef void run_panels_adjoint(const Pool* s, Py_ssize_t start, Py_ssize_t stop, const char* dy,
+                             char* dx, char* work) noexcept nogil:
+    """Add panels start … stop − 1 of the gradient of averages; the first of a plane clears it."""
+    cdef Py_ssize_t plane_bytes = s.z.size * s.y.size * s.x.size * s.item
+    cdef Py_ssize_t unit, at, k
+    cdef char* shares = work + s.reach * s.item
+    cdef char* plane
+    cdef Panel p
+    for unit in range(start, stop):
+        p = panel_of(s, unit)
+        plane = dx + p.plane * plane_bytes
+        if p.oz == 0 and p.oy == 0 and p.o_from == 0:
+            memset(plane, 0, plane_bytes)
+        at = unit // s.n_panels * s.x.out + p.o_from
+        divide_panel(s, &p, dy + at * s.item, shares)
+        memset(work, 0, p.samples * s.item)
+        spread_columns(s, &p, shares, work)
+        for k in range(p.z.count * p.y.count):
+            s.rows.spread(work, 1, p.samples,
+                          <char*>window_row(s, &p, plane, k) + p.sample * s.item)
 
 
 def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divisor, int threads):
     """Write what each sample contributes to: the adjoint of `pool_average`."""
     cdef Pool s
     cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)
-    cdef size_t tables = windows_bytes(axes)
-    cdef Py_ssize_t each = ((cnp.PyArray_DIM(dx, 3) + cnp.PyArray_DIM(dy, 3))
-                            * cnp.PyArray_ITEMSIZE(dx))
+    cdef Py_ssize_t shared = 0, each, done = 0, step, of_plane, most_units
+    cdef char* block
     cdef const char* given = cnp.PyArray_BYTES(dy)
     cdef char* out = cnp.PyArray_BYTES(dx)
-    cdef char* block = <char*>take_block(tables + threads * each)
-    cdef char* work = block + tables
+    cdef char* work
+    cdef double samples
     cdef int t
+    set_pool(&s, dx, axes)
+    set_average(&s, divisor)
+    samples = samples_of_window(&s, False)
+    set_panels(&s, samples)
+    of_plane = s.z.out * s.y.out * s.n_panels
+    threads = <int>most(1, least(threads, planes))
+    each = (s.reach + s.panel) * s.item
+    # Windows share samples of their plane: each thread goes through its own planes, some panels
+    # at a time.
+    most_units = ceil_div(planes, threads) * of_plane
+    step = most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / (samples * s.panel)))
+    block = <char*>take_parts(&shared, threads, &each)
+    work = block + shared
     try:
-        set_pool(&s, dx, axes, block)
-        set_average(&s, divisor)
-        if threads == 1:
-            with nogil:
-                average_planes_adjoint(&s, 0, planes, given, out, work)
-        else:
-            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                average_planes_adjoint(&s, planes * t // threads, planes * (t + 1) // threads,
-                                       given, out, work + t * each)
+        while done < most_units:
+            if threads == 1:
+                with nogil:
+                    run_panels_adjoint(&s, done, least(done + step, most_units), given, out, work)
+            else:
+                for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                    run_panels_adjoint(
+                        &s, planes * t // threads * of_plane + done,
+                        least(planes * t // threads * of_plane + done + step,
+                              planes * (t + 1) // threads * of_plane),
+                        given, out, work + t * each)
+            done += step
+            PyErr_CheckSignals()
     finally:
         put_block(block)
 
@@ -393,28 +523,40 @@ def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int thread
     """
     cdef const pool_rows* rows = pool_rows_of[
         POOL_FLOAT if cnp.PyArray_TYPE(dx) == cnp.NPY_FLOAT else POOL_DOUBLE]
-    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0), outside = 0
+    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0), outside = 0, done = 0, most_given
     cdef Py_ssize_t size = cnp.PyArray_DIM(dx, 1), n = cnp.PyArray_DIM(dy, 1)
-    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(dx)
+    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(dx), step = WEIGHTS_BETWEEN_SIGNALS
     cdef const char* given = cnp.PyArray_BYTES(dy)
     cdef char* out = cnp.PyArray_BYTES(dx)
     cdef const int64_t* where = <const int64_t*>cnp.PyArray_DATA(indices)
     cdef int t
-    if threads == 1:
-        with nogil:
-            outside = scatter_planes(rows, 0, planes, given, where, n, out, size, item)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            outside += scatter_planes(rows, planes * t // threads, planes * (t + 1) // threads,
-                                      given, where, n, out, size, item)
+    threads = <int>most(1, least(threads, planes))
+    most_given = ceil_div(planes, threads) * n
+    while done < most_given:
+        if threads == 1:
+            with nogil:
+                outside += scatter_range(rows, done, least(done + step, most_given), given, where,
+                                         n, out, size, item)
+        else:
+            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                outside += scatter_range(
+                    rows, planes * t // threads * n + done,
+                    least(planes * t // threads * n + done + step,
+                          planes * (t + 1) // threads * n),
+                    given, where, n, out, size, item)
+        done += step
+        PyErr_CheckSignals()
     return outside
 
 
-cdef Py_ssize_t scatter_planes(const pool_rows* rows, Py_ssize_t start, Py_ssize_t stop,
-                               const char* dy, const int64_t* where, Py_ssize_t n, char* dx,
-                               Py_ssize_t size, Py_ssize_t item) noexcept nogil:
-    cdef Py_ssize_t plane, outside = 0
-    for plane in range(start, stop):
-        outside += rows.scatter(dy + plane * n * item, where + plane * n, n, size,
-                                dx + plane * size * item)
+cdef Py_ssize_t scatter_range(const pool_rows* rows, Py_ssize_t start, Py_ssize_t stop,
+                              const char* dy, const int64_t* where, Py_ssize_t n, char* dx,
+                              Py_ssize_t size, Py_ssize_t item) noexcept nogil:
+    """Add gradients start … stop − 1 of all planes."""
+    cdef Py_ssize_t outside = 0, count
+    while start < stop:
+        count = least(stop, (start // n + 1) * n) - start
+        outside += rows.scatter(dy + start * item, where + start, count, size,
+                                dx + start // n * size * item)
+        start += count
     return outside

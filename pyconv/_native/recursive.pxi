@@ -392,7 +392,7 @@ cdef class RecursiveLoop:
         threads = <int>least(threads, units)
         shared = self.shared_bytes(threads)
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_lines = <Py_ssize_t*>block
             y_lines = x_lines + r.n_lines

@@ -40,19 +40,22 @@ cdef Py_ssize_t STRIP_BYTES = 512 << 10
 cdef Py_ssize_t STRIP_COLS = 768      # samples of float32
 cdef Py_ssize_t WHOLE_COLS = 2048     # of rows that are read one by one, best in long runs
 cdef Py_ssize_t LEAST_COLS = 384      # where strips would be larger than that
+cdef Py_ssize_t MOST_STRIP_BYTES = 16 << 20
 cdef Py_ssize_t RING_BYTES = 4 << 20  # of planes, in the level-3 cache
 # Columns that are turned, summed and turned back in the level-1 cache: whole tiles of them, and
 # whole vectors. A multiple of the rows of every tile, and of the lanes of every vector.
 cdef Py_ssize_t TURNED_COLS = 48
 cdef Py_ssize_t STAGED = 64           # samples of a row that is converted before it is turned
-# Shorter sets are summed faster tap by tap. Measured on Zen 4 with AVX-512.
-cdef Py_ssize_t FOLDED_TAPS = 5
+# Columns of a unit whose rows alone would take longer than an interrupt may wait.
+cdef Py_ssize_t FEWEST_COLS = 96
 
 
 cdef struct Pass:
-    # The sets of taps of a pass, their rows to be listed, and the weights in their order.
+    # The sets of taps of a pass, their rows to be listed, the tap that each begins with, and the
+    # weights in their order.
     const stencil_set* sets
     Py_ssize_t n_sets
+    const Py_ssize_t* first
     const void* weights
 
 
@@ -63,6 +66,8 @@ cdef struct Strips:
     Pass pass_x, pass_y, pass_z
     bint ring
     bint along                              # rows are summed where they lie
+    bint lenient                            # sums that may not be added again end no run
+    bint rows_only                          # y has one tap, of weight 1
     Py_ssize_t rank
     Py_ssize_t n_runs, n_slabs, n_panels, unit_planes, unit_rows, unit_cols
     Py_ssize_t span_planes, span_rows, span_cols
@@ -105,25 +110,32 @@ cdef void place_rows(const Pass* p, const SpatialAxis* a, Py_ssize_t first, Py_s
                 at -= held
     for k in range(p.n_sets):
         sets[k] = p.sets[k]
-        sets[k].rows = rows + k % sets_of(a) * n
+        sets[k].rows = rows + k % sets_of(a) * n + p.first[k]
 
 
 cdef fold_of(taps):
     """Return 1 for weights that are their own mirror image, −1 for the negative of it, else 0."""
-    if len(taps) < FOLDED_TAPS:
+    if len(taps) < 2:
         return 0
     return int(np.array_equal(taps, taps[::-1])) or -int(np.array_equal(taps, -taps[::-1]))
+
+
+cdef within_zeros(taps):
+    """Return how many zero weights there are on either side, as many on one as on the other."""
+    others = np.flatnonzero(taps)
+    return (min(others.min(), len(taps) - 1 - others.max()) if len(others)
+            else (len(taps) - 1) // 2)
 
 
 cdef inline void sum_columns(const sum_t* x, const Pass* p, sum_t* y,
                              Py_ssize_t y_pitch) noexcept nogil:
     cdef const sum_t* w = <const sum_t*>p.weights
     if sum_t is float:
-        columns_float(x, p.sets, p.n_sets, w, y, y_pitch, False)
+        columns_float(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
     elif sum_t is double:
-        columns_double(x, p.sets, p.n_sets, w, y, y_pitch, False)
+        columns_double(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
     else:
-        columns_uint64(x, p.sets, p.n_sets, w, y, y_pitch, False)
+        columns_uint64(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
 
 
 cdef inline bint all_summable(const sum_t* row, Py_ssize_t n) noexcept nogil:
@@ -266,6 +278,7 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
         turn_outside(p, &lines, i, turned, work + p.staged)
     for r in range(p.rank):
         one.sets = p.pass_x.sets + r * one.n_sets
+        one.first = p.pass_x.first + r * one.n_sets
         one.weights = <const sum_t*>p.pass_x.weights + r * p.down.x.axis.taps
         i = 0
         while i < cols:
@@ -306,13 +319,15 @@ cdef bint sum_in_place(const Strips* p, const sum_t* x, Py_ssize_t n, const sum_
     cdef bint summable = True
     if n <= 0:
         return True
+    cdef const sum_t* from_
     for r in range(p.rank):
+        from_ = x + p.pass_x.first[r] * step
         if sum_t is float:
-            summable = along_float(x, step, p.pass_x.sets + r, w, out, n, ahead) and summable
+            summable = along_float(from_, step, p.pass_x.sets + r, w, out, n, ahead) and summable
         elif sum_t is double:
-            summable = along_double(x, step, p.pass_x.sets + r, w, out, n, ahead) and summable
+            summable = along_double(from_, step, p.pass_x.sets + r, w, out, n, ahead) and summable
         else:
-            along_uint64(x, step, p.pass_x.sets + r, w, out, n, ahead)
+            along_uint64(from_, step, p.pass_x.sets + r, w, out, n, ahead)
         w += a.taps
         out += p.rows_held * p.pitch
         ahead = NULL
@@ -369,6 +384,41 @@ cdef inline stencil_set* room_for_sets(const Strips* p, sum_t* work) noexcept no
     return <stencil_set*>(work + p.tables)
 
 
+cdef void write_filtered(const Stencil* s, const sum_t* strip, Py_ssize_t cols,
+                         char* out) noexcept nogil:
+    """Write a filtered row to the result."""
+    if not s.stored:
+        s.emit(strip, cols, out, s.out_item)
+    elif sum_t is float and s.streaming:
+        stream_row_float(<float*>out, strip, cols)
+    elif sum_t is double and s.streaming:
+        stream_row_double(<double*>out, strip, cols)
+    else:
+        copy_row(<sum_t*>out, strip, cols)
+
+
+cdef bint run_rows(const Strips* p, const Room* u, const char* x, char* y,
+                   sum_t* work) noexcept nogil:
+    """Go down a panel whose rows are the result once they are filtered, as `run_panel`."""
+    cdef const Stencil* s = &p.down
+    cdef Py_ssize_t cols = u.col_to - u.col_from, at = u.row_from, r, rows
+    cdef bint summable = True
+    y += u.col_from * s.x.group * s.out_item
+    while at < u.row_to:
+        rows = least(p.rows_at_once, u.row_to - at)
+        if p.along:
+            summable = filter_row(p, x, at - s.y.low, u.col_from, cols, work, work) and summable
+        else:
+            summable = filter_rows(p, x, at - s.y.low, rows, u.col_from, cols, work,
+                                   work) and summable
+        if not (summable or p.lenient):
+            return False
+        for r in range(rows):
+            write_filtered(s, work + r * p.pitch, cols * s.x.group, y + (at + r) * s.out_y)
+        at += rows
+    return summable
+
+
 cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
                     sum_t* work) noexcept nogil:
     """Go down a panel of columns, ``x`` a plane; False if its rows cannot be summed."""
@@ -381,7 +431,9 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
     cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_y.n_sets)
     cdef sum_t* strips = work
     cdef sum_t* strip
-    cdef bint summable
+    cdef bint summable = True
+    if p.rows_only and s.divisor == NULL:
+        return run_rows(p, u, x, y, work)
     s.sets = sets
     y += u.col_from * s.x.group * s.out_item
     if s.streaming:  # what is written as whole cache lines is read as such
@@ -394,11 +446,11 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
             strip = strips + filled % p.rows_held * p.pitch
             if p.along:
                 summable = filter_row(p, x, base + filled - s.y.low, u.col_from,
-                                      u.col_to - u.col_from, strip, work)
+                                      u.col_to - u.col_from, strip, work) and summable
             else:
                 summable = filter_rows(p, x, base + filled - s.y.low, total - filled, u.col_from,
-                                       u.col_to - u.col_from, strip, work)
-            if not summable:
+                                       u.col_to - u.col_from, strip, work) and summable
+            if not (summable or p.lenient):
                 return False
             filled += p.rows_at_once
         for c in range(least(s.y.comb, rows)):
@@ -407,7 +459,7 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
             run_tile_row(&s, strips, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
                          y + (at + c) * s.out_y, work + p.tile, NULL)
         at += rows
-    return True
+    return summable
 
 
 cdef bint fill_slot(const Strips* p, const Room* u, const char* x, Py_ssize_t coordinate,
@@ -416,12 +468,13 @@ cdef bint fill_slot(const Strips* p, const Room* u, const char* x, Py_ssize_t co
     cdef const Stencil* s = &p.down
     cdef Py_ssize_t index = source_index(&s.z, coordinate), r
     cdef sum_t* first = slot - u.row_from * p.ring_pitch - u.col_from * s.x.group
-    if not run_panel(p, u, NULL if index < 0 else x + index * s.z_stride, <char*>first, work):
-        return False
+    cdef bint summable = run_panel(p, u, NULL if index < 0 else x + index * s.z_stride,
+                                   <char*>first, work)
     for r in range(u.row_to - u.row_from):
-        if not all_summable(slot + r * p.ring_pitch, (u.col_to - u.col_from) * s.x.group):
+        if not summable:
             return False
-    return True
+        summable = all_summable(slot + r * p.ring_pitch, (u.col_to - u.col_from) * s.x.group)
+    return summable
 
 
 cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t base,
@@ -434,10 +487,13 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
     """
     cdef Py_ssize_t k, index, fill = -1
     cdef SpatialAxis z = p.down.z
+    cdef bint summable = True
     for k in range(filled, until):
         if 0 <= base + k < z.size and not fill_slot(
                 p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
-            return False
+            if not p.lenient:
+                return False
+            summable = False
     for k in range(filled, until):
         if 0 <= base + k < z.size:
             continue
@@ -450,8 +506,10 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
             copy_row(ring + k % p.planes_held * p.ring_plane,
                      ring + index % p.planes_held * p.ring_plane, p.ring_plane)
         elif not fill_slot(p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
-            return False
-    return True
+            if not p.lenient:
+                return False
+            summable = False
+    return summable
 
 
 cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
@@ -464,6 +522,7 @@ cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
     cdef sum_t* ring = work + p.planes
     cdef stencil_set* sets = room_for_sets(p, work)
     cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_z.n_sets)
+    cdef bint summable = True
     s.sets = sets
     y += u.col_from * s.x.group * s.out_item
     while at < u.plane_to:
@@ -471,7 +530,9 @@ cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
         planes = least(p.step_planes, u.plane_to - at)
         until = most(filled, at * s.z.stride - base + samples_read(&s.z, planes))
         if not fill_slots(p, u, x, base - s.z.low, filled, until, ring, work):
-            return False
+            if not p.lenient:
+                return False
+            summable = False
         filled = until
         for c in range(least(s.z.comb, planes)):
             place_rows(&p.pass_z, &s.z, (at + c) * s.z.stride - base, p.planes_held,
@@ -482,7 +543,7 @@ cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
                              y + (at + c) * s.out_y + (u.row_from + r) * p.row_bytes,
                              work + p.tile, NULL)
         at += planes
-    return True
+    return summable
 
 
 cdef inline Py_ssize_t odd_vectors(const Stencil* s, Py_ssize_t samples) noexcept nogil:
@@ -512,10 +573,10 @@ cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const c
         u.plane_to = least(p.down.z.out, u.plane_from + p.unit_planes)
         rest //= p.n_runs
         if p.ring:
-            summable = run_planes(p, &u, x + x_batch[rest], y + y_batch[rest], work)
+            summable = run_planes(p, &u, x + x_batch[rest], y + y_batch[rest], work) and summable
         else:
-            summable = run_panel(p, &u, x + x_batch[rest], y + y_batch[rest], work)
-        if not summable:
+            summable = run_panel(p, &u, x + x_batch[rest], y + y_batch[rest], work) and summable
+        if not (summable or p.lenient):
             break
     if p.down.streaming or p.deep.streaming:
         stencil_fence()
@@ -579,32 +640,49 @@ cdef class SeparableLoop:
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.tile_rows, s.tile_cols = STENCIL_COLUMN_ROWS, s.lanes
         self.kept = []
-        self.list_taps(&self.p.pass_x, &s.x.axis, across, self.p.rank, 0)
-        self.p.along = s.x.axis.stride == 1 and s.x.axis.taps <= (
-            ALONG_FOLDED_TAPS if self.p.pass_x.sets[0].fold else ALONG_TAPS)
+        self.list_taps(&self.p.pass_x, &s.x.axis, across, self.p.rank, 0, s.x.axis.taps)
+        self.p.along = s.x.axis.stride == 1 and (
+            s.x.axis.taps <= (ALONG_FOLDED_TAPS if self.p.pass_x.sets[0].fold else ALONG_TAPS)
+            or 2 * samples_read(&s.y, s.y.out) <= s.lanes)  # most lanes would be empty
         self.p.rows_at_once = 1 if self.p.along else s.lanes
         self.list_columns()
         self.lay_out(&self.p, 1)
-        self.list_taps(&self.p.pass_y, &s.y, down, self.p.rank, self.p.rows_held * self.p.pitch)
+        self.list_taps(&self.p.pass_y, &s.y, down, self.p.rank,
+                       self.p.rows_held * self.p.pitch, 0)
+        self.p.rows_only = s.y.taps == 1 and s.y.stride == 1 and self.p.rank == 1 and (
+            down[0, 0] == 1)
         if self.p.ring:
-            self.list_taps(&self.p.pass_z, &s.z, deep[np.newaxis], 1, 0)
+            self.list_taps(&self.p.pass_z, &s.z, deep[np.newaxis], 1, 0, 0)
         s.weights = self.p.pass_y.weights
         s.n_segments = self.p.pass_y.n_sets
 
     cdef list_taps(self, Pass* p, const SpatialAxis* a, factors, Py_ssize_t ranks,
-                   Py_ssize_t strip):
-        """List the taps of each phase of each factor, and their weights in that order."""
-        cdef Py_ssize_t n = sets_of(a), f, r
-        kept, weights = [], []
+                   Py_ssize_t strip, Py_ssize_t each):
+        """List the taps of each phase of each factor, and their weights in that order.
+
+        Of several factors zeros at both ends are left out. The weights of a factor take up ``each``
+        places, if not 0.
+        """
+        cdef Py_ssize_t n = sets_of(a), f, r, skipped
+        kept, begins, weights = [], [], []
         for r in range(ranks):
+            skipped = 0
             for f in range(n):
                 taps = np.ascontiguousarray(factors[r][f::a.phases])
+                zeros = within_zeros(taps) if self.p.rank > 1 else 0
+                taps = taps[zeros:len(taps) - zeros]
+                begins.append(zeros)
                 kept.append((r * strip, 0, len(taps), fold_of(taps)))
                 weights.append(taps)
+                skipped += 2 * zeros
+            if each:
+                weights.append(np.zeros(skipped, factors.dtype))
         sets, weights = np.array(kept, np.intp), np.concatenate(weights)
-        self.kept += [sets, weights]
+        first = np.array(begins, np.intp)
+        self.kept += [sets, first, weights]
         p.sets = <const stencil_set*>cnp.PyArray_DATA(sets)
         p.n_sets = ranks * n
+        p.first = <const Py_ssize_t*>cnp.PyArray_DATA(first)
         p.weights = cnp.PyArray_DATA(weights)
 
     cdef list_columns(self):
@@ -634,6 +712,9 @@ cdef class SeparableLoop:
         while (p.rank * p.rows_held * cols * group * self.item > STRIP_BYTES
                and cols * group > LEAST_COLS):
             cols = ceil_div(cols, 2)
+        while (p.rank * p.rows_held * cols * group * self.item > MOST_STRIP_BYTES
+               and cols * group > s.lanes):
+            cols = ceil_div(cols, 2)
         p.unit_cols = least(cols, s.x.axis.out)
         p.chunk = least(p.unit_cols, TURNED_COLS * s.x.axis.comb)
         p.pitch = odd_vectors(s, p.unit_cols * group + s.lanes)
@@ -648,6 +729,12 @@ cdef class SeparableLoop:
             p.unit_rows = ceil_div(p.unit_rows, 2)
         while p.unit_planes > 4 * p.span_planes and self.products(p) > PRODUCTS_BETWEEN_SIGNALS:
             p.unit_planes = ceil_div(p.unit_planes, 2)
+        while (p.unit_cols * group > FEWEST_COLS
+               and self.products(p) > 2 * PRODUCTS_BETWEEN_SIGNALS):
+            p.unit_cols = ceil_div(p.unit_cols, 2)
+        while (p.unit_rows > most(p.step_rows, p.span_rows)
+               and self.products(p) > 4 * PRODUCTS_BETWEEN_SIGNALS):
+            p.unit_rows = ceil_div(p.unit_rows, 2)
         while (p.unit_rows > most(p.step_rows, p.span_rows) and self.units(p) < wanted):
             p.unit_rows = ceil_div(p.unit_rows, 2)
         while p.unit_planes > 2 * p.span_planes and self.units(p) < wanted:
@@ -690,8 +777,9 @@ cdef class SeparableLoop:
     cdef double products(self, const Strips* p) noexcept:
         """Return the multiply-adds of a unit."""
         cdef Py_ssize_t taps = p.rank * (p.down.y.taps + p.down.x.axis.taps)
+        cdef int each = 8 if self.sums_code in (SUMS_INT64, SUMS_UINT64) else 1  # take many steps
         return (<double>p.unit_planes * p.unit_rows * p.unit_cols * p.down.x.group
-                * (taps + p.down.z.taps))
+                * (taps + p.down.z.taps) * each)
 
     cdef Py_ssize_t thread_bytes(self) noexcept:
         """Return the workspace of one thread, whole cache lines; that of any number of them."""
@@ -701,15 +789,23 @@ cdef class SeparableLoop:
         """Return the bytes that one thread takes, with the tables of the batch."""
         return self.thread_bytes() + 2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 128
 
-    def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, bint clip, int threads):
-        """Solve the problem, as `DirectLoop.run`; return whether filtered rows are summable."""
+    def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, bint clip, int threads,
+            bint lenient=False, cnp.ndarray divisor=None):
+        """Solve the problem, as `DirectLoop.run`; return whether filtered rows are summable.
+
+        Where one is not, nothing else is worth having unless ``lenient``. The sums are divided by
+        ``divisor``, an array of one number in their dtype, if there is one.
+        """
         cdef Strips p = self.p
         cdef Py_ssize_t units, shared, each, done = 0, step
         cdef char* block
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* y_batch
         cdef bint summable = True
+        if divisor is not None:
+            p.down.divisor = cnp.PyArray_DATA(divisor)
         self.set_arrays(&p, x, y, clip)
+        p.lenient = lenient
         p.down.x.fill = cnp.PyArray_DATA(fill)
         p.down.x.n_fill = fill.shape[0]
         self.lay_out(&p, threads)
@@ -722,21 +818,21 @@ cdef class SeparableLoop:
         each = self.thread_bytes()
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS
                                           / self.products(&p)))
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch
             list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units and summable:
+            while done < units and (summable or lenient):
                 step = least(step, units - done)
                 if self.sums_code == SUMS_FLOAT:
                     summable = run_panels_shared[float](
                         &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), y_batch, <float*>(block + shared), each)
+                        cnp.PyArray_BYTES(y), y_batch, <float*>(block + shared), each) and summable
                 elif self.sums_code == SUMS_DOUBLE:
                     summable = run_panels_shared[double](
                         &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), y_batch, <double*>(block + shared), each)
+                        cnp.PyArray_BYTES(y), y_batch, <double*>(block + shared), each) and summable
                 else:
                     run_panels_shared[uint64_t](
                         &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
@@ -776,5 +872,6 @@ cdef class SeparableLoop:
             p.deep.y.comb, p.deep.out_y = s.z.comb, s.out_z
             p.deep.streaming = s.streaming and s.z.comb * s.out_z % LINE_BYTES == 0
             s.stored, s.streaming = True, False
+            s.divisor = NULL
             s.out_item = self.item
         return 0

@@ -84,13 +84,17 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_HAS_VECTORS 0
 #endif
 
-#if defined(__GNUC__)
+#if STENCIL_HAS_VECTORS
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")
+#else /* accumulators are in memory: to unroll their loops takes minutes, and gains nothing */
+#define STENCIL_UNROLL
+#endif
+
+#if defined(__GNUC__)
 #define STENCIL_INLINE static inline __attribute__((always_inline))
 #define STENCIL_NOINLINE static __attribute__((noinline))
 #define STENCIL_LIKELY_UNUSED __attribute__((unused))
 #else
-#define STENCIL_UNROLL
 #define STENCIL_INLINE static __forceinline
 #define STENCIL_NOINLINE static __declspec(noinline)
 #define STENCIL_LIKELY_UNUSED

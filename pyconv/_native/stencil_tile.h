@@ -12,6 +12,7 @@ STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }
 #ifndef SCALAR_IS_INTEGER
+STENCIL_INLINE STENCIL_LIKELY_UNUSED VEC SUFFIX(over)(VEC a, VEC b) { return a / b; }
 /* a · (whole / b), NaN where |b| is not above `least`. */
 STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
     const VEC share = a * (SUFFIX(splat)(whole) / b);
@@ -51,6 +52,10 @@ STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
 }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
 #ifndef SCALAR_IS_INTEGER
+STENCIL_INLINE STENCIL_LIKELY_UNUSED VEC SUFFIX(over)(VEC a, VEC b) {
+    for (int i = 0; i < LANES; i++) a.lane[i] /= b.lane[i];
+    return a;
+}
 STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
     for (int i = 0; i < LANES; i++)
         a.lane[i] = b.lane[i] > least || -b.lane[i] > least ? a.lane[i] * (whole / b.lane[i])

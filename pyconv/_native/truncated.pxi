@@ -158,7 +158,7 @@ cdef class TruncatedLoop:
     def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
-        cdef Py_ssize_t units, shared, each, done = 0, step
+        cdef Py_ssize_t units, shared, each, done = 0, step, t
         cdef double products
         cdef char* block
         cdef char* work
@@ -189,13 +189,14 @@ cdef class TruncatedLoop:
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             x_batch = <Py_ssize_t*>block
             y_batch = x_batch + self.n_batch
             list_batch(self.batch, x, y, x_batch, y_batch)
             work = block + shared
-            memset(work, 0, threads * each)  # the ends of rows are summed, and not used
+            for t in range(threads):  # the ends of rows are summed, and not used
+                memset(work + t * each, 0, each - WORKSPACE_ZONE)
             while done < units:
                 step = least(step, units - done)
                 run_truncated_shared(&p, done, step, threads, x_data, x_batch, y_data, y_batch,

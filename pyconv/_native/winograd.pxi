@@ -11,7 +11,8 @@
 # or are transformed into a small buffer just before they are used, if they are used once.
 #
 # A sample that is not finite would spread over its tile, and sums may overflow in the
-# transformed domain alone: then outputs are not finite, which is noticed as they are made.
+# transformed domain alone: then outputs are not finite, which is noticed as they are made. They
+# do not leave their tile: only images that hold them have to be summed again.
 
 cdef extern from "winograd.h":
     enum:
@@ -59,6 +60,8 @@ cdef Py_ssize_t LEAST_TILES = 56
 # Weights that were not packed and that several chunks use are transformed once, if they are
 # smaller: fresh pages for more would cost more.
 cdef Py_ssize_t EARLY_BYTES = 6 << 20
+# Products of a unit: nothing looks at signals while it runs.
+cdef double LONGEST_WINOGRAD_UNIT = 20 * PRODUCTS_BETWEEN_SIGNALS
 
 
 cdef struct Winograd:
@@ -451,7 +454,10 @@ cdef class WinogradLoop:
             if self.chunks(s) >= threads or tiles <= WINOGRAD_ROWS:
                 break
             tiles = most(tiles // 2, WINOGRAD_ROWS)
-        s.parts = least(s.blocks, ceil_div(threads, most(1, self.chunks(s))))
+        s.parts = ceil_div(threads, most(1, self.chunks(s)))
+        s.parts = least(s.blocks, most(s.parts, <Py_ssize_t>(
+            <double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps * s.outputs
+            / LONGEST_WINOGRAD_UNIT)))
 
     cdef Py_ssize_t chunks(self, const Winograd* s) noexcept:
         return s.n_items * s.plane_chunks * s.row_chunks * s.col_chunks
@@ -507,7 +513,7 @@ cdef class WinogradLoop:
         """Return the transformed weights; ``w``, (K, C, …), is such as `reads` says."""
         cdef Winograd own = self.s
         cdef Winograd* s = &own
-        cdef Py_ssize_t size = self.packed_samples(s)
+        cdef Py_ssize_t size = self.packed_samples(s), done = 0, step, stop
         cdef cnp.ndarray u
         cdef Py_ssize_t[::1] places = np.empty(
             places_bytes(s) // <Py_ssize_t>sizeof(Py_ssize_t), np.intp
@@ -515,12 +521,17 @@ cdef class WinogradLoop:
         self.set_weight_strides(s, w)
         room = np.empty(size + 64 // s.item, self.dtype)
         u = room[-room.ctypes.data % 64 // s.item:][:size]
-        if s.item == 4:
-            pack_blocks[float](s, <const float*>cnp.PyArray_DATA(w), 0, s.blocks,
-                               <float*>cnp.PyArray_DATA(u), &places[0])
-        else:
-            pack_blocks[double](s, <const double*>cnp.PyArray_DATA(w), 0, s.blocks,
-                                <double*>cnp.PyArray_DATA(u), &places[0])
+        step = most(1, WEIGHTS_BETWEEN_SIGNALS // block_size(s))
+        while done < s.blocks:
+            stop = least(s.blocks, done + step)
+            if s.item == 4:
+                pack_blocks[float](s, <const float*>cnp.PyArray_DATA(w), done, stop,
+                                   <float*>cnp.PyArray_DATA(u), &places[0])
+            else:
+                pack_blocks[double](s, <const double*>cnp.PyArray_DATA(w), done, stop,
+                                    <double*>cnp.PyArray_DATA(u), &places[0])
+            done = stop
+            PyErr_CheckSignals()
         u.flags.writeable = False
         return u
 
@@ -528,6 +539,7 @@ cdef class WinogradLoop:
             cnp.ndarray y, int threads):
         """Solve the problem; return whether all of the result is finite.
 
+        If it is not, images of which all is finite are right; a single image is not finished.
         ``x`` is aligned and native, pixels of ``y`` are contiguous, ``weights`` are those of
         `pack` if ``packed``, else such as `reads` says; ``bias`` may be None.
         """
@@ -568,8 +580,8 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
                     cnp.ndarray bias, cnp.ndarray y, int threads, const real_t* _) except -1:
     """Solve the problem. Workspace: planes, bias, weights, then that of each thread."""
     cdef Winograd s = loop.s
-    cdef Py_ssize_t units, planes, biases, room, each, done = 0, step, t
-    cdef bint early
+    cdef Py_ssize_t units, planes, biases, room, shared, each, bytes_each, done = 0, step, t
+    cdef bint early, finite = True
     cdef char* block
     cdef real_t* b
     cdef real_t* u
@@ -586,7 +598,10 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
     planes = ceil_div(planes, 64) * 64
     biases = 2 * s.lanes * s.blocks
     room = ceil_div(loop.packed_samples(&s), s.lanes) * s.lanes if early else 0
-    block = <char*>take_block(planes + (biases + room + threads * each) * s.item)
+    shared = planes + (biases + room) * s.item
+    bytes_each = each * s.item
+    block = <char*>take_parts(&shared, threads, &bytes_each)
+    each = bytes_each // s.item
     try:
         loop.set_strides(&s, x, y)
         if not packed:
@@ -594,7 +609,7 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
         loop.write_planes(&s, x, y, <Py_ssize_t*>block)
         b = <real_t*>(block + planes)
         u = b + biases
-        work = u + room
+        work = <real_t*>(block + shared)
         memset(b, 0, biases * s.item)
         if bias is not None:
             memcpy(b, cnp.PyArray_DATA(bias), s.outputs * s.item)
@@ -611,13 +626,14 @@ cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint 
             step = least(step, units - done)
             share_chunks(&s, done, step, threads, <const real_t*>cnp.PyArray_DATA(x), w, b,
                          <real_t*>cnp.PyArray_DATA(y), work, each)
-            if not all_zero(work, each, threads, s.lanes):
+            finite = finite and all_zero(work, each, threads, s.lanes)
+            if not finite and loop.batch == 1:
                 return False
             done += step
             PyErr_CheckSignals()
     finally:
         put_block(block)
-    return True
+    return finite
 
 
 cdef bint all_zero(const real_t* check, Py_ssize_t each, int threads, Py_ssize_t lanes) noexcept:

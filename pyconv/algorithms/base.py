@@ -126,18 +126,38 @@ class OmittingAlgorithm(Algorithm, Protocol):
 
 def summation_bound(problem: Problem) -> float:
     """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums."""
-    return (math.prod(problem.w_shape) + 2) * epsilon(problem)
+    return (math.prod(problem.w_shape) + 2) * epsilon(problem) + narrowing(problem)
+
+
+#: Sums of more products are made in blocks of so many, or of the root of their number if that is
+#: more, whose sums are added: roundings grow with the root of the number of products.
+BLOCK_TERMS = 512
+
+
+def block_of(terms: int) -> int:
+    """Return how many of so many products are summed in one go."""
+    return max(BLOCK_TERMS, math.isqrt(terms))
 
 
 def epsilon(problem: Problem) -> float:
-    """Return the rounding of one operation on the way to a result, ε; 0 for exact sums.
+    """Return the rounding of one operation on the way to a sum, ε; 0 for exact sums.
 
     Sums that become integers are rounded once more, to whole numbers, which no bound counts.
     """
     if problem.exact:
         return 0.0
-    rounded = problem.compute if is_integer(problem.dtype) else problem.dtype
+    rounded = problem.compute
+    if not is_integer(problem.dtype) and np.finfo(problem.dtype).eps < np.finfo(rounded).eps:
+        rounded = problem.dtype
     return float(np.finfo(rounded).eps)
+
+
+def narrowing(problem: Problem) -> float:
+    """Return the rounding of a sum to a narrower result, as half precision is of float32."""
+    if problem.exact or is_integer(problem.dtype):
+        return 0.0
+    narrow = float(np.finfo(problem.dtype).eps)
+    return narrow / 2 if narrow > np.finfo(problem.compute).eps else 0.0
 
 
 class BoundLayer(Protocol):
@@ -156,8 +176,9 @@ class BoundLayer(Protocol):
     ) -> bool:
         """Write the result to ``y``, from weights that are packed or plain.
 
-        Return False where the data are such that ``y`` is worth nothing and they have to be
-        summed plainly instead: a NaN that has spread.
+        Return False where the data are such that some images of ``y`` are worth nothing and have
+        to be summed plainly instead: a NaN that has spread. Those of several images that are
+        finite throughout are right.
 
         The arrays have the problem's dtype, aligned and native; ``bias`` and ``y`` are
         C-contiguous.

@@ -5,13 +5,15 @@ another order: no sample is ever taken from a sum again, as a running sum would,
 drifts, and NaN and infinity reach the windows that hold them.
 """
 
+import functools
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon
+from pyconv.algorithms.base import Algorithm, Copies, Run, epsilon, narrowing
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -51,8 +53,12 @@ class Form(NamedTuple):
     folded: int
 
 
+@dataclass(frozen=True, slots=True)
 class Box:
     """Blocks of sums along z and y, windows that double along x."""
+
+    #: What sums are divided by, to be means.
+    divisor: float = 1.0
 
     name = "box"
 
@@ -103,7 +109,7 @@ class Box:
         of the sample and of the result, that is at most (3 + Σ (k − 1)) ε/2 of Σ|x||w|, and
         less than twice that with the terms of higher order.
         """
-        return (2 + sum(problem.w_shape)) * epsilon(problem)
+        return (2 + sum(problem.w_shape)) * epsilon(problem) + narrowing(problem)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the blocks."""
@@ -119,7 +125,7 @@ class Box:
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
-        return bind_loop(problem, _bind)
+        return bind_loop(problem, functools.partial(_bind, self.divisor))
 
 
 def _form(real: Problem, parts: int) -> Form:
@@ -143,15 +149,16 @@ def _loop(real: Problem, parts: int) -> Any:
     return loader.native.BoxLoop(real.compute, axis_rows(form.axes), form.batch, batch, form.group)
 
 
-def _bind(problem: Problem, fill: np.ndarray) -> Loop:
+def _bind(divisor: float, problem: Problem, fill: np.ndarray) -> Loop:
     form = _form(problem, len(fill))
     loop = _loop(problem, len(fill))
     fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
     contiguous = form.folded > 1 or form.group > 1
+    over = None if divisor == 1 else np.array([divisor], problem.compute)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
         if contiguous:
             x = np.ascontiguousarray(x)
-        loop.run(x, np.ascontiguousarray(w.flat[:1]), y, fill, clip, workers)
+        loop.run(x, np.ascontiguousarray(w.flat[:1]), y, fill, clip, workers, over)
 
     return run

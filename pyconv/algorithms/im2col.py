@@ -51,7 +51,7 @@ class Im2col:
         item = max(4, problem.compute.itemsize) if problem.compute is not None else 8
         taps = math.prod(problem.w_shape)
         columns = max(64, (512 << 10) // (taps * item))
-        return (taps + 1) * columns * item
+        return (taps + 2) * columns * item
 
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""
@@ -91,6 +91,7 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         w = w.transpose(order)
         w = np.ascontiguousarray(np.flip(w) if problem.flip else w)
         with threads.one_blas_thread():
+            workers = threads.blas_threads(workers)
             if not threads.can_limit_blas():
                 workers = 1  # BLAS brings threads of its own
             if parts == 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyconv import threads
 from pyconv._native import loader
-from pyconv.algorithms.base import BoundLayer, layer_summation_bound
+from pyconv.algorithms.base import BoundLayer, block_of, layer_summation_bound
 from pyconv.algorithms.casting import layer_loop, longest_reach
 from pyconv.layer_problem import LayerProblem
 from pyconv.machine import Machine
@@ -21,6 +21,8 @@ MAX_WORKSPACE = 256 << 20
 #: Bytes of a tile of X: it is written and read once, and stays in the level-2 cache between.
 COLUMNS_BYTES = 1 << 20
 LEAST_COLUMNS = 64
+#: Products of one call of BLAS: signals are looked at between calls.
+MOST_PRODUCTS = 2**31
 
 
 class LayerIm2col:
@@ -76,6 +78,17 @@ def _columns(problem: LayerProblem) -> int:
     return -(-width // lanes) * lanes
 
 
+def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    """Write a · b, a block of terms and some rows of the result at a time."""
+    block = block_of(a.shape[1])
+    step = max(64, MOST_PRODUCTS // (block * b.shape[1]))
+    for row in range(0, len(a), step):
+        part, rows = out[row : row + step], a[row : row + step]
+        np.matmul(rows[:, :block], b[:block], out=part)
+        for first in range(block, a.shape[1], block):
+            part += rows[:, first : first + block] @ b[first : first + block]
+
+
 class _Bound:
     """A layer bound to the tiles."""
 
@@ -102,7 +115,7 @@ class _Bound:
                 for first in range(0, problem.pixels, self.width):
                     tile = maps[n, g, :, first : first + self.width]
                     self.loop.fill_columns(x, n, g, first, columns)
-                    np.matmul(rows[g], columns[:, : tile.shape[1]], out=tile)
+                    _multiply(rows[g], columns[:, : tile.shape[1]], tile)
         if bias is not None:
             y += bias.reshape(-1, *[1] * len(problem.spatial))
         return True

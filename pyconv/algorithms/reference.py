@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyconv.algorithms.base import Copies, Run, summation_bound
+from pyconv.algorithms.base import Copies, Run, block_of, summation_bound
 from pyconv.boundaries import FILL
 from pyconv.dtypes import narrow
 from pyconv.machine import Machine
@@ -100,8 +100,9 @@ def _sum_block(
     problem: Problem, x: np.ndarray, w: np.ndarray, block: tuple[slice, ...]
 ) -> np.ndarray:
     where = [np.arange(n)[part] for n, part in zip(problem.y_shape, block, strict=True)]
-    total = np.zeros([len(i) for i in where], problem.compute)
-    for u in np.ndindex(w.shape):
+    total, sums = np.zeros((2, *(len(i) for i in where)), problem.compute)
+    terms = block_of(w.size) if total.dtype.kind in "fc" else w.size
+    for number, u in enumerate(np.ndindex(w.shape)):
         for a, tap in zip(problem.spatial, u, strict=True):
             where[a.axis] = a.sources(tap)[block[a.axis]]
         samples = x[np.ix_(*where)].astype(problem.compute)  # FILL = −1 reads the last sample
@@ -109,5 +110,9 @@ def _sum_block(
             outside = where[a.axis] == FILL
             if outside.any():
                 samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
-        total += samples * w[u]
+        sums += samples * w[u]
+        if (number + 1) % terms == 0:
+            total += sums
+            sums[...] = 0
+    total += sums
     return total

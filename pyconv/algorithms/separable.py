@@ -7,13 +7,21 @@ stay exact; others by the singular values or by least squares, within the error 
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError, summation_bound
+from pyconv.algorithms.base import (
+    Algorithm,
+    Copies,
+    Run,
+    UnfitDataError,
+    epsilon,
+    narrowing,
+    summation_bound,
+)
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -22,10 +30,11 @@ from pyconv.algorithms.casting import (
     copies,
     longest_reach,
     on_real_parts,
+    plain_axis,
 )
 from pyconv.dtypes import is_integer
 from pyconv.machine import MACHINE, Machine
-from pyconv.problem import Problem
+from pyconv.problem import Axis, Problem
 
 #: Longer kernels and pads would need large strips.
 MAX_SPAN = 2**12
@@ -48,6 +57,11 @@ RANKS_TRIED = 2
 EVENED = 8
 #: Of the alternating least squares in three dimensions.
 TURNS = 2
+#: Samples behind the only axis of a kernel from which on they are the columns of a pass.
+WIDE_GROUP = 16
+#: A line of more taps than this is cut into so many rows, of at least so many samples, or a
+#: multiple of them: as many as the vectors of every variant have lanes.
+FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MOST_SAMPLES = 25, 16, 128, 2**13
 
 
 class Factors(NamedTuple):
@@ -315,8 +329,8 @@ def _rounded(problem: Problem, w: np.ndarray, factors: Factors) -> Factors:
     left_out = np.abs(wide - np.multiply.outer(t, u.T @ v).reshape(w.shape)).sum() / total
     own = (rank + 2) * float(np.finfo(np.float64).eps) / 2 * product
     passed = across.shape[1] + rank * rows + (0 if deep is None else len(deep))
-    roundings = (passed + 2) * float(np.finfo(problem.dtype).eps) / 2
-    error = float(left_out + own + roundings / (1 - roundings) * product)
+    roundings = (passed + 2) * epsilon(problem) / 2
+    error = float(left_out + own + roundings / (1 - roundings) * product) + narrowing(problem)
     return factors._replace(error=error)
 
 
@@ -354,3 +368,226 @@ def _bind(factors: Factors, problem: Problem, fill: np.ndarray) -> Loop:
             raise UnfitDataError
 
     return run
+
+
+# ---- known factors --------------------------------------------------------------------------
+
+
+class Form(NamedTuple):
+    """A problem of one, two or three axes as the loop takes it."""
+
+    #: z, y and x; an axis of one tap is one that the kernel does not have.
+    axes: tuple[Axis, Axis, Axis]
+    #: Axes of ``x`` that are looped over.
+    batch: tuple[int, ...]
+    #: Samples of a pixel.
+    group: int
+    #: Whether the loop needs ``x`` contiguous.
+    contiguous: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Passes:
+    """Passes along each axis, for a kernel whose factors the caller knows.
+
+    Factors that are their own mirror image, or the negative of it, are summed in pairs about the
+    centre, in one order everywhere. So a mirrored array gives the mirrored result, and weights
+    that are the negative of their image give exactly 0 where samples are equal. Every sum errs
+    relative to its own window, as a plain sum does.
+    """
+
+    #: An array of shape (rank, taps) for each axis of the kernel, in the order of the axes of
+    #: ``x``; of one and of three axes the rank is 1.
+    factors: tuple[np.ndarray, ...]
+    #: What sums are divided by, to be means.
+    divisor: float = 1.0
+
+    name = "separable"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return None: the caller knows that the factors are of this problem."""
+        del problem
+        return None
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of a factored kernel; along one axis, of a plain sum of folded taps."""
+        if len(self.factors) > 1:
+            return Separable(self._known()).cost(problem, machine)
+        item = max(4, problem.compute.itemsize)
+        return (
+            CALL_SECONDS
+            + (math.prod(problem.y_shape) * (FOLDED_TAP * problem.spatial[0].taps + WRITTEN))
+            * item
+            / machine.direct_bytes_per_second
+        )
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of a plain sum, which has more roundings."""
+        return summation_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the strips, and of the copies of a line that is cut into rows."""
+        line = 0
+        if problem.compute.kind != "c" and _is_line(problem):
+            line = problem.spatial[0].size * (problem.compute.itemsize + problem.dtype.itemsize)
+        return line + int(self._loop(*on_real_parts(problem))[0].workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=1)
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled loop."""
+        return bind_loop(problem, self._bind)
+
+    def _known(self) -> Factors:
+        *deep, down, across = self.factors
+        return Factors(down, across, 0.0, deep[0][0] if deep else None)
+
+    def _loop(self, real: Problem, parts: int) -> tuple[Any, Form]:
+        form = _form(real, parts)
+        deep = None
+        if len(real.spatial) == 1:
+            sides = (np.ones((1, 1)), self.factors[0])
+            down, across = sides if form.axes[2] is real.spatial[0] else sides[::-1]
+        else:
+            known = self._known()
+            down, across, deep = known.down, known.across, known.deep
+        loop = loader.native.SeparableLoop(
+            real.compute,
+            axis_rows(form.axes),
+            form.batch,
+            math.prod(real.x_shape[a] for a in form.batch),
+            form.group,
+            None if deep is None else deep.astype(real.compute),
+            down.astype(real.compute),
+            across.astype(real.compute),
+        )
+        return loop, form
+
+    def _bind(self, problem: Problem, fill: np.ndarray) -> Loop:
+        if _is_line(problem):
+            return self._bind_line(problem, fill)
+        loop, form = self._loop(problem, len(fill))
+        fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
+        down = _shift_into_range(problem, self.factors)
+        over = None if self.divisor == 1 else np.array([self.divisor], problem.compute)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+            del w
+            if form.contiguous:
+                x = np.ascontiguousarray(x)
+            if loop.run(x, y, fill, clip, workers, True, over) or x.dtype.kind != "f":
+                return
+            if y.dtype.kind == "f" and _largest(x) >= down.limit:
+                # A sum of two samples might leave the range of the dtype.
+                x, outside = (np.ldexp(part, -down.shift) for part in (x, fill))
+                loop.run(x, y, outside, clip, workers, True, over)
+                with np.errstate(all="ignore"):
+                    np.ldexp(y, down.shift, out=y)
+
+        return run
+
+    def _bind_line(self, problem: Problem, fill: np.ndarray) -> Loop:
+        """Cut a long line into rows that overlap: the loop sums as many of them as it has lanes."""
+        a = problem.spatial[0]
+        rows, length = _cut_line(a)
+        size = length + a.span - 1
+        inside = replace(a, axis=1, size=size, low=0, high=0, out=length)
+        run = self._bind(
+            replace(
+                problem,
+                x_shape=(rows, size),
+                y_shape=(rows, length),
+                spatial=(inside,),
+            ),
+            fill,
+        )
+        before, after = a.outside()
+
+        def run_line(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+            line = x.reshape(-1)
+            padded = np.zeros(rows * length + a.span - 1, problem.compute)
+            for part, index in (
+                (padded[: a.low], before),
+                (padded[a.low + a.size : a.low + a.size + a.high], after),
+            ):
+                part[...] = np.where(index < 0, fill[0], line[index])
+            padded[a.low : a.low + a.size] = line
+            pieces = np.lib.stride_tricks.as_strided(
+                padded, (rows, size), (length * padded.itemsize, padded.itemsize)
+            )
+            exactly = rows * length == a.out
+            total = y.reshape(rows, length) if exactly else np.empty((rows, length), y.dtype)
+            run(pieces, w, total, clip, workers)
+            if not exactly:
+                y.reshape(-1)[...] = total.reshape(-1)[: a.out]
+
+        return run_line
+
+
+def _is_line(problem: Problem) -> bool:
+    """Return whether a problem is a single line of a wide kernel, longer than its pieces."""
+    a = problem.spatial[0]
+    return (
+        len(problem.spatial) == 1
+        and math.prod(problem.x_shape) == a.size
+        and a.taps > FEW_TAPS
+        and min(a.low, a.high) >= 0
+        and a.out >= LINE_PIECES * max(2 * a.taps, FEWEST_SAMPLES)
+    )
+
+
+def _cut_line(a: Axis) -> tuple[int, int]:
+    """Return into how many rows a line is cut, and their outputs."""
+    pieces = LINE_PIECES
+    while a.out >= 2 * pieces * max(4 * a.taps, MOST_SAMPLES):
+        pieces *= 2
+    return pieces, -(-a.out // pieces)
+
+
+class _Shift(NamedTuple):
+    """Samples from ``limit`` on are divided by a power of two."""
+
+    limit: float
+    shift: int
+
+
+def _shift_into_range(problem: Problem, factors: tuple[np.ndarray, ...]) -> _Shift:
+    """Return from which magnitude on sums might overflow on the way, and what would prevent it."""
+    with np.errstate(all="ignore"):
+        gains = [max(1.0, float(np.abs(f.astype(np.float64)).sum())) for f in factors]
+    gain = 4.0 * math.prod(gains)
+    return _Shift(float(np.finfo(problem.compute).max) / gain, int(np.frexp(gain)[1]))
+
+
+def _largest(x: np.ndarray) -> float:
+    """Return the largest magnitude of the finite samples."""
+    largest = 0.0
+    for part in x if x.ndim > 1 else (x,):
+        magnitude = np.abs(part)
+        largest = max(largest, float(magnitude.max(where=np.isfinite(magnitude), initial=0.0)))
+    return largest
+
+
+def _form(real: Problem, parts: int) -> Form:
+    """Cast a real problem, or samples that are parts of a complex one."""
+    axes = sorted(real.spatial, key=lambda a: a.axis)
+    last = axes[-1].axis
+    batch = [a for a in range(last) if all(s.axis != a for s in axes)]
+    group = math.prod(real.x_shape[last + 1 :])
+    trailing = len(real.x_shape) - 1 - last
+    if len(axes) == 1:
+        if group >= WIDE_GROUP * parts:  # the columns are the axes behind
+            # Fill values of two parts need them in one pixel.
+            columns = plain_axis(len(real.x_shape) - 1, group // parts)
+            return Form((ABSENT, axes[0], columns), tuple(batch), parts, trailing > 1)
+        if batch:  # rows are lines of another axis
+            rows = batch.pop()
+            axes.insert(0, plain_axis(rows, real.x_shape[rows]))
+    z, y, x = [ABSENT] * (3 - len(axes)) + axes
+    return Form((z, y, x), tuple(batch), group, group > 1)

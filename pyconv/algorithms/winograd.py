@@ -130,8 +130,9 @@ class Bound:
     ) -> bool:
         """Write the result to ``y``; return whether all of it is finite.
 
-        Otherwise ``y`` is worth nothing: a NaN or an infinity in ``x`` or ``w`` has spread over
-        its tile, or a sum has overflowed that need not have.
+        Images that are not all finite are worth nothing: a NaN or an infinity in ``x`` or ``w``
+        has spread over its tile, or a sum has overflowed that need not have. A single image may
+        not even be finished.
         """
         packed = isinstance(w, Packed)
         if isinstance(w, Packed):
@@ -141,14 +142,16 @@ class Bound:
             groups = tuple(np.split(w, self.groups)) if self.groups > 1 else (w,)
         if self.groups == 1:
             return bool(self.loop.run(x, groups[0], packed, bias, y, workers))
+        stands = True
         channels, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         for g, weights in enumerate(groups):
             read = slice(g * channels, (g + 1) * channels)
             part = slice(g * outputs, (g + 1) * outputs)
             b = None if bias is None else bias[part]
-            if not self.loop.run(x[:, read], weights, packed, b, y[:, part], workers):
+            stands &= bool(self.loop.run(x[:, read], weights, packed, b, y[:, part], workers))
+            if not stands and len(x) == 1:
                 return False
-        return True
+        return stands
 
 
 class Winograd:

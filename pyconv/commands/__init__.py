@@ -4,6 +4,8 @@ A command has ``add_parser``, which names its arguments, and ``run``, which retu
 raises CommandError for what the user should read as one line.
 """
 
+import sys
+
 #: Exit codes of the command line.
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -14,6 +16,13 @@ class CommandError(Exception):
     def __init__(self, message: object, code: int = FAILURE) -> None:
         super().__init__(" ".join(str(message).split()))
         self.code = code
+
+
+def check_shown(*words: object) -> None:
+    """Raise UnicodeEncodeError, before any work, for words that the output could not show."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    for word in words:
+        str(word).encode(encoding, getattr(sys.stdout, "errors", None) or "strict")
 
 
 class MissingPackageError(CommandError):

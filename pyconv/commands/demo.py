@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
-from pyconv.commands import USAGE, CommandError, demo_cases, demo_data
+from pyconv.commands import USAGE, CommandError, check_shown, demo_cases, demo_data
 from pyconv.commands.demo_cases import SCIPY, Case
 from pyconv.versions import versions
 
@@ -139,6 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
         count = threads.resolve(-1 if workers is None else workers, 1)
     except ValueError as error:
         raise CommandError(f"--{error}", USAGE) from error
+    check_shown(arguments.out)
     _check_folder(arguments.out)
     known = versions()
     print(

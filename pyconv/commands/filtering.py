@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import pyconv
 from pyconv.boundaries import BOUNDARIES, boundary_name
-from pyconv.commands import USAGE, CommandError, pictures
+from pyconv.commands import USAGE, CommandError, check_shown, pictures
 from pyconv.commands.named_kernels import FILTERS, PARAMETERS, magnitude, named_kernels
 from pyconv.dtypes import OVERFLOWS, Interval, check_overflow, is_integer, narrow, supported
 from pyconv.planning import METHODS
@@ -36,7 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "filter",
         help="filter a picture or a .npy array",
-        description="Filter a picture (each colour by itself, transparency kept) or an array. "
+        description="Filter a picture (each page and colour by itself, transparency kept) or an "
+        "array. "
         "A picture keeps its dtype and saturates; an array gets the dtype of "
         "pyconv.correlate.",
         epilog=EXAMPLES + "\n".join(rows),
@@ -45,6 +46,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("input", type=Path, help="picture (PNG, JPEG, TIFF and more) or .npy array")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="picture or .npy file to write"
+    )
+    parser.add_argument(
+        "--page",
+        type=_page_number,
+        metavar="N",
+        help="the page of the picture to filter, from 1 (default: all of them)",
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--kernel", type=_kernel, metavar="NAME", help="a kernel of the list below")
@@ -105,6 +112,12 @@ def _kernel(word: str) -> str:
     return word
 
 
+def _page_number(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r}: an integer of at least 1 is allowed")
+    return int(word)
+
+
 def _boundary(word: str) -> str:
     try:
         return boundary_name(word)
@@ -131,10 +144,20 @@ def _integers(word: str) -> int | tuple[int, ...]:
 
 def run(arguments: argparse.Namespace) -> None:
     """Filter one file."""
+    check_shown(arguments.output)
     pictures.check_writable(arguments.output)
-    source = pictures.read(arguments.input)
+    one = {} if arguments.page is None else {"page": arguments.page}
+    source = pictures.read(arguments.input, **one)
+    pictures.check_holds(arguments.output, len(source.pages))
+    results = [_page(arguments, page, source.is_picture) for page in source.pages]
+    shape, dtype = pictures.write(arguments.output, results, source.timing)
+    print(f"{arguments.output}: {' x '.join(map(str, shape))}, {dtype}")
+
+
+def _page(arguments: argparse.Namespace, source: pictures.Page, is_picture: bool) -> pictures.Page:
+    """Return one page, or array, filtered."""
     call: dict[str, Any] = {
-        "axes": _axes(arguments, source),
+        "axes": _axes(arguments, source, is_picture),
         "mode": arguments.mode,
         "boundary": arguments.boundary,
         "fill_value": _fill_value(arguments.fill_value, source.array.dtype),
@@ -144,23 +167,24 @@ def run(arguments: argparse.Namespace) -> None:
         "workers": arguments.workers,
     }
     kernels = _kernels(arguments, source, call["axes"])
-    dtype = arguments.dtype or (source.array.dtype if source.is_picture else None)
-    overflow = arguments.overflow or ("saturate" if source.is_picture else "raise")
+    dtype = arguments.dtype or (source.array.dtype if is_picture else None)
+    overflow = arguments.overflow or ("saturate" if is_picture else "raise")
     correlate = pyconv.convolve if arguments.convolve else pyconv.correlate
     try:
         y = _filtered(correlate, source.array, kernels, dtype, overflow, call)
         alpha = _same_places(source.alpha, kernels[0], call)
     except (ValueError, TypeError, OverflowError) as error:
         raise CommandError(error) from error
-    pictures.write(arguments.output, y, alpha)
-    print(f"{arguments.output}: {' x '.join(map(str, y.shape))}, {y.dtype}")
+    return pictures.Page(y, alpha)
 
 
-def _axes(arguments: argparse.Namespace, source: pictures.Source) -> tuple[int, ...] | None:
+def _axes(
+    arguments: argparse.Namespace, source: pictures.Page, is_picture: bool
+) -> tuple[int, ...] | None:
     """Return the axes to act on; None for the last ones, as many as a kernel file has."""
     if arguments.axes is not None:
         return arguments.axes if isinstance(arguments.axes, tuple) else (arguments.axes,)
-    if source.is_picture:
+    if is_picture:
         return (0, 1)
     if arguments.kernel_file is not None:
         return None
@@ -173,7 +197,7 @@ def _fill_value(value: float, dtype: np.dtype) -> float:
 
 
 def _kernels(
-    arguments: argparse.Namespace, source: pictures.Source, axes: tuple[int, ...] | None
+    arguments: argparse.Namespace, source: pictures.Page, axes: tuple[int, ...] | None
 ) -> tuple[Array, ...]:
     if arguments.kernel_file is not None:
         if not arguments.kernel_file.exists():

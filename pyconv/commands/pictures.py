@@ -1,13 +1,16 @@
 """Pictures and ``.npy`` files, read into arrays and written from them."""
 
+import io
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv.commands import USAGE, CommandError, MissingPackageError
+from pyconv.files import replaced
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,13 +29,21 @@ _CONVERT = {
 }
 
 
-class Source(NamedTuple):
-    """An array and what is known of the file that it came from."""
+class Page(NamedTuple):
+    """One page of a picture, one moment of a film, or an array."""
 
     array: Array
-    is_picture: bool
     #: Transparency, which is no light and is not to be filtered with the colours.
     alpha: Array | None = None
+
+
+class Source(NamedTuple):
+    """What a file holds."""
+
+    pages: list[Page]
+    is_picture: bool
+    #: How a film is shown, in Pillow's words: the milliseconds of each page, and how often.
+    timing: dict[str, Any]
 
 
 def _is_npy(path: Path) -> bool:
@@ -44,8 +55,8 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def read(path: Path) -> Source:
-    """Read a picture or a ``.npy`` file.
+def read(path: Path, page: int | None = None) -> Source:
+    """Read a picture, all of its pages or one of them, or a ``.npy`` file.
 
     Raises
     ------
@@ -56,7 +67,11 @@ def read(path: Path) -> Source:
         raise CommandError(f"{path}: is a directory, not a picture or .npy file")
     if not path.exists():
         raise CommandError(f"{path}: no such file")
-    return Source(read_npy(path), False) if _is_npy(path) else _read_picture(path)
+    if not _is_npy(path):
+        return _read_picture(path, page)
+    if page is not None:
+        raise CommandError(f"--page {page}: an array has no pages", USAGE)
+    return Source([Page(read_npy(path))], False, {})
 
 
 def read_npy(path: Path) -> Array:
@@ -69,7 +84,8 @@ def read_npy(path: Path) -> Array:
     """
     try:
         with path.open("rb") as file:
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            source = io.BytesIO(file.read()) if path.is_fifo() else file  # NumPy would seek
+            array: Array = np.lib.format.read_array(source, allow_pickle=False)
     except MemoryError as error:
         raise CommandError(f"{path}: too large for the memory ({error})") from error
     except Exception as error:  # a damaged header can fail in any way
@@ -86,33 +102,70 @@ def _pillow() -> Any:
     return PIL
 
 
-def _read_picture(path: Path) -> Source:
+def _read_picture(path: Path, page: int | None) -> Source:
     pil = _pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one-line errors only; Pillow warns of large pictures
             with pil.Image.open(path) as file:
-                picture = pil.ImageOps.exif_transpose(file)
-            array = _pixels(picture)
+                # What opens first of a file of layers is what they look like together.
+                count = 1 if file.format in LAYERED else getattr(file, "n_frames", 1)
+                if page is not None and page > count:
+                    raise CommandError(f"{path}: there is no page {page}; it holds {count}", USAGE)
+                wanted = range(count) if page is None else (page - 1,)
+                found = [_picture_at(pil, file, number, count) for number in wanted]
+                timing = _timing(file, [p for p, _ in found]) if count > 1 and not page else {}
+            pages = [_page(image) for image in _alike([image for _, image in found])]
+    except CommandError:
+        raise
     except MemoryError as error:
         raise CommandError(f"{path}: too large for the memory") from error
     except pil.UnidentifiedImageError as error:
         raise CommandError(f"{path}: not a picture that Pillow can read") from error
     except Exception as error:  # a damaged file can fail in any way
         raise CommandError(f"{path}: not readable as a picture ({_reason(error)})") from error
-    if array.ndim == 3 and array.shape[2] in (2, 4):
-        colours = array[..., 0] if array.shape[2] == 2 else array[..., :3]
-        return Source(colours, True, array[..., -1])
-    return Source(array, True)
+    return Source(pages, True, timing)
 
 
-def _pixels(picture: "Image") -> Array:
+#: Kinds of files whose pages are layers of one picture.
+LAYERED = ("PSD",)
+
+
+def _picture_at(pil: Any, file: "Image", number: int, count: int) -> tuple[Any, "Image"]:
+    """Return how long a page is shown, and the page without palette, turned as it was taken."""
+    if count > 1:
+        file.seek(number)
+    turned = pil.ImageOps.exif_transpose(file)
+    return file.info.get("duration"), _without_palette(turned)
+
+
+def _timing(file: "Image", durations: list[Any]) -> dict[str, Any]:
+    shown = {} if None in durations else {"duration": durations}
+    return shown | {word: file.info[word] for word in ("loop",) if word in file.info}
+
+
+def _without_palette(picture: "Image") -> "Image":
     mode = _CONVERT.get(picture.mode, picture.mode)
     if mode == "RGBA" and picture.mode == "P" and "transparency" not in picture.info:
         mode = "RGB"
-    if mode != picture.mode:
-        picture = picture.convert(mode)
-    return np.asarray(picture)
+    return picture.convert(mode) if mode != picture.mode else picture
+
+
+def _alike(images: list["Image"]) -> list["Image"]:
+    """Return the pages of a film in one mode, where some have colours and others have none."""
+    modes = {image.mode for image in images}
+    if len(modes) == 1 or not modes <= {"L", "LA", "RGB", "RGBA"}:
+        return images
+    mode = "RGBA" if modes & {"LA", "RGBA"} else "RGB"
+    return [image.convert(mode) for image in images]
+
+
+def _page(picture: "Image") -> Page:
+    array = np.asarray(picture)
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        colours = array[..., 0] if array.shape[2] == 2 else array[..., :3]
+        return Page(colours, array[..., -1])
+    return Page(array)
 
 
 def check_writable(path: Path) -> None:
@@ -132,27 +185,65 @@ def check_writable(path: Path) -> None:
         )
 
 
-def write(path: Path, array: Array, alpha: Array | None = None) -> None:
-    """Write a picture or a ``.npy`` file.
+def check_holds(path: Path, count: int) -> None:
+    """Raise CommandError for a file that could not hold so many pages."""
+    if count == 1 or _is_npy(path):
+        return
+    pil = _pillow()
+    kind = pil.Image.registered_extensions()[path.suffix.lower()]
+    if kind not in pil.Image.SAVE_ALL:
+        raise CommandError(
+            f"{path}: the input has {count} pages, and a {path.suffix} file holds one; "
+            "add --page 1, or write a .tif, .gif or .npy file",
+            USAGE,
+        )
+
+
+def write(path: Path, pages: list[Page], timing: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
+    """Write pages to a picture or a ``.npy`` file; return their shape and dtype.
 
     Raises
     ------
     CommandError
-        If the file cannot be written, or its kind cannot hold the array.
+        If the file cannot be written, or its kind cannot hold the arrays.
     """
-    if alpha is not None:
-        colours = array[..., np.newaxis] if array.ndim == 2 else array
-        array = np.concatenate([colours, alpha[..., np.newaxis].astype(array.dtype)], axis=2)
+    arrays = [_with_alpha(*page) for page in pages]
+    kinds = {(array.shape, array.dtype) for array in arrays}
+    shape, dtype = pages[0].array.shape, pages[0].array.dtype
     try:
         if _is_npy(path):
-            with path.open("wb") as file:
+            if len(kinds) > 1:
+                raise CommandError(
+                    f"{path}: the pages differ in size, and an array holds pages of one size; "
+                    "write a .tif file"
+                )
+            array = np.stack(arrays) if len(arrays) > 1 else arrays[0]
+            with _opened(path) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-            return
-        picture = _picture(path, array)
-        picture.save(path)
+        else:
+            first, *others = [_picture(path, array) for array in arrays]
+            options = {"save_all": True, "append_images": others, **timing} if others else {}
+            if others and pages[0].alpha is not None:
+                options["disposal"] = 2  # what was seen before does not show through
+            kind = _pillow().Image.registered_extensions()[path.suffix.lower()]
+            with _opened(path) as file:
+                first.save(file, kind, **options)
     except (OSError, ValueError) as error:
         hint = "" if isinstance(error, OSError) and error.errno else "; try .png, .tif or .npy"
         raise CommandError(f"{path}: cannot be written ({_reason(error)}{hint})") from error
+    return (shape if len(pages) == 1 else (len(pages), *shape)), dtype
+
+
+def _opened(path: Path) -> AbstractContextManager[IO[Any]]:
+    """Return a file to write to; a device or a pipe that was named is none to be replaced."""
+    return replaced(path) if path.is_file() or not path.exists() else path.open("wb")
+
+
+def _with_alpha(array: Array, alpha: Array | None) -> Array:
+    if alpha is None:
+        return array
+    colours = array[..., np.newaxis] if array.ndim == 2 else array
+    return np.concatenate([colours, alpha[..., np.newaxis].astype(array.dtype)], axis=2)
 
 
 def _picture(path: Path, array: Array) -> "Image":

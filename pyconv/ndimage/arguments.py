@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
+from pyconv.results import check_apart
+
 Array = npt.NDArray[Any]
 #: What ``output=`` takes: nothing, a dtype, its name, or the array that receives the result.
 Output = Array | npt.DTypeLike | None
@@ -110,6 +112,7 @@ def output_of(output: Output, x: Array, *, is_complex: bool = False) -> Array:
             )
         if is_complex and given.dtype.kind != "c":
             raise RuntimeError("output must have complex dtype")
+        check_apart(given, "output")
         return given
     return np.empty(x.shape, dtype)
 

@@ -22,9 +22,10 @@ from pyconv.ndimage.arguments import (
     turned,
 )
 from pyconv.ndimage.fixed import fixed_sums
-from pyconv.ndimage.smoothing import Pass, one_by_one, order_matters, smooth
-from pyconv.ndimage.sums import Window, cut_sums, weighted_sums
+from pyconv.ndimage.smoothing import Pass, joint_window, one_by_one, order_matters, smooth
+from pyconv.ndimage.sums import Window, cut_sums, factored_sums, mean_sums, weighted_sums
 from pyconv.ndimage.truncated import box_terms
+from pyconv.problem import MAX_SPATIAL
 
 
 def correlate(
@@ -499,8 +500,16 @@ def _box(axis: int, size: int, origin: int, mode: str) -> Pass:
 
 def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
     """Write the running means along some axes; integers are cut after each."""
-    if y.dtype.kind in "fc" or not boxes or x.size == 0:
-        smooth(x, boxes, fill, y)
+    if not boxes or x.size == 0:
+        y[...] = x
+        return
+    if y.dtype.kind in "fc":
+        rest = list(boxes)
+        while rest:
+            some = rest[-MAX_SPATIAL:]
+            del rest[-MAX_SPATIAL:]
+            mean_sums(x, [len(box.weights) for box in some], joint_window(some, fill), y)
+            x = y
         return
     kernels = [box.kernel(box_terms(len(box.weights))) for box in boxes]
     if fixed_sums(x, kernels, fill.real, y):
@@ -635,6 +644,9 @@ def _gradient(
     y = output_of(y, x, is_complex=x.dtype.kind == "c")
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
+    if y.dtype.kind in "fc":
+        smooth(x, passes, fill, y)
+        return y
     if len(passes) > 3 or order_matters(passes, fill) or not same_ring(x, y):
         one_by_one(x, passes, fill, y)
         return y
@@ -717,7 +729,12 @@ def laplace(
     y = output_of(y, x, is_complex=x.dtype.kind == "c")
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
-    if len(where) <= 3 and same_ring(x, y):
+    if len(where) == 2 and y.dtype.kind in "fc":
+        second, sample = np.array([1.0, -2.0, 1.0]), np.array([0.0, 1.0, 0.0])
+        window = Window(where, (3, 3), (1, 1), modes, fill)
+        factored_sums(x, [[second, sample], [sample, second]], window, y)
+        return y
+    if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x, y):
         cross = np.zeros((3,) * len(where))
         for i in range(len(where)):
             line = [1] * len(where)

@@ -1,5 +1,6 @@
 """Gaussian filters with the signatures of `scipy.ndimage`, and their derivatives."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +49,12 @@ def kernel_1d(sigma: float, order: int, radius: int) -> Array:
     q[0] = 1
     for _ in range(order):
         q = step.dot(q)
-    return (x[:, np.newaxis] ** powers).dot(q) * gaussian
+    # Of a polynomial of even or of odd powers one half is enough: both are the same bits.
+    half = (x[radius:, np.newaxis] ** powers).dot(q) * gaussian[radius:]
+    before = half[:0:-1] if order % 2 == 0 else -half[:0:-1]
+    if order % 2:
+        half[0] = 0
+    return np.concatenate([before, half])
 
 
 def gaussian_pass(
@@ -56,7 +62,14 @@ def gaussian_pass(
 ) -> Pass:
     """Return the correlation with a Gaussian, or a derivative of one, along an axis."""
     if radius is None:
+        if not abs(truncate * float(sigma)) < math.inf:  # the types that SciPy raises
+            error = OverflowError if float(sigma) in (math.inf, -math.inf) else ValueError
+            raise error(f"sigma={sigma!r}: a finite number is allowed")
         radius = int(truncate * float(sigma) + 0.5)
+        if radius < 0:
+            raise ValueError(
+                f"sigma={sigma!r}, truncate={truncate!r}: numbers of at least 0 are allowed"
+            )
     if not isinstance(radius, numbers.Integral) or radius < 0:
         raise ValueError(f"Radius must be a nonnegative integer: {radius!r}")
     weights = np.ascontiguousarray(kernel_1d(float(sigma), order, int(radius))[::-1])

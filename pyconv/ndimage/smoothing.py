@@ -1,12 +1,10 @@
-"""One kernel along each axis: several axes in one pass, where that means the same.
+"""One kernel along each axis: several axes in one go, where that means the same.
 
-The engine applies a product kernel as rows, then columns, without leaving the cache. That is the
+Real sums of several axes are made in the cache, rows first, then columns (`passes`). That is the
 same as one pass after the other unless the passes in between are cut to integers, or read a fill
 value that those before them would have changed. Samples of 8 bits are cut in the cache (`fixed`).
 """
 
-import functools
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,21 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv.ndimage.fixed import fixed_sums
-from pyconv.ndimage.sums import FEW_SAMPLES, Window, single, weighted_sums
+from pyconv.ndimage.sums import Window, factored_sums, weighted_sums
 from pyconv.ndimage.truncated import Kernel, Terms, line_terms
-from pyconv.plans import Plan, plan
+from pyconv.problem import MAX_SPATIAL
 
 Array = npt.NDArray[Any]
-
-#: Larger product kernels take longer to be taken apart than to be applied axis by axis.
-MOST_PRODUCTS = 2**16
-#: A plain sum of so many times the products of separate passes is no slower than they are.
-WORTH_A_PASS = 4
-#: Algorithms that multiply by every weight of the product.
-PLAIN = ("direct", "im2col", "reference")
-#: From here on it takes less time to look for NaN than to sum every product of a kernel, as the
-#: engine does where there is one.
-MANY_PRODUCTS = 2**10
 
 
 class Pass(NamedTuple):
@@ -48,35 +36,33 @@ class Pass(NamedTuple):
         pads = ((self.low, len(self.weights) - 1 - self.low),)
         return Kernel((self.axis,), self.weights.shape, terms, pads, (self.boundary,))
 
-    def key(self) -> tuple[int, bytes, int, str]:
-        """Return what tells this pass from others."""
-        return self.axis, self.weights.tobytes(), self.low, self.boundary
-
 
 def smooth(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
     """Write ``x``, correlated along each axis in turn, to ``output``, which may be ``x``."""
     if not passes:
         output[...] = x
         return
-    rest = list(passes)
-    fused = output.dtype.kind in "fc" and x.size >= FEW_SAMPLES
-    if fused and (fill == 0 or all(each.boundary != "constant" for each in passes)):
-        while len(rest) > 1:  # in any order: the last axes first
-            for count in range(min(3, len(rest)), 1, -1):
-                if _run_product(x, rest[-count:], fill, output):
-                    del rest[-count:]
-                    break
-            else:
-                one_by_one(x, [rest.pop()], fill, output)
-            x = output
-    elif (
-        fused
-        and 1 < len(rest) <= 3
-        and not order_matters(passes, fill)
-        and _run_product(x, passes, fill, output)
-    ):
+    if output.dtype.kind not in "fc" or order_matters(passes, fill):
+        one_by_one(x, passes, fill, output)
         return
-    one_by_one(x, rest, fill, output)
+    rest = list(passes)
+    while rest:  # in any order: the last axes first
+        some = rest[-MAX_SPATIAL:]
+        del rest[-MAX_SPATIAL:]
+        factored_sums(x, [[each.weights for each in some]], joint_window(some, fill), output)
+        fill = fill * float(np.prod([each.weights.sum() for each in some])) if rest else fill
+        x = output
+
+
+def joint_window(passes: Sequence[Pass], fill: complex) -> Window:
+    """Return the window of several passes."""
+    return Window(
+        [each.axis for each in passes],
+        [len(each.weights) for each in passes],
+        [each.low for each in passes],
+        [each.boundary for each in passes],
+        fill,
+    )
 
 
 def one_by_one(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
@@ -100,51 +86,3 @@ def order_matters(passes: Sequence[Pass], fill: complex) -> bool:
             return True
         changed = changed or abs(each.weights.sum() - 1) > 2.0**-40
     return False
-
-
-def _run_product(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> bool:
-    """Write several passes in one, if it is worth it; return whether it was."""
-    native = x.dtype.newbyteorder("=")
-    keys = tuple(each.key() for each in passes)
-    bound = _plan(x.shape, native, output.dtype.newbyteorder("="), keys, fill)
-    if bound is None:
-        return False
-    if (
-        math.prod(bound.w_shape) > MANY_PRODUCTS
-        and bound.algorithm not in PLAIN
-        and x.dtype.kind in "fc"
-        and not np.isfinite(x.sum())
-    ):
-        return False
-    bound(x if x.dtype == native else x.astype(native), out=output)
-    return True
-
-
-@functools.lru_cache(maxsize=64)
-def _plan(
-    shape: tuple[int, ...],
-    x_dtype: np.dtype,
-    dtype: np.dtype,
-    passes: tuple[tuple[int, bytes, int, str], ...],
-    fill: complex,
-) -> Plan | None:
-    """Return the plan of a product kernel, None where separate passes are better."""
-    axes, data, lows, boundaries = zip(*passes, strict=True)
-    weights = [np.frombuffer(values) for values in data]
-    kernel: Array = functools.reduce(np.multiply.outer, weights)
-    if kernel.size > MOST_PRODUCTS:
-        return None
-    narrow = single(x_dtype, dtype, np.concatenate(weights))
-    bound = plan(
-        shape,
-        kernel.astype(np.float32 if narrow else np.float64),
-        [(low, k - 1 - low) for low, k in zip(lows, kernel.shape, strict=True)],
-        boundaries,
-        x_dtype=x_dtype,
-        fill_value=fill,
-        axes=axes,
-        dtype=dtype,
-        rtol=(kernel.size + 2) * float(np.finfo(dtype).eps),
-    )
-    few = kernel.size <= WORTH_A_PASS * sum(kernel.shape)
-    return bound if few or bound.algorithm not in PLAIN else None

@@ -1,10 +1,12 @@
 """y[i] = Σ_u x[i + u − p] · w[u] as `scipy.ndimage` means it, by the loops of pyconv.
 
-Whole weights of integers are summed exactly, floats by `pyconv.correlate`. SciPy sums everything
-in double; here large arrays of float32 (and integers of up to 16 bits) that give float32 are
-summed in float32, with the error of a plain sum of n products, (n + 2) · 2⁻²³ · Σ|x||w|.
+Whole weights of integers are summed exactly; floats by `passes` where the kernel is a product of
+factors, else by `pyconv.correlate`, plainly. SciPy sums everything in double; here large arrays of
+float32 (and integers of up to 16 bits) that give float32 are summed in float32, with the error of a
+plain sum of n products, (n + 2) · 2⁻²³ · Σ|x||w|.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -19,7 +21,10 @@ from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
 from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.truncated import Kernel, kernel_terms, line_terms, truncated_sums
+from pyconv.passes import Filter, Wanted, filtered
+from pyconv.passes import means as box_means
 from pyconv.problem import MAX_SPATIAL
+from pyconv.results import writable_in_place
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +35,9 @@ FEW_SAMPLES = 2**14
 SINGLE = frozenset(map(np.dtype, "?bBhHfF"))
 #: float32 rounds weights beyond these to zero or infinity.
 LEAST_SINGLE, MOST_SINGLE = 2.0**-100, 2.0**100
+#: Roundings by which each weight of a product kernel may differ from the product of its factors,
+#: and those of a kernel along one axis from their mirror image.
+ROUNDINGS = 2
 
 
 class Window:
@@ -92,6 +100,47 @@ def weighted_sums(
         cut_sums(x, kernel, window.fill.real, output)
     else:
         _float_sums(x, w, window, output, flip, skips=not line)
+
+
+def factored_sums(
+    x: Array, terms: Sequence[Sequence[Array]], window: Window, output: Array
+) -> None:
+    """Write the sum of product kernels, each given by its factors, to ``output``, of floats.
+
+    Factors are whole numbers or floats, in the order of the window's axes.
+    """
+    if x.size == 0:
+        return
+    rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
+    what = Filter(
+        rows, window.axes, tuple(low for low, _ in window.pads), window.boundaries,
+        window.fill if window.reads_fill else 0,
+    )  # fmt: skip
+    every = np.concatenate([row for term in rows for row in term])
+    y = output if writable_in_place(output, x) else None
+    total = filtered(x, what, _wanted(x, output, every), y)
+    if total is not output:
+        output[...] = total
+
+
+def mean_sums(x: Array, size: Sequence[int], window: Window, output: Array) -> None:
+    """Write the means of boxes to ``output``, of floats."""
+    if x.size == 0:
+        return
+    what = Filter(
+        (), window.axes, tuple(low for low, _ in window.pads), window.boundaries,
+        window.fill if window.reads_fill else 0,
+    )  # fmt: skip
+    y = output if writable_in_place(output, x) else None
+    total = box_means(x, size, what, _wanted(x, output, np.ones(1)), y)
+    if total is not output:
+        output[...] = total
+
+
+def _wanted(x: Array, output: Array, w: Array) -> Wanted:
+    narrow = x.size >= FEW_SAMPLES and single(x.dtype, output.dtype, w)
+    weights = np.dtype(np.float32 if narrow else np.float64)
+    return Wanted(weights, output.dtype.newbyteorder("="), "wrap")
 
 
 def cut_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
@@ -224,10 +273,15 @@ def _engine(x: Array, w: Array, window: Window, output: Array, flip: bool) -> No
         _from_fewer_dimensions(x, w, window, output, flip)
         return
     call = convolve if flip else correlate
-    taps = math.prod(w.shape)
     floats = x.dtype.kind in "fc" or w.dtype.kind in "fc"
+    if floats and output.dtype.kind in "fc":
+        rows = _factors(w)
+        if rows is not None:
+            if flip:
+                rows = [row[::-1] for row in rows]
+            factored_sums(x, [rows], window, output)
+            return
     fill = window.fill if window.reads_fill else 0
-    epsilon = float(np.finfo(np.result_type(output.dtype, np.float32)).eps) if floats else 0.0
     call(
         x,
         w,
@@ -238,9 +292,40 @@ def _engine(x: Array, w: Array, window: Window, output: Array, flip: bool) -> No
         dtype=output.dtype,
         overflow="wrap",
         out=output,
-        # No algorithm whose proven error is more than that of a plain sum: no transforms.
-        rtol=(taps + 2) * epsilon if floats else None,
+        # Every sum errs relative to its own window: no algorithm but a plain sum.
+        rtol=0 if floats else None,
     )
+
+
+def _factors(w: Array) -> list[Array] | None:
+    """Return the factors of a kernel that is their product but for rounding, weight by weight.
+
+    A kernel along one axis is its own factor, if it is to be summed in pairs: where it is its own
+    mirror image, or the negative of it, but for rounding.
+    """
+    if w.dtype.kind not in "fiu" or not np.isfinite(w).all():
+        return None
+    wide = w.astype(np.float64)
+    near = ROUNDINGS * float(np.finfo(w.dtype if w.dtype.kind == "f" else np.float64).eps)
+    if w.ndim == 1:
+        turned = wide[::-1]
+        for image in (turned, -turned):
+            if np.all(np.abs(wide - image) <= near * np.abs(wide)):
+                return [(wide + image) / 2]
+        return None
+    at = np.unravel_index(np.abs(wide).argmax(), w.shape)
+    middle = wide[at]
+    if middle == 0 or w.size <= sum(w.shape):
+        return None
+    rows = []
+    for axis in range(w.ndim):
+        place: list[Any] = [*at]
+        place[axis] = slice(None)
+        rows.append(wide[tuple(place)] / (middle if axis else 1.0))
+    product = functools.reduce(np.multiply.outer, rows)
+    if np.any(np.abs(product - wide) > near * np.abs(wide)):
+        return None
+    return [(_factors(row) or [row])[0] for row in rows]
 
 
 def _from_fewer_dimensions(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:

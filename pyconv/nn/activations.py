@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._native import loader
-from pyconv.nn import arguments
+from pyconv.nn import arguments, blocks
 
 Array = npt.NDArray[Any]
 
@@ -148,9 +148,12 @@ def log_shares(x: Array, axis: int) -> Array:
     """Return `log_softmax` of an array that may be overwritten."""
     if x.size == 0:
         return x
+    lines = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
     with np.errstate(all="ignore"):  # IEEE: infinities give NaN, as their shares have no limit
-        x -= x.max(axis=axis, keepdims=True)
-        x -= np.log(np.exp(x).sum(axis=axis, keepdims=True))
+        for part in blocks.parts(lines, max(1, blocks.MOST_SAMPLES // x.shape[axis])):
+            logarithms = x[(*part[:axis], slice(None), *part[axis + 1 :])]
+            logarithms -= logarithms.max(axis=axis, keepdims=True)
+            logarithms -= np.log(np.exp(logarithms).sum(axis=axis, keepdims=True))
     return x
 
 
@@ -192,7 +195,11 @@ def log_softmax_input(output: npt.ArrayLike, grad_output: npt.ArrayLike, dim: in
     arguments.check_shape(given, y.shape, "grad_output", "as output")
     axis = arguments.axis(dim, y.ndim, "dim")
     dy = given.astype(arguments.computed_in(given.dtype), copy=False)
+    dx = np.empty(dy.shape, dy.dtype)
+    lines = (*dy.shape[:axis], 1, *dy.shape[axis + 1 :])
     with np.errstate(all="ignore"):
-        shares = np.exp(y.astype(dy.dtype, copy=False))
-        dx = dy - shares * dy.sum(axis=axis, keepdims=True)
+        for part in blocks.parts(lines, max(1, blocks.MOST_SAMPLES // max(1, dy.shape[axis]))):
+            at = (*part[:axis], slice(None), *part[axis + 1 :])
+            shares = np.exp(y[at].astype(dy.dtype, copy=False))
+            np.subtract(dy[at], shares * dy[at].sum(axis=axis, keepdims=True), out=dx[at])
     return arguments.narrowed(dx, given.dtype)

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import threads
+from pyconv.dtypes import native_dtype
 from pyconv.machine import MACHINE
+from pyconv.nn import blocks
 from pyconv.problem import MAX_COORDINATE, integer, integers
-from pyconv.results import is_masked
+from pyconv.results import plain_array
 
 FLOATS: tuple[np.dtype, ...] = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
 NUMBERS = (*FLOATS, np.dtype(np.complex64), np.dtype(np.complex128))
@@ -31,13 +33,8 @@ def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLO
     """Return an array of one of the ``allowed`` dtypes, in any byte order and layout."""
     if type(value) is np.ndarray and value.dtype in allowed:
         return value  # nothing below applies, and small calls have three arrays
-    if is_masked(value):
-        raise TypeError(
-            f"{argument} is a masked array, whose mask would be ignored; "
-            f"pass {argument}.filled(value)"
-        )
-    given = np.asarray(value)
-    if given.dtype.newbyteorder("=") not in allowed:
+    given = plain_array(value, argument)
+    if native_dtype(given.dtype) not in allowed:
         raise TypeError(
             f"{argument} has dtype {given.dtype} (shape {given.shape}); "
             f"allowed are {', '.join(map(str, allowed))}"
@@ -47,7 +44,7 @@ def array(value: npt.ArrayLike, argument: str, allowed: Sequence[np.dtype] = FLO
 
 def whole_numbers(value: npt.ArrayLike, argument: str) -> np.ndarray:
     """Return an array of integers as int64."""
-    given = np.asarray(value)
+    given = plain_array(value, argument)
     if given.dtype.kind not in "iu":
         raise TypeError(
             f"{argument} has dtype {given.dtype} (shape {given.shape}); integers are allowed"
@@ -77,7 +74,7 @@ def per_axis(value: object, n: int, argument: str, least: int) -> tuple[int, ...
 
 def shape(value: object, argument: str) -> tuple[int, ...]:
     """Return the shape that a gradient is asked for."""
-    if isinstance(value, np.ndarray | str) or not isinstance(value, Sequence):
+    if isinstance(value, np.ndarray | str | bytes) or not isinstance(value, Sequence):
         raise TypeError(f"{argument}={value!r}: a shape is allowed, a tuple of integers")
     numbers = tuple(integer(v, argument) for v in value)
     if any(number < 0 for number in numbers):
@@ -106,7 +103,7 @@ def computed_in(dtype: np.dtype) -> np.dtype:
 def narrowed(result: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return a result in the dtype of the argument that it belongs to."""
     with np.errstate(over="ignore"):  # IEEE: too large for float16 is infinite
-        return result.astype(dtype.newbyteorder("="), copy=False)
+        return blocks.converted(result, dtype.newbyteorder("="))
 
 
 def axis(value: object, ndim: int, argument: str) -> int:
@@ -121,6 +118,10 @@ def axis(value: object, ndim: int, argument: str) -> int:
 
 def contiguous(given: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """Return an array as the compiled loops take it."""
+    if given.size > blocks.MOST_SAMPLES and not (
+        given.dtype == dtype and given.flags.c_contiguous and given.flags.aligned
+    ):
+        return blocks.converted(given, dtype, copy=True)
     return np.require(given, dtype, ("C_CONTIGUOUS", "ALIGNED"))
 
 

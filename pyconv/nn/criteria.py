@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from pyconv.nn import functional, grad, losses
@@ -77,11 +76,15 @@ class Criterion:
 
     def loss(self, x: Array, target: Array) -> Any:
         """Return the loss."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define loss(x, target)")
 
     def gradient(self, x: Array, target: Array) -> Array:
         """Return the gradient of the loss."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define gradient(x, target)")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what the last loss kept, in copies and pickles."""
+        return {n: v for n, v in vars(self).items() if n != "_gradient"} | {"_kept": None}
 
     def __repr__(self) -> str:
         """Return the arguments that made the criterion."""
@@ -210,7 +213,7 @@ def accuracy(output: npt.ArrayLike, target: npt.ArrayLike) -> float:
     >>> nn.accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1])
     0.5
     """
-    scores, classes = np.asarray(output), np.asarray(target)
+    scores, classes = plain_array(output, "output"), plain_array(target, "target")
     if scores.ndim != 2 or classes.shape != scores.shape[:1] or not scores.size:
         raise ValueError(
             f"output has shape {scores.shape} and target {classes.shape}; allowed are "

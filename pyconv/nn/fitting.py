@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv.nn.criteria import Criterion, accuracy
-from pyconv.nn.init import Seed
+from pyconv.nn.init import Seed, generator
 from pyconv.nn.layer import Layer
 from pyconv.nn.optimisers import Optimizer
 from pyconv.problem import integer
@@ -137,18 +137,21 @@ def fit(
     >>> bool(np.abs(model.weight.data - [-1, 0, 1]).max() < 1e-6)
     True
     """
+    _check_parts(model, criterion)
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer={optimizer!r}: an Optimizer is allowed, such as nn.SGD")
     data = _Data(x, target, "x and target")
-    judged = None if validation is None else _Data(*validation, "validation")
+    judged = None if validation is None else _Data(*_pair(validation), "validation")
     rounds, size = _at_least_one(epochs, "epochs"), _at_least_one(batch_size, "batch_size")
     for each in (data, judged):
         if each is not None:
             each.check(model, criterion)
-    generator, history, mode = np.random.default_rng(rng), History(), model.training
+    draw, history, mode = generator(rng), History(), model.training
     bar = _Bar(progress, rounds * math.ceil(len(data) / size))
     try:
         for epoch in range(rounds):
             start = time.perf_counter()
-            order = generator.permutation(len(data)) if shuffle else None
+            order = draw.permutation(len(data)) if shuffle else None
             model.train()
             seen = _Averages()
             for i, (batch, wanted) in enumerate(data.batches(size, order)):
@@ -226,6 +229,7 @@ def evaluate(
     >>> round(accuracy, 2)
     0.67
     """
+    _check_parts(model, criterion)
     data, seen, mode = _Data(x, target, "x and target"), _Averages(), model.training
     model.eval()
     try:
@@ -236,6 +240,21 @@ def evaluate(
     finally:
         model.train(mode)
     return seen.loss / seen.weight, seen.accuracy
+
+
+def _check_parts(model: object, criterion: object) -> None:
+    if not isinstance(model, Layer):
+        raise TypeError(f"model={model!r}: a Layer is allowed, such as nn.Sequential")
+    if not isinstance(criterion, Criterion):
+        raise TypeError(f"criterion={criterion!r}: a Criterion is allowed, such as nn.MSELoss()")
+
+
+def _pair(validation: object) -> tuple[Any, Any]:
+    """Return the samples and the targets of ``validation``."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        kind = type(validation).__name__
+        raise TypeError(f"validation is a {kind}; a pair is allowed, (samples, targets)")
+    return validation[0], validation[1]
 
 
 class _Data:

@@ -20,6 +20,17 @@ Array = npt.NDArray[Any]
 Seed = np.random.Generator | int | None
 
 
+def generator(rng: Seed) -> np.random.Generator:
+    """Return the generator that draws, or raise an error naming ``rng``."""
+    kinds = int | np.integer | np.random.Generator | np.random.SeedSequence | None
+    if isinstance(rng, bool | np.bool) or not isinstance(rng, kinds):
+        raise TypeError(f"rng={rng!r}: a Generator, an integer of at least 0 or None is allowed")
+    try:
+        return np.random.default_rng(rng)
+    except ValueError:
+        raise ValueError(f"rng={rng!r}: an integer of at least 0 is allowed") from None
+
+
 def he_normal(
     shape: tuple[int, ...],
     *,
@@ -59,7 +70,7 @@ def he_normal(
     """
     shape, products = _shape_and_products(shape, fan_in)
     scale = math.sqrt(2 / products)
-    draws = np.random.default_rng(rng).standard_normal(shape)
+    draws = generator(rng).standard_normal(shape)
     return (scale * draws).astype(checked_dtype(dtype))
 
 
@@ -91,7 +102,7 @@ def he_uniform(
     """
     shape, products = _shape_and_products(shape, fan_in)
     limit = math.sqrt(6 / products)
-    draws = np.random.default_rng(rng).uniform(-limit, limit, shape)
+    draws = generator(rng).uniform(-limit, limit, shape)
     return draws.astype(checked_dtype(dtype))
 
 

@@ -21,6 +21,9 @@ Array = npt.NDArray[Any]
 class Layer:
     """What all layers and models share. To write one, define `forward` and `backward`.
 
+    `summary` also needs `output_shape`, and counts `flops` if they are defined. Layers and
+    parameters among the attributes belong to the layer.
+
     `forward` returns the result, and while `training` calls `keep` with what `backward` needs.
     `backward` adds to the gradients of the parameters, by `Parameter.add_gradient`, and returns
     the gradient with respect to the input, or None where that was not asked for.
@@ -49,15 +52,19 @@ class Layer:
     array([2., 4., 6.])
     """
 
+    #: As they are for a layer that does not call ``super().__init__()``.
+    training = True
+    _kept: Any = None
+
     def __init__(self) -> None:
         self.training = True
-        self._kept: Any = None
+        self._kept = None
 
     # ---- the mathematics ------------------------------------------------------------------
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return the result for an input."""
-        raise NotImplementedError
+        raise self._undefined("forward(input)", "returns the result")
 
     def backward(self, grad_output: npt.ArrayLike, *, input_gradient: bool = True) -> Any:
         """Add to the parameters' gradients; return the one with respect to the input.
@@ -74,11 +81,11 @@ class Layer:
         ndarray or None
             That gradient, if asked for.
         """
-        raise NotImplementedError
+        raise self._undefined("backward(grad_output)", "returns the gradient for the input")
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the result for an input of this shape."""
-        raise NotImplementedError
+        raise self._undefined("output_shape(input_shape)", "returns the shape of the result")
 
     def flops(self, input_shape: tuple[int, ...]) -> int:
         """Return how many additions, products and comparisons an input of this shape takes."""
@@ -148,8 +155,8 @@ class Layer:
     # ---- parameters -----------------------------------------------------------------------
 
     def children(self) -> dict[str, "Layer"]:
-        """Return the layers that this one is made of, by name."""
-        return {}
+        """Return the layers that this one is made of, by name: those among its attributes."""
+        return {n: layer for n, layer in vars(self).items() if isinstance(layer, Layer)}
 
     def layers(self) -> Iterator["Layer"]:
         """Yield this layer and all that it is made of."""
@@ -227,6 +234,10 @@ class Layer:
             parameter.replace(parameter.data.astype(wanted))
         return self
 
+    def _undefined(self, method: str, purpose: str) -> NotImplementedError:
+        name = type(self).__name__
+        return NotImplementedError(f"{name} does not define {method}, which {purpose}")
+
     def _forget(self) -> None:
         self._kept = None
 
@@ -289,7 +300,7 @@ class Layer:
             For a file that is truncated or holds anything but this model's weights. The model is
             unchanged.
         """
-        checkpoints.load_state(self.named_parameters(), checkpoints.read(path))
+        checkpoints.load(self.named_parameters(), path)
 
     # ---- words ----------------------------------------------------------------------------
 

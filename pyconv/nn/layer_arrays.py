@@ -1,9 +1,9 @@
 """The arrays of a layer, of one dtype and as the compiled loops take them."""
 
-from typing import Any
-
 import numpy as np
 
+from pyconv.dtypes import native_dtype
+from pyconv.nn import blocks
 from pyconv.nn.arguments import check_spatial
 
 #: Dtypes of results → the dtype of the sums.
@@ -19,11 +19,6 @@ SUMS: dict[np.dtype, np.dtype] = {
 PARTS: dict[np.dtype, np.dtype] = {s: np.empty(0, s).real.dtype for s in SUMS.values()}
 
 
-def native_dtype(dtype: Any) -> np.dtype:
-    """Return a dtype in native byte order."""
-    return np.dtype(dtype.newbyteorder("="))
-
-
 def result_dtype(arrays: list[np.ndarray]) -> np.dtype:
     """Return the dtype of what is computed from ``arrays``, in native byte order."""
     dtype = arrays[0].dtype
@@ -36,12 +31,15 @@ def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return ``array`` in ``dtype``, aligned and in native byte order."""
     if array.dtype == dtype and array.flags.aligned and array.dtype.isnative:
         return array
-    return array.astype(dtype)
+    return blocks.converted(array, dtype, copy=True)
 
 
 def contiguous(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return ``array`` in ``dtype``, C-contiguous, aligned and in native byte order."""
-    return np.ascontiguousarray(native(array, dtype))
+    given = native(array, dtype)
+    if given.size > blocks.MOST_SAMPLES and not given.flags.c_contiguous:
+        return blocks.converted(given, dtype, copy=True)
+    return np.ascontiguousarray(given)
 
 
 def batched(x: np.ndarray, n: int, argument: str) -> tuple[np.ndarray, bool]:

@@ -6,15 +6,18 @@ The transpose and the gradient for the input are the adjoint of that, borders in
 gradient for the weights correlates the input with the gradient of the result.
 """
 
+import contextlib
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv.candidates import Explanation
+from pyconv.dtypes import native_dtype
 from pyconv.layer_planning import (
     LayerPlan,
     layer_explanation,
@@ -30,6 +33,7 @@ from pyconv.layer_problem import (
     paddings,
     positive,
 )
+from pyconv.nn import blocks
 from pyconv.nn.arguments import NUMBERS, array, shape
 from pyconv.nn.layer_arrays import (
     PARTS,
@@ -37,7 +41,6 @@ from pyconv.nn.layer_arrays import (
     batched,
     contiguous,
     native,
-    native_dtype,
     result_dtype,
 )
 from pyconv.problem import integers
@@ -215,15 +218,23 @@ def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
     maps, _ = batched(array(dy, "grad_output", NUMBERS), n, "grad_output")
     dtype = native_dtype(maps.dtype)
     rows = contiguous(maps, SUMS[dtype]).reshape(*maps.shape[:2], math.prod(maps.shape[2:]))
-    # Rows of samples one after another: a third of the time of a sum over three axes.
-    return np.einsum("nkp->k", rows).astype(dtype, copy=False)
+    sums = np.empty(rows.shape[:2], rows.dtype)
+    for part in blocks.parts(rows.shape):
+        if part[2] == slice(None):
+            rows[part].sum(axis=2, out=sums[part[:2]])
+            continue
+        if part[2].start == 0:
+            sums[part[:2]] = 0
+        sums[part[:2]] += rows[part].sum(axis=2)
+    return blocks.column_sums(sums).astype(dtype, copy=False)
 
 
 class ConvPlan:
     """A layer bound to weights that were brought into the order of its loops once.
 
     It is made by `pyconv.nn.functional.plan_conv` and called with inputs of one shape. It never
-    changes: threads may share it.
+    changes: threads may share it, and a copy is the plan itself. A pickle holds the arguments of
+    the plan and the name of the algorithm; weights are packed anew by the process that reads it.
 
     Attributes
     ----------
@@ -240,6 +251,7 @@ class ConvPlan:
         bias: npt.ArrayLike | None,
         options: Options,
         method: str,
+        algorithm: str | None = None,
     ) -> None:
         weights = array(w, "weight", NUMBERS)
         n = weights.ndim - 2
@@ -256,16 +268,32 @@ class ConvPlan:
         self.dtype = call.dtype
         self.output_shape = problem.y_shape
         self._plan = layer_plan(problem, method)
-        self._method = method
+        if algorithm not in (None, self.algorithm):  # predictions differ between processes
+            with contextlib.suppress(ValueError):  # so does what loops can do
+                self._plan = layer_plan(problem, algorithm)
+        self._options, self._method = copy.deepcopy(options), method
         self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
-        self._packed = self._plan.bound.pack(contiguous(weights, call.sums))
+        plain = contiguous(weights, call.sums)
+        self._packed = self._plan.bound.pack(plain)
+        #: As they were given, for another process to pack; some packed weights hold them already.
+        packed = self._packed
+        held = packed if isinstance(packed, np.ndarray) else getattr(packed, "plain", None)
+        self._weight: np.ndarray = np.array(plain) if held is None else held
 
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: weights are packed for the loops of this machine."""
-        raise TypeError(
-            "a ConvPlan cannot be pickled: its weights are packed for the loops of this machine; "
-            "call pyconv.nn.functional.plan_conv where it is needed"
-        )
+    def __copy__(self) -> "ConvPlan":
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "ConvPlan":
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the arguments, for another process to bind."""
+        weight = self._weight.astype(self.dtype, copy=False)
+        bias = None if self._bias is None else self._bias.astype(self.dtype, copy=False)
+        call = (self.input_shape, weight, bias, self._options, self._method)
+        return ConvPlan, (*call, self.algorithm)
 
     @property
     def algorithm(self) -> str:
@@ -324,7 +352,7 @@ class ConvPlan:
             raise ValueError(
                 f"input has shape {given.shape}, but the plan is for {self.input_shape}"
             )
-        if given.dtype.newbyteorder("=") != self.dtype:
+        if native_dtype(given.dtype) != self.dtype:
             raise TypeError(f"input has dtype {given.dtype}, but the plan is for {self.dtype}")
         sums = self._plan.problem.dtype
         if out is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn import arguments
+from pyconv.nn import arguments, blocks
 
 Array = npt.NDArray[Any]
 
@@ -61,7 +61,8 @@ def linear(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | No
     y = _product(x, w.T, result)
     if bias is not None:
         with np.errstate(all="ignore"):
-            y += b
+            for part in blocks.parts(y.shape):
+                y[part] += b[part[-1]]
     return arguments.narrowed(y, result)
 
 
@@ -185,7 +186,8 @@ def linear_bias(grad_output: npt.ArrayLike) -> Array:
     if dy.ndim < 1:
         raise ValueError("grad_output has shape (); allowed is (…, K)")
     with np.errstate(all="ignore"):
-        y = dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=arguments.computed_in(dy.dtype))
+        rows = blocks.converted(dy, arguments.computed_in(dy.dtype))
+        y = blocks.column_sums(rows.reshape(math.prod(dy.shape[:-1]), dy.shape[-1]))
     return arguments.narrowed(y, dy.dtype)
 
 
@@ -200,4 +202,4 @@ def _product(a: Array, b: Array, result: np.dtype) -> Array:
     """Return a · b, by BLAS, in the type that ``result`` is summed in."""
     sums = arguments.computed_in(result)
     with np.errstate(all="ignore"):  # IEEE: ∞ · 0 is NaN
-        return np.matmul(a.astype(sums, copy=False), b.astype(sums, copy=False))
+        return blocks.product(blocks.converted(a, sums), blocks.converted(b, sums))

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn import arguments
+from pyconv.nn import arguments, blocks
 from pyconv.nn.activations import log_shares
 from pyconv.problem import integer
+from pyconv.results import plain_array
 
 Array = npt.NDArray[Any]
 
@@ -80,7 +81,7 @@ def cross_entropy(
     """
     x, axis, wanted = _checked(input, target, weight, ignore_index, reduction, label_smoothing)
     with np.errstate(all="ignore"):
-        losses = wanted.losses(log_shares(x.copy(), axis))
+        losses = wanted.losses(log_shares(blocks.converted(x, x.dtype, copy=True), axis))
     return _reduced(losses, wanted, reduction, np.asarray(input).dtype)
 
 
@@ -96,7 +97,7 @@ def cross_entropy_and_gradient(
     """Return `cross_entropy`, as mean or sum, and what returns its gradient of the same shares."""
     sums, axis, wanted = _checked(x, target, weight, ignore_index, reduction, label_smoothing)
     with np.errstate(all="ignore"):
-        logarithms = log_shares(sums.copy(), axis)
+        logarithms = log_shares(blocks.converted(sums, sums.dtype, copy=True), axis)
         loss = _reduced(wanted.losses(logarithms), wanted, reduction, x.dtype)
     return loss, partial(_gradient, logarithms, axis, wanted, reduction, x.dtype)
 
@@ -106,7 +107,7 @@ def _reduced(
 ) -> Any:
     with np.errstate(all="ignore"):
         if reduction != "none":
-            losses = np.asarray(losses.sum())
+            losses = blocks.total(losses)
         if reduction == "mean":
             losses = losses / wanted.total
     return arguments.narrowed(np.asarray(losses), dtype)[()]
@@ -127,7 +128,10 @@ def _gradient(
             scale = scale / wanted.total
         shape = logarithms.shape[:axis] + logarithms.shape[axis + 1 :]
         scale = np.expand_dims(np.broadcast_to(scale, shape), axis)
-        return arguments.narrowed(wanted.gradient(np.exp(logarithms), scale), dtype)
+        shares = np.empty_like(logarithms)
+        for part in blocks.parts(shares.shape):
+            np.exp(logarithms[part], out=shares[part])
+        return arguments.narrowed(wanted.gradient(shares, scale), dtype)
 
 
 def cross_entropy_input(
@@ -179,7 +183,12 @@ def cross_entropy_input(
         dy, expected if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
     )
     return _gradient(
-        log_shares(x.copy(), axis), axis, wanted, reduction, np.asarray(input).dtype, dy
+        log_shares(blocks.converted(x, x.dtype, copy=True), axis),
+        axis,
+        wanted,
+        reduction,
+        np.asarray(input).dtype,
+        dy,
     )
 
 
@@ -222,9 +231,9 @@ def mse_loss(input: npt.ArrayLike, target: npt.ArrayLike, *, reduction: str = "m
     """
     difference, dtype = _difference(input, target, reduction)
     with np.errstate(all="ignore"):
-        losses = np.asarray(difference * difference)
+        losses = blocks.combined(np.multiply, difference, difference)
         if reduction != "none":
-            losses = losses.sum()
+            losses = blocks.total(losses)
         if reduction == "mean":
             losses = losses / losses.dtype.type(difference.size)
     return arguments.narrowed(np.asarray(losses), dtype)[()]
@@ -272,7 +281,8 @@ def mse_loss_input(
         dy, dx.shape if reduction == "none" else (), "grad_output", f"with reduction={reduction!r}"
     )
     with np.errstate(all="ignore"):
-        dx = dx * (2 * dy / dx.size if reduction == "mean" else 2 * dy)
+        scale = 2 * dy / dx.size if reduction == "mean" else 2 * dy
+        dx = blocks.combined(np.multiply, dx, np.asarray(scale, dx.dtype))
     return arguments.narrowed(dx, dtype)
 
 
@@ -286,7 +296,10 @@ def _difference(
     _check_reduction(reduction)
     sums = arguments.computed_in(x.dtype)
     with np.errstate(all="ignore"):
-        return np.asarray(x.astype(sums, copy=False) - t.astype(sums, copy=False)), x.dtype
+        difference = blocks.combined(
+            np.subtract, blocks.converted(x, sums), blocks.converted(t, sums)
+        )
+    return difference, x.dtype
 
 
 class _Classes:
@@ -316,13 +329,16 @@ class _Classes:
         """Return −Σ q_c log p_c of each target."""
         losses = -self.own * np.take_along_axis(logarithms, self.at, self.axis)
         if self.spread is not None:
-            losses -= (self.spread * logarithms).sum(axis=self.axis, keepdims=True)
+            weighted = blocks.combined(np.multiply, self.spread, logarithms)
+            losses -= weighted.sum(axis=self.axis, keepdims=True)
         return np.where(self.ignored, losses.dtype.type(0), losses.squeeze(self.axis))
 
     def gradient(self, p: Array, scale: Array) -> Array:
         """Return (p_c Σ q − q_c)·scale; ``p`` is overwritten."""
         seen = self.own if self.spread is None else self.own + self.spread.sum()
-        p *= seen * scale
+        seen = np.broadcast_to(seen * scale, p.shape)
+        for part in blocks.parts(p.shape):
+            p[part] *= seen[part]
         if self.spread is not None:
             p -= self.spread * scale
         at_class = np.take_along_axis(p, self.at, self.axis) - self.own * scale
@@ -341,18 +357,22 @@ class _Probabilities:
         )
         self.axis = axis
         self.total = x.dtype.type(x.size // x.shape[axis])
-        q = shares.astype(x.dtype)
+        q = blocks.converted(shares, x.dtype)
         if smoothing:
             q = q * x.dtype.type(1 - smoothing) + x.dtype.type(smoothing / x.shape[axis])
-        self.q = q * w
+        self.q = blocks.combined(np.multiply, q, w)
 
     def losses(self, logarithms: Array) -> Array:
         """Return −Σ q_c log p_c of each target."""
-        return -(self.q * logarithms).sum(axis=self.axis)
+        return -blocks.combined(np.multiply, self.q, logarithms).sum(axis=self.axis)
 
     def gradient(self, p: Array, scale: Array) -> Array:
         """Return (p_c Σ q − q_c)·scale."""
-        return (p * self.q.sum(axis=self.axis, keepdims=True) - self.q) * scale
+        whole = np.broadcast_to(self.q.sum(axis=self.axis, keepdims=True), p.shape)
+        scale = np.broadcast_to(scale, p.shape)
+        for part in blocks.parts(p.shape):
+            p[part] = (p[part] * whole[part] - self.q[part]) * scale[part]
+        return p
 
 
 def _check_reduction(reduction: str) -> None:
@@ -386,7 +406,7 @@ def _checked(
         w = arguments.array(weight, "weight").astype(x.dtype)
         arguments.check_shape(w, x.shape[axis : axis + 1], "weight", f"with input {x.shape}")
     w = w.reshape(-1, *(1,) * (x.ndim - axis - 1))
-    wanted = np.asarray(target)
+    wanted = plain_array(target, "target")
     if wanted.dtype.kind in "iu":
         return x, axis, _Classes(wanted, x, w, axis, ignore_index, label_smoothing)
     shares = arguments.array(wanted, "target")

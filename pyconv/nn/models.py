@@ -6,7 +6,7 @@ import numpy.typing as npt
 from pyconv.nn.containers import Sequential
 from pyconv.nn.convolution_layers import Conv2d
 from pyconv.nn.dense_layers import Flatten, Linear, ReLU
-from pyconv.nn.init import Seed
+from pyconv.nn.init import Seed, generator
 from pyconv.nn.pooling_layers import MaxPool2d
 
 __all__ = ["LeNet5"]
@@ -53,7 +53,7 @@ class LeNet5(Sequential):
         rng: Seed = None,
         dtype: npt.DTypeLike = np.float32,
     ) -> None:
-        draw = np.random.default_rng(rng)
+        draw = generator(rng)
         super().__init__(
             Conv2d(channels, 6, 5, rng=draw, dtype=dtype),
             ReLU(inplace=True),

@@ -72,10 +72,12 @@ class Optimizer:
             p = parameter.data
             if not p.flags.writeable:
                 raise RuntimeError("weights are read-only in evaluation: call model.train() first")
-            if memory and memory["scratch"].dtype != p.dtype:
+            if memory and memory["dtype"] != p.dtype:
                 memory.clear()
             if not memory:
-                memory.update(scratch=np.empty_like(p), steps=0)
+                memory.update(dtype=p.dtype, steps=0)
+            if "scratch" not in memory:
+                memory["scratch"] = np.empty_like(p)
             g: Array = parameter.grad
             with np.errstate(all="ignore"):  # IEEE: a loss that diverges is seen as NaN
                 if self.weight_decay:
@@ -85,7 +87,20 @@ class Optimizer:
 
     def update(self, p: Array, g: Array, memory: dict[str, Any]) -> None:
         """Change one parameter in place."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define update(p, g, memory)")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the room for a step, in copies and pickles."""
+        memory = [{n: v for n, v in m.items() if n != "scratch"} for m in self.memory]
+        return vars(self) | {"memory": memory}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what another remembers; a pickle may lie in memory that nobody may write to."""
+        vars(self).update(state)
+        self.memory = [
+            {n: np.require(v, None, "W") if isinstance(v, np.ndarray) else v for n, v in m.items()}
+            for m in self.memory
+        ]
 
     def __repr__(self) -> str:
         """Return the numbers of the method."""

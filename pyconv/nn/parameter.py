@@ -1,11 +1,12 @@
 """Parameter: the weights that a layer learns, and the gradient of the loss with respect to them."""
 
+import copyreg
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.dtypes import any_dtype
+from pyconv.dtypes import any_dtype, native_dtype
 from pyconv.results import plain_array
 
 Array = npt.NDArray[Any]
@@ -72,7 +73,7 @@ class Parameter:
             raise TypeError(
                 f"data has dtype {given.dtype} (shape {given.shape}); numbers are allowed"
             )
-        dtype = np.float64 if given.dtype.newbyteorder("=") == np.float64 else np.float32
+        dtype = np.float64 if native_dtype(given.dtype) == np.float64 else np.float32
         frozen = not self._data.flags.writeable
         self._data = np.array(given, dtype, order="C")
         self.freeze(frozen)
@@ -80,7 +81,10 @@ class Parameter:
 
     def freeze(self, frozen: bool = True) -> None:
         """Make the weights read-only, or writeable again."""
-        self._data.flags.writeable = not frozen
+        try:
+            self._data.flags.writeable = not frozen
+        except ValueError:  # a pickle may lie in memory that nobody may write to
+            self._data = self._data.copy()
 
     def add_gradient(self, gradient: Array) -> None:
         """Add to `grad`."""
@@ -103,6 +107,16 @@ class Parameter:
     def size(self) -> int:
         """The number of weights."""
         return self._data.size
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the weights, and whether they are read-only; a gradient is not copied."""
+        state = {"data": self._data, "frozen": not self._data.flags.writeable}
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the weights of another."""
+        self._data, self.grad = np.asarray(state["data"]), None
+        self.freeze(state["frozen"])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Return the weights, for NumPy's functions."""

@@ -111,6 +111,8 @@ def describe(layer: Any, name: str, shape: Shape, windows: Windows, itemsize: in
         made, flops = layer.output_shape(shape), layer.flops(shape)
     except ValueError as error:
         raise ValueError(f"layer {name or type(layer).__name__}: {error}") from error
+    except NotImplementedError as error:
+        raise NotImplementedError(f"layer {name or type(layer).__name__}: {error}") from error
     own, count = layer.window(), layer.parameter_count
     windows = None if windows is None or own is None else [*windows, own]
     field = None if windows is None else arithmetic.receptive_field(windows)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn import arguments
+from pyconv.nn import arguments, blocks
 
 Size = int | tuple[int, ...]
 Array = npt.NDArray[Any]
@@ -100,7 +100,9 @@ def unfold(
     arguments.check_addressable(shape, 16)
     columns = np.zeros((*lead, channels, *taps, *out), x.dtype.newbyteorder("="))
     for column, samples in _parts(axes):
-        columns[column] = x[samples]
+        to, source = columns[column], x[samples]
+        for part in blocks.parts(to.shape):
+            to[part] = source[part]
     return columns.reshape(shape)
 
 
@@ -177,7 +179,9 @@ def fold(
     y = np.zeros(shape, arguments.computed_in(columns.dtype))
     with np.errstate(all="ignore"):  # IEEE: ∞ − ∞ is NaN
         for column, samples in _parts(axes):
-            y[samples] += columns[column]
+            to, source = y[samples], columns[column]
+            for part in blocks.parts(to.shape):
+                to[part] += source[part]
     return arguments.narrowed(y, columns.dtype)
 
 

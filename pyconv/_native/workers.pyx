@@ -1,0 +1,30 @@
+# cython: freethreading_compatible=True
+"""The threads that the loops of every extension share."""
+
+from libc.stdint cimport uintptr_t
+
+cdef extern from "pool.h" nogil:
+    void pool_run(void (*function)(void*) noexcept nogil, void* data, int shares) noexcept
+    int pool_share() noexcept
+    int pool_shares() noexcept
+    int pool_threads() noexcept
+
+
+cdef bint used = False
+
+
+def addresses():
+    """Return where `pool_run`, `pool_share` and `pool_shares` of ``pool.h`` are, to run loops."""
+    global used
+    used = True
+    return <uintptr_t>&pool_run, <uintptr_t>&pool_share, <uintptr_t>&pool_shares
+
+
+def is_used():
+    """Return whether loops run on these threads."""
+    return used
+
+
+def created():
+    """Return how many threads there are beside those of the callers."""
+    return pool_threads()

@@ -1,0 +1,170 @@
+"""Build the loops for a sanitizer in a folder of their own, and run tests under it.
+
+    python -m tests.sanitized address                     # AddressSanitizer and UBSan, red zones
+    python -m tests.sanitized portable                    # the same without vector types
+    python -m tests.sanitized debug                       # red zones of bytes, no sanitizer
+    python -m tests.sanitized thread                      # ThreadSanitizer: calls of many threads
+    python -m tests.sanitized address --isa avx512 tests/test_layers.py -k pooling
+
+What stands behind the name of a build goes to pytest; `--every 20` runs each twentieth test. The
+environment needs what a build needs (setuptools, Cython, NumPy) beside the extra `test`, and GCC,
+or the compiler in ``CC``. The folder, ``build/sanitized/<build>-<isa>``, is kept: a change of one
+loop compiles one family again. The exit status is that of the tests, or 1 if a sanitizer has
+reported something; reports are printed.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+#: What a build and its tests read.
+COPIED = ("pyconv", "tests", "benchmarks", "docs", "setup.py", "pyproject.toml", "README.md")
+SUPPRESSIONS = Path(__file__).with_name("suppressions")
+#: Tests of other subjects than the loops: pictures, texts, timings, other packages' suites.
+LEFT_OUT = ("benchmarks", "command_line", "examples", "house", "viz", "nn_models_torch", "nn_torch")
+#: A shadow of memory, ten times the time: what these measure is no longer so.
+UNMEASURED = (
+    "memory or allocation or allocat or torch or light or nothing_but or import_nothing"
+    " or omp_num_threads or threads_never_exceed or ctrl_c or starts_no_thread"
+)
+
+
+class Build(NamedTuple):
+    """One build and how its tests are run."""
+
+    #: What setup.py is told.
+    variables: dict[str, str]
+    #: Runtime libraries that must be loaded before Python's.
+    libraries: tuple[str, ...]
+    #: What is run where the command line names no tests.
+    tests: tuple[str, ...]
+
+
+#: Every test that calls loops.
+ALL = ("tests", "-k", f"not ({UNMEASURED})", *(f"--ignore=tests/test_{n}.py" for n in LEFT_OUT))
+ADDRESS = {"PYCONV_SANITIZE": "address,undefined", "PYCONV_DEBUG": "1"}
+BUILDS = {
+    "address": Build(ADDRESS, ("libasan.so", "libubsan.so"), ALL),
+    "portable": Build(ADDRESS | {"PYCONV_PORTABLE": "1"}, ("libasan.so", "libubsan.so"), ALL),
+    "debug": Build({"PYCONV_DEBUG": "1"}, (), ALL),
+    "thread": Build(
+        {"PYCONV_SANITIZE": "thread"},
+        ("libtsan.so",),
+        ("tests/test_stress.py", "tests/test_workers.py", "-k", f"not ({UNMEASURED})"),
+    ),
+}
+
+
+def copy(folder: Path) -> None:
+    """Bring a folder up to date with the sources; what is built there stays."""
+    for name in COPIED:
+        source = ROOT / name
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            generated = path.suffix == ".c" and path.with_suffix(".pyx").exists()
+            if generated or path.suffix in (".so", ".pyd", ".pyc") or not path.is_file():
+                continue
+            target = folder / path.relative_to(ROOT)
+            if not target.exists() or target.read_bytes() != path.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+
+
+def build(folder: Path, chosen: Build, isa: str) -> None:
+    """Compile the loops of one variant."""
+    log = folder / "build.log"
+    with log.open("w") as output:
+        result = subprocess.run(
+            [sys.executable, "setup.py", "build_ext", "--inplace"],
+            cwd=folder,
+            env=os.environ | chosen.variables | {"PYCONV_BUILD_ISAS": isa},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if result.returncode:
+        raise SystemExit("".join(log.read_text().splitlines(keepends=True)[-40:]))
+
+
+def compiler_library(name: str) -> str:
+    """Return the path of one of the compiler's runtime libraries."""
+    command = [*os.environ.get("CC", "gcc").split(), f"-print-file-name={name}"]
+    path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(path).exists():
+        raise SystemExit(f"the compiler has no {name}")
+    return str(Path(path).resolve())
+
+
+def environment(folder: Path, chosen: Build, isa: str, reports: Path) -> dict[str, str]:
+    """Return the variables that the tests are run with."""
+    log = f"log_path={reports / 'report'}"
+    variables = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYCONV_ISA": isa,
+        "ASAN_OPTIONS": f"detect_leaks=0:allocator_may_return_null=1:{log}",
+        "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{log}",
+        "TSAN_OPTIONS": f"suppressions={SUPPRESSIONS / 'thread.txt'}:second_deadlock_stack=1"
+        f":ignore_noninstrumented_modules=1:exitcode=0:{log}",
+    }
+    if chosen.libraries:
+        variables["LD_PRELOAD"] = ":".join(map(compiler_library, chosen.libraries))
+        # Every array is an allocation that the sanitizer sees.
+        variables["PYTHONMALLOC"] = "malloc"
+    return variables
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.sanitized", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("build", choices=list(BUILDS))
+    parser.add_argument("--isa", default="avx2", help="the variant (default: avx2)")
+    parser.add_argument("--folder", type=Path, help="where to build")
+    parser.add_argument(
+        "--fuzz", type=float, default=0, metavar="SECONDS", help="run the fuzzer, not the tests"
+    )
+    options, tests = parser.parse_known_args(arguments)
+    chosen = BUILDS[options.build]
+    folder = options.folder or ROOT / "build" / "sanitized" / f"{options.build}-{options.isa}"
+    folder = folder.resolve()
+    reports = folder / "reports"
+    copy(folder)
+    build(folder, chosen, options.isa)
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir()
+    if options.fuzz:
+        command = ["-m", "tests.fuzz", "--seconds", str(options.fuzz), *tests]
+    else:
+        named = [t for t in tests if t.startswith("tests")]
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += [*([] if named else chosen.tests), *tests]
+    result = subprocess.run(
+        [*personality(), sys.executable, *command],
+        cwd=folder,
+        env=environment(folder, chosen, options.isa, reports),
+        check=False,
+    )
+    found = sorted(reports.iterdir())
+    for path in found:
+        print(f"--- {path.name}\n{path.read_text(errors='replace')[:20000]}")
+    print(f"{options.build}, {options.isa}: {len(found)} reports in {folder}")
+    return result.returncode or int(bool(found))
+
+
+def personality() -> list[str]:
+    """Return the command before which addresses are not random: ThreadSanitizer needs its own."""
+    command = ["setarch", "-R"]
+    try:
+        works = not subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+    except OSError:
+        works = False
+    return command if works else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

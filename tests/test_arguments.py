@@ -1,0 +1,121 @@
+"""Every argument of every public function: what nothing could mean is refused by its name.
+
+The functions come from the ``__all__`` of the modules, and values of required arguments from their
+names: a new function is covered without another line, unless it has an argument of a new name.
+"""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import arithmetic, filters, kernels, operators
+from pyconv.nn import functional, grad
+
+X = np.arange(1.0, 82.0).reshape(9, 9)
+#: Required arguments by their names.
+VALUES = {
+    "x": X, "w": np.ones((3, 3)), "image": X, "template": X[:3, :3], "a": X[0], "sigma": 1.5,
+    "size": 3, "radius": 2, "x_shape": (9, 9), "length": 3, "wavelength": 4.0,
+    "wavelengths": [4.0, 6.0], "input_shape": (9, 9), "in_channels": 2, "out_channels": 2,
+    "kernel": (3, 3), "layers": [{"kernel": 3}],
+}  # fmt: skip
+MODULES = (pyconv, filters, kernels, operators, arithmetic)
+FUNCTIONS = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in module.__all__
+    if inspect.isfunction(getattr(module, name))
+}
+
+
+def windows(n):
+    """Return the required arguments of functions of layers with ``n`` spatial axes."""
+    size = (6,) * n
+    return {
+        "input": np.ones((1, 2, *size)), "weight": np.ones((2, 2, *(3,) * n)), "kernel_size": 3,
+        "indices": np.zeros((1, 2, *(2,) * n), int), "output_size": 3,
+        "input_size": (1, 2, *size), "weight_size": (2, 2, *(3,) * n),
+        "grad_output": np.ones((1, 2, *(4,) * n)), "stride": 1,
+    }  # fmt: skip
+
+
+for _module in (functional, grad):
+    for _name in _module.__all__:
+        if re.match(r"(conv|max_pool|avg_pool)[123]d(?!_bias)", _name):
+            FUNCTIONS[f"{_module.__name__}.{_name}"] = getattr(_module, _name)
+
+
+def required(name, function):
+    """Return arguments that a function takes."""
+    n = re.search(r"([123])d", name)
+    values = VALUES | (windows(int(n[1])) if n else {})
+    if name.endswith((".plan", ".explain")):
+        return {"x": X, "w": values["w"]}
+    given = {
+        p: values[p]
+        for p, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    if "pool" in name and "grad_output" in given:
+        given["grad_output"] = given["grad_output"][(..., *[slice(2)] * int(n[1]))]
+    if "ball" in name:
+        given |= {"x": np.ones((9, 9, 9))} if "x" in given else {}
+    return given
+
+
+#: Not called: they print, measure, or set a state of the process.
+LEFT = ("show_versions", "tune", "tune_machine", "set_workers", "get_workers")
+#: Arguments that ask a question, whose answer may be anything that has a truth.
+QUESTIONS = {
+    "flip", "zero_mean", "energy", "diagonals", "ceil_mode", "transposed", "bias", "return_indices",
+    "count_include_pad",
+}  # fmt: skip
+#: What no argument can be; made anew for each call.
+NASTY = {
+    "a set": lambda: {1, 2},
+    "a set of words": lambda: {"wrap", "mirror"},
+    "a generator": lambda: (n for n in (1, 2)),
+    "an iterator": lambda: iter((1, 2)),
+    "an object": object,
+    "a function": lambda: len,
+    "bytes": lambda: b"same",
+    "strings": lambda: np.array(["1", "2"], "T"),
+    "words": lambda: ["1", "2"],
+    "objects": lambda: np.array([None, {}], object),
+    "times": lambda: np.array(["2026-11-29"], "M8[D]"),
+    "Not a Time": lambda: np.datetime64("NaT"),
+    "a dict": lambda: {1: 2},
+    "an unknown word": lambda: "nonsense",
+}
+PARAMETERS = [
+    (name, parameter)
+    for name, function in FUNCTIONS.items()
+    if not name.endswith(LEFT)
+    for parameter in inspect.signature(function).parameters
+    if parameter not in QUESTIONS
+]
+
+
+@pytest.mark.parametrize(("name", "parameter"), PARAMETERS, ids=str)
+def test_nasty_values_are_refused_by_name(name, parameter):
+    """A TypeError or a ValueError that names the argument, never one from inside."""
+    function = FUNCTIONS[name]
+    given = required(name, function)
+    function(**given)
+    if parameter == "shape":
+        del given["x"]
+    wrong = []
+    for word, make in NASTY.items():
+        try:
+            function(**given | {parameter: make()})
+        except (TypeError, ValueError) as error:
+            if not re.search(rf"\b{parameter.removesuffix('s')}s?\b", str(error)):
+                wrong.append(f"{word}: {type(error).__name__}: {str(error)[:150]}")
+        except Exception as error:  # noqa: BLE001  (that is what is looked for)
+            wrong.append(f"{word}: {type(error).__name__}: {str(error)[:150]}")
+        else:
+            wrong.append(f"{word}: taken")
+    assert not wrong, "\n".join(wrong)
