@@ -84,14 +84,14 @@ class _Samples(NamedTuple):
 def samples_of(x: np.ndarray, taps: int, single: bool) -> _Samples | None:
     """Return the samples of a finite array; None if all are the same."""
     low, high, centre = extremes(x)
+    if low == high:
+        return None
     integers = is_integer(x.dtype)
     if integers:
         centre = min(max(int(centre), low), high)
         if high - low >= 2**62:
             centre = (high + low + 1) // 2
     reach = float(max(high - centre, centre - low))
-    if reach == 0:
-        return None
     # Sums of squares, or of the squares of both parts of wide samples, stay below 2^62.
     half = (61 - math.ceil(math.log2(taps))) // 2
     narrow = min(half, SINGLE_BITS)

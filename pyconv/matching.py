@@ -115,8 +115,8 @@ def match_template(
             f"template has shape {t.shape} and image {x.shape}: templates of 1 to 3 dimensions, no "
             "more than the image has, and of at least one sample are allowed"
         )
-    check_nan(nan_policy if nan_policy != "raise" else "propagate", "image", x)
-    outside = nan_policy == "omit" and fill_value != fill_value
+    check_nan(nan_policy, "image", np.empty(0, x.dtype))
+    outside = nan_policy == "omit" and _is_nan(fill_value)
     options = OPTIONS | {
         "mode": mode, "boundary": boundary, "axes": axes, "dtype": float,
         "fill_value": 0 if outside else fill_value,
@@ -185,6 +185,10 @@ def _as_batch(a: np.ndarray | None, order: list[int], ndim: int) -> np.ndarray |
         return None
     turned = a.transpose(order)
     return turned.reshape(math.prod(turned.shape[:-ndim]), *turned.shape[-ndim:])
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def _split_template(

@@ -88,7 +88,8 @@ def split_mask(
 
 def check_seen(policy: object, x: np.ndarray, mask: np.ndarray | None, name: str = "x") -> None:
     """Raise ValueError for a policy that is unknown, or for NaN among seen samples it refuses."""
-    check_nan(policy, name, x if policy != "raise" or mask is None else x[~mask])
+    refuses = isinstance(policy, str) and policy == "raise"
+    check_nan(policy, name, x[~mask] if refuses and mask is not None else x)
 
 
 def _holds_nan(x: np.ndarray) -> bool:

@@ -8,6 +8,8 @@ import pytest
 from arrays import LAYOUTS, bits, small
 
 import pyconv
+import pyconv.filters
+import pyconv.operators
 from pyconv import missing
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES
@@ -528,6 +530,53 @@ def test_threads(rng):
     w = rng.random((5, 5)).astype("float32")
     alone = pyconv.correlate(x, w, "same", mask=~seen, workers=1)
     assert bits(pyconv.correlate(x, w, "same", mask=~seen, workers=3)) == bits(alone)
+
+
+#: Calls that would read what is under a mask if they took a masked array for a plain one.
+REFUSING = {
+    "weights": lambda m: pyconv.correlate(np.ones(9), m),
+    "weights, omit": lambda m: pyconv.convolve(np.ones(9), m, nan_policy="omit"),
+    "weights of a plan": lambda m: pyconv.plan(np.ones(9), m),
+    "weights of coverage": lambda m: pyconv.coverage(np.ones(9), m),
+    "a plan": lambda m: pyconv.plan(np.ones(5), np.ones(2))(m),
+    "out": lambda m: pyconv.correlate(np.ones(5), np.ones(1), out=m),
+    "a mask": lambda m: pyconv.correlate(np.ones(5), np.ones(2), mask=m.astype(bool)),
+    "a mask of a signal": lambda m: pyconv.xcorr(np.ones(5), mask=m.astype(bool)),
+    "a mask of a template": lambda m: pyconv.match_template(
+        np.ones(9), np.ones(5), mask=m.astype(bool)
+    ),
+    "a filter": lambda m: pyconv.filters.gaussian(m, 1),
+    "an operator": lambda m: pyconv.operators.linear_operator((5,), [1.0, 2]) @ m,
+    "weights of an operator": lambda m: pyconv.operators.linear_operator((9,), m),
+    "a matrix": lambda m: pyconv.operators.sparse_matrix((9,), m),
+}
+#: Calls that leave out what is under it.
+HONOURING = {
+    "correlate": lambda m: pyconv.correlate(m, [1.0, 2]),
+    "convolve": lambda m: pyconv.convolve(m, [1.0, 2], "full"),
+    "coverage": lambda m: pyconv.coverage(m, [1.0, 2]),
+    "plan": lambda m: pyconv.plan(np.ones(5), [1.0, 2], nan_policy="omit")(m),
+    "xcorr": lambda m: pyconv.xcorr(m, m, 2)[0],
+    "image": lambda m: pyconv.match_template(m, [1.0, 3, 2]),
+    "template": lambda m: pyconv.match_template(np.arange(9.0) ** 2, m),
+}
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_no_call_reads_what_is_masked(hard, rng):
+    """A mask is refused or honoured, of any kind: some samples, none, all."""
+    x = rng.random(5)
+    for mask in ([0, 1, 0, 0, 0], np.ma.nomask, [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]):
+        masked = np.ma.array(x, mask=mask, hard_mask=hard)
+        for call in REFUSING.values():
+            with pytest.raises(TypeError, match="(?i)mask"):
+                call(masked)
+        for name, call in HONOURING.items():
+            if name == "template" and masked.mask.all():
+                continue
+            spoilt = np.ma.array(np.where(np.ma.getmaskarray(masked), np.nan, x), mask=mask)
+            assert np.array_equal(call(masked), call(spoilt), equal_nan=True), name
+            assert type(call(masked)) is np.ndarray
 
 
 def test_empty_batch():

@@ -120,7 +120,7 @@ cdef Py_ssize_t match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, c
 
 cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char* y,
                           int threads) except -1:
-    cdef Py_ssize_t each = match_words(s) * <Py_ssize_t>sizeof(uint64_t)
+    cdef Py_ssize_t each = match_words(s) * sizeof(uint64_t)
     cdef Py_ssize_t shared = 0, done = 0, step, uncertain = 0
     cdef double samples = <double>s.slab * s.panel * s.taps_z
     cdef char* block = <char*>take_parts(&shared, threads, &each)
@@ -137,7 +137,7 @@ cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char*
                 for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
                     uncertain += match_units(s, done + step * t // threads,
                                              done + step * (t + 1) // threads, x, y,
-                                             work + t * each)
+                                             <uint64_t*>(work + t * each))
             done += step
             PyErr_CheckSignals()
     finally:
