@@ -130,9 +130,9 @@ cdef double MOST_ENERGY = 2.0 ** 60
 # times what it would be alone.
 cdef double ALIKE = 16.0
 # The error of an output, in ε·Σ|w|, is expected to stay within SHARED·rms + ALONE·max|x|·spread of
-# its tile, and is granted GRANTED times the largest sample of its window. Chosen, not fitted: errors
-# of up to 4 · ε · rms · Σ|w| were measured in tiles as a whole, the rounding of loud results among
-# them. The tests hold every output to GRANTED.
+# its tile, and is granted GRANTED times the largest sample of its window. Chosen, not fitted:
+# errors of up to 4 · ε · rms · Σ|w| were measured in whole tiles, the rounding of loud results
+# among them. The tests hold every output to GRANTED.
 cdef double SHARED = 2.0
 cdef double ALONE = 1.0
 cdef double GRANTED = 64.0
