@@ -32,6 +32,7 @@ FLOOR = 15e-6
 FIRST_LOOK = Effort(seconds=0.002, least=3, most=8)
 QUICK_LOOK = Effort(seconds=0.001, least=2, most=6)
 SECOND_LOOK = Effort(seconds=0.15, least=4)
+QUICK_SECOND_LOOK = Effort(seconds=0.02, least=4)
 #: A sample repeats its call for about as long.
 SAMPLE = 3e-4
 #: Seconds of one call after which the rest of a ladder is left out.
@@ -426,7 +427,7 @@ def once(call: Callable[[], object], effort: Effort) -> float:
     return best
 
 
-def climb(ladder: Ladder, effort: Effort) -> Climbed:
+def climb(ladder: Ladder, effort: Effort, again: Effort) -> Climbed:
     """Time every case, then those again that look like a fault."""
     climbed = Climbed(ladder, [])
     patient = True
@@ -447,7 +448,7 @@ def climb(ladder: Ladder, effort: Effort) -> Climbed:
             least = {"case": climbed.seconds[i], "neighbour": climbed.seconds[j]}
         else:
             calls = {"case": case.bind(), "neighbour": neighbour.bind()}
-            least = interleaved_minima(calls, SECOND_LOOK)
+            least = interleaved_minima(calls, again)
         most = allowed(case, neighbour, least["neighbour"])
         climbed.seconds[i] = min(climbed.seconds[i], least["case"])
         if least["case"] > most:
@@ -487,12 +488,13 @@ def report(groups: Sequence[str], axes: Sequence[str], quick: bool) -> dict[str,
     for name, value in header.items():
         print(f"- {name}: {value}")
     print()
+    looks = (QUICK_LOOK, QUICK_SECOND_LOOK) if quick else (FIRST_LOOK, SECOND_LOOK)
     table = Table("call", "step", "cases", "worst", "where")
     rows, faults = [], []
     with pyconv.set_workers(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for ladder in ladders(groups, axes, quick):
-            climbed = climb(ladder, QUICK_LOOK if quick else FIRST_LOOK)
+            climbed = climb(ladder, *looks)
             show(table, climbed)
             faults += climbed.faults
             times = dict(

@@ -274,7 +274,7 @@ def test_a_suspect_is_timed_again(again, faults, monkeypatch):
     monkeypatch.setattr(
         cliffs, "interleaved_minima", lambda calls, effort: {"case": again, "neighbour": 1e-3}
     )
-    climbed = cliffs.climb(ladder([0] * 3), cliffs.QUICK_LOOK)
+    climbed = cliffs.climb(ladder([0] * 3), cliffs.QUICK_LOOK, cliffs.QUICK_LOOK)
     assert [f.case for f in climbed.faults] == ["case 2"] * faults
     for fault in climbed.faults:
         assert fault.ratio == pytest.approx(9)
@@ -290,7 +290,9 @@ def test_a_case_that_lacks_memory_is_a_fault_and_one_that_is_refused_is_not():
         return lambda: call
 
     cases = (cliffs.Case("large", bind(MemoryError())), cliffs.Case("bad", bind(ValueError())))
-    climbed = cliffs.climb(cliffs.Ladder("a: b", "widths", cases, ()), cliffs.QUICK_LOOK)
+    climbed = cliffs.climb(
+        cliffs.Ladder("a: b", "widths", cases, ()), cliffs.QUICK_LOOK, cliffs.QUICK_LOOK
+    )
     assert [f.case for f in climbed.faults] == ["large"]
     assert all(map(math.isnan, climbed.seconds))
 
@@ -346,7 +348,7 @@ def test_the_command_says_what_it_found(check, status, monkeypatch, tmp_path, ca
     """A fault is a row, a number in the summary, and the status where that is asked for."""
     found = cliffs.Climbed(ladder([0] * 3), [1e-3, 1e-3, 9e-3])
     found.faults.append(cliffs.Fault("group: call", "sizes", "2", "1", 9e-3, 1e-3, 3e-3 + 15e-6))
-    monkeypatch.setattr(cliffs, "climb", lambda ladder, effort: found)
+    monkeypatch.setattr(cliffs, "climb", lambda ladder, *looks: found)
     monkeypatch.setattr(cliffs, "ladders", lambda *_: [found.ladder])
     file = tmp_path / "cliffs.json"
     assert command.main(["cliffs", "--quick", "--json", str(file), *check]) == status
