@@ -23,7 +23,14 @@ from pyconv.ndimage.arguments import (
 )
 from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.smoothing import Pass, joint_window, one_by_one, order_matters, smooth
-from pyconv.ndimage.sums import Window, cut_sums, factored_sums, mean_sums, weighted_sums
+from pyconv.ndimage.sums import (
+    FEW_SAMPLES,
+    Window,
+    cut_sums,
+    factored_sums,
+    mean_sums,
+    weighted_sums,
+)
 from pyconv.ndimage.truncated import box_terms
 from pyconv.problem import MAX_SPATIAL
 
@@ -504,10 +511,9 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
         y[...] = x
         return
     if y.dtype.kind in "fc":
-        rest = list(boxes)
-        while rest:
-            some = rest[-MAX_SPATIAL:]
-            del rest[-MAX_SPATIAL:]
+        at_once = 1 if x.size < FEW_SAMPLES else MAX_SPATIAL
+        for first in range(0, len(boxes), at_once):
+            some = boxes[first : first + at_once]
             mean_sums(x, [len(box.weights) for box in some], joint_window(some, fill), y)
             x = y
         return

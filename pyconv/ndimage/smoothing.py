@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv.ndimage.fixed import fixed_sums
-from pyconv.ndimage.sums import Window, factored_sums, weighted_sums
+from pyconv.ndimage.sums import FEW_SAMPLES, Window, factored_sums, weighted_sums
 from pyconv.ndimage.truncated import Kernel, Terms, line_terms
 from pyconv.problem import MAX_SPATIAL
 
@@ -42,7 +42,7 @@ def smooth(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> No
     if not passes:
         output[...] = x
         return
-    if output.dtype.kind not in "fc" or order_matters(passes, fill):
+    if x.size < FEW_SAMPLES or output.dtype.kind not in "fc" or order_matters(passes, fill):
         one_by_one(x, passes, fill, output)
         return
     rest = list(passes)
