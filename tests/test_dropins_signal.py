@@ -127,10 +127,11 @@ def test_only_plain_sums_where_they_are_asked_for(rng, monkeypatch):
     signal.correlate(volume, volume[:2, :2], method="direct")
     signal.convolve2d(plane, plane[:2])
     signal.correlate2d(plane, plane[:2])
-    assert len(granted) > 4
+    signal.convolve(plane, plane[:2])  # SciPy would sum it plainly
+    assert len(granted) > 5
     assert set(granted) == {0.0}
     granted.clear()
-    signal.convolve(plane, plane[:2])
+    signal.convolve(rng.random((300, 300)), rng.random((40, 40)))
     signal.fftconvolve(volume, volume[:2, :2])
     assert set(granted) == {None}
 
@@ -283,3 +284,13 @@ def test_a_kernel_longer_than_the_data(rng, mode):
         (signal.correlate2d, scipy.signal.correlate2d),
     ]:
         np.testing.assert_allclose(ours(x, w, mode), theirs(x, w, mode), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate"])
+@pytest.mark.parametrize("dtype", ["f8", "c16"])
+def test_magnitudes_of_any_range_are_as_exact_as_scipys(name, dtype):
+    """SciPy sums these plainly, with the error of a plain sum at every output."""
+    a = np.array([0.0] * 500 + [10.0 ** (9 * i) for i in range(10)]).astype(dtype)
+    expected = getattr(scipy.signal, name)(a, a, method="direct")
+    np.testing.assert_allclose(getattr(signal, name)(a, a), expected, rtol=1e-14, atol=0)
+    assert signal.choose_conv_method(a, a) == scipy.signal.choose_conv_method(a, a) == "direct"

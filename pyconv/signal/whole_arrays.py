@@ -139,8 +139,16 @@ def _check(mode: object, method: object) -> None:
 
 def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     """Return a convolution; in ``valid`` mode either array may be the larger one."""
+    granted = GRANTED["direct" if _sums_plainly(volume, kernel, mode, method) else method]
     volume, kernel, axes, parts = _arranged(volume, kernel, mode)
-    return convolve_parts(volume, kernel, axes, parts, GRANTED[method])
+    return convolve_parts(volume, kernel, axes, parts, granted)
+
+
+def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
+    """Return whether SciPy would sum this call plainly: its error is then granted to no transform."""
+    if method != "auto" or np.result_type(volume, kernel).kind not in "fc":
+        return False
+    return bool(_scipy_choose(volume, kernel, mode) == "direct")
 
 
 def _arranged(
@@ -200,6 +208,8 @@ def choose_conv_method(
     if not taken(volume, kernel) or volume.ndim != kernel.ndim:
         return _scipy_choose(volume, kernel, mode)
     known(mode)
+    if _sums_plainly(volume, kernel, mode, "auto"):
+        return "direct"
     volume, kernel, axes, parts = _arranged(volume, kernel, mode)
     if np.result_type(volume, kernel).kind not in "fc" or not 0 < len(axes) <= MAX_SPATIAL:
         return "direct"
