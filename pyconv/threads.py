@@ -61,6 +61,14 @@ _locks: list[ForkedLock] = []
 _fork_waits = threading.RLock()
 
 
+def no_fork() -> AbstractContextManager[object]:
+    """Return a context in which no thread of this process forks: a fork waits for its end.
+
+    OpenBLAS stops its threads before a fork, and hangs if another thread is calling it meanwhile.
+    """
+    return _fork_waits
+
+
 def import_in_call(name: str) -> ModuleType:
     """Import a module in the middle of a call.
 

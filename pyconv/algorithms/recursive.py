@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyconv import threads
 from pyconv._native import loader
 from pyconv.algorithms.base import Algorithm, Copies, Run, UnfitDataError
 from pyconv.algorithms.casting import Loop, axis_rows, bind_loop, copies, on_real_parts
@@ -240,7 +241,8 @@ def _least_sum(powers: np.ndarray, half: np.ndarray) -> np.ndarray:
     weights, best, least = times, np.zeros(powers.shape[1]), math.inf
     for _ in range(REWEIGHTED):
         root = np.sqrt(weights)
-        residues = np.linalg.lstsq(powers * root[:, np.newaxis], half * root, rcond=None)[0]
+        with threads.no_fork():
+            residues = np.linalg.lstsq(powers * root[:, np.newaxis], half * root, rcond=None)[0]
         left = np.abs(powers @ residues - half)
         if (found := float((times * left).sum())) < least:
             best, least = residues, found

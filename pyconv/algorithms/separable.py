@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyconv import threads
 from pyconv._native import loader
 from pyconv.algorithms.base import (
     Algorithm,
@@ -114,7 +115,8 @@ class Separable:
         w = np.flip(w) if problem.flip else w
         factors = _whole_factors(problem, w)
         if factors is None and not problem.exact:
-            factors = _factors(problem, w) if w.ndim == 2 else _factors_of_three(problem, w)
+            with threads.no_fork():
+                factors = _factors(problem, w) if w.ndim == 2 else _factors_of_three(problem, w)
         if factors is None:
             return "the kernel is of no low rank within the error that is granted"
         if factors.error > granted(problem):

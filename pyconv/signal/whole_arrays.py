@@ -145,7 +145,7 @@ def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> Array:
 
 
 def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
-    """Return whether SciPy would sum this call plainly: its error is then granted to no transform."""
+    """Return whether SciPy would sum this call plainly: no transform is then granted."""
     if method != "auto" or np.result_type(volume, kernel).kind not in "fc":
         return False
     return bool(_scipy_choose(volume, kernel, mode) == "direct")
