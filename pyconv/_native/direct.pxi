@@ -962,9 +962,8 @@ cdef class DirectLoop:
         """
         cdef Stencil s = self.s
         cdef Gaps g
-        cdef Py_ssize_t item = self.item
         cdef Py_ssize_t n_batch = s.n_batch
-        cdef Py_ssize_t tables, shared, each, units, done, step
+        cdef Py_ssize_t shared, each, units, done, step
         cdef char* block
         cdef char* at
         cdef Py_ssize_t* x_batch
@@ -979,9 +978,7 @@ cdef class DirectLoop:
             self.lay_out(&s, threads)
         units = self.units(&s)
         threads = <int>least(threads, units)
-        tables = (self.n_weights * item + s.n_segments * sizeof(stencil_segment)
-                  + 5 * s.n_segments * sizeof(Py_ssize_t))
-        shared = (tables + 3 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        shared = self.table_bytes(&s, 3 * n_batch)
         each = self.thread_bytes(&s)
         block = <char*>take_parts(&shared, threads, &each)
         try:
@@ -1034,7 +1031,7 @@ cdef class DirectLoop:
         """
         cdef Stencil s = self.s
         cdef Py_ssize_t n_batch = s.n_batch
-        cdef Py_ssize_t tables, shared, each, units, done = 0, step
+        cdef Py_ssize_t shared, each, units, done = 0, step
         cdef char* block
         cdef char* at
         cdef Py_ssize_t* x_batch
@@ -1053,11 +1050,9 @@ cdef class DirectLoop:
         s.streaming = False
         units = table.shape[0]
         threads = <int>least(threads, units)
-        tables = (self.n_weights * self.item + s.n_segments * sizeof(stencil_segment)
-                  + 4 * s.n_segments * sizeof(Py_ssize_t))
-        shared = (tables + 2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+        shared = self.table_bytes(&s, 2 * n_batch)
         each = self.thread_bytes(&s)
-        block = <char*>take_block(shared + threads * each)
+        block = <char*>take_parts(&shared, threads, &each)
         try:
             at = self.write_tables(&s, w, block)
             x_batch = <Py_ssize_t*>at
@@ -1161,6 +1156,13 @@ cdef class DirectLoop:
                        and s.tile_cols * s.item >= LINE_BYTES
                        and (s.line or s.y.comb * s.out_y % LINE_BYTES == 0))
         return 0
+
+    cdef Py_ssize_t table_bytes(self, const Stencil* s, Py_ssize_t places) noexcept:
+        """Return the bytes of what `write_tables` writes, and of ``places`` behind it."""
+        cdef Py_ssize_t tables = (self.n_weights * self.item
+                                  + s.n_segments * <Py_ssize_t>sizeof(stencil_segment))
+        places += 5 * s.n_segments
+        return (tables + places * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
 
     cdef char* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
         """Write weights and segments to the block; return what follows them."""
