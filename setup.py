@@ -30,6 +30,8 @@ OPTIMISE = [
     "-fno-trapping-math",
     "-fno-predictive-commoning",
     "-fvisibility=hidden",
+    # Nothing unwinds these functions, and their tables are a twentieth of the size.
+    "-fno-asynchronous-unwind-tables",
 ]
 HARDEN = [
     "-fstack-protector-strong",
