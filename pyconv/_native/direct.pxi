@@ -716,7 +716,7 @@ cdef Py_ssize_t PANEL_COLS = 2048
 # place was faster at 7 rows and a copy at 9.
 cdef Py_ssize_t TALL = 8
 # Floating-point sums of more taps are made in blocks of so many, or of the root of their number if
-# that is more. On a Zen 4 core 31×31 taps in blocks took as long as in one go.
+# that is more.
 cdef Py_ssize_t BLOCK_TAPS = 512
 # A unit of more products is cut down to a few tiles: nothing looks at signals while it runs.
 cdef double LONGEST_UNIT = 10 * PRODUCTS_BETWEEN_SIGNALS
