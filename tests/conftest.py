@@ -89,6 +89,15 @@ def use_isa(monkeypatch):
     clear_caches()
 
 
+@pytest.fixture(autouse=True)
+def _leaves_the_variant():
+    """A test that leaves another variant behind fails itself, rather than the tests after it."""
+    before = loader.native
+    yield
+    after, loader.native = loader.native, before
+    assert after is before, f"the test leaves the {after.ISA} loops in use"
+
+
 @pytest.fixture(params=loader.runnable())
 def isa(request, use_isa):
     """Run the test once for each variant; the value is its compiled module."""

@@ -61,15 +61,15 @@ def test_a_wrong_result_is_found_and_made_small(broken, monkeypatch, tmp_path, c
             spoil(y)
         return y
 
-    monkeypatch.setattr(pyconv, "correlate", wrong)
-    assert fuzz.main(["--seconds", "3", "--family", family, "--corpus", str(tmp_path)]) == 1
-    (path, *_) = tmp_path.glob("*.json")
-    case = json.loads(path.read_text())["case"]
-    assert np.prod(case["x"]["shape"]) <= 60
-    assert "--case" in capsys.readouterr().out
-    assert fuzz.main(["--case", str(path)]) == 1
-    assert fuzz.main(["--case", fuzz.line(case)]) == 1
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(pyconv, "correlate", wrong)
+        assert fuzz.main(["--seconds", "3", "--family", family, "--corpus", str(tmp_path)]) == 1
+        (path, *_) = tmp_path.glob("*.json")
+        case = json.loads(path.read_text())["case"]
+        assert np.prod(case["x"]["shape"]) <= 60
+        assert "--case" in capsys.readouterr().out
+        assert fuzz.main(["--case", str(path)]) == 1
+        assert fuzz.main(["--case", fuzz.line(case)]) == 1
     assert fuzz.main(["--case", str(path)]) == 0
 
 
