@@ -58,6 +58,33 @@ def test_no_data_race(tmp_path):
     assert "WARNING" not in ran.stderr
 
 
+AFFINITIES = """
+import os, time
+import numpy as np, pyconv
+
+x, w = np.ones((1024, 1024)), np.ones((5, 5))
+w[0, 0] = 2
+here = os.sched_getaffinity(0)
+for n in range(40):
+    pyconv.correlate(x, w, workers=2)
+    time.sleep((0, 0.0005, 0.005)[n % 3])
+time.sleep(0.1)
+threads = [int(name) for name in os.listdir("/proc/self/task")]
+print(len(threads) > 1, all(os.sched_getaffinity(thread) == here for thread in threads))
+"""
+
+
+@pool
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux for each thread")
+def test_threads_may_run_everywhere_again():
+    """A caller keeps a thread that it wakes away from its own CPU, and only until it runs."""
+    ran = subprocess.run(
+        [sys.executable, "-c", AFFINITIES], capture_output=True, text=True, check=True, timeout=60,
+        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert ran.stdout == "True True\n"
+
+
 @pool
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads the maps of the process")
 @pytest.mark.parametrize("isa", loader.runnable())
