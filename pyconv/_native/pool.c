@@ -316,6 +316,7 @@ static void sleep_until_woken(int self) {
     const uint64_t bit = UINT64_C(1) << self;
     atomic_store(&asleep->value, 1);
     atomic_fetch_or(&sleeping, bit);
+    settle(&threads[self]);     /* sent by a caller that saw it look a moment too late */
     /* A caller either sees the bit or has published its shares before. */
     if (!is_work_left())
         while (atomic_load(&asleep->value)) gate_wait(asleep, 1);
