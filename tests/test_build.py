@@ -1,6 +1,7 @@
 """setup.py compiles again what has changed, and nothing else."""
 
 import os
+import platform
 import re
 import runpy
 import shutil
@@ -56,6 +57,16 @@ def digest(build, extension, **changed):
     return build["BuildExt"].digest(command(**changed), extension)
 
 
+def headers_of(extensions):
+    """Return the names of the headers that the loops of extensions declare."""
+    return {
+        name
+        for path in {path for extension in extensions for path in extension.depends}
+        for name in re.findall(r'cdef extern from "(\w+\.h)"', Path(path).read_text())
+        if (NATIVE / name).exists()
+    }
+
+
 def test_every_file_counts(build):
     """A change of any file of an extension is another digest; the time of a file is none."""
     for name in ("workers", "baseline.windows", "baseline.filters", "baseline.layers"):
@@ -86,12 +97,7 @@ def test_the_preprocessor_reads_no_other_file(build, tree):
     for family in build["FAMILIES"]:
         extension = build["extension"](f"baseline.{family}")
         depends = {Path(path).name for path in extension.depends}
-        headers = {
-            name
-            for path in extension.depends
-            for name in re.findall(r'cdef extern from "(\w+\.h)"', Path(path).read_text())
-            if (NATIVE / name).exists()
-        }
+        headers = headers_of([extension])
         assert headers
         source = tree / "all.c"
         source.write_text("".join(f'#include "{name}"\n' for name in sorted(headers)))
@@ -197,3 +203,26 @@ def test_an_extension_is_compiled_again_when_it_has_to_be(tree):
     assert compiled(2)
     assert not compiled(1)  # as on a branch and back
     assert compiled(1, CFLAGS="-DANSWER=3", EXPECTED="3")
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_our_own_c_gives_no_warning(build, tree):
+    """The pool and the headers of the loops in every variant, and without vector types."""
+    headers = sorted(headers_of(build["extensions"]()))
+    everything = "".join(f'#include "{name}"\n' for name in headers)
+    (tree / "all.c").write_text(f"#define PYCONV_POOL\n{everything}")
+    variants = [
+        i.flags for i in build["ISAS"] if not i.machines or platform.machine() in i.machines
+    ]
+    for source, flags in [
+        (NATIVE / "pool.c", []),
+        *((tree / "all.c", flags) for flags in [*variants, ["-DPYCONV_PORTABLE"]]),
+    ]:
+        result = subprocess.run(
+            [*COMPILER, "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+             # Tables are written once for signed and unsigned samples, and for every family.
+             "-Wno-type-limits", "-Wno-unused-function", "-Wno-unused-const-variable",
+             "-fopenmp", *flags, f"-I{NATIVE}", str(source)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr[:3000]
