@@ -1,9 +1,17 @@
-"""Build the loops for each ISA variant, with OpenMP where the compiler has it."""
+"""Build the loops for each ISA variant, with OpenMP where the compiler has it.
 
+Extensions that were compiled before, from the same files by the same compiler with the same flags,
+are taken from a folder (`BuildExt.digest`).
+"""
+
+import functools
+import hashlib
+import importlib.metadata
 import os
 import platform
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -59,6 +67,23 @@ SANITIZE = [
 DEBUG = os.environ.get("PYCONV_DEBUG") == "1"
 #: ``PYCONV_PORTABLE=1``: loops without the compiler's vector types, as MSVC compiles them.
 PORTABLE = os.environ.get("PYCONV_PORTABLE") == "1"
+
+#: ``PYCONV_BUILD_CACHE``: the folder of compiled extensions. It may be deleted at any time.
+COMPILED = Path(os.environ.get("PYCONV_BUILD_CACHE") or "build/extensions")
+#: As many builds of each extension are kept: those of other flags, of another branch.
+KEPT = 4
+#: Variables that compilers and linkers read themselves.
+COMPILER_VARIABLES = (
+    "ARCHFLAGS",
+    "COMPILER_PATH",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "GCC_EXEC_PREFIX",
+    "LIBRARY_PATH",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "SDKROOT",
+    "_PYTHON_HOST_PLATFORM",
+)
 
 #: What OpenMP is asked for with, by compiler family.
 OPENMP_FLAGS = {
@@ -125,7 +150,53 @@ class BuildExt(build_ext):
             if openmp and (isa or extension.name.endswith(".workers")):
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
+        self.compiler_version = "" if msvc else version_of(self.compiler.compiler_so)
         super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        """Take the extension from the folder of compiled ones, or compile it and put it there."""
+        built = Path(self.get_ext_fullpath(ext.name))
+        kept = COMPILED / f"{ext.name}-{self.digest(ext)}{''.join(built.suffixes)}"
+        if kept.exists() and not self.force:
+            print(f"pyconv: {ext.name} is compiled already: {kept}", file=sys.stderr)
+            built.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept, built)
+            kept.touch()
+            return
+        # Neither what stands there nor C that Cython has written before may be of other inputs.
+        built.unlink(missing_ok=True)
+        if (source := Path(ext.sources[0])).suffix == ".pyx":
+            source.with_suffix(".c").unlink(missing_ok=True)
+        super().build_extension(ext)
+        if self.compiler_version:  # else nobody knows what a digest leaves out
+            COMPILED.mkdir(parents=True, exist_ok=True)
+            part = kept.with_name(f"{kept.name}.{os.getpid()}")
+            shutil.copyfile(built, part)
+            part.replace(kept)
+            builds = sorted(COMPILED.glob(f"{ext.name}-*"), key=lambda path: path.stat().st_mtime)
+            for old in builds[:-KEPT]:
+                old.unlink(missing_ok=True)
+
+    def digest(self, ext: Extension) -> str:
+        """Return a digest of all that decides what the compiler makes of an extension.
+
+        It reads contents: times and places of files, which differ from one checkout or isolated
+        environment to the next, say nothing.
+        """
+        state = hashlib.sha256()
+        for each in (
+            (sys.version, sysconfig.get_platform(), sysconfig.get_config_var("EXT_SUFFIX")),
+            [importlib.metadata.version(name) for name in ("Cython", "numpy", "scipy")],
+            (platform.libc_ver(), self.compiler_version),
+            [os.environ.get(name) for name in COMPILER_VARIABLES],
+            [getattr(self.compiler, name, None) for name in ("compiler_so", "linker_so")],
+            (ext.name, ext.sources, ext.define_macros, ext.undef_macros),
+            (ext.extra_compile_args, ext.extra_link_args),
+        ):
+            state.update(repr(each).encode())
+        for path in ["setup.py", *ext.sources, *ext.depends, *numpy_headers()]:
+            state.update(f"{Path(path).name}\0".encode() + Path(path).read_bytes())
+        return state.hexdigest()[:32]
 
     def probe_pool(self) -> tuple[list[str], list[str]] | None:
         """Return the flags with which OpenMP loops run on pyconv's own threads, or None."""
@@ -176,15 +247,31 @@ class BuildExt(build_ext):
         return None
 
 
+def version_of(compiler: list[str]) -> str:
+    """Return what a compiler says of itself, or "" if it does not."""
+    try:
+        return subprocess.run(
+            [*compiler, "--version"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@functools.cache
+def numpy_headers() -> list[Path]:
+    """Return the headers of NumPy, which every extension may include."""
+    return sorted(Path(np.get_include()).rglob("*.h"))
+
+
 def sources_of(path: Path) -> set[Path]:
-    """Return the files of the compiled room that a file includes, one way or another."""
+    """Return the files of the compiled room that a file includes, one way or another.
+
+    Any name in quotes that is a file there counts: ``#define TEMPLATE "…"`` includes one, too.
+    """
     found: set[Path] = set()
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name = re.match(r"""(?:include|#\s*include|cdef extern from) "([\w./]+)\"""", line)
-        if not name:
-            continue
+    for name in re.findall(r'"([\w./]+\.(?:c|h|pxd|pxi))"', path.read_text(encoding="utf-8")):
         for folder in (path.parent, NATIVE):
-            included = Path(os.path.normpath(folder / name[1]))
+            included = Path(os.path.normpath(folder / name))
             if included.exists() and included not in found:
                 found |= {included, *sources_of(included)}
     return found
@@ -193,10 +280,11 @@ def sources_of(path: Path) -> set[Path]:
 def extension(name: str, *sources: str) -> Extension:
     """Return the extension of one .pyx of the compiled room, and perhaps of sources in C."""
     source = NATIVE / f"{name.replace('.', '/')}.pyx"
+    others = [NATIVE / each for each in sources]
     return Extension(
         f"pyconv._native.{name}",
-        [str(source), *(str(NATIVE / each) for each in sources)],
-        depends=sorted(map(str, sources_of(source))),
+        [str(source), *map(str, others)],
+        depends=sorted({str(path) for each in (source, *others) for path in sources_of(each)}),
         include_dirs=[np.get_include(), str(NATIVE)],
         define_macros=[
             ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
@@ -221,11 +309,14 @@ def built_isas() -> list[str]:
     return wanted
 
 
-LOOPS = [f"{isa}.{family}" for isa in built_isas() for family in FAMILIES]
-setup(
-    ext_modules=[
+def extensions() -> list[Extension]:
+    """Return all that is compiled."""
+    loops = [f"{isa}.{family}" for isa in built_isas() for family in FAMILIES]
+    return [
         extension("workers", "pool.c"),
-        *(extension(name) for name in ("cpu", "blas", "layout", *LOOPS)),
-    ],
-    cmdclass={"build_ext": BuildExt},
-)
+        *(extension(name) for name in ("cpu", "blas", "layout", *loops)),
+    ]
+
+
+if __name__ == "__main__":
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})

@@ -7,10 +7,9 @@
     python -m tests.sanitized address --isa avx512 tests/test_layers.py -k pooling
 
 What stands behind the name of a build goes to pytest; `--every 20` runs each twentieth test. The
-environment needs what a build needs (setuptools, Cython, NumPy) beside the extra `test`, and GCC,
-or the compiler in ``CC``. The folder, ``build/sanitized/<build>-<isa>``, is kept: a change of one
-loop compiles one family again. The exit status is that of the tests, or 1 if a sanitizer has
-reported something; reports are printed.
+environment needs the extra `test`, and GCC, or the compiler in ``CC``. The folder,
+``build/sanitized/<build>-<isa>``, is kept: a change of one loop compiles one family again. The exit
+status is that of the tests, or 1 if a sanitizer has reported something; reports are printed.
 """
 
 import argparse

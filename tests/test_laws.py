@@ -59,7 +59,10 @@ def test_stride_is_a_slice(engine, rng, shapes, mode, boundary):
     x, w = small(rng, shapes[0], "float32"), small(rng, shapes[1], "float32")
     for dilation in (1, 2):
         dense = engine(x, w, mode, boundary, dilation=dilation)
-        for stride in itertools.product((1, 2, 3, 50), repeat=x.ndim):
+        for steps in itertools.product(range(4), repeat=x.ndim):
+            if x.ndim == 3 and sum(steps) % 2 == dilation % 2:
+                continue  # each step of each axis, with every dilation, is among the others
+            stride = tuple((1, 2, 3, 50)[step] for step in steps)
             y = engine(x, w, mode, boundary, dilation=dilation, stride=stride)
             if y is not None:
                 np.testing.assert_array_equal(y, dense[tuple(slice(None, None, s) for s in stride)])

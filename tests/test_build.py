@@ -1,0 +1,228 @@
+"""setup.py compiles again what has changed, and nothing else."""
+
+import os
+import platform
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import pyconv
+
+pytest.importorskip("Cython")
+pytest.importorskip("setuptools")
+
+ROOT = Path(pyconv.__file__).parent.parent
+NATIVE = Path("pyconv/_native")
+COMPILER = (os.environ.get("CC") or "cc").split()
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "setup.py").exists(), reason="an installed package has no sources"
+)
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """Copy what the build reads to a folder, which is then the current one."""
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    for path in (ROOT / NATIVE).rglob("*"):
+        ours = path.suffix in (".h", ".pxi", ".pyx", ".py") or path.name == "pool.c"
+        if ours:
+            target = tmp_path / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def build(tree):
+    """Return the names of setup.py."""
+    return runpy.run_path("setup.py", run_name="read")
+
+
+def command(**changed):
+    """Return what a digest reads of the command that builds."""
+    compiler = SimpleNamespace(compiler_so=["cc", "-O2"], linker_so=["cc", "-shared"])
+    return SimpleNamespace(**{"compiler": compiler, "compiler_version": "cc 12"} | changed)
+
+
+def digest(build, extension, **changed):
+    """Return the digest of an extension."""
+    return build["BuildExt"].digest(command(**changed), extension)
+
+
+def headers_of(extensions):
+    """Return the names of the headers that the loops of extensions declare."""
+    return {
+        name
+        for path in {path for extension in extensions for path in extension.depends}
+        for name in re.findall(r'cdef extern from "(\w+\.h)"', Path(path).read_text())
+        if (NATIVE / name).exists()
+    }
+
+
+def test_every_file_counts(build):
+    """A change of any file of an extension is another digest; the time of a file is none."""
+    for name in ("workers", "baseline.windows", "baseline.filters", "baseline.layers"):
+        extension = build["extension"](name, *(["pool.c"] if name == "workers" else []))
+        before = digest(build, extension)
+        for path in map(Path, ["setup.py", *extension.sources, *extension.depends]):
+            kept = path.read_bytes()
+            path.write_bytes(kept + b"\n")
+            assert digest(build, extension) != before, path
+            path.write_bytes(kept)
+            os.utime(path, (0, 0))
+        assert digest(build, extension) == before
+
+
+def test_every_file_of_the_room_is_known(build):
+    """A header or a loop that no extension depends on would change without a build."""
+    extensions = build["extensions"]()
+    known = {Path(path) for e in extensions for path in (*e.sources, *e.depends)}
+    there = {path for path in NATIVE.rglob("*") if path.suffix in (".h", ".pxi", ".pyx")}
+    assert (
+        there - known - {path for path in there if path.parent.name in ("avx2", "avx512")} == set()
+    )
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_the_preprocessor_reads_no_other_file(build, tree):
+    """What the compiler includes, by whatever macro, is among the files that count."""
+    for family in build["FAMILIES"]:
+        extension = build["extension"](f"baseline.{family}")
+        depends = {Path(path).name for path in extension.depends}
+        headers = headers_of([extension])
+        assert headers
+        source = tree / "all.c"
+        source.write_text("".join(f'#include "{name}"\n' for name in sorted(headers)))
+        result = subprocess.run(
+            [*COMPILER, "-MM", f"-I{NATIVE}", *(f"-I{path}" for path in extension.include_dirs),
+             str(source)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        parts = map(Path, result.stdout.split())
+        read = {path.name for path in parts if path.parent.resolve() == NATIVE.resolve()}
+        assert len(read) > len(headers) / 2
+        assert read <= depends
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"compiler_version": "cc 13"},
+        {"compiler": SimpleNamespace(compiler_so=["clang", "-O2"], linker_so=["cc", "-shared"])},
+        {"compiler": SimpleNamespace(compiler_so=["cc", "-O1"], linker_so=["cc", "-shared"])},
+        {"compiler": SimpleNamespace(compiler_so=["cc", "-O2"], linker_so=["cc", "-pie"])},
+    ],
+)
+def test_the_compiler_counts(build, change):
+    """Its version, its command and that of the linker, in which CC, CFLAGS and LDFLAGS are."""
+    extension = build["extension"]("cpu")
+    assert digest(build, extension, **change) != digest(build, extension)
+
+
+@pytest.mark.parametrize("field", ["extra_compile_args", "extra_link_args", "define_macros"])
+def test_flags_count(build, field):
+    """Those of the variant, of OpenMP, of a sanitizer, of a debug build."""
+    extension = build["extension"]("cpu")
+    before = digest(build, extension)
+    getattr(extension, field).append(("PYCONV_DEBUG", "1"))
+    assert digest(build, extension) != before
+
+
+@pytest.mark.parametrize("name", ["CPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET"])
+def test_variables_of_the_compiler_count(build, name, monkeypatch):
+    """A compiler reads them without a word in its command."""
+    extension = build["extension"]("cpu")
+    before = digest(build, extension)
+    monkeypatch.setenv(name, "/elsewhere")
+    assert digest(build, extension) != before
+
+
+def test_headers_and_versions_of_others_count(build, tree, monkeypatch):
+    """NumPy's headers by their content; Cython, NumPy and SciPy by their versions."""
+    extension = build["extension"]("cpu")
+    before = digest(build, extension)
+    header = tree / "numpy.h"
+    header.write_text("int a;")
+    digester = build["BuildExt"].digest.__globals__
+    with monkeypatch.context() as patch:
+        patch.setitem(digester, "numpy_headers", lambda: [header])
+        first = digest(build, extension)
+        header.write_text("int b;")
+        assert len({first, digest(build, extension), before}) == 3
+    monkeypatch.setattr(digester["importlib"].metadata, "version", lambda name: "0")
+    assert digest(build, extension) != before
+
+
+PROGRAM = """
+import runpy
+from setuptools import setup
+names = runpy.run_path("setup.py", run_name="read")
+setup(
+    name="tiny", packages=[], ext_modules=[names["extension"]("tiny")],
+    cmdclass={"build_ext": names["BuildExt"]}, script_args=["-q", "build_ext", "--inplace"],
+)
+"""
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_an_extension_is_compiled_again_when_it_has_to_be(tree):
+    """A header behind a macro changes, with an old time; then it changes back; then a flag."""
+    (NATIVE / "tiny.h").write_text('#define TEMPLATE "tiny_body.h"\n#include TEMPLATE\n')
+    (NATIVE / "tiny.pyx").write_text(
+        'cdef extern from "tiny.h":\n    int ANSWER\nanswer = ANSWER\n'
+    )
+
+    def compiled(answer, **variables):
+        """Build; return whether something was compiled."""
+        (NATIVE / "tiny_body.h").write_text(f"#ifndef ANSWER\n#define ANSWER {answer}\n#endif\n")
+        os.utime(NATIVE / "tiny_body.h", (0, 0))
+        environment = os.environ | {"PYCONV_POOL": "0", "PYCONV_BUILD_CACHE": ""} | variables
+        result = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PROGRAM],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        code = "import tiny; print(tiny.answer)"
+        told = subprocess.run(
+            [sys.executable, "-c", code], cwd=NATIVE, capture_output=True, text=True, check=True
+        ).stdout
+        assert told == f"{variables.get('EXPECTED', answer)}\n"
+        return "is compiled already" not in result.stderr
+
+    assert compiled(1)
+    assert not compiled(1)
+    assert compiled(2)
+    assert not compiled(1)  # as on a branch and back
+    assert compiled(1, CFLAGS="-DANSWER=3", EXPECTED="3")
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_our_own_c_gives_no_warning(build, tree):
+    """The pool and the headers of the loops in every variant, and without vector types."""
+    headers = sorted(headers_of(build["extensions"]()))
+    everything = "".join(f'#include "{name}"\n' for name in headers)
+    (tree / "all.c").write_text(f"#define PYCONV_POOL\n{everything}")
+    variants = [
+        i.flags for i in build["ISAS"] if not i.machines or platform.machine() in i.machines
+    ]
+    for source, flags in [
+        (NATIVE / "pool.c", []),
+        *((tree / "all.c", flags) for flags in [*variants, ["-DPYCONV_PORTABLE"]]),
+    ]:
+        result = subprocess.run(
+            [*COMPILER, "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+             # Tables are written once for signed and unsigned samples, and for every family.
+             "-Wno-type-limits", "-Wno-unused-function", "-Wno-unused-const-variable",
+             "-fopenmp", *flags, f"-I{NATIVE}", str(source)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr[:3000]
