@@ -5,13 +5,12 @@ Each test runs a script in an interpreter of its own, because it may hang, die o
 
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
+from processes import SOON, seconds_to_interrupt
 
 from pyconv.algorithms import ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
@@ -322,33 +321,23 @@ def test_ctrl_c_ends_a_long_call(method, call, workers):
     """KeyboardInterrupt soon after the signal, and the next call works."""
     x_shape, w_shape, keywords = ENDLESS[call]
     keywords = keywords | {"method": method, "workers": workers}
-    script = PRELUDE + textwrap.dedent(f"""
-        x, w = np.ones({x_shape}, "float32"), np.ones({w_shape}, "float32")
-        small = pyconv.correlate(x[..., :50], [1.0, 1.0])
-        print("ready", flush=True)
-        try:
-            pyconv.correlate(x, w, **{keywords})
-        except KeyboardInterrupt:
-            assert (pyconv.correlate(x[..., :50], [1.0, 1.0]) == small).all()
-            print("interrupted", flush=True)
-    """)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    seconds = seconds_to_interrupt(
+        PRELUDE + f"x, w = np.ones({x_shape}, 'float32'), np.ones({w_shape}, 'float32')\n"
+        "small = pyconv.correlate(x[..., :50], [1.0, 1.0])",
+        f"pyconv.correlate(x, w, **{keywords})",
+        after="assert (pyconv.correlate(x[..., :50], [1.0, 1.0]) == small).all()",
     )
-    try:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(0.5)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        # A second is promised; a machine that runs other things too gets a few.
-        output, errors = process.communicate(timeout=8)
-        assert output == "interrupted\n", errors[-2000:]
-    finally:
-        process.kill()
-        process.wait()
+    assert seconds < SOON * workers
+
+
+@posix
+@pytest.mark.usefixtures("sigint")
+def test_ctrl_c_where_the_parent_ignores_it():
+    """The process is one that a terminal could have started, whatever started the tests."""
+    seconds = seconds_to_interrupt(
+        PRELUDE, "pyconv.correlate(*picture(6000, 401), method='direct')"
+    )
+    assert seconds < SOON * os.cpu_count()
 
 
 @posix
