@@ -73,7 +73,8 @@ def kind(request, tmp_path):
 
 
 def _same(one, other):
-    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    pairs = zip(one, other, strict=True) if len(one) == len(other) else [(0, 1)]
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_many_write_at_once(kind):

@@ -753,3 +753,35 @@ def test_no_memory_for_threads(room):
         """),
         OPENBLAS_NUM_THREADS="1",
     )
+
+
+@linux
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_NPROC"])
+def test_pools_of_threads_under_a_limit(limit):
+    """Python's threads call at once, and no thread or no memory is left: answers or MemoryError."""
+    run(
+        SHARING
+        + textwrap.dedent(f"""
+        import resource
+        from concurrent.futures import ThreadPoolExecutor
+        together = threading.Barrier(4)
+        with ThreadPoolExecutor(4, initializer=together.wait) as pool:
+            list(pool.map(abs, range(4)))  # its threads are there
+            if {limit!r} == "RLIMIT_NPROC":
+                limited(resource.RLIMIT_NPROC, 1)
+                if os.getuid() == 0:
+                    os.setuid(65534)
+            else:
+                with open("/proc/self/statm") as file:
+                    used = int(file.read().split()[0]) * resource.getpagesize()
+                limited(resource.RLIMIT_AS, used + (16 << 20))
+            results = list(pool.map(attempt, (64, 2, 3, 8)))
+            if {limit!r} == "RLIMIT_AS":
+                limited(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+            refused = [check(each) for each in results]
+            assert not any(refused) or {limit!r} == "RLIMIT_AS"
+            del results
+            assert all(check(each) == 0 for each in pool.map(attempt, (3, 2)))
+        """),
+        OPENBLAS_NUM_THREADS="1",
+    )
