@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv.dtypes import check_overflow, result_interval
 from pyconv.missing import leaves_out, omit
 from pyconv.planning import check_nan, prepare
 from pyconv.problem import Problem
@@ -256,8 +257,13 @@ def _run(
         and options[-1] == "auto"
         and (exchanged := _exchanged(x, w, problem)) is not None
     ):
-        x, w, mode = exchanged
-        prepared = prepare(x, w, (True, mode, "constant", 0, None, *options[5:]))
+        options = (True, exchanged[2], "constant", 0, None, *options[5:])
+        if problem.exact and problem.overflow == "raise":
+            # The bound of the results is another one when the arrays are exchanged.
+            check_overflow(result_interval(x, w, 0), problem.dtype, "raise")
+            options = (*options[:8], "wrap", *options[9:])
+        x, w, _ = exchanged
+        prepared = prepare(x, w, options)
     plan = prepared.settled or prepared.plan(x, w)
     if out is None:
         return plan.solve(x, w, None, workers)
@@ -279,7 +285,6 @@ def _exchanged(
         x.ndim != w.ndim
         or problem.rtol
         or problem.fill_value != 0
-        or (problem.exact and problem.overflow != "wrap")
         or any(a.axis != i or a.dilation > 1 for i, a in enumerate(axes))
         or any(a.taps < a.size or a.boundary != "constant" for a in axes)
         or not (np.isfinite(x).all() and np.isfinite(w).all())

@@ -1,5 +1,7 @@
 """Fixtures that run a test with every algorithm and every ISA variant of this machine."""
 
+import signal
+
 import hypothesis
 import numpy as np
 import pytest
@@ -124,3 +126,13 @@ def layer_method(request, use_isa):
 def rng():
     """Return a generator that starts the same in every test."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture(params=[False, True], ids=["", "ignored"])
+def sigint(request):
+    """Run a test as it is, and as a shell would run it in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if request.param:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -1,9 +1,9 @@
 """Calls that run for long, by the name of the function: how soon each one looks at signals.
 
-``python long_calls.py GROUP WORKERS`` runs the calls of a group one after another. The clock is the
-processor time of the process, which stands still while other processes run: a timer of the system
-ticks on it, and after a few ticks raises KeyboardInterrupt as Ctrl-C does. A line is printed for
-each call: its name, and the longest time in which no signal was looked at.
+``python long_calls.py GROUP WORKERS ENOUGH`` runs the calls of a group one after another. The clock
+is the processor time of the process, which stands still while other processes run: a timer of the
+system ticks on it, and after ``ENOUGH`` seconds raises KeyboardInterrupt as Ctrl-C does. A line is
+printed for each call: its name, and the longest time in which no signal was looked at.
 """
 
 import functools
@@ -21,8 +21,6 @@ from pyconv.nn import SGD, Conv2d, CrossEntropyLoss, Flatten, Linear, Sequential
 from pyconv.nn import fit as fit_model
 
 TICK = 0.02
-#: Processor time after which a call is interrupted.
-ENOUGH = 0.3
 
 #: What `pyconv.correlate` sums for minutes: a picture, a line, a volume, …
 KINDS = {
@@ -282,7 +280,7 @@ def function_of(name):
     return fit if name == "nn.fit" else getattr(MODULES[module], attribute)
 
 
-def measure(call, function):
+def measure(call, function, enough):
     """Return the longest time without a look at signals, and whether the call was ended."""
     gaps, running = [], True
     call(Nothing())  # its arrays
@@ -294,7 +292,7 @@ def measure(call, function):
         now = time.process_time()
         gaps.append(now - last)
         last = now
-        if running and now - begun > ENOUGH:
+        if running and now - begun > enough:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGPROF, tick)
@@ -314,13 +312,13 @@ def measure(call, function):
     return max(gaps), ended
 
 
-def main(group, workers):
+def main(group, workers, enough):
     """Run a group's calls."""
     pyconv.set_workers(workers).__enter__()
     for name, call in GROUPS[group]():
         print(name, end=": ", flush=True)
-        print(*measure(call, function_of(name)), flush=True)
+        print(*measure(call, function_of(name), enough), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

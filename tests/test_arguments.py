@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, operators
+from pyconv import arithmetic, filters, kernels, ndimage, operators
 from pyconv.nn import functional, grad
 
 X = np.arange(1.0, 82.0).reshape(9, 9)
@@ -119,3 +119,83 @@ def test_nasty_values_are_refused_by_name(name, parameter):
         else:
             wrong.append(f"{word}: taken")
     assert not wrong, "\n".join(wrong)
+
+
+# ---- arrays that a result is written to -------------------------------------------------------
+
+WRITING = {
+    **{name: "out" for name, f in FUNCTIONS.items() if "out" in inspect.signature(f).parameters},
+    **{f"{ndimage.__name__}.{name}": "output" for name in ndimage.__all__},
+}
+
+
+def written(name):
+    """Return a function, and arguments that it takes."""
+    if name in FUNCTIONS:
+        return FUNCTIONS[name], required(name, FUNCTIONS[name])
+    function = getattr(ndimage, name.rpartition(".")[2])
+    values = VALUES | {
+        "input": X,
+        "weights": np.ones(3) if name.endswith("1d") else np.ones((3, 3)),
+    }
+    given = {
+        p: values[p]
+        for p, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and p in values
+    }
+    return function, given
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_two_results_never_share_a_place(name):
+    """Whatever the strides are by which an array repeats itself; it stays as it was."""
+    function, given = written(name)
+    y = function(**given)
+    n = y.itemsize
+    for pitch in ((0, n), (n, 0), (n, n), (-n, n), (0, 0), (n // 2, n), (3 * n, n // 2)):
+        room = np.zeros(4 * y.size + 100, y.dtype)[2 * y.size :]
+        strides = (*[8 * n] * (y.ndim - 2), *pitch)
+        out = np.lib.stride_tricks.as_strided(room, y.shape, strides)
+        with pytest.raises(ValueError, match="two results would share a place"):
+            function(**given, **{WRITING[name]: out})
+        assert not room.any()
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_result_that_overlaps_what_is_read(name):
+    """Is that of a call which does not, however far the arrays are apart."""
+    function, given = written(name)
+    expected = function(**given)
+    for argument, array in given.items():
+        if not isinstance(array, np.ndarray):
+            continue
+        for apart in (0, 1, array.shape[-1], array.size - 1):
+            room = np.zeros(2 * (array.size + expected.size), np.float64)
+            source = room[: array.size].reshape(array.shape)
+            source[...] = array
+            out = room[apart : apart + expected.size].reshape(expected.shape)
+            function(**given | {argument: source}, **{WRITING[name]: out})
+            np.testing.assert_array_equal(out, expected, err_msg=f"{argument} {apart}")
+
+
+# ---- masks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not name.endswith(LEFT)])
+def test_masks_are_refused_or_honoured(name):
+    """What lies under a mask changes no result, of any array of any function."""
+    function, given = FUNCTIONS[name], required(name, FUNCTIONS[name])
+    for argument, array in given.items():
+        if not isinstance(array, np.ndarray):
+            continue
+        results = []
+        for hidden in (1, 3):
+            masked = np.ma.array(array.copy(), mask=np.zeros(array.shape, bool))
+            masked.data.flat[array.size // 2] = hidden
+            masked.mask.flat[array.size // 2] = True
+            try:
+                results.append(repr(function(**given | {argument: masked})))
+            except TypeError as error:
+                assert re.search(rf"\b{argument} .*mask", str(error))  # noqa: PT017
+                results.append(str(error))
+        assert results[0] == results[1]

@@ -153,16 +153,6 @@ def test_a_closed_pipe_is_no_traceback():
     assert process.wait(timeout=60) == 1
 
 
-@pytest.fixture(params=[False, True], ids=["", "ignored"])
-def sigint(request):
-    """Run a test as it is, and as a shell would run it in the background."""
-    before = signal.getsignal(signal.SIGINT)
-    if request.param:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
 @pytest.mark.usefixtures("sigint")
 def test_ctrl_c_is_one_line(tmp_path):

@@ -261,3 +261,31 @@ def test_a_kernel_longer_than_the_data(rng, dtype, flip):
                 np.testing.assert_array_equal(y, expected.astype(y.dtype))
     x, w = np.array([1.0, np.nan]), np.array([1.0, 2.0, 3.0, np.inf])
     np.testing.assert_array_equal(call(x, w, "full"), call(x, w, "full", method="direct"))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_overflow_of_a_kernel_longer_than_the_data(flip):
+    """Exchanged or not, results are refused, clipped and wrapped by the same rule."""
+    call = pyconv.convolve if flip else pyconv.correlate
+    for dtype, top in (("int64", 2**62), ("uint64", 2**63), ("int16", 2**15 - 1), ("uint8", 255)):
+        for x, w in (([top, 0], [1, 1, 1, 0]), ([1, 0], [top, top, top, 0]), ([top], [1, 1, 0])):
+            x, w = np.array(x, dtype), np.array(w, dtype)
+            exact, _ = oracles.correlate(x, w, "full", flip=flip)
+            for result in (dtype, "int64", "uint8"):
+                for overflow in ("raise", "saturate", "wrap"):
+                    options = {"dtype": result, "overflow": overflow}
+                    found = outcome(call, x, w, **options)
+                    assert found == outcome(call, x, w, method="direct", **options)
+                    limits = np.iinfo(result)
+                    if overflow == "saturate":
+                        assert found == np.clip(exact, limits.min, limits.max).tolist()
+
+
+def outcome(call, x, w, **options):
+    """Return the numbers, or the error."""
+    try:
+        return call(x, w, "full", **options).tolist()
+    except OverflowError as error:
+        return str(error)
+    except ValueError:  # sums that need Python's integers
+        return call(x, w, "full", **options | {"method": "reference"}).tolist()

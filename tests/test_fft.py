@@ -4,11 +4,9 @@ import functools
 import itertools
 import math
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import oracles
@@ -16,6 +14,7 @@ import pytest
 from arrays import LAYOUTS, bits, noise, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import SOON, seconds_to_interrupt
 from test_properties import valid_calls
 
 import pyconv
@@ -656,29 +655,12 @@ def test_memory_decides_the_tile(rng):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_ends_a_long_call(workers):
     """KeyboardInterrupt soon after the signal."""
-    script = textwrap.dedent(f"""
+    seconds = seconds_to_interrupt(
+        """
         import numpy as np, pyconv
         x = np.broadcast_to(np.ones((900, 900), "float32"), (200_000, 900, 900))
         w = np.ones((101, 101), "float32")
-        print("ready", flush=True)
-        try:
-            pyconv.correlate(x, w, stride=400, method="fft", workers={workers})
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
-    """)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        """,
+        f'pyconv.correlate(x, w, stride=400, method="fft", workers={workers})',
     )
-    try:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(0.5)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=8)
-        assert output == "interrupted\n", errors[-2000:]
-    finally:
-        process.kill()
-        process.wait()
+    assert seconds < SOON * workers

@@ -5,13 +5,12 @@ Each test runs a script in an interpreter of its own, because it may hang, die o
 
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
+from processes import SOON, seconds_to_interrupt
 
 from pyconv.algorithms import ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
@@ -322,33 +321,23 @@ def test_ctrl_c_ends_a_long_call(method, call, workers):
     """KeyboardInterrupt soon after the signal, and the next call works."""
     x_shape, w_shape, keywords = ENDLESS[call]
     keywords = keywords | {"method": method, "workers": workers}
-    script = PRELUDE + textwrap.dedent(f"""
-        x, w = np.ones({x_shape}, "float32"), np.ones({w_shape}, "float32")
-        small = pyconv.correlate(x[..., :50], [1.0, 1.0])
-        print("ready", flush=True)
-        try:
-            pyconv.correlate(x, w, **{keywords})
-        except KeyboardInterrupt:
-            assert (pyconv.correlate(x[..., :50], [1.0, 1.0]) == small).all()
-            print("interrupted", flush=True)
-    """)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    seconds = seconds_to_interrupt(
+        PRELUDE + f"x, w = np.ones({x_shape}, 'float32'), np.ones({w_shape}, 'float32')\n"
+        "small = pyconv.correlate(x[..., :50], [1.0, 1.0])",
+        f"pyconv.correlate(x, w, **{keywords})",
+        after="assert (pyconv.correlate(x[..., :50], [1.0, 1.0]) == small).all()",
     )
-    try:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(0.5)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        # A second is promised; a machine that runs other things too gets a few.
-        output, errors = process.communicate(timeout=8)
-        assert output == "interrupted\n", errors[-2000:]
-    finally:
-        process.kill()
-        process.wait()
+    assert seconds < SOON * workers
+
+
+@posix
+@pytest.mark.usefixtures("sigint")
+def test_ctrl_c_where_the_parent_ignores_it():
+    """The process is one that a terminal could have started, whatever started the tests."""
+    seconds = seconds_to_interrupt(
+        PRELUDE, "pyconv.correlate(*picture(6000, 401), method='direct')"
+    )
+    assert seconds < SOON * os.cpu_count()
 
 
 @posix
@@ -761,6 +750,38 @@ def test_no_memory_for_threads(room):
             del results
             assert refused < len(CALLS) or not {room}
         assert check(attempt(3)) == 0
+        """),
+        OPENBLAS_NUM_THREADS="1",
+    )
+
+
+@linux
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_NPROC"])
+def test_pools_of_threads_under_a_limit(limit):
+    """Python's threads call at once, and no thread or no memory is left: answers or MemoryError."""
+    run(
+        SHARING
+        + textwrap.dedent(f"""
+        import resource
+        from concurrent.futures import ThreadPoolExecutor
+        together = threading.Barrier(4)
+        with ThreadPoolExecutor(4, initializer=together.wait) as pool:
+            list(pool.map(abs, range(4)))  # its threads are there
+            if {limit!r} == "RLIMIT_NPROC":
+                limited(resource.RLIMIT_NPROC, 1)
+                if os.getuid() == 0:
+                    os.setuid(65534)
+            else:
+                with open("/proc/self/statm") as file:
+                    used = int(file.read().split()[0]) * resource.getpagesize()
+                limited(resource.RLIMIT_AS, used + (16 << 20))
+            results = list(pool.map(attempt, (64, 2, 3, 8)))
+            if {limit!r} == "RLIMIT_AS":
+                limited(resource.RLIMIT_AS, resource.RLIM_INFINITY)
+            refused = [check(each) for each in results]
+            assert not any(refused) or {limit!r} == "RLIMIT_AS"
+            del results
+            assert all(check(each) == 0 for each in pool.map(attempt, (3, 2)))
         """),
         OPENBLAS_NUM_THREADS="1",
     )

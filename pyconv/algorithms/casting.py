@@ -102,8 +102,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         x = _addressable(x)
-        if w.dtype != sums:
-            w = w.astype(sums)
+        w = loadable(w, sums)
         if not (converted if y.dtype == result else y.dtype in CONVERTED):
             loop(x, w, y, clip, workers)
             return
@@ -127,6 +126,11 @@ def _addressable(x: np.ndarray) -> np.ndarray:
         return x
     native = x.dtype.newbyteorder("=")
     return x.astype(np.float32 if native == np.float16 else native, order="C")
+
+
+def loadable(w: np.ndarray, sums: np.dtype) -> np.ndarray:
+    """Return weights in the dtype of the sums, aligned."""
+    return w if w.dtype == sums and layout.readable(w) else w.astype(sums)
 
 
 class Patches:

@@ -21,6 +21,7 @@ from pyconv.algorithms.casting import (
     axis_rows,
     bind_loop,
     copies,
+    loadable,
     on_real_parts,
     plain_axis,
 )
@@ -144,7 +145,7 @@ class Direct:
                 x = _one_run(x, folded)
                 mask = None if mask is None else _one_run(mask, folded)
             gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
-            loop.run(x, w, y, fill, False, workers, gaps)
+            loop.run(x, loadable(w, y.dtype), y, fill, False, workers, gaps)
             return []
 
         return run

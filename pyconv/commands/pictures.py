@@ -107,7 +107,8 @@ def _read_picture(path: Path, page: int | None) -> Source:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one-line errors only; Pillow warns of large pictures
-            with pil.Image.open(path) as file:
+            # By its name Pillow would open it again for a page, and find what has replaced it.
+            with path.open("rb") as source, pil.Image.open(source) as file:
                 # What opens first of a file of layers is what they look like together.
                 count = 1 if file.format in LAYERED else getattr(file, "n_frames", 1)
                 if page is not None and page > count:
