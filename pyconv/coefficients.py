@@ -223,13 +223,30 @@ class Coefficients:
         floor = self._count * (error / self._tolerance) ** 2
         # A constant window of exact samples is certain.
         nothing = 0.0 if samples.error == 0 and not samples.split else -math.inf
-        # A partial sum of the template is about √n / 4; samples and weights are rounded as well.
-        growth = math.sqrt(self._count) / 4 + 1
-        far = (self._tolerance / (epsilon * growth)) ** 2
+        far = (self._tolerance / (epsilon * self._growth(plain))) ** 2
         if samples.split:  # sums of squares are rounded too
             floor = max(floor, 1.0)
             far = min(far, self._tolerance / epsilon / 4)
         return samples.unit, samples.split, nothing, floor, far
+
+    def _growth(self, plain: bool) -> float:
+        """Return the error of the products of a window far from the mean, in ε of its norm.
+
+        A product c·t is added to the partial sum c·T of the products before it, and the sum rounded,
+        which costs ε/2 · |c·T|; the norm of the window is |c|·√n. That makes Σ|T| / 2√n. In a
+        template that is noise |T| is about 1/2, in one that is a step Σ|T| is n·√n / 4. Samples and
+        weights are rounded as well.
+        """
+        least = math.sqrt(self._count) / 4
+        if plain:
+            t = self._template.values
+            orders = [t.ravel()]
+            if t.ndim == 1:  # taps a vector apart may be neighbours
+                lanes = max(1, loader.native.vector_bytes() // 4)
+                orders.append(np.pad(t, (0, -t.size % lanes)).reshape(-1, lanes).ravel("F"))
+            totals = [float(np.abs(np.cumsum(order)).sum()) for order in orders]
+            least = max(least, *(total / (2 * math.sqrt(self._count)) for total in totals))
+        return least + 1
 
     def _divide_by_seen(
         self, samples: _Samples, y: np.ndarray, limits: tuple[float, int, float, float, float]
