@@ -704,9 +704,9 @@ def _is_transformed(bound: Bound) -> bool:
 def _is_local(bound: Bound) -> bool:
     """Return whether the error of each output is a part of Σ|x||w| over its own window."""
     algorithm = bound.algorithm
-    return (
-        isinstance(algorithm, LocalAlgorithm) and algorithm.is_local
-    ) or not _is_transformed(bound)
+    return (isinstance(algorithm, LocalAlgorithm) and algorithm.is_local) or not _is_transformed(
+        bound
+    )
 
 
 @lru_cache(256)

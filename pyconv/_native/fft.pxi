@@ -197,6 +197,11 @@ cdef enum:
     QUIET = 2
 
 
+# By so many powers of two the error of a transform in double precision is below what a result in
+# single precision may have.
+cdef int SPARE_BITS = 28
+
+
 cdef struct Loud:
     # A sample that was taken out of a tile, and its place there.
     Py_ssize_t z, y, x
@@ -1131,7 +1136,8 @@ cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
         sparse = tile.seen < s.sparse * points(s)
         if tile.seen > 0 and not sparse:
             if not tile.empty:
-                limit = scaled(limit_of(s, tile.energy, tile.top, t), -tile.exponent)
+                limit = scaled(limit_of(s, tile.energy, tile.top, t),
+                               -tile.exponent - (SPARE_BITS if s.refilling else 0))
                 if not is_even(s, &tile, t, limit, row):
                     judge(s, &tile, t, limit, classes, &room)
             filter_tile(s, t, tile.planes, tile.rows, tile.cols, buffer)

@@ -119,7 +119,7 @@ class LocalAlgorithm(Algorithm, Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether each output errs by a part of Σ|x||w| over its own window, as a plain sum does."""
+        """Whether an output errs by a part of Σ|x||w| over its own window, as a plain sum does."""
         ...
 
 

@@ -56,8 +56,8 @@ RANKS_TRIED = 2
 #: Roundings by which a factor may differ from its mirror image, and is made that: they are part of
 #: the error of the factors.
 EVENED = 8
-#: Roundings of a weight by which one product of factors may differ from it, for the error of an output
-#: to be a part of what its window holds.
+#: Roundings of a weight by which one product of factors may differ from it, for the error of an
+#: output to be a part of what its window holds.
 LOCAL = 16
 #: Of the alternating least squares in three dimensions.
 TURNS = 2
@@ -179,7 +179,7 @@ class Separable:
 
     @property
     def is_local(self) -> bool:
-        """Whether each output errs by a part of Σ|x||w| over its own window, as a plain sum does.
+        """Whether an output errs by a part of Σ|x||w| over its own window, as a plain sum does.
 
         One product of factors that is each weight but for its rounding sums, along each axis,
         magnitudes that belong to the window. Several products, or the largest weights alone, may
