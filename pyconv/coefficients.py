@@ -33,6 +33,8 @@ TOLERANCES = {np.dtype(np.float32): 5e-5, np.dtype(np.float64): 1e-9}
 BLOCK = 1 << 16
 #: Products up to which windows are computed one by one.
 FEW_PRODUCTS = 1 << 20
+#: Products of uncertain windows for each sample, from which on constant ones are looked for.
+PLAIN_PRODUCTS = 2
 #: Samples that NumPy goes over several times, in the cache.
 RUN = 1 << 15
 #: Of the loop that divides, on a Zen 4 core; and of a product of a window by itself.
@@ -190,7 +192,8 @@ class Coefficients:
                     self._refine(x[item], y[item], None)
             return
         taps = self._where_seen().astype(np.uint8)
-        holed = correlate(missing.view(np.uint8), taps, workers=self._workers) > 0
+        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
+        holed, few = counts > 0, self._count - counts < self._least
         if np.count_nonzero(holed) <= FEW_HOLED * holed.size:
             # Whole windows are those of an array with any samples in its gaps.
             whole = np.where(missing, x[~missing][0], x)
@@ -202,6 +205,7 @@ class Coefficients:
             y[holed] = np.nan
         else:
             y[...] = np.nan
+        y[few] = TOO_FEW
         for item in range(len(y)):
             self._refine(x[item], y[item], missing[item])
         y[y == TOO_FEW] = np.nan
@@ -214,7 +218,7 @@ class Coefficients:
     def _settle_constant(self, x: np.ndarray, y: np.ndarray) -> None:
         """Write 0 to the coefficients that are NaN of one item whose windows are constant."""
         uncertain = np.isnan(y)
-        if np.count_nonzero(uncertain) * self._count <= FEW_PRODUCTS:
+        if np.count_nonzero(uncertain) * self._count <= PLAIN_PRODUCTS * x.size:
             return
         for axis, n in enumerate(self._taps):
             if n > 1:

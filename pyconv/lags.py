@@ -247,9 +247,9 @@ def _sums(
     if is_integer(x.dtype) and is_integer(w.dtype) and len(w) >= LONG:
         a, b = x.astype(np.float64), w.astype(np.float64)
         bound = plan_for(a, b, mode=pads)
-        # Where a transform errs by less than half a unit, as proven, whole numbers are found.
         size = float(np.abs(a).max()) * float(np.abs(b).sum())
-        if max(bound.algorithm.error_bound(bound.problem) * size, size * 2.0**-52) < WHOLE:
+        # Where a transform errs by less than half a unit, as proven, the sums are whole numbers.
+        if bound.algorithm.error_bound(bound.problem) * size < WHOLE and size < 2.0**52:
             sums = np.rint(bound.solve(a, b, None, workers))
             unsigned = x.dtype.kind == w.dtype.kind == "u"
             return sums.astype(np.uint64 if unsigned else np.int64)

@@ -186,12 +186,12 @@ cdef struct Overlap:
     bint prefetching                # x is larger than the cache
     const Gaps* gaps                # where samples are left out, else NULL
     double thin                     # less than that of the weights is too little for a quotient
-    double sparse                   # the least part of a tile's samples that makes it worth a transform
+    double sparse                   # a tile with less of its samples is not transformed
     bint refilling                  # only outputs that are NaN are written
     unsigned char* left             # of each tile with gaps: LOW_COVERAGE and QUIET
 
 
-# What is left of a tile with gaps: outputs that saw too little, and such as are quiet beside others.
+# What is left of a tile with gaps: outputs that saw too little, and those quiet beside others.
 cdef enum:
     LOW_COVERAGE = 1
     QUIET = 2
