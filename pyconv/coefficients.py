@@ -33,6 +33,8 @@ TOLERANCES = {np.dtype(np.float32): 5e-5, np.dtype(np.float64): 1e-9}
 BLOCK = 1 << 16
 #: Products up to which windows are computed one by one.
 FEW_PRODUCTS = 1 << 20
+#: Products of uncertain windows for each sample, from which on constant ones are looked for.
+PLAIN_PRODUCTS = 2
 #: Samples that NumPy goes over several times, in the cache.
 RUN = 1 << 15
 #: Of the loop that divides, on a Zen 4 core; and of a product of a window by itself.
@@ -47,6 +49,8 @@ TRANSFORM_ERROR = 4
 LEAST_SEEN = 1 / 4
 #: What stands for the NaN of such a window, while NaN is what is uncertain.
 TOO_FEW = 3.0
+#: Part of the windows that may hold missing samples for the others to be made without them.
+FEW_HOLED = 1 / 4
 #: Error of the sums over what was seen, in units of rounding.
 MISSING_ERROR = 16
 #: Larger samples are scaled, so that no difference overflows.
@@ -171,7 +175,7 @@ class Coefficients:
         self._workers = workers
         self._tolerance = TOLERANCES[dtype]
         self._absent = (1,) * (3 - len(self._taps))
-        where = np.ones(self._taps, np.bool) if template.seen is None else template.seen
+        where = self._where_seen()
         #: The taps that count, and the template there.
         self._where = np.argwhere(where)
         self._weights = np.ascontiguousarray(template.values[where])
@@ -184,12 +188,49 @@ class Coefficients:
         if missing is None:
             if self._divide(x, y, y.dtype == np.float32):
                 for item in range(len(y)):
+                    self._settle_constant(x[item], y[item])
                     self._refine(x[item], y[item], None)
             return
-        y[...] = np.nan
+        taps = self._where_seen().astype(np.uint8)
+        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
+        holed, few = counts > 0, self._count - counts < self._least
+        if np.count_nonzero(holed) <= FEW_HOLED * holed.size:
+            # Whole windows are those of an array with any samples in its gaps.
+            whole = np.where(missing, x[~missing][0], x)
+            self._divide(whole, y, y.dtype == np.float32)
+            unsure = np.isnan(y) & ~holed
+            for item in np.flatnonzero(unsure.any(axis=tuple(range(1, y.ndim)))):
+                y[item][holed[item]] = 0  # they are made below
+                self._refine(whole[item], y[item], None)
+            y[holed] = np.nan
+        else:
+            y[...] = np.nan
+        y[few] = TOO_FEW
         for item in range(len(y)):
             self._refine(x[item], y[item], missing[item])
         y[y == TOO_FEW] = np.nan
+
+    def _where_seen(self) -> np.ndarray:
+        """Return where samples of the template count."""
+        seen = self._template.seen
+        return np.ones(self._taps, np.bool) if seen is None else seen
+
+    def _settle_constant(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Write 0 to the coefficients that are NaN of one item whose windows are constant."""
+        uncertain = np.isnan(y)
+        if np.count_nonzero(uncertain) * self._count <= PLAIN_PRODUCTS * x.size:
+            return
+        for axis, n in enumerate(self._taps):
+            if n > 1:
+                ahead, behind = (
+                    (slice(None),) * axis + (part,) for part in (slice(1, None), slice(-1))
+                )
+                steps = (x[ahead] != x[behind]).view(np.uint8)
+                taps = np.ones(tuple(k - (i == axis) for i, k in enumerate(self._taps)), np.uint8)
+                uncertain &= correlate(steps, taps, workers=self._workers) == 0
+                if not uncertain.any():
+                    return
+        y[uncertain] = 0
 
     # ---- all at once ------------------------------------------------------------------------
 
@@ -223,13 +264,30 @@ class Coefficients:
         floor = self._count * (error / self._tolerance) ** 2
         # A constant window of exact samples is certain.
         nothing = 0.0 if samples.error == 0 and not samples.split else -math.inf
-        # A partial sum of the template is about √n / 4; samples and weights are rounded as well.
-        growth = math.sqrt(self._count) / 4 + 1
-        far = (self._tolerance / (epsilon * growth)) ** 2
+        far = (self._tolerance / (epsilon * self._growth(plain))) ** 2
         if samples.split:  # sums of squares are rounded too
             floor = max(floor, 1.0)
             far = min(far, self._tolerance / epsilon / 4)
         return samples.unit, samples.split, nothing, floor, far
+
+    def _growth(self, plain: bool) -> float:
+        """Return the error of the products of a window far from the mean, in ε of its norm.
+
+        A product c·t is added to the partial sum c·T of the products before it, and the sum is
+        rounded, which costs ε/2 · |c·T| at most. The norm of the window is |c|·√n. The sum of the
+        errors is Σ|T| / 2√n at most: about √n / 6 for a template of noise, n / 8 for a step. Errors
+        of a transform do not add up so. Samples and weights are rounded as well.
+        """
+        least = math.sqrt(self._count) / 4
+        if plain:
+            t = self._template.values
+            orders = [t.ravel()]
+            if t.ndim == 1:  # taps a vector apart may be neighbours
+                lanes = max(1, loader.native.vector_bytes() // 4)
+                orders.append(np.pad(t, (0, -t.size % lanes)).reshape(-1, lanes).ravel("F"))
+            totals = [float(np.abs(np.cumsum(order)).sum()) for order in orders]
+            least = max(least, *(total / (2 * math.sqrt(self._count)) for total in totals))
+        return least + 1
 
     def _divide_by_seen(
         self, samples: _Samples, y: np.ndarray, limits: tuple[float, int, float, float, float]
@@ -344,7 +402,7 @@ class Coefficients:
         deviations = _centred(np.where(seen, x, np.asarray(low, x.dtype)), centre, True)
         deviations /= reach
         deviations[missing] = 0
-        where = np.ones(self._taps, np.bool) if self._template.seen is None else self._template.seen
+        where = self._where_seen()
         taps, template = where.astype(np.float64), self._template.values
         sums, squares, products, weights, norms = (
             correlate(a, w, workers=self._workers)

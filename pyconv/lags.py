@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pyconv.correlation import correlate
 from pyconv.dtypes import is_integer, supported
 from pyconv.missing import check_seen, split_mask
+from pyconv.planning import plan_for
 from pyconv.problem import MAX_COORDINATE, integer
 from pyconv.results import is_masked, plain_array
 
@@ -16,6 +17,12 @@ from pyconv.results import is_masked, plain_array
 SCALES = ("biased", "unbiased", "coeff")
 #: Part of the energy of a signal below which what is left of it is its rounding.
 LEAST_ENERGY = 1e-12
+#: Weights that are NaN or infinite, up to which the products of each are added to the sums.
+FEW_UNSOUND = 8
+#: Samples of a signal of integers from which on a transform may be faster than a plain sum.
+LONG = 64
+#: Proven error of sums of integers below which they are rounded to whole numbers: exactly.
+WHOLE = 0.25
 
 
 def xcorr(
@@ -211,14 +218,18 @@ def _products(
 def _lagged(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
-    low, high = int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1]
     unsound = np.flatnonzero(~np.isfinite(w))
     if not unsound.size:
-        return correlate(x, w, [(low, high)], workers=workers)
+        return _sums(x, w, lags, workers)
     # Zeros outside the signal times such a weight would be NaN.
     finite = w.copy()
     finite[unsound] = 0
-    c = correlate(x, finite, [(low, high)], workers=workers)
+    sound = np.isfinite(x)
+    if len(unsound) > FEW_UNSOUND or not sound.all():
+        c = _sums(np.where(sound, x, np.zeros((), x.dtype)), finite, lags, workers)
+        with np.errstate(all="ignore"):
+            return c + _unsound_sums(x, w, lags, workers)
+    c = _sums(x, finite, lags, workers)
     with np.errstate(all="ignore"):
         for n in unsound.tolist():
             start, stop = max(0, n + int(lags[0])), min(x.shape[-1], n + int(lags[-1]) + 1)
@@ -226,6 +237,54 @@ def _lagged(
                 at = slice(start - n - int(lags[0]), stop - n - int(lags[0]))
                 c[..., at] += x[..., start:stop] * np.conj(w[n])
     return c
+
+
+def _sums(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of finite signals at each lag, exact ones of integers."""
+    pads = [(int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1])]
+    if is_integer(x.dtype) and is_integer(w.dtype) and len(w) >= LONG:
+        a, b = x.astype(np.float64), w.astype(np.float64)
+        bound = plan_for(a, b, mode=pads)
+        size = float(np.abs(a).max()) * float(np.abs(b).sum())
+        # Where a transform errs by less than half a unit, as proven, the sums are whole numbers.
+        if bound.algorithm.error_bound(bound.problem) * size < WHOLE and size < 2.0**52:
+            sums = np.rint(bound.solve(a, b, None, workers))
+            unsigned = x.dtype.kind == w.dtype.kind == "u"
+            return sums.astype(np.uint64 if unsigned else np.int64)
+    return correlate(x, w, pads, workers=workers)
+
+
+def _unsound_sums(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of which a factor is NaN or infinite: 0, NaN or infinity."""
+    if np.iscomplexobj(x) or np.iscomplexobj(w):
+        real = _unsound_sums(x.real, w.real, lags, workers)
+        real = real + _unsound_sums(x.imag, w.imag, lags, workers)
+        c = np.empty(real.shape, np.result_type(x, w))
+        c.real = real
+        c.imag = _unsound_sums(x.imag, w.real, lags, workers)
+        c.imag -= _unsound_sums(x.real, w.imag, lags, workers)
+        return c
+    every = np.ones(x.shape, np.bool), np.ones(w.shape, np.bool)
+    above, below = (x > 0, w > 0), (x < 0, w < 0)
+    most, least = (x == np.inf, w == np.inf), (x == -np.inf, w == -np.inf)
+    pairs = (
+        # of which the product is NaN, infinity, and minus infinity
+        ((every[0], np.isnan(w)), (np.isnan(x), every[1]), (x == 0, most[1] | least[1]),
+         (most[0] | least[0], w == 0)),
+        ((above[0], most[1]), (below[0], least[1]), (most[0], above[1]), (least[0], below[1])),
+        ((above[0], least[1]), (below[0], most[1]), (most[0], below[1]), (least[0], above[1])),
+    )  # fmt: skip
+    found = np.zeros((*x.shape[:-1], len(lags)), np.result_type(x, w))
+    for value, products in zip((np.nan, np.inf, -np.inf), pairs, strict=True):
+        for samples, weights in products:
+            if samples.any() and weights.any():
+                counts = _sums(samples, weights, lags, workers)
+                found += np.where(counts > 0, found.dtype.type(value), 0)
+    return found
 
 
 def _overlap(a: int, b: int, lags: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

@@ -21,7 +21,15 @@ import numpy.typing as npt
 from pyconv import threads
 from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import OmittingAlgorithm, Shares, UnfitDataError, WeighingAlgorithm
+from pyconv.algorithms.base import (
+    Algorithm,
+    Left,
+    LocalAlgorithm,
+    OmittingAlgorithm,
+    Shares,
+    UnfitDataError,
+    WeighingAlgorithm,
+)
 from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 from pyconv.dtypes import DTYPES, is_integer, narrow, natural_dtype, supported
 from pyconv.machine import MACHINE
@@ -50,6 +58,9 @@ LEAST_COVERAGE = 2.0**-24
 #: plainly, or in double precision where plain sums would take more than this many times as long.
 THIN = 1 / 64
 AFFORDABLE = 2
+#: The part of its samples below which a tile is not transformed in single precision, for most of
+#: its outputs would be of low coverage: on average they see that part of the weights.
+SPARSE = THIN / 2
 #: Bytes of workspace that are kept for the next run.
 SPARE = 16 << 20
 #: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
@@ -276,52 +287,95 @@ class Omission:
         """Write the results to ``y``, and those of low coverage once more if that is finer."""
         bound = run.bound
         finer = self._finer(bound)
-        low = self._fill_at_once(y, run, finer is not None)
-        if low is None:
-            gaps = _Gaps(self, run, _Sums(self._sums, bound.problem.rtol, self.prepared.method))
-            low = gaps.fill(y, finer is not None)
-        if low and finer is not None:
+        left = self._fill_at_once(y, run, bound.algorithm, finer is not None)
+        if left is None:
+            sums = _Sums(self._sums, bound.problem.rtol, self.prepared.method)
+            low = _Gaps(self, run, sums).fill(y, finer is not None)
+            left = Left.LOW_COVERAGE if low else Left(0)
+        if finer is None:  # what saw too little for that is NaN
+            left, finer = left & Left.QUIET, _Sums(self._sums, None, "auto")
+        if left and finer.dtype != self._sums:
+            again = self._refill_at_once(y, run, finer.dtype)
+            left = left if again is None else again & Left.QUIET
+        if left:
             _Gaps(self, run, finer).refill(y)
 
     def _finer(self, bound: Bound) -> "_Sums | None":
         """Return the sums of outputs of low coverage; None if no others are finer."""
         problem, wide = bound.problem, np.result_type(self._sums, np.float64)
-        if not _is_transformed(bound) or _is_affordable(problem, bound.algorithm.name):
+        if _is_local(bound) or _is_affordable(problem, bound.algorithm.name):
             return _Sums(self._sums, 0.0, "auto")
         if problem.rtol is not None or wide != self._sums:
             return _Sums(wide, None, "auto")
         return None
 
-    def _fill_at_once(self, y: np.ndarray, run: "_Run", finer: bool) -> bool | None:
+    def _is_real(self, run: "_Run") -> bool:
+        """Return whether a loop may make both sums: real ones, of weights of one sign."""
+        return (
+            self.problem.dtype == run.bound.problem.compute == self._sums
+            and self._sums.kind == "f"
+            and self.weights.sign != 0
+            and layout.readable(run.x)
+        )
+
+    def _fill_at_once(
+        self, y: np.ndarray, run: "_Run", algorithm: Algorithm, finer: bool
+    ) -> Left | None:
         """Write the results to ``y`` if one loop makes both sums; None if it does not.
 
-        Return whether the coverage of any is low: those are NaN where others are ``finer``.
+        Return which are left: those are NaN, and those of low coverage only where others are
+        ``finer``.
         """
-        x, mask = run.x, run.mask
-        problem, algorithm, weights = run.bound.problem, run.bound.algorithm, self.weights
         if (
-            problem.compute != self._sums
-            or problem.dtype != self._sums
-            or self._sums.kind != "f"
-            or weights.sign == 0
+            not self._is_real(run)
             or not isinstance(algorithm, OmittingAlgorithm)
-            or not layout.readable(x)
-            or (not run.nan and _alike(x, mask, problem) > FEW_ALIKE)
+            or (not run.nan and _alike(run.x, run.mask, self.problem) > FEW_ALIKE)
         ):
             return None
+        weights = self.weights
+        thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
+        shares = Shares(weights.sign, weights.void, 0.0, float(weights.total), thin, sparse)
+        return self._divided(y, run, algorithm, run.bound.problem, shares)
+
+    def _refill_at_once(self, y: np.ndarray, run: "_Run", sums: np.dtype) -> Left | None:
+        """Write the results to ``y`` that are NaN, by transforms in double precision.
+
+        Return which are left; None if no loop does.
+        """
+        transform = next(a for a in ALGORITHMS if a.name == "fft")
+        problem = replace(run.bound.problem.summed_in(sums), rtol=None)
+        if (
+            not self._is_real(run)
+            or not isinstance(transform, OmittingAlgorithm)
+            or transform.rejects(problem) is not None
+        ):
+            return None
+        weights = self.weights_in(sums)
+        shares = Shares(
+            weights.sign, weights.void, 0.0, float(weights.total), weights.void, refilling=True
+        )
+        return self._divided(y, run, transform, problem, shares)
+
+    def _divided(
+        self,
+        y: np.ndarray,
+        run: "_Run",
+        algorithm: OmittingAlgorithm,
+        problem: Problem,
+        shares: Shares,
+    ) -> Left | None:
+        """Run a loop that makes both sums; None if it takes too much memory, or not the samples."""
         most = problem.max_memory // algorithm.omission_workspace(problem)
         if most < 1:
             return None
         count = min(threads.resolve(run.workers, run.bound.useful_threads), most)
         if self._outside:
             problem = replace(problem, fill_value=math.nan)
-        thin = THIN * weights.scale if finer else weights.void
-        shares = Shares(weights.sign, weights.void, 0.0, float(weights.total), thin)
         solve = algorithm.bind_omission(problem, shares)
-        w = self._w.astype(self._sums, copy=False)
+        w = self._w.astype(problem.compute, copy=False)
         try:
             with threads.running():
-                return bool(solve(x, mask, w, y, run.nan or self._outside, count))
+                return solve(run.x, run.mask, w, y, run.nan or self._outside, count)
         except UnfitDataError:
             return None
 
@@ -454,19 +508,19 @@ class _Gaps:
     ) -> bool:
         """Write the results of a block; return whether the coverage of any is low."""
         axes = self._axes(block, x)
-        plain = self._solve(x, self.w, axes, y, self.problem.fill_value)
+        local = self._solve(x, self.w, axes, y, self.problem.fill_value)
         # What is outside along axes that are not cut is not among the samples.
         missing |= self.outside and self.problem.reads_fill
         if not missing:
             return False
-        d = self._weigh(seen, self.weights.w, axes, "seen weights")
+        d, as_local = self._weigh(seen, self.weights.w, axes, "seen weights")
         sizes, weights = d, self.weights
         if weights.sizes is not None:
-            sizes = self._weigh(seen, weights.sizes, axes, "seen sizes")
+            sizes, _ = self._weigh(seen, weights.sizes, axes, "seen sizes")
         elif weights.sign < 0:
             sizes = -d
         # Beforehand, for the division of complex sums overwrites them.
-        low = sizes < THIN * weights.scale if finer and not plain else None
+        low = sizes < THIN * weights.scale if finer and not (local and as_local) else None
         bad = None
         if weights.sizes is not None:
             limit, size = (self._array(role, d.shape, sizes.dtype) for role in ("limit", "size"))
@@ -482,21 +536,23 @@ class _Gaps:
                 np.copyto(y, np.nan, where=where)
         return low is not None and bool(low.any())
 
-    def _weigh(self, seen: np.ndarray, w: np.ndarray, axes: list[Axis], role: str) -> np.ndarray:
-        """Return Σ m·w of a block."""
+    def _weigh(
+        self, seen: np.ndarray, w: np.ndarray, axes: list[Axis], role: str
+    ) -> tuple[np.ndarray, bool]:
+        """Return Σ m·w of a block, and whether its error is local."""
         shape = list(seen.shape)
         for a in axes:
             shape[a.axis] = a.out
         dtype = self.weights.total.dtype if w is self.weights.w else w.dtype
         total = self._array(role, tuple(shape), dtype)
-        self._solve(seen, w, axes, total, not self.outside)
-        return total
+        return total, self._solve(seen, w, axes, total, not self.outside)
 
     def cover(self, y: np.ndarray) -> None:
         """Write the part of the weights that was seen to ``y``."""
         for block in self._blocks():
             x, seen, _ = self._samples(block)
-            y[block.into] = self._weigh(seen, self.weights.w, self._axes(block, x), "seen weights")
+            axes = self._axes(block, x)
+            y[block.into], _ = self._weigh(seen, self.weights.w, axes, "seen weights")
         self._leave()
         y[y <= self.weights.void] = 0
         y /= self.weights.total
@@ -588,14 +644,14 @@ class _Gaps:
     def _solve(
         self, x: np.ndarray, w: np.ndarray, axes: list[Axis], y: np.ndarray, fill: complex
     ) -> bool:
-        """Write a correlation to ``y``; return whether it is a plain sum."""
+        """Write a correlation to ``y``; return whether its error is local."""
         key = (x.shape, x.dtype, w.dtype, y.dtype, fill, *axes)
         prepared = self._prepared.get(key)
         if prepared is None:
             prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill)
         bound = prepared.plan(x, w)
         bound.solve(x, w, y, self.workers)
-        return not _is_transformed(bound)
+        return _is_local(bound)
 
     def _prepare(
         self, x: np.ndarray, w: np.ndarray, axes: list[Axis], dtype: np.dtype, fill: complex
@@ -643,6 +699,14 @@ def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
 def _is_transformed(bound: Bound) -> bool:
     """Return whether what runs is no plain sum of products."""
     return bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is not None
+
+
+def _is_local(bound: Bound) -> bool:
+    """Return whether the error of each output is a part of Σ|x||w| over its own window."""
+    algorithm = bound.algorithm
+    return (isinstance(algorithm, LocalAlgorithm) and algorithm.is_local) or not _is_transformed(
+        bound
+    )
 
 
 @lru_cache(256)

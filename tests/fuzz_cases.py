@@ -24,6 +24,7 @@ from pyconv._native import loader
 from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv.algorithms.base import WeighingAlgorithm
 from pyconv.boundaries import BOUNDARIES
+from pyconv.coefficients import TOLERANCES
 from pyconv.dtypes import OVERFLOWS
 from pyconv.kernels import KERNELS
 from pyconv.nn import functional, grad
@@ -791,7 +792,7 @@ class Templates:
             options.get("boundary", "constant"), options.get("fill_value", 0),
             np.ones(t.shape, bool) if mask is None else ~mask,
         )  # fmt: skip
-        close(y, right, 5e-5 if y.dtype == np.float32 else 1e-6, "definition")
+        close(y, right, TOLERANCES[y.dtype], "definition")
         require(np.all(np.abs(y) <= 1), "a coefficient above 1")
         same_bits(y, pyconv.match_template(x, t, mask=mask, **{**options, "workers": 2}), "workers")
 

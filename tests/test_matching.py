@@ -227,6 +227,49 @@ def test_a_window_is_judged_by_itself(dtype, trouble, rng, monkeypatch):
             assert np.array_equal(pyconv.match_template(x, t, workers=3), y)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint16"])
+def test_roundings_of_one_sign(dtype, rng):
+    """Sums of equal products are rounded alike: in a step their errors do not cancel."""
+    for shape, taps in (((12, 12, 30), (7, 7, 7)), ((12, 12, 30), (5, 5, 5)), ((30, 90), (10, 10))):
+        n = int(np.prod(taps))
+        for half in (np.arange(n) < n // 2, np.arange(n) % taps[-1] < taps[-1] // 2):
+            t = (np.where(half, 0, 1000).reshape(taps)).astype(dtype)
+            for offset in (32, 60, 100, 150, 187, 250):
+                x = rng.integers(0, 3, shape).astype(dtype)
+                x[..., shape[-1] // 2 :] += np.array(offset, dtype)
+                y = pyconv.match_template(x, t)
+                axes = tuple(range(len(taps)))
+                np.testing.assert_allclose(y, expected(x, t, axes), rtol=0, atol=CLOSE["float32"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_few_gaps_and_constant_parts(dtype, rng, monkeypatch):
+    """Windows without gaps are made at once, and those of one value are 0."""
+    for shape, taps in (((300,), (9,)), ((2, 30, 40), (4, 5)), ((14, 15, 20), (3, 4, 3))):
+        x = (rng.random(shape) * 100).astype(dtype)
+        x[..., : shape[-1] // 3] = 7
+        t = (rng.random(taps) * 100).astype(dtype)
+        missing = rng.random(shape) < 0.01
+        missing[..., 3] |= rng.random(shape[:-1]) < 0.5
+        axes = tuple(range(-len(taps), 0))
+        right = expected(x, t, range(x.ndim)[-len(taps) :])
+        close = CLOSE.get(dtype, 5e-5)
+        results = []
+        for few, products in ((1.0, 1 << 20), (1.0, 0), (0.0, 0)):
+            monkeypatch.setattr(coefficients, "FEW_HOLED", few)
+            monkeypatch.setattr(coefficients, "FEW_PRODUCTS", products)
+            y = pyconv.match_template(x, t)
+            np.testing.assert_allclose(y, right, rtol=0, atol=close)
+            assert np.all(y[..., : shape[-1] // 3 - taps[-1] + 1] == 0)
+            results.append(pyconv.match_template(x, t, image_mask=missing, axes=axes))
+        for y in results[:2]:
+            np.testing.assert_allclose(y, results[2], rtol=0, atol=close)
+        item = (1,) if x.ndim > len(taps) else ()
+        one = exact(x[item], t, ~missing[item])
+        for y in results:
+            np.testing.assert_allclose(y[item], one, rtol=0, atol=close)
+
+
 def test_quiet_windows_find_their_template(rng):
     """Beside a sample of 1e8, and of integers that float64 does not hold."""
     x = rng.random(5000)
@@ -430,3 +473,37 @@ def test_a_nan_in_a_signal(rng):
         pyconv.xcorr(a, b_mask=np.zeros(12, bool))
     with pytest.raises(ValueError, match="nan_policy='no' is unknown"):
         pyconv.xcorr(a, nan_policy="no")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_many_that_are_not_finite(dtype, rng):
+    """Products with NaN, infinity and zero as NumPy has them, however many."""
+    for _ in range(40):
+        n, m = rng.integers(1, 50, 2)
+        a, b = (rng.integers(-2, 3, k).astype(dtype) for k in (n, m))
+        if dtype == "complex128":
+            a, b = a + 1j * rng.integers(-2, 3, n), b + 1j * rng.integers(-2, 3, m)
+        for value in (np.nan, np.inf, -np.inf):
+            b[rng.random(m) < rng.choice([0, 0.05, 0.4])] = value
+            a[rng.random(n) < rng.choice([0, 0.05])] = value
+        c, lags = pyconv.xcorr(a, b)
+        with np.errstate(all="ignore"):
+            right = np.array([lagged(a, b, k) for k in lags])
+        if dtype == "complex128":
+            assert np.array_equal(np.isnan(c), np.isnan(right))
+        else:
+            np.testing.assert_allclose(c, right, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "?"])
+def test_long_signals_of_integers(dtype, rng):
+    """Exact, however they are summed, and past what a double holds."""
+    for n, m, most in ((5000, 4000, 100), (700, 900, 2**26)):
+        size = {"uint8": 255, "int16": 32767, "?": 1}.get(dtype, most)
+        a, b = (rng.integers(0, size + 1, k).astype(dtype) for k in (n, m))
+        c, _ = pyconv.xcorr(a, b)
+        assert c.dtype == (np.uint64 if dtype == "uint8" else np.int64)
+        assert np.array_equal(c, np.correlate(a.astype("int64"), b.astype("int64"), "full"))
+        c, _ = pyconv.xcorr(a, b, 100)
+        assert np.array_equal(c, np.correlate(a.astype("int64"), b.astype("int64"), "full")
+                              [m - 101 : m + 100])  # fmt: skip

@@ -416,6 +416,76 @@ def test_means_stay_within_the_samples(method, dtype, rng):
             assert np.all(y[~nothing] >= np.nanmin(x) * (1 - error))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_windows_that_are_quiet_beside_others(dtype, rng):
+    """A sample of 1e20 elsewhere in the tile makes NaN of no window that misses samples."""
+    x = rng.random((200, 210)).astype(dtype)
+    seen = rng.random(x.shape) < 0.95
+    seen[60:140, 60:140] = False
+    x[5, 7], seen[5, 7] = 1e20, True
+    w = (rng.random((31, 31)) + 0.1).astype(dtype)
+    right = expected(x.astype(float), seen, w.astype(float), "same", "nearest")
+    y = pyconv.correlate(with_nan(x, seen), w, "same", "nearest", nan_policy="omit", method="fft")
+    assert np.array_equal(np.isnan(y), np.isnan(right))
+    quiet = right < 1e10
+    covered = coverage_of(seen, w.astype(float), "same", "nearest")[quiet]
+    error = np.abs(y[quiet] / right[quiet] - 1) * np.maximum(covered, 1 / 64)
+    assert np.all(error < 64 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.01, 0.003, 0.0])
+@pytest.mark.parametrize("case", ["line", "image", "volume", "batch"])
+def test_low_coverage_in_single_precision(case, share, rng):
+    """What saw little is as exact as what saw much, in tiles of few samples and of many."""
+    shape, taps = {
+        "line": ((9000,), (301,)), "image": ((150, 170), (1, 31)),
+        "volume": ((30, 31, 40), (9, 8, 9)), "batch": ((2, 90, 100), (31, 30)),
+    }[case]  # fmt: skip
+    axes = tuple(range(-len(taps), 0))
+    x = (rng.random(shape) + 1).astype("float32")
+    seen = rng.random(shape) < share
+    seen[..., : shape[-1] // 5] = True
+    seen[..., -shape[-1] // 3 :] = False
+    w = (rng.random(taps) + 0.1).astype("float32")
+    for fill, stride in ((0, 1), (np.nan, 2)):
+        outside = int(fill == 0)
+        keywords = {"axes": axes, "stride": stride}
+        right = expected(x, seen, w, "same", outside=outside, **keywords)
+        results = [
+            pyconv.correlate(
+                with_nan(x, seen), w, "same", nan_policy="omit", fill_value=fill, method="fft",
+                workers=workers, **keywords,
+            )
+            for workers in (1, 3)
+        ]  # fmt: skip
+        assert bits(results[1]) == bits(results[0])
+        y = results[0]
+        assert np.array_equal(np.isnan(y), np.isnan(right))
+        covered = coverage_of(seen, w, "same", outside=outside, **keywords)
+        close = np.where(covered < missing.THIN, 4 * right, 64 * 64 * 2 * w.sum()) * 2.0**-23
+        kept = ~np.isnan(y)
+        assert np.all(np.abs(y - right)[kept] <= close[kept])
+
+
+@pytest.mark.parametrize("taps", [(31, 33), (9, 11, 13)])
+def test_products_of_factors_err_as_plain_sums(taps, rng):
+    """A tail of a Gaussian that sees little needs no other sums."""
+    w = np.ones(())
+    for n in taps:
+        w = np.multiply.outer(w, np.exp(-0.5 * np.linspace(-4, 4, n) ** 2))
+    w = w.astype("float32")
+    shape = (150, 140) if len(taps) == 2 else (40, 41, 42)
+    x = (rng.random(shape) + 0.1).astype("float32")
+    seen = np.zeros(shape, bool)
+    seen[..., : shape[-1] // 4] = rng.random((*shape[:-1], shape[-1] // 4)) < 0.05
+    right = expected(x, seen, w, "same", "nearest")
+    y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="separable")
+    covered = coverage_of(seen, w, "same", "nearest")
+    assert np.any((covered > missing.LEAST_COVERAGE) & (covered < 1e-6))
+    kept = covered > 1.01 * missing.LEAST_COVERAGE
+    assert np.all(np.abs(y[kept] / right[kept] - 1) < 100 * 2.0**-23)
+
+
 def test_complex_weights(rng):
     """Conjugated by correlate in both sums, and not by convolve."""
     x, seen = gappy(rng, (12, 15), "complex128")

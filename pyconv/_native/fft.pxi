@@ -21,7 +21,7 @@
 # In one dimension ("line") rows follow each other: the tile is one long transform in four steps,
 # joined by `turns` (Bailey, "FFTs in external or hierarchical memory", 1990).
 
-from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, ldexp, log2, sqrt
+from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2, sqrt
 
 cdef extern from "fft.h":
     enum:
@@ -186,7 +186,20 @@ cdef struct Overlap:
     bint prefetching                # x is larger than the cache
     const Gaps* gaps                # where samples are left out, else NULL
     double thin                     # less than that of the weights is too little for a quotient
-    unsigned char* thinly           # of each tile: whether some outputs saw less
+    double sparse                   # a tile with less of its samples is not transformed
+    bint refilling                  # only outputs that are NaN are written
+    unsigned char* left             # of each tile with gaps: LOW_COVERAGE and QUIET
+
+
+# What is left of a tile with gaps: outputs that saw too little, and those quiet beside others.
+cdef enum:
+    LOW_COVERAGE = 1
+    QUIET = 2
+
+
+# By so many powers of two the error of a transform in double precision is below what a result in
+# single precision may have.
+cdef int SPARE_BITS = 28
 
 
 cdef struct Loud:
@@ -213,7 +226,7 @@ cdef struct Tile:
     Py_ssize_t planes, rows, cols   # its outputs
     int exponent                    # its samples were multiplied by 2 to minus this
     bint empty                      # they are all zero
-    bint unseen                     # they are all missing
+    double seen                     # samples that are not missing
     bint lost                       # every output is summed plainly
     double energy, top              # sum of squares and largest magnitude of its samples
     double least                    # of the sums of squares of columns of half the core's rows
@@ -240,7 +253,7 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.unseen = tile.lost = False
+    tile.empty = tile.lost = False
     tile.classes = NULL
     tile.n_loud = 0
     tile.mask = NULL
@@ -458,9 +471,9 @@ cdef void fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
     fill_tile(s, tile, t, buffer, squares)
     for k in range(s.along_x.n):
         seen += squares[s.along_x.n + k]
-    tile.unseen = seen == 0
+    tile.seen = seen
     tile.empty = tile.top == 0
-    if (not tile.unseen and not tile.empty and isfinite(tile.top)
+    if (seen > 0 and not tile.empty and isfinite(tile.top)
             and not (tile.energy < ALIKE * seen and seen < ALIKE * tile.energy)):
         settle_scale(s, tile, t)
 
@@ -886,23 +899,33 @@ cdef void add_loud(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t 
                                   tile.loud[i].value, factor, second)
 
 
-cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_ssize_t n,
+cdef void settle_outputs(const Overlap* s, const real_t* row, Py_ssize_t n,
+                         char* out) noexcept nogil:
+    """Write a row of outputs in float32 where they are NaN."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        if isnan((<const float*>(out + j * s.out_x))[0]):
+            (<float*>(out + j * s.out_x))[0] = <float>row[j]
+
+
+cdef int get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_ssize_t n,
                       char* out, real_t* buffer, real_t factor, real_t second,
                       real_t seen_factor, const Tile* tile, Py_ssize_t k,
                       Py_ssize_t r) noexcept nogil:
     """Write outputs first … first + n − 1 of stride 1 that the stride keeps, of one row.
 
-    It is row ``r`` of plane ``k`` of a tile. Return whether some saw too little.
+    It is row ``r`` of plane ``k`` of a tile. Return LOW_COVERAGE and QUIET, where some are.
     """
     cdef Py_ssize_t stride = s.x.axis.stride
     cdef Py_ssize_t skipped = ceil_div(first, stride) * stride - first
     cdef Py_ssize_t j, kept = ceil_div(n - skipped, stride)
     cdef real_t* row = buffer
-    cdef bint direct = s.stored and stride == 1, thin = False
+    cdef bint direct = s.stored and stride == 1 and not s.refilling
+    cdef int left = 0
     cdef fft_shares_float floats
     cdef fft_shares_double doubles
     if kept <= 0:
-        return False
+        return 0
     if direct and not s.streaming:
         row = <real_t*>out + first
     if real_t is float:
@@ -912,7 +935,7 @@ cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
             floats.factor, floats.second, floats.seen_factor = factor, second, seen_factor
             floats.whole, floats.sign = <float>s.gaps.weights.whole, <float>s.gaps.weights.sign
             floats.thin = <float>s.thin
-            thin = fft_quotients_float(part, s.panel, row, n, &floats)
+            left = LOW_COVERAGE * fft_quotients_float(part, s.panel, row, n, &floats)
     else:
         if s.gaps == NULL:
             fft_get_double(part, s.panel, row, n, factor, second)
@@ -920,9 +943,10 @@ cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
             doubles.factor, doubles.second, doubles.seen_factor = factor, second, seen_factor
             doubles.whole, doubles.sign = s.gaps.weights.whole, s.gaps.weights.sign
             doubles.thin = s.thin
-            thin = fft_quotients_double(part, s.panel, row, n, &doubles)
+            left = LOW_COVERAGE * fft_quotients_double(part, s.panel, row, n, &doubles)
     if tile.classes != NULL:
-        thin |= settle_row(s, tile, k, r, first - tile.col, n, row)
+        if settle_row(s, tile, k, r, first - tile.col, n, row):
+            left |= QUIET
     if tile.n_loud:
         add_loud(s, tile, k, r, first - tile.col, n, row)
     if direct and s.streaming:
@@ -933,39 +957,43 @@ cdef bint get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py
     if not direct:
         for j in range(kept):
             buffer[j] = buffer[skipped + j * stride]
-        s.emit(buffer, kept, out + (first + skipped) // stride * s.out_x, s.out_x)
-    return thin
+        out += (first + skipped) // stride * s.out_x
+        if s.refilling:
+            settle_outputs(s, buffer, kept, out)
+        else:
+            s.emit(buffer, kept, out, s.out_x)
+    return left
 
 
-cdef bint drain_tile(const Overlap* s, const Tile* tile, real_t* part,
-                     real_t* buffer) noexcept nogil:
-    """Write the outputs of one part of a tile; return whether some saw too little."""
+cdef int drain_tile(const Overlap* s, const Tile* tile, real_t* part,
+                    real_t* buffer) noexcept nogil:
+    """Write the outputs of one part of a tile; return what `get_outputs` does."""
     cdef int exponent = tile.exponent + s.weight_exponent
     cdef real_t factor = <real_t>ldexp(1, exponent // 2)
     cdef real_t second = <real_t>ldexp(1, exponent - exponent // 2)
     cdef real_t seen_factor = <real_t>ldexp(1, s.weight_exponent)
     cdef Py_ssize_t element = 2 * s.lanes
     cdef Py_ssize_t k, r
-    cdef bint thin = False
+    cdef int left = 0
     if tile.empty:
         clear_part(s, part)
     if s.line:
         for r in range(ceil_div(tile.cols, s.along_x.n)):
-            thin |= get_outputs(s, part + r * element, tile.col + r * s.along_x.n,
+            left |= get_outputs(s, part + r * element, tile.col + r * s.along_x.n,
                                 least(tile.cols - r * s.along_x.n, s.along_x.n), tile.out, buffer,
                                 factor, second, seen_factor, tile, 0, r)
-        return thin
+        return left
     for k in range(tile.planes):
         if (tile.z + k) % s.z.stride:
             continue
         for r in range(tile.rows):
             if (tile.y + r) % s.y.stride:
                 continue
-            thin |= get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
+            left |= get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
                                 tile.out + (tile.z + k) // s.z.stride * s.out_z
                                 + (tile.y + r) // s.y.stride * s.out_y, buffer, factor, second,
                                 seen_factor, tile, k, r)
-    return thin
+    return left
 
 
 cdef Py_ssize_t judge_bytes(const Overlap* s) noexcept nogil:
@@ -1060,6 +1088,25 @@ cdef inline void* judging(const Overlap* s, real_t* end) noexcept nogil:
     return <void*>((<uintptr_t>end + 63) // 64 * 64)
 
 
+cdef bint is_unsettled(const Overlap* s, const Tile* tile, real_t* room) noexcept nogil:
+    """Return whether some outputs of a tile are NaN."""
+    cdef Py_ssize_t k, r, j, first = ceil_div(tile.col, s.x.axis.stride)
+    cdef Py_ssize_t n = ceil_div(tile.col + tile.cols, s.x.axis.stride) - first
+    cdef const char* out
+    for k in range(tile.planes):
+        if (tile.z + k) % s.z.stride:
+            continue
+        for r in range(tile.rows):
+            if (tile.y + r) % s.y.stride:
+                continue
+            out = (tile.out + (tile.z + k) // s.z.stride * s.out_z
+                   + (tile.y + r) // s.y.stride * s.out_y + first * s.out_x)
+            for j in range(n):
+                if isnan((<const float*>(out + j * s.out_x))[0]):
+                    return True
+    return False
+
+
 cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
                     real_t* t) noexcept nogil:
@@ -1071,6 +1118,7 @@ cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Room room
     cdef Py_ssize_t q
     cdef real_t limit
+    cdef bint sparse
     # Workspace: the tile, the row buffer, rows of samples and of what was seen, squares
     # of columns of both, vectors.
     cdef real_t* buffer = t + s.along_z.n * s.plane
@@ -1080,16 +1128,24 @@ cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
     for q in range(start, stop):
         locate(s, q, x, x_batch, out, out_batch, &tile)
+        if s.refilling and not is_unsettled(s, &tile, row):
+            continue
         fill_split(s, &tile, t, row, squares)
         if not isfinite(tile.top):
             return False
-        if not tile.unseen and not tile.empty:
-            limit = scaled(limit_of(s, tile.energy, tile.top, t), -tile.exponent)
-            if not is_even(s, &tile, t, limit, row):
-                judge(s, &tile, t, limit, classes, &room)
-        if not tile.unseen:
+        sparse = tile.seen < s.sparse * points(s)
+        if tile.seen > 0 and not sparse:
+            if not tile.empty:
+                limit = scaled(limit_of(s, tile.energy, tile.top, t),
+                               -tile.exponent - (SPARE_BITS if s.refilling else 0))
+                if not is_even(s, &tile, t, limit, row):
+                    judge(s, &tile, t, limit, classes, &room)
             filter_tile(s, t, tile.planes, tile.rows, tile.cols, buffer)
-        s.thinly[q] = drain_tile(s, &tile, t, row) and not tile.unseen
+        else:
+            memset(t, 0, s.along_z.n * s.plane * sizeof(real_t))
+        s.left[q] = drain_tile(s, &tile, t, row)
+        if tile.seen == 0:
+            s.left[q] = 0
     if s.streaming:
         stencil_fence()
     return True
@@ -1286,22 +1342,9 @@ cdef class FftLoop:
             scalars += s.along_x.n
         return (scalars * self.item + 127) // 64 * 64 + judge_bytes(s)
 
-    def box(self, Py_ssize_t index):
-        """Return a tile's batch item, and its outputs: the first and the end along z, y, x."""
-        cdef Tile tile
-        cdef Py_ssize_t zero = 0, item = index // (self.s.tiles // self.n_batch)
-        cdef Overlap s = self.s
-        s.gaps = NULL
-        locate(&s, index % (s.tiles // self.n_batch), NULL, &zero, NULL, &zero, &tile)
-        first = (tile.z, tile.y, tile.col)
-        count = (tile.planes, tile.rows, tile.cols)
-        strides = (s.z.stride, s.y.stride, s.x.axis.stride)
-        return item, [(ceil_div(a, stride), ceil_div(a + n, stride))
-                      for a, n, stride in zip(first, count, strides, strict=True)]
-
     cdef int set_gaps(self, Overlap* s, Gaps* g, gaps) except -1:
         """Prepare for samples that are missing."""
-        mask, g.nan, g.weights.sign, g.weights.whole, s.thin = gaps
+        mask, g.nan, g.weights.sign, g.weights.whole, s.thin, s.sparse, s.refilling = gaps
         g.masked = mask is not None
         if g.masked:
             g.mask = s.x
@@ -1321,10 +1364,13 @@ cdef class FftLoop:
 
         A row is the batch item, from and to along z, y and x.
 
-        With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin) samples are left out:
-        results that saw less than ``thin`` of the weights, or only samples that are quiet beside
-        others, are NaN, and the tiles that hold some that saw anything are returned, as a list;
-        or False if x holds NaN or infinity that are not missing.
+        With ``gaps`` (mask or None, whether NaN are missing, sign, W, thin, sparse, refilling)
+        samples are left out: results that saw less than ``thin`` of the weights, or only samples
+        that are quiet beside others, are NaN, as are all of a tile that has less than the part
+        ``sparse`` of its samples. LOW_COVERAGE, 1, is returned if some of the former are, of tiles
+        that saw anything, and QUIET, 2, if some of the latter are; or −1 if x holds NaN or infinity
+        that are not missing. ``refilling`` writes nothing but results that are NaN, to a ``y`` in
+        float32.
 
         ``x`` is aligned and native; ``w`` contiguous in the order z, y, x, in the dtype of the
         sums, its largest weight between 2^-40 and 2^20, and was multiplied by 2 to minus
@@ -1334,7 +1380,7 @@ cdef class FftLoop:
         cdef Py_ssize_t n_batch = self.n_batch
         cdef Py_ssize_t pairs = n_batch * s.item_pairs if gaps is None else s.tiles
         cdef Gaps g
-        cdef unsigned char[::1] thinly
+        cdef unsigned char[::1] marks
         cdef Py_ssize_t[::1] boxes
         cdef Py_ssize_t shared, tables, each, done, step
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
@@ -1362,8 +1408,8 @@ cdef class FftLoop:
         s.weight_exponent = weight_exponent
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
-        thinly = flags = np.zeros(s.tiles, np.uint8)
-        s.thinly = s.uneven = &thinly[0]
+        marks = flags = np.zeros(s.tiles, np.uint8)
+        s.left = s.uneven = &marks[0]
         if gaps is None:
             boxes = quiet = np.zeros(s.tiles * QUIET_BOXES * QUIET_BOX, np.intp)
             s.quiet = &boxes[0]
@@ -1412,7 +1458,7 @@ cdef class FftLoop:
             put_block(block)
         if gaps is None:
             return self.quiet_boxes(np.flatnonzero(flags), quiet)
-        return np.flatnonzero(flags).tolist() if whole else False
+        return int(np.bitwise_or.reduce(flags)) if whole else -1
 
     cdef quiet_boxes(self, tiles, quiet):
         """Return the boxes of the results that these tiles have listed, each after its item."""

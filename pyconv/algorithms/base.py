@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from enum import IntFlag
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -97,14 +98,34 @@ class Shares(NamedTuple):
     #: W, and |Σ m·w| below which the sums of what is no plain sum are worth too little.
     total: float
     thin: float
+    #: The part of the samples of a tile below which the tile is not worth such sums.
+    sparse: float = 0.0
+    #: Whether only results are written that are NaN.
+    refilling: bool = False
+
+
+class Left(IntFlag):
+    """Why results are NaN that may have seen something."""
+
+    #: Their coverage is too low for the algorithm.
+    LOW_COVERAGE = 1
+    #: They are small beside the error of the algorithm.
+    QUIET = 2
+
+
+@runtime_checkable
+class LocalAlgorithm(Algorithm, Protocol):
+    """An algorithm that is no plain sum, but may err as one does."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether an output errs by a part of Σ|x||w| over its own window, as a plain sum does."""
+        ...
 
 
 #: Computes W · Σ m·x·w / Σ m·w, as a `Run` does: ``x``, the mask or None, ``w``, ``y``, whether NaN
-#: are missing, threads. Returns boxes of ``y`` where results are NaN that saw too little for the
-#: algorithm, but perhaps something.
-Omit = Callable[
-    [np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool, int], list[tuple[slice, ...]]
-]
+#: are missing, threads.
+Omit = Callable[[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, bool, int], Left]
 
 
 @runtime_checkable

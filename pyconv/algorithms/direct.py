@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Copies, Omit, Run, Shares, summation_bound
+from pyconv.algorithms.base import Copies, Left, Omit, Run, Shares, summation_bound
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -140,13 +140,13 @@ class Direct:
             y: np.ndarray,
             nan: bool,
             workers: int,
-        ) -> list[tuple[slice, ...]]:
+        ) -> Left:
             if folded > 1:
                 x = _one_run(x, folded)
                 mask = None if mask is None else _one_run(mask, folded)
             gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
             loop.run(x, loadable(w, y.dtype), y, fill, False, workers, gaps)
-            return []
+            return Left(0)
 
         return run
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyconv._native import loader
-from pyconv.algorithms.base import Copies, Omit, Run, Shares, UnfitDataError
+from pyconv.algorithms.base import Copies, Left, Omit, Run, Shares, UnfitDataError
 from pyconv.algorithms.casting import (
     ABSENT,
     Loop,
@@ -183,7 +183,7 @@ class Fft:
         """Return the function that runs the compiled loop with gaps: one tile to a transform."""
         loop = _loop(problem, 1)
         order = _axis_order(problem)
-        gaps = shares.sign, shares.total, shares.thin
+        gaps = shares.sign, shares.total, shares.thin, shares.sparse, shares.refilling
 
         def run(
             x: np.ndarray,
@@ -192,13 +192,13 @@ class Fft:
             y: np.ndarray,
             nan: bool,
             workers: int,
-        ) -> list[tuple[slice, ...]]:
+        ) -> Left:
             w, exponent = _laid_out(w, order, problem.flip)
             fill = problem.fill_value
-            thin = loop.run(x, w, y, fill, exponent, False, workers, (mask, nan, *gaps))
-            if thin is False:
+            left = loop.run(x, w, y, fill, exponent, False, workers, (mask, nan, *gaps))
+            if left < 0:
                 raise UnfitDataError
-            return [_box(problem, *loop.box(index)) for index in thin]
+            return Left(left)
 
         return run
 
@@ -388,20 +388,6 @@ def _laid_out(w: np.ndarray, order: list[int], flip: bool) -> tuple[np.ndarray, 
     w, exponent = _scaled(w)
     w = w.transpose(order)
     return np.require(np.flip(w) if flip else w, requirements=["C", "A"]), exponent
-
-
-def _box(problem: Problem, item: int, ends: list[tuple[int, int]]) -> tuple[slice, ...]:
-    """Return the outputs of a tile: of one item of the batch, from and to along z, y and x."""
-    order = _axis_order(problem)
-    spatial = {
-        problem.spatial[i].axis: end for i, end in zip(order, ends[-len(order) :], strict=True)
-    }
-    box = [slice(*spatial.get(axis, (0, 0))) for axis in range(len(problem.y_shape))]
-    batch = [axis for axis in range(len(box)) if axis not in spatial]
-    for axis in reversed(batch):
-        item, at = divmod(item, problem.y_shape[axis])
-        box[axis] = slice(at, at + 1)
-    return tuple(box)
 
 
 def _scaled(w: np.ndarray) -> tuple[np.ndarray, int]:

@@ -56,6 +56,9 @@ RANKS_TRIED = 2
 #: Roundings by which a factor may differ from its mirror image, and is made that: they are part of
 #: the error of the factors.
 EVENED = 8
+#: Roundings of a weight by which one product of factors may differ from it, for the error of an
+#: output to be a part of what its window holds.
+LOCAL = 16
 #: Of the alternating least squares in three dimensions.
 TURNS = 2
 #: Samples behind the only axis of a kernel from which on they are the columns of a pass.
@@ -74,6 +77,8 @@ class Factors(NamedTuple):
     error: float
     #: None in two dimensions; in three the rank is one.
     deep: np.ndarray | None = None
+    #: Whether their product is each weight but for LOCAL roundings of it.
+    local: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -171,6 +176,16 @@ class Separable:
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
         return bind_loop(problem, functools.partial(_bind, self._known(problem)))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether an output errs by a part of Σ|x||w| over its own window, as a plain sum does.
+
+        One product of factors that is each weight but for its rounding sums, along each axis,
+        magnitudes that belong to the window. Several products, or the largest weights alone, may
+        cancel what the window does not hold.
+        """
+        return self.factors is not None and self.factors.local
 
     def _known(self, problem: Problem) -> Factors:
         """Return the factors, or empty ones of the least rank, for their size."""
@@ -320,7 +335,7 @@ def _rounded(problem: Problem, w: np.ndarray, factors: Factors) -> Factors:
     times Σ|t| of a factor t along z. What the factors leave of w is found in float64, whose own
     rounding is added.
     """
-    down, across, _, deep = factors
+    down, across, _, deep, _ = factors
     rank, rows = down.shape
     wide, u, v = (a.astype(np.float64) for a in (w, down, across))
     t = np.ones(1) if deep is None else deep.astype(np.float64)
@@ -328,12 +343,14 @@ def _rounded(problem: Problem, w: np.ndarray, factors: Factors) -> Factors:
     if total == 0:
         return factors
     product = (np.abs(u).sum(axis=1) * np.abs(v).sum(axis=1)).sum() * np.abs(t).sum() / total
-    left_out = np.abs(wide - np.multiply.outer(t, u.T @ v).reshape(w.shape)).sum() / total
+    apart = np.abs(wide - np.multiply.outer(t, u.T @ v).reshape(w.shape))
+    left_out = apart.sum() / total
+    local = rank == 1 and bool(np.all(apart <= LOCAL * epsilon(problem) * np.abs(wide)))
     own = (rank + 2) * float(np.finfo(np.float64).eps) / 2 * product
     passed = across.shape[1] + rank * rows + (0 if deep is None else len(deep))
     roundings = (passed + 2) * epsilon(problem) / 2
     error = float(left_out + own + roundings / (1 - roundings) * product) + narrowing(problem)
-    return factors._replace(error=error)
+    return factors._replace(error=error, local=local)
 
 
 # ---- the loop -------------------------------------------------------------------------------
