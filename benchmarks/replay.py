@@ -29,8 +29,6 @@ CALLS = Path(__file__).with_name("scikit_image_calls.json")
 MODULES = {"ndimage": (ndimage, scipy.ndimage), "signal": (signal, scipy.signal)}
 #: The CPUs that a run may use at most, so that one busy process takes half of them.
 MOST_CPUS = 2
-#: Calls that SciPy takes longer for are no small ones, and are left out.
-MOST_SECONDS = 20e-3
 #: Of the calls, those that lose most by a second thread are printed.
 WORST = 5
 #: Processes that are busy meanwhile.
@@ -107,7 +105,7 @@ def run(given: Any) -> int:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MOST_CPUS])
     print(f"{cpu_name()}, {threads.available_cpus()} of {os.cpu_count()} CPUs\n")
-    calls = [each for each in recorded(given.calls) if _is_small(each)]
+    calls = recorded(given.calls)
     sharing = [each for each in calls if shares(each)]
     total = sum(each.count for each in calls)
     print(
@@ -139,12 +137,6 @@ def run(given: Any) -> int:
     return 0
 
 
-def _is_small(call: Call) -> bool:
-    start = time.perf_counter()
-    call.scipys()
-    return time.perf_counter() - start < MOST_SECONDS
-
-
 def measured(calls: list[Call], repeats: int) -> dict[str, dict[str, float]]:
     """Return the mean seconds of each contender of each call, sampled in turn."""
     seconds: dict[str, dict[str, list[float]]] = {
@@ -152,7 +144,8 @@ def measured(calls: list[Call], repeats: int) -> dict[str, dict[str, float]]:
     }
     for turn in range(repeats + 1):
         for each in calls:
-            for who, workers in CONTENDERS.items():
+            order = list(CONTENDERS.items())
+            for who, workers in order if turn % 2 else order[::-1]:
                 call = each.scipys if who == "SciPy" else each.ours
                 with pyconv.set_workers(workers):
                     start = time.perf_counter()
