@@ -465,6 +465,21 @@ def test_nan_stays_where_it_is_read(rng):
     assert np.isnan(ndimage.gaussian_filter(big, 9, radius=20)).sum() == 41 * 41
 
 
+def test_weights_that_scipy_takes_for_zero_or_symmetric_are_used():
+    """Those below 2.2e-16, and those that differ from their mirror image by less."""
+    x = np.array([1.0, 1e17, 5e17, 1.0])
+    for name, weights, exact in (
+        ("correlate1d", [1e-17, 1, 3e-17], [4, 1e17, 5e17, 6]),
+        ("correlate", [0, 0, 3e-17], [3, 15, 3e-17, 0]),
+    ):
+        ours, scipys = (
+            getattr(module, name)(x, weights, mode="constant")
+            for module in (ndimage, scipy.ndimage)
+        )
+        np.testing.assert_allclose(ours, exact, rtol=1e-15)
+        assert np.abs(scipys - exact).max() > 1  # where this ends, docs/dropins.rst does too
+
+
 def test_integers_are_exact_beyond_double(rng):
     """SciPy loses bits above 2^53 (its issue 10390)."""
     x = np.array([2**62 + 1, 5, -(2**61) - 1])
