@@ -4,6 +4,7 @@
     python -m tests.downstream --only scikit-image    one, may be given again
     python -m tests.downstream --tests trackpy=FOLDER where a checkout has the tests of a package
     python -m tests.downstream --survey               which modules have tests that call ours
+    python -m tests.downstream --record FILE          also write down the calls, for a benchmark
 
 They run three times: with SciPy's functions, with ours, and with ours off by a part in a thousand.
 A test that passes with SciPy's and not with ours is a fault. The tests that fail in the third run
@@ -27,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.recorded import described, kept
 from tests.downstream_suites import DIFFERENCES, SUITES, Suite
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +54,8 @@ class Replacement:
 
     def __init__(self, run: str, modules: Iterable[tuple[str, Any]]) -> None:
         self.perturbed = run == "perturbed"
+        #: How often each call was made, by its description.
+        self.recorded: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.callers: set[str] = set()
         self.outcomes: dict[str, str] = {}
@@ -71,10 +75,16 @@ class Replacement:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
             self.calls[name] += 1
+            self._note(name, function, args, keywords)
             result = function(*args, **keywords)
             return perturb(result, self.calls.total()) if self.perturbed else result
 
         return call
+
+    def _note(self, name: str, function: Any, args: Any, keywords: Any) -> None:
+        told = described(function, args, keywords)
+        if told is not None:
+            self.recorded[json.dumps({"function": name, "arguments": told})] += 1
 
     def rebind(self) -> None:
         """Replace the names that modules have bound before, but SciPy's own and ours."""
@@ -113,6 +123,9 @@ class Replacement:
             "callers": sorted(self.callers),
             "outcomes": self.outcomes,
             "messages": self.messages,
+            "recorded": [
+                json.loads(call) | {"count": count} for call, count in self.recorded.items()
+            ],
         }
 
 
@@ -264,13 +277,17 @@ def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
     return faults
 
 
-def compare(suite: Suite, folder: Path, checkouts: dict[str, Path]) -> bool:
-    """Run a suite three times; return whether it shows what it should."""
+def compare(
+    suite: Suite, folder: Path, checkouts: dict[str, Path], calls: list[Any] | None = None
+) -> bool:
+    """Run a suite three times; return whether it shows what it should, and add to ``calls``."""
     top = located(suite, folder, checkouts)
     there = {each: (top / each.partition("::")[0]).exists() for each in suite.modules}
     targets = [each for each in suite.modules if there[each]]
     found = {run: once(suite, run, top, folder, targets) for run in RUNS}
     faults = summarise(suite, found)
+    if calls is not None:
+        calls += found["ours"]["recorded"]
     if len(targets) < len(there):
         print("not in this version:", ", ".join(each for each in there if not there[each]))
     if not reached(found):
@@ -302,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "downstream",
                         help="for source archives, reports and logs")  # fmt: skip
     parser.add_argument("--survey", action="store_true", help="print modules that call ours")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="where to write the calls")
     parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
     parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--top", help=argparse.SUPPRESS)
@@ -318,7 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checkouts[name] = Path(folder).resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
     folder = given.folder.resolve()
-    right = True
+    right, calls = True, []
     for suite in SUITES:
         if suite.distribution not in (given.only or names):
             continue
@@ -330,10 +348,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.survey:
                 survey(suite, folder, checkouts)
             else:
-                right &= compare(suite, folder, checkouts)
+                right &= compare(suite, folder, checkouts, calls)
         except FileNotFoundError as error:
             print(f"left out: {error}")
             right &= not given.only
+    if given.record:
+        lines = ",\n".join(json.dumps(call) for call in kept(calls))
+        given.record.write_text(f"[{lines}]\n")
     return int(not right)
 
 

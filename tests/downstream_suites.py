@@ -106,6 +106,20 @@ SUITES = (
             "convolution/tests/test_convolve_models.py",
         ),
     ),
+    Suite(
+        "dask_image",
+        "dask-image",
+        "sdist",
+        "tests/test_dask_image",
+        (
+            "test_ndfilters/test__conv.py",
+            "test_ndfilters/test__diff.py",
+            "test_ndfilters/test__edge.py",
+            "test_ndfilters/test__gaussian.py",
+            "test_ndfilters/test__smooth.py",
+        ),
+        candidates=("test_nd*/test_*.py",),
+    ),
 )
 
 #: Tests that may differ, by package and name, and why.

@@ -26,6 +26,8 @@ from benchmarks import (
     dashboard,
     instructions,
     noise,
+    recorded,
+    replay,
     tables,
     test_peers,
     tracked,
@@ -56,6 +58,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "dashboard",
         "instructions",
         "peers",
+        "replay",
     ],
 )
 def test_help_is_printed(name, capsys):
@@ -446,3 +449,56 @@ def test_history_is_spread_evenly_with_both_ends():
     assert dashboard.spread(history, 3) == ["a", "f", "k"]
     assert dashboard.spread(history, 99) == history
     assert dashboard.spread(history, 1) == ["a"]
+
+
+# ---- recorded calls ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "<f4", ">f8", "c16"])
+@pytest.mark.parametrize("order", ["C", "F", "strided"])
+def test_recorded_calls_are_made_again(dtype, order):
+    """Samples keep shape, dtype and order, kernels their values; defaults are left out."""
+    rng = np.random.default_rng(0)
+    whole = rng.integers(0, 9, (4, 12)).astype(dtype)
+    x = {"C": whole, "F": np.asfortranarray(whole), "strided": whole[:, ::2]}[order]
+    weights = rng.random((2, 3)) * (1 + 1j if np.dtype(dtype).kind == "c" else 1)
+    given = {"mode": "wrap", "cval": 0.0, "origin": (0, -1), "output": np.float32}
+    told = recorded.described(pyconv.ndimage.correlate, (x, weights), given)
+    made = recorded.arguments(json.loads(json.dumps(told)), rng)
+    assert list(made) == ["input", "weights", "output", "mode", "origin"]
+    y = made["input"]
+    assert (y.shape, y.dtype) == (x.shape, x.dtype)
+    assert (y.flags.c_contiguous, y.flags.f_contiguous) == (
+        x.flags.c_contiguous,
+        x.flags.f_contiguous,
+    )
+    np.testing.assert_array_equal(made["weights"], weights)
+    assert (made["output"], made["mode"], made["origin"]) == (np.float32, "wrap", [0, -1])
+
+
+def test_calls_that_have_no_words_are_not_recorded():
+    """Objects of other packages, arrays of objects, and calls that are refused."""
+    correlate = pyconv.ndimage.correlate
+    assert recorded.described(correlate, (np.ones(3), object()), {}) is None
+    assert recorded.described(correlate, (np.array([None]), np.ones(1)), {}) is None
+    assert recorded.described(correlate, (), {}) is None
+
+
+def test_recorded_calls_run_and_agree():
+    """Those that are stored: of few samples, each its own, the same result as SciPy's."""
+    told = json.loads(replay.CALLS.read_text())
+    assert told == recorded.kept(told)
+    assert len({json.dumps([t["function"], t["arguments"]]) for t in told}) == len(told) > 100
+    for call in replay.recorded(replay.CALLS)[::20]:
+        np.testing.assert_allclose(call.ours(), call.scipys(), rtol=1e-4, atol=1e-5)
+
+
+def test_replayed_calls_that_share_are_told_apart(monkeypatch):
+    """By what the pool is asked for, whatever this machine has."""
+    monkeypatch.setattr(replay.threads, "resolve", lambda workers, useful: useful)
+    small, large = np.ones((8, 8)), np.ones((2000, 2000))
+    for x, right in ((small, False), (large, True)):
+        call = replay.Call("", 1, lambda x=x: pyconv.ndimage.sobel(x), lambda: None)
+        assert replay.shares(call) is right
+    means = replay.measured([replay.Call("a", 1, lambda: None, lambda: None)], 1)
+    assert list(means["a"]) == list(replay.CONTENDERS)

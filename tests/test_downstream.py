@@ -129,6 +129,10 @@ def test_tests_of_another_package_run_and_are_told_apart(tmp_path):
     outcomes = dict(zip(names, ("passed", "passed", "failed"), strict=True))
     assert calls["ours"]["outcomes"] == outcomes
     assert calls["ours"]["callers"] == names[:1]
+    x = {"array": [4, 5], "dtype": "<f8"}
+    assert calls["ours"]["recorded"] == [
+        {"function": "scipy.ndimage.sobel", "arguments": {"input": x}, "count": 1}
+    ]
     assert calls["ours"]["calls"] == calls["scipy"]["calls"] == {"scipy.ndimage.sobel": 1}
     assert downstream.differences(calls) == []
     assert downstream.reached(calls) == names[:1]

@@ -213,6 +213,23 @@ def test_nan_stays_where_it_is_read(rng):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_meet_no_sample_outside(value, dtype, mode, rng):
+    """Along one axis NaN is where SciPy's plain sum has it, whichever array holds the value."""
+    a, b = data(rng, 40, dtype), data(rng, 7, dtype)
+    b[2] = value
+    for name in ("convolve", "correlate"):
+        for one, two in ((a, b), (b, a)):
+            y = getattr(signal, name)(one, two, mode)
+            expected = getattr(scipy.signal, name)(one, two, mode, "direct")
+            assert y.dtype == expected.dtype
+            if dtype == "complex64":  # whose infinity may have a part that is NaN
+                y, expected = (np.where(np.isfinite(z), z, np.nan) for z in (y, expected))
+            np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_lags(mode):
     """One for each output of correlate."""
     for n, k in itertools.product(range(1, 9), repeat=2):
