@@ -10,9 +10,9 @@
 # be x, if lines are one piece each.
 #
 # A packed panel is judged. Lines of which one recursion would not do are filtered in parts
-# (recursive.h), whose results count where the window holds a sample of the part; what is not finite
-# takes part in none, and is spread over the windows that hold it. Each line is judged by itself, and
-# has the same bits beside any others.
+# (recursive.h), whose results count where the window holds a sample of the part; what is not
+# finite takes part in none, and is spread over the windows that hold it. Each line is judged by
+# itself, and has the same bits beside any others.
 
 from libc.math cimport ldexp
 
@@ -23,25 +23,27 @@ cdef extern from "recursive.h":
         RECURSIVE_STATES
         RECURSIVE_NUMBERS
     int recursive_judge_float(const float* panel, Py_ssize_t length, Py_ssize_t first,
-                              Py_ssize_t n, Py_ssize_t reach, float least, float most, float share,
-                             float* lines) noexcept nogil
+                              Py_ssize_t n, Py_ssize_t reach, float least, float most,
+                              float share, float* lines) noexcept nogil
     bint recursive_part_float(bint begin, int span, float* lines) noexcept nogil
     void recursive_take_float(const float* panel, Py_ssize_t length, float* lines,
                             float* part) noexcept nogil
-    void recursive_add_float(const float* part, const float* sums, Py_ssize_t n, Py_ssize_t reach,
-                           const float* lines, bint begin, float* total) noexcept nogil
-    bint recursive_spread_float(const float* panel, Py_ssize_t n, Py_ssize_t reach, bint negative,
-                              const float* lines, float* total) noexcept nogil
+    void recursive_add_float(const float* part, const float* sums, Py_ssize_t n,
+                           Py_ssize_t reach, const float* lines, bint begin,
+                           float* total) noexcept nogil
+    bint recursive_spread_float(const float* panel, Py_ssize_t n, Py_ssize_t reach,
+                              bint negative, const float* lines, float* total) noexcept nogil
     int recursive_judge_double(const double* panel, Py_ssize_t length, Py_ssize_t first,
-                               Py_ssize_t n, Py_ssize_t reach, double least, double most, double share,
-                             double* lines) noexcept nogil
+                               Py_ssize_t n, Py_ssize_t reach, double least, double most,
+                              double share, double* lines) noexcept nogil
     bint recursive_part_double(bint begin, int span, double* lines) noexcept nogil
     void recursive_take_double(const double* panel, Py_ssize_t length, double* lines,
                             double* part) noexcept nogil
-    void recursive_add_double(const double* part, const double* sums, Py_ssize_t n, Py_ssize_t reach,
-                           const double* lines, bint begin, double* total) noexcept nogil
-    bint recursive_spread_double(const double* panel, Py_ssize_t n, Py_ssize_t reach, bint negative,
-                              const double* lines, double* total) noexcept nogil
+    void recursive_add_double(const double* part, const double* sums, Py_ssize_t n,
+                           Py_ssize_t reach, const double* lines, bint begin,
+                           double* total) noexcept nogil
+    bint recursive_spread_double(const double* panel, Py_ssize_t n, Py_ssize_t reach,
+                              bint negative, const double* lines, double* total) noexcept nogil
     void recursive_gather_float(const float* lines, Py_ssize_t pitch, Py_ssize_t n,
                                 float* panel) noexcept nogil
     void recursive_gather_double(const double* lines, Py_ssize_t pitch, Py_ssize_t n,
@@ -303,7 +305,7 @@ cdef inline void add_part(const Recursion* r, const real_t* part, const real_t* 
 cdef bint filter_in_parts(const Recursion* r, const real_t* panel, real_t* sums, real_t* state,
                           real_t* lines, int judged, real_t* part,
                           real_t* total) noexcept nogil:
-    """Write the outputs of a panel that has been judged to ``total``; return whether it is infinite.
+    """Write the outputs of a judged panel to ``total``; return whether it holds an infinity.
 
     ``part`` is room for another panel.
     """

@@ -88,7 +88,7 @@ class Recursive:
     sides: tuple[Exponentials, ...] | None = None
     error: float = math.inf
     #: The power of two by which samples that are filtered together differ at most.
-    range: int = LEAST_RANGE
+    span: int = LEAST_RANGE
     #: The sign of all weights, 0 if they have several: then infinities are no passes' business.
     sign: int = 1
 
@@ -282,16 +282,16 @@ def _moduli(poles: np.ndarray, residues: np.ndarray) -> Iterator[tuple[float, fl
 def _roundings(poles: np.ndarray, residues: np.ndarray, sums: np.dtype) -> float:
     """Return the bound on the roundings of one direction of a pass, in units of a window's max|x|.
 
-    A state s[n] = p s[n − 1] + x[n] − p^(R+1) x[n − R − 1] is Σ p^m x[n − m] over lags up to R. Each
-    of its parts is three products and three additions, of which a term passes through at most four
-    roundings, and all but what leaves through three: with u = ε/2 (and 1 % for terms of higher
-    order) a step errs by 3 u Σ |p|^m |x[n − m]| in each part, and for what leaves by 5 u |p|^(R+1)
-    |x|, that of the constant among it; the complex number by √2 of that. The pole shrinks this as it
-    shrinks s. At output i a sample at lag m has been in the states of m + 1 steps, each of which has
-    erred by 3 u |p|^m of it: Σ (m + 1) |p|^m is at most 1 / (1 − |p|)². What is dropped (`DROPPED`)
-    adds up to 1 / (1 − |p|). The sum of y errs by at most 16 u of its terms: five products and five
-    additions of either direction, those of the other, and those of parts; residues that the sum of
-    the weights has been multiplied to are rounded once more.
+    A state s[n] = p s[n − 1] + x[n] − p^(R+1) x[n − R − 1] is Σ p^m x[n − m] over lags up to R.
+    Each of its parts is three products and three additions, of which a term passes through at most
+    four roundings, and all but what leaves through three: with u = ε/2 (and 1 % for terms of
+    higher order) a step errs by 3 u Σ |p|^m |x[n − m]| in each part, and for what leaves by 5 u
+    |p|^(R+1) |x|, that of the constant among it; the complex number by √2 of that. The pole
+    shrinks this as it shrinks s. At output i a sample at lag m has been in the states of m + 1
+    steps, each of which has erred by 3 u |p|^m of it: Σ (m + 1) |p|^m is at most 1 / (1 − |p|)².
+    What is dropped (`DROPPED`) adds up to 1 / (1 − |p|). The sum of y errs by at most 16 u of its
+    terms: five products and five additions of either direction, those of the other, and those of
+    parts; residues that the sum of the weights has been multiplied to are rounded once more.
     """
     u = 1.01 * float(np.finfo(sums).eps) / 2
     bound = 0.0
@@ -302,7 +302,7 @@ def _roundings(poles: np.ndarray, residues: np.ndarray, sums: np.dtype) -> float
 
 
 def _left(poles: np.ndarray, residues: np.ndarray, n: int, sums: np.dtype) -> float:
-    """Return the bound of what is left of samples at lags from n = R + 1 on, in units of their max|x|.
+    """Return the bound of what is left of samples beyond the lag R = n − 1, in units of max|x|.
 
     Such a sample has been in the states of n steps (`_roundings`), and has left one.
     """
@@ -323,12 +323,12 @@ def _error(
     """Return the proven bound on |y − exact| / (max|x| · Σ|w|), with the max|x| of the window.
 
     w is ``scale`` times the product of the taps, but for what that leaves out. A pass whose input
-    is at most X errs by (missed + roundings) · X, and its output is at most that more than
-    total · X: the errors of all passes are Π (total + missed + roundings) − Π total. Each part of a
-    line adds what is left of the loudest sample outside the window, of which that holds 2^−span or
-    more; and the largest samples of parts are at most twice X, all of them together. The samples are
-    rounded to the dtype of the sums, and results to theirs. The parts of complex samples are rounded
-    each on its own.
+    is at most X errs by (missed + roundings) · X, its output is at most that more than total · X:
+    the errors of all passes are Π (total + missed + roundings) − Π total. Each part of a line adds
+    what is left of the loudest sample outside the window, of which that holds 2^−span or more; and
+    the largest samples of parts are at most twice X, all of them together. The samples are rounded
+    to the dtype of the sums, and results to theirs. The parts of complex samples are rounded each
+    on its own.
     """
     parts = math.sqrt(2) if result.kind == "c" else 1.0
     eps = float(np.finfo(result).eps) * parts
@@ -435,12 +435,12 @@ def _loop(sums: np.dtype, step: Pass, fitted: Recursive) -> Any:
     (axis,) = axis_rows([step.axis])
     return loader.native.RecursiveLoop(
         sums, axis, batch, n_lines, step.inner, step.abreast, step.piece, *side[:5],
-        LEAST_SAMPLE[sums], _most(side, sums), fitted.range,
+        LEAST_SAMPLE[sums], _most(side, sums), fitted.span,
     )  # fmt: skip
 
 
 def _most(side: Exponentials, sums: np.dtype) -> float:
-    """Return the largest sample whose states, and sums of them, are within the range of the dtype."""
+    """Return the largest sample whose states, and sums of them, are in the range of the dtype."""
     gains = [
         max(1.0, c) / (1 - p)
         for residues in (side.before, side.after)
