@@ -104,7 +104,7 @@ def correlate(
         default a kernel may also be taken apart into passes along rows and columns, within the
         bound that a plain sum has, and a Fourier transform may be taken: its error is expected
         to stay within 64 units of rounding of ``sum|w|`` times the largest sample of the window.
-        A number of 1e-4 for each axis, or a little less, lets Gaussians be recursive. Integer
+        A number of 1e-4 for each axis, or a third of that, lets Gaussians be recursive. Integer
         results are exact always, and NaN and infinity reach the outputs that read them, and no
         others.
     max_memory : int, optional

@@ -113,8 +113,8 @@ def test_lines_that_are_cut(isa, rng, dtype, monkeypatch):
     monkeypatch.setattr(module, "PIECE", 200)
     for shape in ((30_000,), (3, 9000), (40, 700)):
         x, w = noise(rng, shape, dtype), gaussian(5, dtype, ndim=1)
-        (step,) = module._passes(planning.plan_for(x, w).problem, None)
-        assert step.pieces > 5
+        (step,) = module._passes(planning.plan_for(x, w).problem)
+        assert step.pieces > 4
         assert_within_claim(recursive(x, w, "same", "wrap"), x, w, "same", "wrap")
         assert_within_claim(recursive(x, w), x, w)
 
@@ -226,14 +226,18 @@ def test_error_is_within_the_bound_that_is_claimed(isa, rng, sigmas, dtype):
 @pytest.mark.parametrize("dtype", REAL)
 @pytest.mark.parametrize("sigma", [2, 5, 10, 40, 200])
 def test_bound_is_reached(rng, sigma, dtype):
-    """The signs of an impulse's error are data that err by nearly as much as is claimed."""
+    """The signs of an impulse's error are data that err by nearly as much as is claimed.
+
+    But for roundings, which no data of wide kernels in single precision gathers all of one sign.
+    """
     w = gaussian(sigma, dtype, ndim=1)
     x = np.zeros(2 * 16 * sigma + 1, dtype)
     x[16 * sigma] = 1
     y = recursive(x, w, "same")
     signs = np.sign(y - defined(x, w, "same"))[::-1].astype(dtype)
     error = np.abs(recursive(signs, w, "same") - defined(signs, w, "same")).max()
-    assert 0.5 * claimed(x, w) <= error <= claimed(x, w)
+    few = 0.2 if dtype == "float32" and sigma > 100 else 0.5
+    assert few * claimed(x, w) <= error <= claimed(x, w)
 
 
 @pytest.mark.parametrize("dtype", REAL)
@@ -250,10 +254,11 @@ def test_kernels_that_are_nearly_products(dtype):
 
 @pytest.mark.parametrize("sigma", [2, 3, 5, 10, 20, 50, 100, 300])
 def test_what_is_claimed_stays_near_what_is_needed(sigma):
-    """About 10⁻⁴ for each axis, however wide, of kernels that end at four σ or later."""
-    for dtype, truncate in itertools.product(REAL, (4, 5)):
+    """Below 10⁻⁴ for each axis, of kernels that end at four σ or later; roundings grow with σ."""
+    for dtype, truncate in itertools.product(REAL, (4, 5, 8)):
         w = gaussian(sigma, dtype, ndim=1, truncate=truncate)
-        assert module.LEAST_ERROR <= claimed(np.zeros(3000, dtype), w) <= 2.5e-4
+        roundings = 6e-7 * sigma if dtype == "float32" else 0
+        assert claimed(np.zeros(3000, dtype), w) <= 8e-5 + roundings
 
 
 def test_zeros_stay_zero(isa, rng):
@@ -269,20 +274,189 @@ def test_zeros_stay_zero(isa, rng):
         assert tiny >= np.finfo(dtype).smallest_normal
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+# ---- what is summed together ------------------------------------------------------------------
+
+
+def parts(a):
+    """Return the parts of samples, which are summed each by itself, along a last axis."""
+    return np.ascontiguousarray(a)[..., np.newaxis].view(a.real.dtype)
+
+
+def window_largest(x, w, mode="same", boundary="constant", *, fill_value=0):
+    """Return the largest finite magnitude that each result reads, over the last axes."""
+    x = np.where(np.isfinite(x), np.abs(x.astype(np.float64)), 0)
+    axes = range(x.ndim - w.ndim, x.ndim)
+    for axis, (low, high) in zip(axes, oracles.pads_of(mode, w.shape), strict=True):
+        x = oracles.pad_axis(x, axis, low, high, boundary, fill_value)
+    for axis, taps in zip(axes, w.shape, strict=True):
+        x = np.lib.stride_tricks.sliding_window_view(x, taps, axis).max(axis=-1)
+    return x
+
+
+def assert_as_plain(y, x, w, mode="same", boundary="constant", *, granted=GRANTED, fill_value=0):
+    """Assert what is not finite as in the plain sum, and errors relative to what a window holds."""
+    if x.dtype.kind == "c":
+        for i in range(2):
+            value = fill_value * (i == 0)
+            assert_as_plain(
+                parts(y)[..., i], parts(x)[..., i], w, mode, boundary,
+                granted=granted, fill_value=value,
+            )  # fmt: skip
+        return
+    largest = window_largest(x, w, mode, boundary, fill_value=fill_value)
+    shift = 1000 if largest.max() < 1e-300 else 0  # the plain sum would round it, too
+    with np.errstate(all="ignore"):
+        wide = np.ldexp(x.astype(np.float64), shift)
+        exact = pyconv.correlate(
+            wide, w.astype(np.float64), mode, boundary, rtol=0, fill_value=fill_value
+        )
+    finite = np.isfinite(exact)
+    np.testing.assert_array_equal(y[~finite], exact[~finite])
+    y, exact, largest = (a[finite].astype(np.float64) for a in (y, exact, largest))
+    assert np.isfinite(y).all()
+    assert not y[largest == 0].any()
+    quantum = 2 * float(np.finfo(x.dtype).smallest_subnormal)
+    bound = granted * np.abs(w.astype(np.float64)).sum() * largest + quantum
+    assert (np.abs(y - np.ldexp(exact, -shift)) <= bound).all()
+
+
+def ran_plainly(x, w, mode="same", rtol=GRANTED):
+    """Return the result, and whether the plain sum took over."""
+    plan = planning.plan_for(x, w, mode=mode, method="recursive", rtol=rtol)
+    plan.plain = None
+    y = plan.solve(x, w, None, 1)
+    return y, plan.plain is not None
+
+
+SPOILT = ["one", "pair", "corner", "opposed", "few", "many", "line", "column", "all"]
+
+
+def spoil(rng, x, how, value):
+    """Return x with some of its samples replaced."""
+    x = x.copy()
+    middle = tuple(n // 2 for n in x.shape)
+    if how == "one":
+        x[middle] = value
+    elif how == "pair":
+        x[middle] = x[tuple(n // 3 for n in x.shape)] = value
+    elif how == "corner":
+        x[(0,) * x.ndim] = x[(-1,) * x.ndim] = value
+    elif how == "opposed":
+        x[middle], x[tuple(n // 3 for n in x.shape)] = value, -value
+    elif how == "line":
+        x[middle[:-1]] = value
+    elif how == "column":
+        x[(slice(None), *middle[1:])] = value
+    elif how == "all":
+        x[...] = value
+    else:
+        x[rng.random(x.shape) < (0.01 if how == "few" else 0.3)] = value
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_stays_local(isa, rng, value, dtype):
-    """The answer is that of the plain sum, on any threads."""
-    for shape in ((700,), (60, 70)):
-        x, w = noise(rng, shape, dtype), gaussian(2, "float32", ndim=len(shape))
-        for where in ((0,) * len(shape), tuple(n - 1 for n in shape)):
-            spoilt = x.copy()
-            spoilt[where] = value
-            plain = pyconv.correlate(spoilt, w, "same", rtol=0)
-            for workers in (1, 3):
-                assert bits(recursive(spoilt, w, "same", workers=workers)) == bits(plain)
+@pytest.mark.parametrize("how", SPOILT)
+def test_what_is_not_finite_stays_in_its_windows(isa, rng, how, value, dtype):
+    """What the plain sum gives, in one to three dimensions, on any threads."""
+    cases = [((700,), (4,)), ((60, 70), (3, 2)), ((22, 23, 24), (2, 2, 2))]
+    for (shape, sigmas), sign in itertools.product(cases, (1, -2)):
+        w = sign * gaussian(sigmas, np.dtype(dtype).type(0).real.dtype)
+        x = noise(rng, shape, dtype)
+        x = spoil(rng, x, how, value)
+        if dtype.startswith("complex") and how != "all":
+            parts(x)[tuple(n // 4 for n in shape)] = (1, value)  # one part alone
+        boundary = rng.choice(list(BOUNDARIES))
+        y = recursive(x, w, "same", boundary, workers=1)
+        assert_as_plain(y, x, w, "same", boundary)
+        assert bits(recursive(x, w, "same", boundary, workers=2)) == bits(y)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_what_is_not_finite_at_every_boundary_and_extent(isa, rng, dtype):
+    """Borders read what is not finite again; lines of one piece, and of several."""
+    for shape, sigmas in (((60, 70), (3, 2)), ((9000,), (5,))):
+        w = gaussian(sigmas, dtype)
+        pads = [(4, 30), (-1, 25)][: w.ndim]
+        for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
+            x = noise(rng, shape, dtype)
+            for value in (np.nan, np.inf, -np.inf, 1e30):
+                x[tuple(rng.integers(0, n) for n in shape)] = value
+            y = recursive(x, w, mode, boundary, fill_value=1e9)
+            assert_as_plain(y, x, w, mode, boundary, fill_value=1e9)
     with pytest.raises(ValueError, match="fill_value=nan would reach"):
         recursive(x, w, "same", fill_value=np.nan)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e20, 0])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_line_does_not_depend_on_those_beside_it(isa, rng, axis, value):
+    """It has the bits that it has beside others, and alone among zeros."""
+    w = gaussian(3, "float32", ndim=1)
+    x = noise(rng, (90, 90), "float32")
+    spoilt = x.copy()
+    line = (slice(None),) * (1 - axis) + (40,)
+    spoilt[line][30:70] = value
+    y, z = (recursive(a, w, "same", axes=axis) for a in (x, spoilt))
+    kept = np.arange(90) != 40
+    assert bits(y.compress(kept, 1 - axis)) == bits(z.compress(kept, 1 - axis))
+    assert bits(y[line]) != bits(z[line])
+
+
+@pytest.mark.parametrize("dtype", REAL)
+@pytest.mark.parametrize("rtol", [1e-2, 3e-4])
+@pytest.mark.parametrize("value", [1e4, 1e6, 1e20, 1e38])
+def test_a_loud_sample_stays_in_its_windows(isa, value, rtol, dtype):
+    """Results that do not read it are as good as without it; those of zeros alone are zero."""
+    for shape, sigmas in (((2000,), (20,)), ((150, 151), (8, 5)), ((40, 41, 30), (2, 2, 2))):
+        w = gaussian(sigmas, dtype)
+        for background in (1, 0, 1e-3):
+            x = np.full(shape, background, dtype)
+            x[tuple(n // 3 for n in shape)] = value
+            y = recursive(x, w, "same", "nearest", rtol=rtol)
+            assert_as_plain(y, x, w, "same", "nearest", granted=rtol)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_samples_of_every_magnitude(isa, rng, dtype):
+    """Those of a line differ as much as the dtype allows; all are filtered, none summed plainly."""
+    info = np.finfo(dtype)
+    least, most = np.log2(float(info.smallest_subnormal)), np.log2(float(info.max))
+    for shape, sigmas in (((1500,), (6,)), ((80, 90), (3, 2)), ((30, 31, 32), (2, 2, 2))):
+        w = gaussian(sigmas, dtype)
+        for low, high in ((least, most - 1), (-60, 60), (-20, 0), (least, least + 9)):
+            x = (2 ** rng.uniform(low, high, shape) * rng.choice([-1, 0, 1], shape)).astype(dtype)
+            y, plainly = ran_plainly(x, w)
+            assert not plainly
+            assert_as_plain(y, x, w)
+
+
+@pytest.mark.parametrize("dtype", REAL)
+def test_no_plain_sum_takes_over(isa, rng, dtype):
+    """It would take many times as long, for a few samples or for all of them."""
+    info = np.finfo(dtype)
+    w = gaussian(3, dtype)
+    x = rng.uniform(0.5, 1, (90, 100)).astype(dtype)
+    data = [spoil(rng, x, how, v) for how in SPOILT for v in (np.nan, np.inf, 1e30)]
+    tiny = float(info.smallest_normal) / 100
+    data += [x * x.dtype.type(s) for s in (tiny, float(info.max) / 8, float(info.max) * 0.99)]
+    for a in data:
+        y, plainly = ran_plainly(a, w)
+        assert not plainly
+        assert_as_plain(y, a, w)
+
+
+def test_infinities_under_weights_of_several_signs(isa, rng):
+    """0 · ∞ is no number, and −1 · ∞ another than 1 · ∞: that is for the plain sum to say."""
+    x = noise(rng, (60, 70), "float32")
+    for corner in (0, -1e-6):
+        w = gaussian(3, "float32")
+        w[0, 0] = corner
+        for value in (np.nan, np.inf, -np.inf):
+            spoilt = spoil(rng, x, "one", value)
+            y, plainly = ran_plainly(spoilt, w)
+            assert plainly == np.isinf(value)
+            assert_as_plain(y, spoilt, w)
 
 
 # ---- the choice --------------------------------------------------------------------------------
@@ -308,7 +482,7 @@ def test_kernels_that_are_refused(rng):
     one_off = w.copy()
     one_off[3, 4] += 0.02
     for weights, keywords, reason in [
-        (w, {"rtol": None}, "rtol has to grant an error of at least 8e-05"),
+        (w, {"rtol": None}, "rtol has to grant an error of at least 4e-05"),
         (w, {"rtol": 0}, "rtol has to grant"),
         (w, {"stride": 2}, "stride"),
         (w, {"dilation": (1, 2)}, "dilation"),
@@ -321,7 +495,6 @@ def test_kernels_that_are_refused(rng):
         (gaussian((1, 3), "float32"), {}, "axis 0 of the kernel are no Gaussian, or a narrow"),
         (gaussian(3, "float32", order=2), {}, "sum to a number|no Gaussian"),
         (noise(rng, (9, 9), "float32"), {}, "sum to a number|no Gaussian"),
-        (gaussian(3, "float32", truncate=2), {}, "proven error bound"),
         (one_off, {}, "proven error bound"),
         (np.roll(w, 2, axis=1), {}, "proven error bound"),
     ]:

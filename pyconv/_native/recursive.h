@@ -3,8 +3,10 @@
 
    The state of a pair is a complex number that its pole turns and shrinks, so that a rounding
    error decays as fast as the signal does; one polynomial of all poles would multiply the error
-   by about the fourth power of the width. */
+   by about the fourth power of the width. What the window leaves behind is taken out of the state
+   again, p^R x[n − R], so that no sample counts beyond it but for roundings. */
 #pragma once
+#include "restrict.h"
 #include "stencil.h"
 #include "transpose.h"
 
@@ -19,27 +21,55 @@
 /* What `recursive_run` does for each sample. */
 enum recursive_part {
     RECURSIVE_ADVANCE, /* takes the sample */
-    RECURSIVE_CAUSAL,  /* takes the sample, then writes y */
-    RECURSIVE_ANTI,    /* adds y to the sum, writes that, then takes the sample */
+    RECURSIVE_CAUSAL,  /* takes the sample, takes out what has left, then writes y */
+    RECURSIVE_ANTI,    /* adds y to the sum, writes that, then takes the sample as well */
     RECURSIVE_ANTI_FAR /* the same, written past the cache: whole lines of it */
 };
 
+/* Samples that no recursion may meet together are filtered apart, in parts: of a line whose loudest
+   sample would leave more in the states than a quiet window holds; of one that is too large or too
+   small for the states; and what is not finite. These numbers say so, WIDTH of each for the lines of
+   a panel. */
+enum recursive_lines {
+    RECURSIVE_APART,   /* 1 for a line of parts, else 0 */
+    RECURSIVE_ODD,     /* 1 for a line with NaN or infinity, else 0 */
+    RECURSIVE_FLOOR,   /* magnitudes of the part: from this on, */
+    RECURSIVE_CEILING, /* and below this */
+    RECURSIVE_SCALE,   /* a power of two that is multiplied to its samples, */
+    RECURSIVE_BACK,    /* and one that is multiplied to its results */
+    RECURSIVE_NEXT,    /* the largest magnitude below the part, 0 if there is none */
+    RECURSIVE_NUMBERS
+};
+
+/* Scales are 2^-e, with e within these: both that and 2^e are normal numbers. */
 #define SCALAR float
+#define COUNT int32_t
 #define BITS uint32_t
 #define SUFFIX(name) name##_float
 #define RECURSIVE_TINY 0x1p-100f
+#define LEAST_EXPONENT (-126)
+#define MOST_EXPONENT 100
 #include "recursive_lines.h"
 #undef SCALAR
+#undef COUNT
 #undef BITS
 #undef SUFFIX
 #undef RECURSIVE_TINY
+#undef LEAST_EXPONENT
+#undef MOST_EXPONENT
 
 #define SCALAR double
+#define COUNT int64_t
 #define BITS uint64_t
 #define SUFFIX(name) name##_double
 #define RECURSIVE_TINY 0x1p-960
+#define LEAST_EXPONENT (-1022)
+#define MOST_EXPONENT 900
 #include "recursive_lines.h"
 #undef SCALAR
+#undef COUNT
 #undef BITS
 #undef SUFFIX
 #undef RECURSIVE_TINY
+#undef LEAST_EXPONENT
+#undef MOST_EXPONENT

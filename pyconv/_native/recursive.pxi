@@ -3,17 +3,47 @@
 # The work is cut into units: a panel of WIDTH lines side by side, or of WIDTH pieces of lines. A
 # unit packs its lines with their borders; goes through them from one end, which gives the sums of
 # what came before; and from the other, which adds what comes after. Lines that are neighbours in
-# memory are copied row by row; others are transposed, a run of samples at a time. A piece is
-# entered a halo before its outputs, zeros outside the padded line: what lies before the halo is
-# part of the error. Pieces depend on the shape alone, so that results are the same bits for every
-# number of threads. A unit is read before it is written: y may be x, if lines are one piece each.
+# memory are copied row by row; others are transposed, a run of samples at a time. What leaves a
+# window is taken out of the sums, so that a piece begins with the window of its first output, and
+# with one sample that leaves, 0 outside the padded line. Pieces depend on the shape alone, so that
+# results are the same bits for every number of threads. A unit is read before it is written: y may
+# be x, if lines are one piece each.
+#
+# A packed panel is judged. Lines of which one recursion would not do are filtered in parts
+# (recursive.h), whose results count where the window holds a sample of the part; what is not
+# finite takes part in none, and is spread over the windows that hold it. Each line is judged by
+# itself, and has the same bits beside any others.
+
+from libc.math cimport ldexp
+
 
 cdef extern from "recursive.h":
     enum:
         RECURSIVE_VECTORS
         RECURSIVE_STATES
-    uint32_t largest_bits_float(const float* x, Py_ssize_t n) noexcept nogil
-    uint64_t largest_bits_double(const double* x, Py_ssize_t n) noexcept nogil
+        RECURSIVE_NUMBERS
+    int recursive_judge_float(const float* panel, Py_ssize_t length, Py_ssize_t first,
+                              Py_ssize_t n, Py_ssize_t reach, float least, float most,
+                              float share, float* lines) noexcept nogil
+    bint recursive_part_float(bint begin, int span, float* lines) noexcept nogil
+    void recursive_take_float(const float* panel, Py_ssize_t length, float* lines,
+                            float* part) noexcept nogil
+    void recursive_add_float(const float* part, const float* sums, Py_ssize_t n,
+                           Py_ssize_t reach, const float* lines, bint begin,
+                           float* total) noexcept nogil
+    bint recursive_spread_float(const float* panel, Py_ssize_t n, Py_ssize_t reach,
+                              bint negative, const float* lines, float* total) noexcept nogil
+    int recursive_judge_double(const double* panel, Py_ssize_t length, Py_ssize_t first,
+                               Py_ssize_t n, Py_ssize_t reach, double least, double most,
+                              double share, double* lines) noexcept nogil
+    bint recursive_part_double(bint begin, int span, double* lines) noexcept nogil
+    void recursive_take_double(const double* panel, Py_ssize_t length, double* lines,
+                            double* part) noexcept nogil
+    void recursive_add_double(const double* part, const double* sums, Py_ssize_t n,
+                           Py_ssize_t reach, const double* lines, bint begin,
+                           double* total) noexcept nogil
+    bint recursive_spread_double(const double* panel, Py_ssize_t n, Py_ssize_t reach,
+                              bint negative, const double* lines, double* total) noexcept nogil
     void recursive_gather_float(const float* lines, Py_ssize_t pitch, Py_ssize_t n,
                                 float* panel) noexcept nogil
     void recursive_gather_double(const double* lines, Py_ssize_t pitch, Py_ssize_t n,
@@ -23,37 +53,37 @@ cdef extern from "recursive.h":
     void recursive_scatter_double(const double* panel, Py_ssize_t n, double* lines,
                                   Py_ssize_t pitch) noexcept nogil
     void recursive_advance_float(
-        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step,
-        const float* ahead) noexcept nogil
+        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
+        const float* residues, const float* leaving, float* state, const float* sum,
+        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
     void recursive_advance_double(
-        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
-        const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step, const double* ahead) noexcept nogil
+        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
+        const double* residues, const double* leaving, double* state, const double* sum,
+        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_causal_float(
-        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step,
-        const float* ahead) noexcept nogil
+        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
+        const float* residues, const float* leaving, float* state, const float* sum,
+        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
     void recursive_causal_double(
-        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
-        const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step, const double* ahead) noexcept nogil
+        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
+        const double* residues, const double* leaving, double* state, const double* sum,
+        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_anti_float(
-        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step,
-        const float* ahead) noexcept nogil
+        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
+        const float* residues, const float* leaving, float* state, const float* sum,
+        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
     void recursive_anti_double(
-        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
-        const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step, const double* ahead) noexcept nogil
+        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
+        const double* residues, const double* leaving, double* state, const double* sum,
+        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
     void recursive_anti_far_float(
-        const float* x, Py_ssize_t step, Py_ssize_t n, const float* poles, const float* residues,
-        float* state, const float* sum, float* out, Py_ssize_t out_step,
-        const float* ahead) noexcept nogil
+        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
+        const float* residues, const float* leaving, float* state, const float* sum,
+        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
     void recursive_anti_far_double(
-        const double* x, Py_ssize_t step, Py_ssize_t n, const double* poles,
-        const double* residues, double* state, const double* sum, double* out,
-        Py_ssize_t out_step, const double* ahead) noexcept nogil
+        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
+        const double* residues, const double* leaving, double* state, const double* sum,
+        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
 
 # Samples of a line that are packed, and then transposed, at a time.
 cdef Py_ssize_t RECURSIVE_RUN = 256
@@ -61,7 +91,7 @@ cdef Py_ssize_t RECURSIVE_RUN = 256
 # follows.
 cdef Py_ssize_t RECURSIVE_AHEAD = 48
 # Multiply-adds of a sample, from both ends.
-cdef Py_ssize_t RECURSIVE_PRODUCTS = 28
+cdef Py_ssize_t RECURSIVE_PRODUCTS = 38
 
 
 def recursive_width(sums):
@@ -75,9 +105,9 @@ cdef struct Recursion:
     bint abreast                    # lines are neighbours in memory: `inner` of them
     Py_ssize_t inner, n_lines       # lines, or groups of neighbours, that `list_batch` lists
     Py_ssize_t padded               # samples of a line with its border
-    # Samples that the outputs of a piece lie behind its first; outputs of a piece; all its
-    # samples; how many of them a line has.
-    Py_ssize_t halo, piece, length, n_pieces
+    # Outputs of a piece; all its samples, the first of which is the one that leaves the window of
+    # its first output; pieces of a line.
+    Py_ssize_t piece, length, n_pieces
     Py_ssize_t radius               # output 0 is the sample `radius` of the padded line
     Py_ssize_t n_panels             # of a group of neighbours
     Py_ssize_t y_stride             # along a line, in bytes
@@ -87,6 +117,12 @@ cdef struct Recursion:
     const void* poles
     const void* before              # residues
     const void* after
+    const void* gone_before         # what samples that leave a window are multiplied by
+    const void* gone_after
+    # Magnitudes of what a recursion filters as it is, and the power of two by which they differ.
+    double least, most
+    int span
+    bint negative                   # the weights are
 
 
 cdef void pack_run(const Recursion* r, const char* line, Py_ssize_t fill, Py_ssize_t start,
@@ -119,7 +155,7 @@ cdef void gather_lines(const Recursion* r, Py_ssize_t first, const char* x,
                 memset(run + j * RECURSIVE_RUN, 0, n * sizeof(real_t))
                 continue
             line = (first + j) // r.n_pieces
-            start = (first + j) % r.n_pieces * r.piece + r.radius - r.halo + at
+            start = (first + j) % r.n_pieces * r.piece - 1 + at
             pack_run(r, x + x_lines[line], line % r.n_fill, start, n, run + j * RECURSIVE_RUN)
         if real_t is float:
             recursive_gather_float(run, RECURSIVE_RUN, n, panel + at * r.width)
@@ -191,43 +227,101 @@ cdef void filter_panel(const Recursion* r, const real_t* panel, real_t* sums, re
     cdef const real_t* poles = <const real_t*>r.poles
     cdef const real_t* before = <const real_t*>r.before
     cdef const real_t* after = <const real_t*>r.after
-    cdef Py_ssize_t w = r.width, n = r.piece, behind = r.length - r.halo - n
-    cdef const real_t* first = panel + r.halo * w
+    cdef const real_t* gone_before = <const real_t*>r.gone_before
+    cdef const real_t* gone_after = <const real_t*>r.gone_after
+    cdef Py_ssize_t w = r.width, n = r.piece, halo = r.radius + 1
+    cdef Py_ssize_t back = -halo * w, forth = r.radius * w
+    cdef const real_t* first = panel + halo * w
     cdef const real_t* last = panel + (r.length - 1) * w
     cdef const real_t* last_out = first + (n - 1) * w
     cdef real_t* end = out + (n - 1) * out_step
     cdef real_t* last_sum = sums + (n - 1) * w
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
     if real_t is float:
-        recursive_advance_float(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
-        recursive_causal_float(first, w, n, poles, before, state, sums, sums, w, ahead)
+        recursive_advance_float(panel, w, 0, halo, poles, before, gone_before, state, sums, sums,
+                                w, NULL)
+        recursive_causal_float(first, w, back, n, poles, before, gone_before, state, sums, sums, w,
+                               ahead)
     else:
-        recursive_advance_double(panel, w, r.halo, poles, before, state, sums, sums, w, NULL)
-        recursive_causal_double(first, w, n, poles, before, state, sums, sums, w, ahead)
+        recursive_advance_double(panel, w, 0, halo, poles, before, gone_before, state, sums, sums,
+                                 w, NULL)
+        recursive_causal_double(first, w, back, n, poles, before, gone_before, state, sums, sums,
+                                w, ahead)
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
     if real_t is float:
-        recursive_advance_float(last, -w, behind, poles, after, state, sums, sums, w, NULL)
+        recursive_advance_float(last, -w, 0, r.radius, poles, after, gone_after, state, sums, sums,
+                                w, NULL)
         if far:
-            recursive_anti_far_float(last_out, -w, n, poles, after, state, last_sum, end,
-                                     -out_step, NULL)
+            recursive_anti_far_float(last_out, -w, forth, n, poles, after, gone_after, state,
+                                     last_sum, end, -out_step, NULL)
         else:
-            recursive_anti_float(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
-                                 NULL)
+            recursive_anti_float(last_out, -w, forth, n, poles, after, gone_after, state, last_sum,
+                                 end, -out_step, NULL)
     else:
-        recursive_advance_double(last, -w, behind, poles, after, state, sums, sums, w, NULL)
+        recursive_advance_double(last, -w, 0, r.radius, poles, after, gone_after, state, sums,
+                                 sums, w, NULL)
         if far:
-            recursive_anti_far_double(last_out, -w, n, poles, after, state, last_sum, end,
-                                      -out_step, NULL)
+            recursive_anti_far_double(last_out, -w, forth, n, poles, after, gone_after, state,
+                                      last_sum, end, -out_step, NULL)
         else:
-            recursive_anti_double(last_out, -w, n, poles, after, state, last_sum, end, -out_step,
-                                  NULL)
+            recursive_anti_double(last_out, -w, forth, n, poles, after, gone_after, state,
+                                  last_sum, end, -out_step, NULL)
 
 
-cdef inline uint64_t magnitude_bits(const real_t* panel, Py_ssize_t n) noexcept nogil:
+cdef inline int judge_lines(const Recursion* r, const real_t* panel, real_t* lines) noexcept nogil:
+    """Tell lines of parts from others."""
+    cdef Py_ssize_t first = r.radius + 1
     if real_t is float:
-        return largest_bits_float(panel, n)
+        return recursive_judge_float(panel, r.length, first, r.piece, r.radius, <float>r.least,
+                                     <float>r.most, <float>ldexp(1.0, -r.span), lines)
     else:
-        return largest_bits_double(panel, n)
+        return recursive_judge_double(panel, r.length, first, r.piece, r.radius, r.least, r.most,
+                                      ldexp(1.0, -r.span), lines)
+
+
+cdef inline bint next_part(const Recursion* r, bint begin, real_t* lines) noexcept nogil:
+    if real_t is float:
+        return recursive_part_float(begin, r.span, lines)
+    else:
+        return recursive_part_double(begin, r.span, lines)
+
+
+cdef inline void take_part(const Recursion* r, const real_t* panel, real_t* lines,
+                           real_t* part) noexcept nogil:
+    if real_t is float:
+        recursive_take_float(panel, r.length, lines, part)
+    else:
+        recursive_take_double(panel, r.length, lines, part)
+
+
+cdef inline void add_part(const Recursion* r, const real_t* part, const real_t* sums,
+                          const real_t* lines, bint begin, real_t* total) noexcept nogil:
+    if real_t is float:
+        recursive_add_float(part, sums, r.piece, r.radius, lines, begin, total)
+    else:
+        recursive_add_double(part, sums, r.piece, r.radius, lines, begin, total)
+
+
+cdef bint filter_in_parts(const Recursion* r, const real_t* panel, real_t* sums, real_t* state,
+                          real_t* lines, int judged, real_t* part,
+                          real_t* total) noexcept nogil:
+    """Write the outputs of a judged panel to ``total``; return whether it holds an infinity.
+
+    ``part`` is room for another panel.
+    """
+    cdef bint begin = True
+    if judged & 2:  # the largest that is finite
+        take_part(r, panel, lines, part)
+    while next_part(r, begin, lines):
+        take_part(r, panel, lines, part)
+        filter_panel(r, <const real_t*>part, sums, state, sums, r.width, False,
+                     <const real_t*>NULL)
+        add_part(r, <const real_t*>part, <const real_t*>sums, <const real_t*>lines, begin, total)
+        begin = False
+    if real_t is float:
+        return recursive_spread_float(panel, r.piece, r.radius, r.negative, lines, total)
+    else:
+        return recursive_spread_double(panel, r.piece, r.radius, r.negative, lines, total)
 
 
 cdef inline Py_ssize_t panel_samples(const Recursion* r) noexcept nogil:
@@ -245,15 +339,20 @@ cdef inline const char* next_lines(const Recursion* r, Py_ssize_t unit, const ch
     return x + x_lines[first]
 
 
-cdef uint64_t run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                            const Py_ssize_t* x_lines, char* y, const Py_ssize_t* y_lines,
-                            real_t* work) noexcept nogil:
-    """Run units start … stop − 1; return the largest magnitude that was read, as bits."""
-    cdef uint64_t largest = 0, found
+cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
+                        const Py_ssize_t* x_lines, char* y, const Py_ssize_t* y_lines,
+                        real_t* work) noexcept nogil:
+    """Run units start … stop − 1; return whether an infinity was read."""
+    cdef bint infinite = False
+    cdef int judged
     cdef Py_ssize_t unit, line, piece, col, cols, outs, i
     cdef real_t* sums = work + panel_samples(r)
-    cdef real_t* run = sums + panel_samples(r)
+    cdef real_t* part = sums + panel_samples(r)
+    cdef real_t* total = part + panel_samples(r)
+    cdef real_t* run = total + panel_samples(r)
     cdef real_t* state = run + r.width * RECURSIVE_RUN
+    cdef real_t* lines = state + r.width * RECURSIVE_STATES
+    cdef real_t* results
     cdef char* out
     for unit in range(start, stop):
         if not r.abreast:
@@ -263,50 +362,54 @@ cdef uint64_t run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t sto
             cols = least(r.width, r.inner - col)
             piece = unit // r.n_panels % r.n_pieces * r.piece
             line = unit // r.n_panels // r.n_pieces
-            copy_lines(r, x + x_lines[line], piece + r.radius - r.halo, col, cols, work)
-        found = magnitude_bits(work, r.length * r.width)
-        largest = found if found > largest else largest
+            copy_lines(r, x + x_lines[line], piece - 1, col, cols, work)
+        judged = judge_lines(r, <const real_t*>work, lines)
+        results = sums
+        if judged:
+            results = total
+            infinite = filter_in_parts(r, <const real_t*>work, sums, state, lines, judged, part,
+                                       total) or infinite
         if not r.abreast:
-            filter_panel(r, work, sums, state, sums, r.width, False,
-                         <const real_t*>next_lines(r, unit, x, x_lines))
-            scatter_lines(r, unit * r.width, y, y_lines, sums, run)
+            if not judged:
+                filter_panel(r, <const real_t*>work, sums, state, sums, r.width, False,
+                             <const real_t*>next_lines(r, unit, x, x_lines))
+            scatter_lines(r, unit * r.width, y, y_lines, <const real_t*>results, run)
             continue
         out = y + y_lines[line] + piece * r.y_stride + col * r.item
         outs = least(r.piece, r.x.axis.out - piece)
-        if cols == r.width and outs == r.piece:
-            filter_panel(r, work, sums, state, <real_t*>out, r.y_stride // r.item, r.streaming,
+        if not judged:
+            if cols == r.width and outs == r.piece:
+                filter_panel(r, <const real_t*>work, sums, state, <real_t*>out,
+                             r.y_stride // r.item, r.streaming, <const real_t*>NULL)
+                continue
+            filter_panel(r, <const real_t*>work, sums, state, sums, r.width, False,
                          <const real_t*>NULL)
-            continue
-        filter_panel(r, work, sums, state, sums, r.width, False, <const real_t*>NULL)
         for i in range(outs):
-            copy_row(<real_t*>(out + i * r.y_stride), sums + i * r.width, cols)
+            copy_row(<real_t*>(out + i * r.y_stride), <const real_t*>results + i * r.width, cols)
     if r.streaming:
         stencil_fence()
-    return largest
+    return infinite
 
 
-cdef void run_recursion_shared(const Recursion* r, Py_ssize_t first, Py_ssize_t count,
+cdef bint run_recursion_shared(const Recursion* r, Py_ssize_t first, Py_ssize_t count,
                                int threads, const char* x, const Py_ssize_t* x_lines, char* y,
-                               const Py_ssize_t* y_lines, uint64_t* largest, real_t* work,
+                               const Py_ssize_t* y_lines, real_t* work,
                                Py_ssize_t each) noexcept:
     """Run units first … first + count − 1, contiguous runs of them on each thread.
 
-    The largest magnitude that a thread has read so far is in its place of ``largest``.
+    Return whether an infinity was read.
     """
     cdef int t
+    cdef int infinite = 0
     if threads == 1:
         with nogil:
-            largest[0] = more(largest[0], run_recursion(
-                r, first, first + count, x, x_lines, y, y_lines, work))
+            infinite = run_recursion(r, first, first + count, x, x_lines, y, y_lines, work)
     else:
         for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            largest[t] = more(largest[t], run_recursion(
+            infinite += run_recursion(
                 r, first + count * t // threads, first + count * (t + 1) // threads, x, x_lines,
-                y, y_lines, <real_t*>(<char*>work + t * each)))
-
-
-cdef inline uint64_t more(uint64_t a, uint64_t b) noexcept nogil:
-    return a if a > b else b
+                y, y_lines, <real_t*>(<char*>work + t * each))
+    return infinite > 0
 
 
 cdef class RecursiveLoop:
@@ -314,18 +417,21 @@ cdef class RecursiveLoop:
 
     Parameters are plain numbers, checked by the caller: the axis as `read_axis` has it, the axes
     that are looped over and how many lines, or groups of ``inner`` neighbours, they make;
-    ``poles`` and the residues ``before`` and ``after`` as `recursive.h` has them, in the dtype of
-    the sums; the halo and the outputs of a piece.
+    the outputs of a piece; ``poles``, the residues ``before`` and ``after`` and what is multiplied
+    to what leaves the windows of either direction, as `recursive.h` has them, in the dtype of the
+    sums. Lines are filtered as they are where their samples are of ``least`` to ``most``, and where
+    each window holds one of 2^−``span`` of their largest.
     """
 
     cdef Recursion r
-    cdef object tables, poles, before, after
+    cdef object tables, kept
     cdef Py_ssize_t axis_of
     cdef tuple batch
     cdef int sums_code, sums_row
 
     def __init__(self, sums, axis, batch, Py_ssize_t n_lines, Py_ssize_t inner, bint abreast,
-                 Py_ssize_t halo, Py_ssize_t piece, poles, before, after):
+                 Py_ssize_t piece, poles, before, after, gone_before, gone_after, double least,
+                 double most, int span):
         cdef Recursion* r = &self.r
         sums = np.dtype(sums)
         self.sums_code = SUM_CODES[sums]
@@ -333,11 +439,13 @@ cdef class RecursiveLoop:
         self.axis_of = axis[0]
         self.batch = tuple(batch)
         self.tables = read_axis(&r.x.axis, axis)
-        self.poles, self.before, self.after = (
-            np.ascontiguousarray(a, sums) for a in (poles, before, after))
-        r.poles = cnp.PyArray_DATA(self.poles)
-        r.before = cnp.PyArray_DATA(self.before)
-        r.after = cnp.PyArray_DATA(self.after)
+        self.kept = [np.ascontiguousarray(a, sums)
+                     for a in (poles, before, after, gone_before, gone_after)]
+        r.poles, r.before, r.after, r.gone_before, r.gone_after = (
+            cnp.PyArray_DATA(self.kept[0]), cnp.PyArray_DATA(self.kept[1]),
+            cnp.PyArray_DATA(self.kept[2]), cnp.PyArray_DATA(self.kept[3]),
+            cnp.PyArray_DATA(self.kept[4]))
+        r.least, r.most, r.span = least, most, span
         r.item = sums.itemsize
         r.lanes = STENCIL_VECTOR_BYTES // r.item
         r.width = RECURSIVE_VECTORS * r.lanes
@@ -348,9 +456,8 @@ cdef class RecursiveLoop:
         r.n_panels = ceil_div(inner, r.width) if abreast else 1
         r.radius = r.x.axis.taps // 2
         r.padded = r.x.axis.out + r.x.axis.taps - 1
-        r.halo = halo
         r.piece = piece
-        r.length = piece + 2 * halo
+        r.length = piece + 2 * r.radius + 1
         r.n_pieces = ceil_div(r.x.axis.out, piece)
 
     cdef Py_ssize_t units(self) noexcept:
@@ -359,21 +466,22 @@ cdef class RecursiveLoop:
 
     cdef Py_ssize_t thread_bytes(self) noexcept:
         """Return the workspace of one thread, whole cache lines."""
-        cdef Py_ssize_t samples = 2 * panel_samples(&self.r) + self.r.width * (
-            RECURSIVE_RUN + RECURSIVE_STATES)
+        cdef Py_ssize_t samples = 4 * panel_samples(&self.r) + self.r.width * (
+            RECURSIVE_RUN + RECURSIVE_STATES + RECURSIVE_NUMBERS)
         return (samples * self.r.item + 127) // 64 * 64
 
-    cdef Py_ssize_t shared_bytes(self, int threads) noexcept:
-        """Return the bytes of the tables of lines, and of what each thread has found."""
-        return ((2 * self.r.n_lines + threads) * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
+    cdef Py_ssize_t shared_bytes(self) noexcept:
+        """Return the bytes of the tables of lines."""
+        return (2 * self.r.n_lines * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes that one thread takes, with the tables of the lines."""
-        return self.thread_bytes() + self.shared_bytes(1)
+        return self.thread_bytes() + self.shared_bytes()
 
-    def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads):
-        """Filter ``x`` into ``y``, of the dtype of the sums; return the largest magnitude read.
+    def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads, bint negative):
+        """Filter ``x`` into ``y``, of the dtype of the sums; return whether it holds an infinity.
 
+        ``negative`` is the sign of the weights, in which infinities come out.
         ``fill`` has the dtype of the sums: one value, or two for lines that take turns. Behind
         the axis ``y`` is contiguous, and so is ``x`` where lines go abreast.
         """
@@ -383,40 +491,34 @@ cdef class RecursiveLoop:
         cdef char* block
         cdef Py_ssize_t* x_lines
         cdef Py_ssize_t* y_lines
-        cdef uint64_t* largest
-        cdef uint64_t bits = 0
-        cdef int t
+        cdef bint infinite = False
         self.set_arrays(&r, x, y)
+        r.negative = negative
         r.fill = cnp.PyArray_DATA(fill)
         r.n_fill = fill.shape[0]
         threads = <int>least(threads, units)
-        shared = self.shared_bytes(threads)
+        shared = self.shared_bytes()
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
         block = <char*>take_parts(&shared, threads, &each)
         try:
             x_lines = <Py_ssize_t*>block
             y_lines = x_lines + r.n_lines
-            largest = <uint64_t*>(y_lines + r.n_lines)
-            memset(largest, 0, threads * sizeof(uint64_t))
             list_batch(self.batch, x, y, x_lines, y_lines)
             while done < units:
                 step = least(step, units - done)
                 if self.sums_code == SUMS_FLOAT:
-                    run_recursion_shared[float](
+                    infinite = run_recursion_shared[float](
                         &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, largest, <float*>(block + shared), each)
+                        cnp.PyArray_BYTES(y), y_lines, <float*>(block + shared), each) or infinite
                 else:
-                    run_recursion_shared[double](
+                    infinite = run_recursion_shared[double](
                         &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, largest, <double*>(block + shared), each)
+                        cnp.PyArray_BYTES(y), y_lines, <double*>(block + shared), each) or infinite
                 done += step
                 PyErr_CheckSignals()
-            for t in range(threads):
-                bits = more(bits, largest[t])
         finally:
             put_block(block)
-        return float(np.uint64(bits).view(np.float64) if r.item == 8
-                     else np.uint32(bits).view(np.float32))
+        return bool(infinite)
 
     cdef int set_arrays(self, Recursion* r, cnp.ndarray x, cnp.ndarray y) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]
