@@ -8,11 +8,12 @@ Winograd's transforms spoil, which hold a NaN, are summed again by themselves.
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv.algorithms.arranged import in_order, write
 from pyconv.algorithms.base import (
     LayerAlgorithm,
     WeightGradientAlgorithm,
@@ -31,13 +32,22 @@ WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS)
 class LayerPlan:
     """A layer bound to an algorithm. It holds no workspace: threads may share it."""
 
-    __slots__ = ("algorithm", "bound", "problem", "useful_threads")
+    __slots__ = ("_bound", "_seen", "algorithm", "problem", "seen_problem", "useful_threads")
 
     def __init__(self, problem: LayerProblem, method: str) -> None:
         self.problem = problem
-        self.algorithm: LayerAlgorithm = _choose(problem, method, LAYER_ALGORITHMS)
-        self.bound = self.algorithm.bind(problem)
-        self.useful_threads = self.algorithm.threads(problem)
+        self._seen = _seen(problem)
+        #: The problem that the algorithm sees, its axes in the order that suits it.
+        self.seen_problem = problem if self._seen is None else self._seen.problem(problem)
+        self.algorithm: LayerAlgorithm = _choose(self.seen_problem, method, LAYER_ALGORITHMS)
+        self._bound = self.algorithm.bind(self.seen_problem)
+        self.useful_threads = self.algorithm.threads(self.seen_problem)
+
+    def pack(self, w: np.ndarray) -> Any:
+        """Return the weights as the loops read them, for `run`."""
+        if self._seen is None:
+            return self._bound.pack(w)
+        return _SeenWeights(self._bound.pack(self._seen.view(w)))
 
     def run(
         self,
@@ -50,15 +60,70 @@ class LayerPlan:
         """Write the result to ``y`` from weights that are packed or plain."""
         if not y.size:
             return
+        if self._seen is None:
+            self._run(x, w, bias, y, workers)
+            return
+        w = w.packed if isinstance(w, _SeenWeights) else self._seen.view(w)
+        total = self._seen.room(y)
+        self._run(self._seen.copy(x), w, bias, total, workers)
+        self._seen.write(total, y)
+
+    def _run(
+        self, x: np.ndarray, w: Any, bias: np.ndarray | None, y: np.ndarray, workers: int | None
+    ) -> None:
         count = resolve(workers, self.useful_threads)
         with running():
-            stands = self.bound.run(x, w, bias, y, count)
+            stands = self._bound.run(x, w, bias, y, count)
         if not stands:
             weights = w if isinstance(w, np.ndarray) else w.plain
-            method = _plain_method(self.problem)
+            method = _plain_method(self.seen_problem)
             for start, stop in _runs_of_spoilt(y):
-                plan = layer_plan(replace(self.problem, batch=stop - start), method)
+                plan = layer_plan(replace(self.seen_problem, batch=stop - start), method)
                 plan.run(x[start:stop], weights, bias, y[start:stop], workers)
+
+
+class _SeenWeights(NamedTuple):
+    """Weights as an algorithm has packed them, whose axes were in another order."""
+
+    packed: Any
+
+
+class _Seen(NamedTuple):
+    """The spatial axes of a layer in another order: a long one last, as vectors lie along it."""
+
+    order: tuple[int, ...]
+
+    def problem(self, problem: LayerProblem) -> LayerProblem:
+        """Return the problem as it is seen."""
+        axes = (problem.spatial[i - 2] for i in self.order[2:])
+        return replace(
+            problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes))
+        )
+
+    def view(self, a: np.ndarray) -> np.ndarray:
+        """Return an array as it is seen."""
+        return a.transpose(self.order)
+
+    def copy(self, a: np.ndarray) -> np.ndarray:
+        """Return an array that lies as it is seen; no copy where axes of one sample have moved."""
+        return np.ascontiguousarray(self.view(a))
+
+    def room(self, y: np.ndarray) -> np.ndarray:
+        """Return the array that receives a result: itself, or a fresh one."""
+        seen = self.view(y)
+        return seen if seen.flags.c_contiguous else np.empty(seen.shape, y.dtype)
+
+    def write(self, total: np.ndarray, y: np.ndarray) -> None:
+        """Write a result to the caller's array, unless it is that."""
+        if not self.view(y).flags.c_contiguous:
+            write(total, self.view(y))
+
+
+def _seen(problem: LayerProblem) -> _Seen | None:
+    order = in_order([a.out for a in problem.spatial])
+    if order == sorted(order):
+        return None
+    return _Seen((0, 1, *(2 + i for i in order)))
 
 
 def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -81,15 +146,15 @@ def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
 class WeightGradientPlan:
     """The gradient of a layer for its weights, bound to an algorithm."""
 
-    __slots__ = ("algorithm", "gradient", "problem", "useful_threads")
+    __slots__ = ("_seen", "algorithm", "gradient", "problem", "useful_threads")
 
     def __init__(self, problem: LayerProblem, method: str) -> None:
         self.problem = problem
-        self.algorithm: WeightGradientAlgorithm = _choose(
-            problem, method, WEIGHT_GRADIENT_ALGORITHMS
-        )
-        self.gradient = self.algorithm.bind_gradient(problem)
-        self.useful_threads = self.algorithm.threads(problem)
+        self._seen = _seen(problem)
+        seen = problem if self._seen is None else self._seen.problem(problem)
+        self.algorithm: WeightGradientAlgorithm = _choose(seen, method, WEIGHT_GRADIENT_ALGORITHMS)
+        self.gradient = self.algorithm.bind_gradient(seen)
+        self.useful_threads = self.algorithm.threads(seen)
 
     def run(self, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int | None) -> None:
         """Write the gradient to ``dw``."""
@@ -97,8 +162,13 @@ class WeightGradientPlan:
         if not dy.size:
             dw[...] = 0
             return
+        total = dw
+        if self._seen is not None:
+            x, dy, total = self._seen.copy(x), self._seen.copy(dy), self._seen.room(dw)
         with running():
-            self.gradient(x, dy, dw, count)
+            self.gradient(x, dy, total, count)
+        if self._seen is not None:
+            self._seen.write(total, dw)
 
 
 def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> Any:
@@ -139,7 +209,7 @@ def layer_explanation(plan: LayerPlan, method: str) -> Explanation:
 
 
 def _candidate(algorithm: LayerAlgorithm, plan: LayerPlan, method: str) -> Candidate:
-    problem = plan.problem
+    problem = plan.seen_problem
     rejected = algorithm.rejects(problem)
     if rejected is not None:
         return Candidate(algorithm.name, rejected, False, None, None, None)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pyconv import threads
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS, Algorithm, slabs
+from pyconv.algorithms import ALGORITHMS, Algorithm, arranged, slabs
 from pyconv.algorithms.base import Run, UnfitDataError, WeighingAlgorithm
 from pyconv.dtypes import (
     check_overflow,
@@ -120,16 +120,35 @@ def description(problem: Problem) -> str:
 
 def fitted(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
     """Return the algorithm, fitted to ``w`` if it has to be, or why it cannot."""
-    reason = algorithm.rejects(problem)
+    able = arranged.arranged(algorithm, problem)
+    reason = able.rejects(problem)
     if reason is not None:
         return reason
     if not isinstance(algorithm, WeighingAlgorithm):
-        return algorithm
-    return "it depends on the weights" if w is None else algorithm.fit(problem, w)
+        return able
+    if w is None:
+        return "it depends on the weights"
+    return arranged.fitted(algorithm, problem, w)
+
+
+def _item(problem: Problem) -> Problem:
+    """Return the problem of one item of its batch, whose cost decides for all.
+
+    So that an item is summed in the order that it has alone. Exact sums are the same in every
+    order: their whole batch decides.
+    """
+    if problem.exact:
+        return problem
+    spatial = {a.axis for a in problem.spatial}
+    x_shape, y_shape = (
+        tuple(n if axis in spatial else 1 for axis, n in enumerate(shape))
+        for shape in (problem.x_shape, problem.y_shape)
+    )
+    return replace(problem, x_shape=x_shape, y_shape=y_shape)
 
 
 def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algorithm:
-    """Return the algorithm of least cost among those that can solve ``problem``.
+    """Return the algorithm of least cost for one item among those that can solve ``problem``.
 
     Without ``w`` it is one that takes any weights.
 
@@ -142,7 +161,8 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
     """
     if method == "auto":
         able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
-        able.sort(key=lambda a: a.cost(problem, MACHINE))
+        item = _item(problem)
+        able.sort(key=lambda a: a.cost(item, MACHINE))
         if WISDOM.known():
             fastest = WISDOM.get(description(problem))
             able.sort(key=lambda a: a.name != fastest)
@@ -166,23 +186,18 @@ def weights_decide(problem: Problem, method: str) -> bool:
 
     By its predicted time, or because `tune` has found so for this problem.
     """
+    able = [(a, arranged.arranged(a, problem)) for a in ALGORITHMS]
+    able = [(a, b) for a, b in able if b.rejects(problem) is None]
     weighing = [
-        a
-        for a in ALGORITHMS
-        if isinstance(a, WeighingAlgorithm)
-        and method in ("auto", a.name)
-        and a.rejects(problem) is None
+        b for a, b in able if isinstance(a, WeighingAlgorithm) and method in ("auto", a.name)
     ]
     if method != "auto" or not weighing:
         return bool(weighing)
     if WISDOM.known() and WISDOM.get(description(problem)) in {a.name for a in weighing}:
         return True
-    least = min(
-        a.cost(problem, MACHINE)
-        for a in ALGORITHMS
-        if a.rejects(problem) is None and a not in weighing
-    )
-    return any(a.cost(problem, MACHINE) < least for a in weighing)
+    item = _item(problem)
+    least = min(b.cost(item, MACHINE) for _, b in able if b not in weighing)
+    return any(b.cost(item, MACHINE) < least for b in weighing)
 
 
 class Prepared:

@@ -776,7 +776,8 @@ cdef class DirectLoop:
     Parameters are plain numbers, checked by the caller: ``axes`` holds (axis of x or -1, size,
     out, low, taps, stride, dilation, before, after) for z, y and x; ``batch`` the other axes of
     x in front of the last spatial one, ``n_batch`` the product of their lengths; ``group`` the
-    samples of a pixel.
+    samples of a pixel. Taps of a ``line`` that are ``shared`` are summed in the order in which
+    they share loads, others in that of w.
     """
 
     cdef Stencil s
@@ -786,14 +787,14 @@ cdef class DirectLoop:
     cdef tuple batch
     cdef int sums_code, sums_row
     cdef Py_ssize_t item
-    cdef bint flip
+    cdef bint flip, shared
     cdef Py_ssize_t[::1] segment_table
     cdef Py_ssize_t[::1] weight_table
     cdef Py_ssize_t[::1] block_table
     cdef Py_ssize_t n_weights
 
     def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
-                 bint line, bint flip):
+                 bint line, bint shared, bint flip):
         cdef Stencil* s = &self.s
         self.sums = np.dtype(sums)
         self.sums_code = SUM_CODES[self.sums]
@@ -810,6 +811,7 @@ cdef class DirectLoop:
             )
         s.x.group = group
         s.line = line
+        self.shared = shared
         s.item = self.item
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         self.set_tile(s, False)
@@ -835,7 +837,7 @@ cdef class DirectLoop:
                     cols = ceil_div(s.x.axis.taps - f, s.x.axis.phases)
                     first = f * s.x.axis.dilation // s.x.axis.stride * s.x.group
                     step = s.x.axis.phases * s.x.axis.dilation // s.x.axis.stride * s.x.group
-                    share = s.lanes // step if s.line and s.lanes % step == 0 else 0
+                    share = s.lanes // step if self.shared and s.line and s.lanes % step == 0 else 0
                     if not share:
                         parts = [(0, cols, rows)]
                     else:  # taps `share` apart are one vector apart: they are rows of the tile
@@ -974,6 +976,9 @@ cdef class DirectLoop:
         self.set_result(&s, y, clip)
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
+        elif (not s.line and ceil_div(s.y.out, s.y.comb) <= STENCIL_FLAT_ROWS
+              and s.x.axis.out * s.x.group >= STENCIL_FLAT_VECTORS * s.lanes):
+            self.set_tile(&s, True)  # the rows of a taller tile would be computed in vain
         if threads > 1 or s.flat or gaps is not None:
             self.lay_out(&s, threads)
         units = self.units(&s)

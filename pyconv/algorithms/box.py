@@ -32,7 +32,7 @@ MAX_SPAN = 2**12
 #: Samples of a pixel from which on they are columns of their own.
 WIDE_GROUP = 64
 #: Seconds of a call; kernels for which a plain sum takes no longer are not looked at.
-CALL_SECONDS = 20e-6
+CALL_SECONDS = 4e-6
 #: What a sample costs, in multiply-adds of the plain loop: copied, if it is not added to a block;
 #: added to a block of rows, or of planes, and to its sum; one doubling of the windows along x.
 #: Fitted on a Zen 4 core with AVX-512 to 10⁶ samples, 128² to 2048² and 48³ to 128³.

@@ -180,6 +180,7 @@ class Patches:
             math.prod(shape[a] for a in batch),
             1,
             len(axes) == 1,
+            True,
             real.flip,
         )
 

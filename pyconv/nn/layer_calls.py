@@ -274,7 +274,7 @@ class ConvPlan:
         self._options, self._method = copy.deepcopy(options), method
         self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
         plain = contiguous(weights, call.sums)
-        self._packed = self._plan.bound.pack(plain)
+        self._packed = self._plan.pack(plain)
         #: As they were given, for another process to pack; some packed weights hold them already.
         packed = self._packed
         held = packed if isinstance(packed, np.ndarray) else getattr(packed, "plain", None)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._native import loader
+from pyconv.algorithms.arranged import in_order, write
 from pyconv.nn import arguments
 from pyconv.nn.windows import Windows, out_shape, plane_size, three_axes
 from pyconv.problem import integer
@@ -35,42 +36,72 @@ def spatial_axes(ndim: int, argument: str, shape: tuple[int, ...]) -> int:
     return ndim - 2
 
 
-def _planes(x: Array, windows: list[Windows]) -> tuple[Array, Array, list[Windows]]:
-    """Return planes of three axes, the array for the result, and the windows on those axes."""
-    axes = three_axes(windows)
-    shape = (*x.shape[: x.ndim - len(windows)], *out_shape(windows))
-    arguments.check_addressable(shape, 8)
-    source = arguments.contiguous(x, arguments.computed_in(x.dtype))
-    planes = source.size // plane_size(windows)
-    return (
-        source.reshape(planes, *(a.size for a in axes)),
-        np.empty(shape, source.dtype),
-        axes,
-    )
+class _Planes:
+    """Planes of three axes, a long one last, and where the results of their windows go."""
+
+    def __init__(self, x: Array, windows: list[Windows], exact: bool) -> None:
+        # Where which of equal samples is found is exact, no axis of several goes past another.
+        lead = x.ndim - len(windows)
+        shape = (*x.shape[:lead], *out_shape(windows))
+        arguments.check_addressable(shape, 8)
+        order = in_order([w.size for w in windows])
+        long = [i for i in order if windows[i].size > 1]
+        if exact and long != sorted(long):
+            order = sorted(order)
+        #: The axes of the results in the order in which they are seen, and back; None for the same.
+        self._back: list[int] | None = None
+        self._shape = shape
+        self._seen = seen = (*range(lead), *(lead + i for i in order))
+        if order != sorted(order):
+            x = x.transpose(seen)
+            self._back = [seen.index(i) for i in range(x.ndim)]
+            self._shape = tuple(shape[i] for i in seen)
+        self.axes = three_axes([windows[i] for i in order])
+        source = arguments.contiguous(x, arguments.computed_in(x.dtype))
+        self.count = source.size // plane_size(windows)
+        self.samples = source.reshape(self.count, *(a.size for a in self.axes))
+
+    def room(self, dtype: npt.DTypeLike) -> Array:
+        """Return an array for the results of all planes."""
+        return np.empty(self._shape, dtype)
+
+    def results(self, room: Array) -> Array:
+        """Return the results in the order of the caller's axes."""
+        if self._back is None or room.transpose(self._back).flags.c_contiguous:
+            return room if self._back is None else room.transpose(self._back)
+        y = np.empty([room.shape[i] for i in self._back], room.dtype)
+        write(room, y.transpose(self._seen))
+        return y
 
 
 def largest(
     x: Array, windows: list[Windows], return_indices: bool, workers: int | None
 ) -> Array | tuple[Array, Array]:
     """Return the largest sample of each window, and its index in its plane."""
-    planes, y, axes = _planes(x, windows)
-    indices = np.empty(y.shape, np.int64) if return_indices else None
-    count, context = arguments.share(workers, y.size // axes[2].out, planes, y)
+    planes = _Planes(x, windows, return_indices)
+    y = planes.room(planes.samples.dtype)
+    indices = planes.room(np.int64) if return_indices else None
+    count, context = arguments.share(
+        workers, y.size // planes.axes[2].out, planes.samples, y
+    )
     if y.size:
         with context:
-            loader.native.pool_largest(planes, y, indices, axes, count)
-    y = arguments.narrowed(y, x.dtype)
-    return y if indices is None else (y, indices)
+            loader.native.pool_largest(planes.samples, y, indices, planes.axes, count)
+    y = arguments.narrowed(planes.results(y), x.dtype)
+    return y if indices is None else (y, planes.results(indices))
 
 
 def average(x: Array, windows: list[Windows], divisor: float, workers: int | None) -> Array:
     """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
-    planes, y, axes = _planes(x, windows)
-    count, context = arguments.share(workers, y.size // axes[2].out, planes, y)
+    planes = _Planes(x, windows, exact=False)
+    y = planes.room(planes.samples.dtype)
+    count, context = arguments.share(
+        workers, y.size // planes.axes[2].out, planes.samples, y
+    )
     if y.size:
         with context:
-            loader.native.pool_average(planes, y, axes, divisor, count)
-    return arguments.narrowed(y, x.dtype)
+            loader.native.pool_average(planes.samples, y, planes.axes, divisor, count)
+    return arguments.narrowed(planes.results(y), x.dtype)
 
 
 def gradient_size(input_size: object, n: int) -> tuple[int, ...]:
