@@ -25,6 +25,8 @@ class Boundary(NamedTuple):
     drawing: str
     #: Other words for the same rule.
     aliases: tuple[str, ...]
+    #: Of how many coordinates the index map of ``n`` samples repeats itself, None if it does not.
+    period: Callable[[int], int] | None = None
 
 
 def _constant(i: Index, n: int) -> Index:
@@ -54,9 +56,19 @@ def _wrap(i: Index, n: int) -> Index:
 BOUNDARIES: dict[str, Boundary] = {
     "constant": Boundary(_constant, "k k k | a b c d | k k k", ("zero", "zeros", "fill")),
     "nearest": Boundary(_nearest, "a a a | a b c d | d d d", ("edge", "replicate", "extend")),
-    "symmetric": Boundary(_symmetric, "c b a | a b c d | d c b", ("grid-mirror", "symm")),
-    "mirror": Boundary(_mirror, "d c b | a b c d | c b a", ()),
-    "wrap": Boundary(_wrap, "b c d | a b c d | a b c", ("circular", "periodic", "grid-wrap")),
+    "symmetric": Boundary(
+        _symmetric,
+        "c b a | a b c d | d c b",
+        ("grid-mirror", "symm"),
+        lambda n: 2 * n,
+    ),
+    "mirror": Boundary(_mirror, "d c b | a b c d | c b a", (), lambda n: max(1, 2 * n - 2)),
+    "wrap": Boundary(
+        _wrap,
+        "b c d | a b c d | a b c",
+        ("circular", "periodic", "grid-wrap"),
+        lambda n: n,
+    ),
 }
 
 _NAMES = {name: name for name in BOUNDARIES} | {

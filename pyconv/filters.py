@@ -8,7 +8,7 @@ has the shape of the source.
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +62,8 @@ BLOCK = 2**15
 
 #: More directions are told apart by no picture.
 MAX_ORIENTATIONS = 2**12
+
+_kept_rows = lru_cache(maxsize=64, typed=True)(kernels.gaussian_rows)
 
 OPERATORS = ("gaussian", *(name for name, row in KERNELS.items() if row.direction))
 
@@ -154,8 +156,11 @@ def gaussian(
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
     call = _Call(x, axes, EVERY, options)
-    rows = kernels.gaussian_rows(sigma, order, call.n, truncate, radius)
-    return call.products([rows], mean=not np.any(order))
+    given = (sigma, order, call.n, truncate, radius)
+    # Of plain numbers alone, for 1 == 1.0 == True.
+    plain = type(sigma) in (int, float) and type(order) is int and type(truncate) in (int, float)
+    rows = (_kept_rows if plain and radius is None else kernels.gaussian_rows)(*given)
+    return call.products([rows], mean=order == 0 if plain else not np.any(order))
 
 
 def box(

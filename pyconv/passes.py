@@ -15,18 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv import threads
 from pyconv._native import loader
 from pyconv.algorithms.box import Box
 from pyconv.algorithms.separable import Passes
+from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import narrow
-from pyconv.planning import Plan
+from pyconv.planning import Plan, kept
 from pyconv.problem import Problem, make_problem
 
 Array = npt.NDArray[Any]
 
-#: Plans that are kept, the oldest first.
-MOST_KEPT = 128
 #: Windows of fewer samples are summed in pairs; sums that wider ones share cost less.
 FEW_SAMPLES = 16
 
@@ -62,9 +60,6 @@ class Wanted(NamedTuple):
 #: Writes the filter of ``x`` to ``y``, or to a fresh array, with at most as many threads.
 Runner = Callable[[Array, Array | None, int | None], Array]
 
-_kept: dict[object, Runner] = {}
-_lock = threads.ForkedLock()
-
 
 def filtered(
     x: Array, what: Filter, wanted: Wanted, y: Array | None = None, workers: int | None = None
@@ -78,29 +73,8 @@ def filtered(
 
 def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     """Return the planned filter of arrays of one shape and dtype."""
-    return _known((shape, dtype, what.key(), wanted), _planned, shape, dtype, what, wanted)
-
-
-def _known(key: tuple[object, ...], planned: Callable[..., Runner], *arguments: Any) -> Runner:
-    """Return what was planned before for these loops, or plan it."""
-    key = (loader.native, *key)
-    try:
-        run = _kept.get(key)
-    except TypeError:  # a list, say, which planning refuses by name
-        return planned(*arguments)
-    if run is None:
-        run = planned(*arguments)
-        with _lock:
-            while len(_kept) >= MOST_KEPT:
-                del _kept[next(iter(_kept))]
-            _kept[key] = run
-    return run
-
-
-def clear_cache() -> None:
-    """Forget the planned filters."""
-    with _lock:
-        _kept.clear()
+    key = ("filter", loader.native, shape, dtype, what.key(), wanted)
+    return kept(key, _planned, shape, dtype, what, wanted)
 
 
 # ---- one filter -------------------------------------------------------------------------------
@@ -259,7 +233,8 @@ def narrowed(row: Array, low: int, size: int, boundary: str) -> tuple[Array, int
     own mirror image stay so.
     """
     taps = len(row)
-    period = {"wrap": size, "symmetric": 2 * size, "mirror": max(1, 2 * size - 2)}.get(boundary)
+    repeats = BOUNDARIES[boundary].period
+    period = None if repeats is None else repeats(size)
     reach = size if period is None else period // 2
     if taps <= 2 * reach + 2 or row.min() < 0 or not np.isfinite(row).all():
         return row, low
@@ -316,10 +291,15 @@ def means(
 
     The terms of ``what`` are ignored. Windows of few samples along every axis are summed in pairs.
     """
-    windows = tuple(size)
-    key = (x.shape, x.dtype, windows, what._replace(terms=()).key(), wanted)
-    run = _known(key, _planned_means, x.shape, x.dtype, windows, what, wanted)
-    return run(x, y, workers)
+    return means_runner(x.shape, x.dtype, tuple(size), what, wanted)(x, y, workers)
+
+
+def means_runner(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
+    """Return the planned means of arrays of one shape and dtype."""
+    key = ("means", loader.native, shape, dtype, size, what._replace(terms=()).key(), wanted)
+    return kept(key, _planned_means, shape, dtype, size, what, wanted)
 
 
 def _planned_means(

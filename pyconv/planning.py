@@ -3,9 +3,9 @@
 import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from pyconv.wisdom import Wisdom
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
 #: much, 7×7 1.3 of it.
 FEW_PRODUCTS = 36
+
+T = TypeVar("T")
 
 METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise", "omit")
@@ -286,8 +288,9 @@ OPTIONS: dict[str, object] = {
     "method": "auto",
 }
 
-#: Problems that were seen before, by everything that decides them, the oldest first.
-_prepared: dict[object, Prepared] = {}
+#: Problems that were seen before, by everything that decides them, the oldest first; and what else
+#: is planned once (`kept`).
+_prepared: dict[object, Any] = {}
 _MOST_PREPARED = 256
 #: Weights of one problem whose plans are kept.
 _MOST_WEIGHED = 8
@@ -304,9 +307,10 @@ def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepar
     # With their types, for 1 == 1.0 == True.
     key = (x.shape, x.dtype, w.shape, w.dtype, options, tuple(map(type, options)))
     try:
-        return _prepared[key]
+        prepared: Prepared = _prepared[key]
     except (KeyError, TypeError):  # unknown, or a list among the options
         return _prepare(x, w, options)
+    return prepared
 
 
 def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
@@ -314,8 +318,9 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
     try:
         exact = tuple(_exact(option) for option in options)
         key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))
-        if key in _prepared:
-            return _prepared[key]
+        prepared: Prepared | None = _prepared.get(key)
+        if prepared is not None:
+            return prepared
     except LookupError:
         key = None
     named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
@@ -324,11 +329,30 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
     prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
     if key is not None:
-        with _lock:
-            while len(_prepared) >= _MOST_PREPARED:
-                del _prepared[next(iter(_prepared))]
-            _prepared[key] = prepared
+        _keep(key, prepared)
     return prepared
+
+
+def kept(key: tuple[object, ...], planned: Callable[..., T], *arguments: Any) -> T:
+    """Return what was planned before under ``key``, or plan it from the arguments.
+
+    The first entry of ``key`` says what is planned. What cannot be a key is planned each time.
+    """
+    try:
+        found: T | None = _prepared.get(key)
+    except TypeError:  # a list, say, which planning refuses by name
+        return planned(*arguments)
+    if found is None:
+        found = planned(*arguments)
+        _keep(key, found)
+    return found
+
+
+def _keep(key: object, value: object) -> None:
+    with _lock:
+        while len(_prepared) >= _MOST_PREPARED:
+            del _prepared[next(iter(_prepared))]
+        _prepared[key] = value
 
 
 def _exact(option: object) -> object:
@@ -398,6 +422,6 @@ def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
 
 
 def clear_cache() -> None:
-    """Forget the prepared problems."""
+    """Forget the prepared problems, and what else is kept."""
     with _lock:
         _prepared.clear()

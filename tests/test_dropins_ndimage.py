@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from pyconv import ndimage, passes
+from pyconv import ndimage, passes, planning
 from pyconv.ndimage import gaussian, sums
 from pyconv.ndimage.truncated import Kernel, box_terms, kernel_terms, line_terms
 
@@ -406,7 +406,7 @@ def test_passes_are_fused_where_that_means_the_same(monkeypatch):
 
     plain = passes._planned
     monkeypatch.setattr(passes, "_planned", planned)
-    passes.clear_cache()
+    planning.clear_cache()
     x = np.ones((200, 200), np.float32)
     ndimage.gaussian_filter(x, 2)
     assert axes == [(0, 1)]

@@ -22,17 +22,13 @@ from pyconv.ndimage.arguments import (
     turned,
 )
 from pyconv.ndimage.fixed import fixed_sums
-from pyconv.ndimage.smoothing import Pass, joint_window, one_by_one, order_matters, smooth
-from pyconv.ndimage.sums import (
-    FEW_SAMPLES,
-    Window,
-    cut_sums,
-    factored_sums,
-    mean_sums,
-    weighted_sums,
-)
+from pyconv.ndimage.smoothing import Pass, average, one_by_one, order_matters, smooth
+from pyconv.ndimage.sums import Window, cut_sums, factored_sums, weighted_sums
 from pyconv.ndimage.truncated import box_terms
-from pyconv.problem import MAX_SPATIAL
+
+#: Weights along the axis of a derivative, and along the others.
+DIFFERENCE = np.array([-1.0, 0.0, 1.0])
+MEAN, WEIGHTED_MEAN = np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 1.0])
 
 
 def correlate(
@@ -511,11 +507,7 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
         y[...] = x
         return
     if y.dtype.kind in "fc":
-        at_once = 1 if x.size < FEW_SAMPLES else MAX_SPATIAL
-        for first in range(0, len(boxes), at_once):
-            some = boxes[first : first + at_once]
-            mean_sums(x, [len(box.weights) for box in some], joint_window(some, fill), y)
-            x = y
+        average(x, boxes, fill, y)
         return
     kernels = [box.kernel(box_terms(len(box.weights))) for box in boxes]
     if fixed_sums(x, kernels, fill.real, y):
@@ -577,7 +569,7 @@ def prewitt(
            [ 3, 12,  9],
            [ 3, 12,  9]])
     """
-    return _gradient(np.asarray(input), axis, output, mode, cval, [1, 1, 1])
+    return _gradient(np.asarray(input), axis, output, mode, cval, MEAN)
 
 
 def sobel(
@@ -632,11 +624,11 @@ def sobel(
            [ 4, 16, 12],
            [ 4, 16, 12]])
     """
-    return _gradient(np.asarray(input), axis, output, mode, cval, [1, 2, 1])
+    return _gradient(np.asarray(input), axis, output, mode, cval, WEIGHTED_MEAN)
 
 
 def _gradient(
-    x: Array, axis: int, output: Output, mode: Any, cval: complex, across: list[int]
+    x: Array, axis: int, output: Output, mode: Any, cval: complex, across: Array
 ) -> Array:
     """Write the difference along one axis, summed with weights ``across`` the others."""
     where = axis_of(axis, x.ndim)
@@ -644,10 +636,11 @@ def _gradient(
     modes = for_each(mode, x.ndim)
     others = [a for a in range(x.ndim) if a != where]
     passes = [
-        Pass(a, np.array(w, np.float64), 1, boundary_of(modes[a]))
-        for a, w in ((where, [-1, 0, 1]), *((a, across) for a in others))
+        Pass(a, w, 1, boundary_of(modes[a]))
+        for a, w in ((where, DIFFERENCE), *((a, across) for a in others))
     ]
-    y = output_of(y, x, is_complex=x.dtype.kind == "c")
+    if x.dtype.kind == "c":
+        y = output_of(y, x, is_complex=True)
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
     if y.dtype.kind in "fc":

@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,17 @@ def gaussian_pass(
     axis: int, sigma: Any, order: Any, mode: Any, truncate: float, radius: Any
 ) -> Pass:
     """Return the correlation with a Gaussian, or a derivative of one, along an axis."""
+    options = (axis, sigma, order, mode, truncate, radius)
+    try:
+        hash(options)
+    except TypeError:
+        return _planned_pass(*options)
+    return _kept_pass(*options)
+
+
+def _planned_pass(
+    axis: int, sigma: Any, order: Any, mode: Any, truncate: float, radius: Any
+) -> Pass:
     if radius is None:
         if not abs(truncate * float(sigma)) < math.inf:  # the types that SciPy raises
             error = OverflowError if float(sigma) in (math.inf, -math.inf) else ValueError
@@ -73,7 +85,11 @@ def gaussian_pass(
     if not isinstance(radius, numbers.Integral) or radius < 0:
         raise ValueError(f"Radius must be a nonnegative integer: {radius!r}")
     weights = np.ascontiguousarray(kernel_1d(float(sigma), order, int(radius))[::-1])
+    weights.flags.writeable = False
     return Pass(axis, weights, int(radius), boundary_of(mode))
+
+
+_kept_pass = lru_cache(maxsize=64, typed=True)(_planned_pass)
 
 
 def gaussian_filter1d(
@@ -334,7 +350,8 @@ def gaussian_laplace(
 def _checked(x: Array, y: Array, cval: complex) -> tuple[Array, complex]:
     """Return the result and what is read outside, once they are known to fit ``x``."""
     is_complex = x.dtype.kind == "c"
-    y = output_of(y, x, is_complex=is_complex)
+    if is_complex:
+        y = output_of(y, x, is_complex=True)
     check_dtypes(x, y)
     return y, fill_of(cval, is_complex)
 

@@ -5,15 +5,27 @@ same as one pass after the other unless the passes in between are cut to integer
 value that those before them would have changed. Samples of 8 bits are cut in the cache (`fixed`).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._native import loader
 from pyconv.ndimage.fixed import fixed_sums
-from pyconv.ndimage.sums import FEW_SAMPLES, Window, factored_sums, weighted_sums
+from pyconv.ndimage.sums import (
+    FEW_SAMPLES,
+    Window,
+    factored,
+    line_sums,
+    mean_sums,
+    weighted_sums,
+    write,
+)
 from pyconv.ndimage.truncated import Kernel, Terms, line_terms
+from pyconv.planning import kept
 from pyconv.problem import MAX_SPATIAL
 
 Array = npt.NDArray[Any]
@@ -31,27 +43,96 @@ class Pass(NamedTuple):
         """Return the window of this pass."""
         return Window((self.axis,), self.weights.shape, (self.low,), (self.boundary,), fill)
 
+    def key(self) -> tuple[int, bytes, int, str]:
+        """Return what tells this pass from others."""
+        return self.axis, self.weights.tobytes(), self.low, self.boundary
+
     def kernel(self, terms: Terms) -> Kernel:
         """Return the same as a kernel, whose products are added as ``terms`` say."""
         pads = ((self.low, len(self.weights) - 1 - self.low),)
         return Kernel((self.axis,), self.weights.shape, terms, pads, (self.boundary,))
 
 
+#: Writes the passes of ``x`` to an array that may be ``x``.
+Smoother = Callable[[Array, Array], None]
+
+
 def smooth(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
     """Write ``x``, correlated along each axis in turn, to ``output``, which may be ``x``."""
     if not passes:
         output[...] = x
-        return
-    if x.size < FEW_SAMPLES or output.dtype.kind not in "fc" or order_matters(passes, fill):
+    elif output.dtype.kind not in "fc" or x.size == 0:
         one_by_one(x, passes, fill, output)
-        return
-    rest = list(passes)
+    else:
+        keys = tuple(each.key() for each in passes)
+        key = ("smooth", loader.native, x.shape, x.dtype, output.dtype, keys, fill, type(fill))
+        kept(key, _planned, x.shape, x.dtype, output.dtype, passes, fill)(x, output)
+
+
+def _planned(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    dtype: np.dtype,
+    passes: Sequence[Pass],
+    fill: complex,
+) -> Smoother:
+    """Plan all passes to an array of floats."""
+    steps: list[Smoother] = []
+    if math.prod(shape) < FEW_SAMPLES or order_matters(passes, fill):
+        for each in passes:
+            run = line_sums(shape, x_dtype, each.weights, each.window(fill), dtype)
+            plainly = partial(_one_line, each, fill)
+            steps.append(plainly if run is None else partial(write, run))
+            x_dtype = dtype
+    rest = [] if steps else list(passes)
     while rest:  # in any order: the last axes first
         some = rest[-MAX_SPATIAL:]
         del rest[-MAX_SPATIAL:]
-        factored_sums(x, [[each.weights for each in some]], joint_window(some, fill), output)
+        terms = [[each.weights for each in some]]
+        steps.append(
+            partial(write, factored(shape, x_dtype, terms, joint_window(some, fill), dtype))
+        )
         fill = fill * float(np.prod([each.weights.sum() for each in some])) if rest else fill
-        x = output
+        x_dtype = dtype
+    return _in_turn(steps)
+
+
+def _one_line(each: Pass, fill: complex, x: Array, output: Array) -> None:
+    weighted_sums(x, each.weights, each.window(fill), output, line=True)
+
+
+def _in_turn(steps: Sequence[Smoother]) -> Smoother:
+    def run(x: Array, output: Array) -> None:
+        for step in steps:
+            step(x, output)
+            x = output
+
+    return run
+
+
+def average(x: Array, boxes: Sequence[Pass], fill: complex, output: Array) -> None:
+    """Write the means of boxes to ``output``, of floats, which may be ``x``."""
+    keys = tuple((each.axis, len(each.weights), each.low, each.boundary) for each in boxes)
+    key = ("average", loader.native, x.shape, x.dtype, output.dtype, keys, fill, type(fill))
+    kept(key, _planned_average, x.shape, x.dtype, output.dtype, boxes, fill)(x, output)
+
+
+def _planned_average(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    dtype: np.dtype,
+    boxes: Sequence[Pass],
+    fill: complex,
+) -> Smoother:
+    steps: list[Smoother] = []
+    at_once = 1 if math.prod(shape) < FEW_SAMPLES else MAX_SPATIAL
+    for first in range(0, len(boxes), at_once):
+        some = boxes[first : first + at_once]
+        size = [len(box.weights) for box in some]
+        run = mean_sums(shape, x_dtype, size, joint_window(some, fill), dtype)
+        steps.append(partial(write, run))
+        x_dtype = dtype
+    return _in_turn(steps)
 
 
 def joint_window(passes: Sequence[Pass], fill: complex) -> Window:

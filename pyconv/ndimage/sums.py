@@ -22,8 +22,7 @@ from pyconv.dtypes import LIMITS
 from pyconv.ndimage.arguments import reads_fill
 from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.truncated import Kernel, kernel_terms, line_terms, truncated_sums
-from pyconv.passes import Filter, Wanted, filtered
-from pyconv.passes import means as box_means
+from pyconv.passes import Filter, Runner, Wanted, means_runner, runner
 from pyconv.problem import MAX_SPATIAL
 from pyconv.results import writable_in_place
 
@@ -63,6 +62,12 @@ class Window:
     def reads_fill(self) -> bool:
         """Whether some output reads the fill value."""
         return reads_fill(self.boundaries, self.pads)
+
+    def filter(self, terms: tuple[tuple[Array, ...], ...]) -> Filter:
+        """Return the filter of product kernels that reads here."""
+        lows = tuple(low for low, _ in self.pads)
+        fill = self.fill if self.reads_fill else 0
+        return Filter(terms, self.axes, lows, self.boundaries, fill)
 
     def along(self, kept: Sequence[int]) -> "Window":
         """Return the window along some of the kernel's axes."""
@@ -110,38 +115,55 @@ def factored_sums(
 
     Factors are whole numbers or floats, in the order of the window's axes.
     """
-    if x.size == 0:
-        return
+    if x.size:
+        write(factored(x.shape, x.dtype, terms, window, output.dtype), x, output)
+
+
+def factored(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    terms: Sequence[Sequence[Array]],
+    window: Window,
+    dtype: np.dtype,
+) -> Runner:
+    """Return the planned sum of product kernels, as `factored_sums` writes it."""
     rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
-    what = Filter(
-        rows, window.axes, tuple(low for low, _ in window.pads), window.boundaries,
-        window.fill if window.reads_fill else 0,
-    )  # fmt: skip
     every = np.concatenate([row for term in rows for row in term])
-    y = output if writable_in_place(output, x) else None
-    total = filtered(x, what, _wanted(x, output, every), y)
+    return runner(shape, x_dtype, window.filter(rows), _wanted(shape, x_dtype, dtype, every))
+
+
+def line_sums(
+    shape: tuple[int, ...], x_dtype: np.dtype, w: Array, window: Window, dtype: np.dtype
+) -> Runner | None:
+    """Return what `weighted_sums` writes of a line, planned; None where it is not of `passes`.
+
+    The results are floats.
+    """
+    if x_dtype.kind in "biu" and _whole(w) is not None:
+        return None
+    rows = _factors(w.astype(_wanted(shape, x_dtype, dtype, w).weights))
+    return None if rows is None else factored(shape, x_dtype, [rows], window, dtype)
+
+
+def write(run: Runner, x: Array, output: Array) -> None:
+    """Write a planned filter of ``x`` to ``output``, which may be ``x``."""
+    total = run(x, output if writable_in_place(output, x) else None, None)
     if total is not output:
         output[...] = total
 
 
-def mean_sums(x: Array, size: Sequence[int], window: Window, output: Array) -> None:
-    """Write the means of boxes to ``output``, of floats."""
-    if x.size == 0:
-        return
-    what = Filter(
-        (), window.axes, tuple(low for low, _ in window.pads), window.boundaries,
-        window.fill if window.reads_fill else 0,
-    )  # fmt: skip
-    y = output if writable_in_place(output, x) else None
-    total = box_means(x, size, what, _wanted(x, output, np.ones(1)), y)
-    if total is not output:
-        output[...] = total
+def mean_sums(
+    shape: tuple[int, ...], x_dtype: np.dtype, size: Sequence[int], window: Window, dtype: np.dtype
+) -> Runner:
+    """Return the planned means of boxes, which are floats."""
+    wanted = _wanted(shape, x_dtype, dtype, np.ones(1))
+    return means_runner(shape, x_dtype, tuple(size), window.filter(()), wanted)
 
 
-def _wanted(x: Array, output: Array, w: Array) -> Wanted:
-    narrow = x.size >= FEW_SAMPLES and single(x.dtype, output.dtype, w)
+def _wanted(shape: tuple[int, ...], x_dtype: np.dtype, dtype: np.dtype, w: Array) -> Wanted:
+    narrow = math.prod(shape) >= FEW_SAMPLES and single(x_dtype, dtype, w)
     weights = np.dtype(np.float32 if narrow else np.float64)
-    return Wanted(weights, output.dtype.newbyteorder("="), "wrap")
+    return Wanted(weights, dtype.newbyteorder("="), "wrap")
 
 
 def cut_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
