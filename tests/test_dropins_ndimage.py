@@ -417,6 +417,20 @@ def test_passes_are_fused_where_that_means_the_same(monkeypatch):
     assert axes == [(0, 1), (0,), (1,)]
 
 
+@pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate"])
+def test_variances_of_large_float32_in_double(name, rng):
+    """A small difference of two means, as of a structural similarity, where double is asked for."""
+    x = (0.5 + 0.01 * rng.random((200, 210))).astype(np.float32)
+    argument = {"gaussian_filter": 1.5, "uniform_filter": 7, "correlate": np.full((7, 7), 1 / 49)}
+    for source in (x, x.astype(np.float64)):
+        variances = [
+            run(source * source, argument[name], output=np.float64)
+            - run(source, argument[name], output=np.float64) ** 2
+            for run in (getattr(ndimage, name), getattr(scipy.ndimage, name))
+        ]
+        np.testing.assert_allclose(*variances, rtol=0, atol=1e-14)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("shape", "sigma", "truncate"), [((160, 150), 8, 4), ((240, 230), 20, 4), ((72, 70, 75), 8, 4)]

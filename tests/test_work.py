@@ -92,7 +92,7 @@ CALLS = {
     ),
 }
 #: Those of which one sample that is not finite makes a plain sum of the whole.
-PLAIN_WITH_NAN = ("gabor", "separable", "granted")
+PLAIN_WITH_NAN = ("separable", "granted")
 
 
 #: What its algorithm cannot keep apart.
