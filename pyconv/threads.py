@@ -228,6 +228,11 @@ def _threads(count: int) -> int:
     return min(count, _MOST_THREADS)
 
 
+def _is_careful() -> bool:
+    """Return whether other work has had the CPUs, so that the pool uses one thread for a while."""
+    return bool(_pool and _pool.is_careful())
+
+
 def resolve(workers: int | None, useful: int) -> int:
     """Return the number of threads for a call that can keep ``useful`` of them busy."""
     if type(workers) is int and workers == 1:
@@ -238,6 +243,8 @@ def resolve(workers: int | None, useful: int) -> int:
         return 1
     count = _default()
     if count is None:
+        if _is_careful():
+            return 1  # work that is cut for one thread takes less of it than work cut for two
         # Calls that run at the same time share the CPUs instead of multiplying the threads.
         count = max(1, available_cpus() // (len(_callers) + 1))
     return min(_threads(count), useful)

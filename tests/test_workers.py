@@ -184,7 +184,13 @@ def test_workers_that_are_no_number(workers):
         pass
 
 
-def test_explicit_workers_win_over_the_default():
+@pytest.fixture
+def idle(monkeypatch):
+    """No other work has had the CPUs, as far as calls know."""
+    monkeypatch.setattr(threads, "_is_careful", lambda: False)
+
+
+def test_explicit_workers_win_over_the_default(idle):
     """The argument is an order; a default is never more than the work is worth."""
     with pyconv.set_workers(3):
         assert threads.resolve(None, 100) == 3
@@ -205,7 +211,16 @@ def test_small_calls_use_one_thread(rng):
             assert threads.resolve(None, useful) == most
 
 
-def test_calls_at_the_same_time_share_the_cpus():
+def test_a_busy_machine_gets_one_thread_by_default(monkeypatch):
+    """What was asked for is not less."""
+    monkeypatch.setattr(threads, "_is_careful", lambda: True)
+    assert threads.resolve(None, 10**6) == 1
+    assert threads.resolve(3, 10**6) == 3
+    with pyconv.set_workers(2):
+        assert threads.resolve(None, 10**6) == 2
+
+
+def test_calls_at_the_same_time_share_the_cpus(idle):
     """Threads do not multiply."""
     with threads.running():
         assert threads.resolve(None, 10**6) == max(1, threads.available_cpus() // 2)

@@ -188,6 +188,11 @@ int pool_share(void) { return place.share; }
 
 int pool_shares(void) { return place.shares ? place.shares : 1; }
 
+int pool_is_careful(void) {
+    const int64_t until = atomic_load_explicit(&careful_until, memory_order_relaxed);
+    return until && now() < until;
+}
+
 int pool_threads(void) { return atomic_load(&created); }
 
 static void run_share(void (*function)(void*), void* data, int share, int shares) {
@@ -471,9 +476,10 @@ static void wait_for_others(struct region* r, int own, int64_t start) {
         gate_wait(done, value);
         value = atomic_load(&done->value);
     }
-    if (!atomic_load_explicit(&r->preempted, memory_order_relaxed)) return;
-    const int64_t end = now();
-    int64_t caution = CAUTION * (end - start - (ready - start) * (int64_t)count / own);
+    const int64_t end = now(), alone = (ready - start) * (int64_t)count / own;
+    const int64_t lost = end - start - alone;
+    if (lost < alone && !atomic_load_explicit(&r->preempted, memory_order_relaxed)) return;
+    int64_t caution = CAUTION * lost;
     if (caution > MAX_CAUTION) caution = MAX_CAUTION;
     if (caution > 0) atomic_store_explicit(&careful_until, end + caution, memory_order_relaxed);
 }

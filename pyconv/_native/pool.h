@@ -17,4 +17,7 @@ int pool_shares(void);
 /* The threads that the pool has created in this process. */
 int pool_threads(void);
 
+/* Whether regions run on one thread for a while, because other work has the CPUs. */
+int pool_is_careful(void);
+
 #endif

@@ -8,6 +8,7 @@ cdef extern from "pool.h" nogil:
     int pool_share() noexcept
     int pool_shares() noexcept
     int pool_threads() noexcept
+    bint pool_is_careful() noexcept
 
 
 cdef bint used = False
@@ -28,3 +29,8 @@ def is_used():
 def created():
     """Return how many threads there are beside those of the callers."""
     return pool_threads()
+
+
+def is_careful():
+    """Return whether regions run on one thread for a while: other work has the CPUs."""
+    return pool_is_careful()
