@@ -1,6 +1,6 @@
 """pytest-benchmark: every case by each of our algorithms and by each peer, grouped by case.
 
-    python -m pytest benchmarks/test_peers.py --benchmark-enable
+    python -m pytest -n 0 benchmarks/test_peers.py --benchmark-enable
 
 Results are checked against the oracle before they are timed.
 """

@@ -24,8 +24,11 @@ ROOT = Path(__file__).resolve().parents[1]
 #: What a build and its tests read.
 COPIED = ("pyconv", "tests", "benchmarks", "docs", "setup.py", "pyproject.toml", "README.md")
 SUPPRESSIONS = Path(__file__).with_name("suppressions")
-#: Tests of other subjects than the loops: pictures, texts, timings, other packages' suites.
-LEFT_OUT = ("benchmarks", "command_line", "examples", "house", "viz", "nn_models_torch", "nn_torch")
+#: Tests of other subjects than the loops: pictures, texts, the build, timings of signals, torch.
+LEFT_OUT = (
+    "benchmarks", "build", "command_line", "examples", "house", "interrupts", "nn_models_torch",
+    "nn_torch", "viz",
+)  # fmt: skip
 #: A shadow of memory, ten times the time: what these measure is no longer so.
 UNMEASURED = (
     "memory or allocation or allocat or torch or light or nothing_but or import_nothing"

@@ -37,6 +37,7 @@ def tree(tmp_path, monkeypatch):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYCONV_BUILD_ISAS", raising=False)
     return tmp_path
 
 

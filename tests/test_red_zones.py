@@ -1,12 +1,13 @@
 """A debug build ends the process when something is written behind a part of a workspace.
 
-The tests need such a build: `python -m tests.sanitized debug`, or `address`.
+The tests of loops need such a build: `python -m tests.sanitized debug`, or `address`.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,9 @@ def table():
 
 
 TABLE = table()
-pytestmark = pytest.mark.skipif(TABLE is None, reason="needs a debug build (PYCONV_DEBUG=1)")
+debug = pytest.mark.skipif(TABLE is None, reason="needs a debug build (PYCONV_DEBUG=1)")
+NATIVE = Path(__file__).parent.parent / "pyconv" / "_native"
+COMPILER = (os.environ.get("CC") or "cc").split()
 
 #: A call in one thread; another waits for its workspace, and writes to a byte of a red zone.
 SCRIPT = """
@@ -62,6 +65,7 @@ def run(method, zone, byte):
     )  # fmt: skip
 
 
+@debug
 @pytest.mark.parametrize("byte", [0, 255])
 @pytest.mark.parametrize("zone", [0, 1])
 def test_an_overrun_is_reported(zone, byte):
@@ -73,7 +77,61 @@ def test_an_overrun_is_reported(zone, byte):
     assert "a red zone was written to" in result.stderr or "use-after-poison" in result.stderr
 
 
+@debug
 def test_a_call_that_stays_inside_ends():
     """The zones of a call that keeps to its workspace are found whole."""
     result = run("direct", 0, -1)
     assert (result.returncode, result.stdout) == (0, "found\nended\n"), result.stderr[-3000:]
+
+
+#: Two parts of 128 bytes in a block, each with its zone; a byte is written, and the block put back.
+PROGRAM = """
+#include "workspace.h"
+int main(int count, char **words) {
+    size_t part = 128 + WORKSPACE_ZONE, size = 2 * part;
+    char *block = malloc(size);
+    workspace_fill(block, size);
+    workspace_guard(block + 128);
+    workspace_guard(block + part + 128);
+    if (count > 1) block[atoi(words[1])] = 0;
+    workspace_check(block, size);
+    for (int i = 0; i < WORKSPACE_ZONES; i++)
+        if (workspace_zones[i]) return 1;
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or not NATIVE.exists() or not shutil.which(COMPILER[0]),
+    reason="needs the sources and a C compiler",
+)
+@pytest.mark.parametrize("sanitizer", [[], ["-fsanitize=address"]], ids=["pattern", "address"])
+def test_every_byte_of_a_zone_counts(tmp_path, sanitizer):
+    """Bytes of the parts may be written, the first and last of each zone may not."""
+    program = tmp_path / "zones"
+    (tmp_path / "zones.c").write_text(PROGRAM)
+    built = subprocess.run(
+        [*COMPILER, "-std=gnu11", "-DPYCONV_DEBUG", *sanitizer, f"-I{NATIVE}",
+         str(tmp_path / "zones.c"), "-o", str(program)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if built.returncode and sanitizer:
+        pytest.skip("the compiler has no AddressSanitizer")
+    assert built.returncode == 0, built.stderr
+    variables = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "ASAN_OPTIONS")}
+    variables["ASAN_OPTIONS"] = "detect_leaks=0"
+    for byte, inside in {
+        "": True, "0": True, "127": True, "128": False, "383": False, "384": True, "511": True,
+        "512": False, "767": False,
+    }.items():  # fmt: skip
+        result = subprocess.run(
+            [str(program), *byte.split()],
+            capture_output=True, text=True, check=False, env=variables,
+        )  # fmt: skip
+        if inside:
+            assert result.returncode == 0, (byte, result.stderr)
+        else:
+            assert result.returncode != 0, byte
+            words = "use-after-poison" if sanitizer else "a red zone was written to"
+            assert words in result.stderr, byte
