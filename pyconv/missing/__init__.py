@@ -5,8 +5,8 @@ sum. Knutsson and Westin call it normalised convolution. The quotient of the sum
 fills the gaps of a window. It is a mean of samples only while weights of both signs do not cancel.
 
 ``mask`` finds what is missing. ``weights`` decides which kernels may leave it out. ``call`` is a
-call that does. ``precision`` decides which results are computed once more. ``block_sums`` computes both
-sums of a block of outputs at a time, and ``blocks`` cuts the outputs into blocks.
+call that does. ``precision`` decides which results are computed once more. ``block_sums`` computes
+both sums of a block of outputs at a time, and ``blocks`` cuts the outputs into blocks.
 """
 
 from pyconv.missing.call import coverage
