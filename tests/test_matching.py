@@ -272,7 +272,7 @@ def test_few_gaps_and_constant_parts(dtype, rng, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_layouts(dtype, layout, rng):
     """Any memory layout, where windows are computed one by one and where samples are missing."""
     x = (rng.random((9, 20, 30)) * 100).astype(dtype)
