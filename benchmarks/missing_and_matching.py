@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import pyconv
-from benchmarks.cases import Case
+from benchmarks.cases import Case, gaussian
 from benchmarks.speed import Profile, Row, WrongResultError
 from benchmarks.threads import COUNT
 
 OURS, TWICE, ASTROPY = "pyconv", "two plain calls", "astropy"
+TRANSFORM = "one transform of both sums"
 SKIMAGE, OPENCV = "scikit-image", "OpenCV"
 #: Coefficients that float32 transforms make.
 CLOSE = 1e-4
@@ -33,10 +34,10 @@ def _checker(label: str, right: np.ndarray, close: float) -> Callable[[str, np.n
 def omission_rows(profile: Profile) -> Iterator[Row]:
     """Yield images of which a tenth is missing, in squares and here and there."""
     size = 512 if profile.quick else 2048
-    for taps in (3, 7, 15, 31):
+    for taps, product in ((3, False), (7, False), (15, False), (31, False), (15, True), (31, True)):
         case = Case((size, size), (taps, taps), boundary="nearest")
         x, w = case.data()
-        w = np.abs(w) / np.abs(w).sum()
+        w = gaussian((taps, taps)).astype(w.dtype) if product else np.abs(w) / np.abs(w).sum()
         gaps = np.random.default_rng(1).random(x.shape) < 0.05
         gaps[size // 4 : size // 2, size // 3 : size // 2] = True
         plain, x = x, np.where(gaps, np.float32(np.nan), x)
@@ -45,6 +46,8 @@ def omission_rows(profile: Profile) -> Iterator[Row]:
             OURS: _omitting(x, w, ours),
             TWICE: _twice(plain, w, twice),
         }
+        if product:
+            contenders[TRANSFORM] = _omitting(x, w, np.empty_like(x), "fft")
         wide = np.where(gaps, 0, plain).astype(np.float64), w.astype(np.float64)
         with np.errstate(all="ignore"):
             right = pyconv.correlate(*wide, "same", "nearest", rtol=0) / pyconv.correlate(
@@ -52,12 +55,16 @@ def omission_rows(profile: Profile) -> Iterator[Row]:
             )
         if _installed("astropy") and taps <= 15:
             contenders[ASTROPY] = _astropy(x, np.flip(w))
-        label = f"{size}², {taps}²"
+        label = f"{size}², {taps}²{', Gaussian' if product else ''}"
         yield Row(label, 2 * case.products, contenders, _checker(label, right, 1e-3))
 
 
-def _omitting(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> Callable[[], np.ndarray]:
-    return lambda: pyconv.correlate(x, w, "same", "nearest", nan_policy="omit", out=out)
+def _omitting(
+    x: np.ndarray, w: np.ndarray, out: np.ndarray, method: str = "auto"
+) -> Callable[[], np.ndarray]:
+    return lambda: pyconv.correlate(
+        x, w, "same", "nearest", nan_policy="omit", out=out, method=method
+    )
 
 
 def _twice(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> Callable[[], np.ndarray]:

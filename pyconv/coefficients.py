@@ -266,7 +266,11 @@ class Coefficients:
         nothing = 0.0 if samples.error == 0 and not samples.split else -math.inf
         far = (self._tolerance / (epsilon * self._growth(plain))) ** 2
         if samples.split:  # sums of squares are rounded too
-            floor = max(floor, 1.0)
+            # The parts of a small negative sample are large, and their squares cancel.
+            squares = self._count * 4.0**samples.split
+            floor = max(
+                floor, 1.0, 1.5 * float(np.finfo(np.float64).eps) * squares / self._tolerance
+            )
             far = min(far, self._tolerance / epsilon / 4)
         return samples.unit, samples.split, nothing, floor, far
 
@@ -365,7 +369,7 @@ class Coefficients:
             if x.dtype.kind == "i":
                 samples = samples ^ np.uint64(1 << 63)
         else:
-            samples = x.astype(np.float64)
+            samples = x.astype(np.float64, order="C")
             if missing is not None:
                 samples[missing] = 0
             if max(abs(samples.min()), abs(samples.max())) >= HUGE:

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv.dtypes import check_overflow, result_interval
-from pyconv.missing import leaves_out, omit
+from pyconv.missing.call import omit
+from pyconv.missing.mask import leaves_out
 from pyconv.planning import check_nan, prepare
 from pyconv.problem import Problem
 from pyconv.results import check_out, plain_array, writable_in_place

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pyconv.correlation import correlate
 from pyconv.dtypes import is_integer, supported
-from pyconv.missing import check_seen, split_mask
+from pyconv.missing.mask import check_seen, split_mask
 from pyconv.planning import plan_for
 from pyconv.problem import MAX_COORDINATE, integer
 from pyconv.results import is_masked, plain_array

@@ -11,7 +11,7 @@ from pyconv.boundaries import BOUNDARIES, FILL
 from pyconv.coefficients import Coefficients, Template
 from pyconv.correlation import correlate
 from pyconv.dtypes import is_integer, supported
-from pyconv.missing import split_mask
+from pyconv.missing.mask import split_mask
 from pyconv.planning import OPTIONS, check_nan, prepare
 from pyconv.problem import Problem
 from pyconv.results import empty, is_masked, plain_array

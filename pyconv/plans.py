@@ -9,7 +9,8 @@ import numpy.typing as npt
 from pyconv.candidates import Explanation
 from pyconv.dtypes import ACCUMULATORS, is_integer
 from pyconv.explanation import explanation_of
-from pyconv.missing import Omission, check_seen, leaves_out, split_mask
+from pyconv.missing.call import Omission
+from pyconv.missing.mask import check_seen, leaves_out, split_mask
 from pyconv.planning import (
     OPTIONS,
     Prepared,

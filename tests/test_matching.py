@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import oracles
 import pytest
+from arrays import LAYOUTS
 
 import pyconv
 from pyconv import coefficients
@@ -268,6 +269,23 @@ def test_few_gaps_and_constant_parts(dtype, rng, monkeypatch):
         one = exact(x[item], t, ~missing[item])
         for y in results:
             np.testing.assert_allclose(y[item], one, rtol=0, atol=close)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_layouts(dtype, layout, rng):
+    """Any memory layout, where windows are computed one by one and where samples are missing."""
+    x = (rng.random((9, 20, 30)) * 100).astype(dtype)
+    x[4, 5, 6] = 1e8
+    t = x[2:5, 3:7, 10:15].copy()
+    missing = rng.random(x.shape) < 0.01
+    right = pyconv.match_template(x, t)
+    np.testing.assert_allclose(right, exact(x, t), rtol=0, atol=CLOSE[right.dtype.name])
+    np.testing.assert_array_equal(pyconv.match_template(LAYOUTS[layout](x), t), right)
+    np.testing.assert_array_equal(
+        pyconv.match_template(LAYOUTS[layout](x), LAYOUTS[layout](t), image_mask=missing),
+        pyconv.match_template(x, t, image_mask=LAYOUTS[layout](missing)),
+    )
 
 
 def test_quiet_windows_find_their_template(rng):

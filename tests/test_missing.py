@@ -10,9 +10,9 @@ from arrays import LAYOUTS, bits, small
 import pyconv
 import pyconv.filters
 import pyconv.operators
-from pyconv import missing
 from pyconv.boundaries import BOUNDARIES
 from pyconv.dtypes import DTYPES
+from pyconv.missing import blocks, precision, weights
 
 #: Kernel dimensions, shape of x, axes, kernel shape.
 SHAPES = {
@@ -153,15 +153,15 @@ def test_blocks(boundary, block, rng, monkeypatch):
         keywords = {"axes": axes, "stride": 2, "fill_value": 2, "mask": ~seen, "rtol": 0}
         whole = pyconv.correlate(x, w, "full", boundary, **keywords)
         with monkeypatch.context() as patch:
-            patch.setattr(missing, "BLOCK", block)
-            patch.setattr(missing, "LEAST_SPANS", 0)
+            patch.setattr(blocks, "BLOCK", block)
+            patch.setattr(blocks, "LEAST_SPANS", 0)
             cut = pyconv.correlate(x, w, "full", boundary, **keywords)
         assert bits(cut) == bits(whole)
         keywords |= {"fill_value": np.nan, "nan_policy": "omit"}
         whole = pyconv.correlate(x, w, "full", boundary, **keywords)
         with monkeypatch.context() as patch:
-            patch.setattr(missing, "BLOCK", block)
-            patch.setattr(missing, "LEAST_SPANS", 0)
+            patch.setattr(blocks, "BLOCK", block)
+            patch.setattr(blocks, "LEAST_SPANS", 0)
             cut = pyconv.correlate(x, w, "full", boundary, **keywords)
         assert bits(cut) == bits(whole)
 
@@ -180,7 +180,7 @@ def test_transforms(dtype, method, rng):
     right = expected(x, seen, w, "same", "nearest") / w.sum()
     y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method=method) / w.sum()
     covered = coverage_of(seen, w, "same", "nearest")
-    assert np.array_equal(np.isnan(y), covered < missing.LEAST_COVERAGE)
+    assert np.array_equal(np.isnan(y), covered < weights.LEAST_COVERAGE)
     assert np.isnan(y).any()
     assert np.any((covered > 0) & (covered < 1e-3))
     error = np.abs(y - right) / np.abs(x).max()
@@ -252,8 +252,8 @@ def test_a_gap_much_larger_than_a_kernel(rng, monkeypatch):
     seen = rng.random(x.shape) < 0.95
     seen[100:300, 50:350] = False
     right = expected(x, seen, w, "same", "nearest") / w.sum()
-    monkeypatch.setattr(missing, "TRANSFORMED_BLOCK", 1 << 15)
-    monkeypatch.setattr(missing, "LEAST_TRANSFORMED_SPANS", 2)
+    monkeypatch.setattr(blocks, "TRANSFORMED_BLOCK", 1 << 15)
+    monkeypatch.setattr(blocks, "LEAST_TRANSFORMED_SPANS", 2)
     results = [
         pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="fft", workers=workers)
         for workers in (1, 3)
@@ -292,7 +292,7 @@ def test_transforms_that_see_little_at_the_border(boundary, rng):
         **keywords,
     )  # fmt: skip
     covered = coverage_of(seen, w, "full", boundary, outside=0, **keywords)
-    assert np.array_equal(np.isnan(y), covered < missing.LEAST_COVERAGE)
+    assert np.array_equal(np.isnan(y), covered < weights.LEAST_COVERAGE)
     assert np.nanmax(np.abs(y - right)) / w.sum() < 1e-3
 
 
@@ -344,7 +344,7 @@ def test_kernels_that_cancel_are_refused(name):
     """Whatever the data, whether or not any are missing; by calls, plans and coverage alike."""
     w = CANCELLING[name]
     ratio = abs(w.sum()) / np.abs(w).sum()
-    assert ratio <= missing.BALANCE + 1e-15
+    assert ratio <= weights.BALANCE + 1e-15
     words = r"w has weights that cancel: \|sum\(w\)\| is .* of sum\|w\|, and more than 0.25"
     for dtype in ("float32", "float64", "int16"):
         x = np.ones((600,) * w.ndim, dtype)
@@ -381,14 +381,14 @@ def test_amplification_is_bounded(name, method, gaps, rng):
     for x in (waves, np.sign(waves), rng.standard_normal(shape)):
         x = np.where(seen, x, np.nan)
         y = pyconv.correlate(x, w, "same", "nearest", nan_policy="omit", method=method)
-        most = abs(whole) / missing.BALANCE * np.nanmax(np.abs(x))
+        most = abs(whole) / weights.BALANCE * np.nanmax(np.abs(x))
         assert np.all((np.abs(y) <= most * (1 + 1e-6)) | np.isnan(y))
         covered = coverage_of(seen, w, "same", "nearest")
         balance, _ = oracles.correlate(seen.astype(int), w, "same", "nearest")
         balance = np.abs(balance.astype(complex)) / np.maximum(covered, 1e-9) / np.abs(w).sum()
         right = expected(x, seen, w, "same", "nearest")
-        near = np.abs(balance - missing.BALANCE) < 1e-9
-        kept = (balance > missing.BALANCE) & (covered > missing.LEAST_COVERAGE)
+        near = np.abs(balance - weights.BALANCE) < 1e-9
+        kept = (balance > weights.BALANCE) & (covered > weights.LEAST_COVERAGE)
         assert np.array_equal(np.isnan(y)[~near], ~kept[~near])
         error = np.abs(y - right) * np.maximum(covered, 1e-9) / np.abs(w).sum()
         assert np.all((error < 1e-12) | ~kept)
@@ -462,7 +462,7 @@ def test_low_coverage_in_single_precision(case, share, rng):
         y = results[0]
         assert np.array_equal(np.isnan(y), np.isnan(right))
         covered = coverage_of(seen, w, "same", outside=outside, **keywords)
-        close = np.where(covered < missing.THIN, 4 * right, 64 * 64 * 2 * w.sum()) * 2.0**-23
+        close = np.where(covered < precision.THIN, 4 * right, 64 * 64 * 2 * w.sum()) * 2.0**-23
         kept = ~np.isnan(y)
         assert np.all(np.abs(y - right)[kept] <= close[kept])
 
@@ -481,8 +481,8 @@ def test_products_of_factors_err_as_plain_sums(taps, rng):
     right = expected(x, seen, w, "same", "nearest")
     y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="separable")
     covered = coverage_of(seen, w, "same", "nearest")
-    assert np.any((covered > missing.LEAST_COVERAGE) & (covered < 1e-6))
-    kept = covered > 1.01 * missing.LEAST_COVERAGE
+    assert np.any((covered > weights.LEAST_COVERAGE) & (covered < 1e-6))
+    kept = covered > 1.01 * weights.LEAST_COVERAGE
     assert np.all(np.abs(y[kept] / right[kept] - 1) < 100 * 2.0**-23)
 
 
@@ -502,7 +502,7 @@ def test_negative_weights_and_tails(rng):
     right = expected(x, seen, np.full(3, -1.0), "same", "wrap")
     y = pyconv.correlate(x, np.full(3, -1, "float32"), "same", "wrap", mask=~seen)
     np.testing.assert_allclose(y, right, rtol=1e-6)
-    w = np.array([1e-39, 1, 2 * missing.LEAST_COVERAGE], "float32")
+    w = np.array([1e-39, 1, 2 * weights.LEAST_COVERAGE], "float32")
     x = np.array([3, np.nan, np.nan, 7, np.nan], "float32")
     for dtype in ("float32", "float64", "complex64"):
         for given in (w, -w, w * np.complex64(1j)):
