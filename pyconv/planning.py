@@ -58,19 +58,30 @@ class Plan:
         self.most_threads = 1
         if 0 not in problem.y_shape:
             self.most_threads = slabs.most_threads(algorithm, problem)
-        #: The plan of the plain sum, once data have asked for it.
+        #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
         self.plain: Plan | None = None
         plainly = replace(problem, rtol=0.0)
         if algorithm.rejects(plainly) is not None:
             self.run = self._or_plainly(self.run, plainly)
 
     def _or_plainly(self, run: Run, plainly: Problem) -> Run:
-        """Return ``run``, or the plain sum for data that it is not fit for."""
+        """Return ``run``, or the plain sum for items that it is not fit for."""
+        lead = min(a.axis for a in plainly.spatial)
+        if math.prod(plainly.x_shape[:lead]) == 1:
+            lead = 0
 
         def run_fit_data(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
             try:
                 run(x, w, y, workers)
             except UnfitDataError:
+                if lead:  # each item by itself, so that the others are summed as they are alone
+                    if self.plain is None:
+                        self.plain = Plan(_item_in_front(self.problem, lead), self.algorithm)
+                    for at in np.ndindex(x.shape[:lead]):
+                        item = tuple(slice(i, i + 1) for i in at)
+                        count = min(workers, self.plain.most_threads)
+                        self.plain.run(x[item], w, y[item], count)
+                    return
                 if self.plain is None:
                     self.plain = Plan(plainly, choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
@@ -90,6 +101,14 @@ class Plan:
         with threads.running():
             self.run(x, w, y, min(count, self.most_threads))
         return y
+
+
+def _item_in_front(problem: Problem, lead: int) -> Problem:
+    """Return the problem of one item of the first ``lead`` axes."""
+    ones = (1,) * lead
+    return replace(
+        problem, x_shape=ones + problem.x_shape[lead:], y_shape=ones + problem.y_shape[lead:]
+    )
 
 
 def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
