@@ -96,9 +96,7 @@ class _Seen(NamedTuple):
     def problem(self, problem: LayerProblem) -> LayerProblem:
         """Return the problem as it is seen."""
         axes = (problem.spatial[i - 2] for i in self.order[2:])
-        return replace(
-            problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes))
-        )
+        return replace(problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes)))
 
     def view(self, a: np.ndarray) -> np.ndarray:
         """Return an array as it is seen."""

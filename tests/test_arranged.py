@@ -1,4 +1,4 @@
-"""Axes in another order: every shape gives the oracle's result, and an item the bits it has alone."""
+"""Axes in another order: every shape gives the right result, an item the bits it has alone."""
 
 import numpy as np
 import oracles
@@ -169,9 +169,7 @@ def test_an_item_is_summed_as_it_is_alone(isa, rng, method, x_shape, w_shape):
         for dtype in ("f4", "f8"):
             samples, weights = x.astype(dtype), w.astype(dtype)
             try:
-                alone = [
-                    pyconv.correlate(item, weights, "same", method=method) for item in samples
-                ]
+                alone = [pyconv.correlate(item, weights, "same", method=method) for item in samples]
             except ValueError:
                 assert method in ("separable", "box")
                 continue
@@ -186,7 +184,7 @@ def test_an_item_is_summed_as_it_is_alone(isa, rng, method, x_shape, w_shape):
 def test_an_item_does_not_depend_on_its_neighbours_nan(rng, method):
     """To the bit: only the item that holds it is summed plainly."""
     x = rng.random((2, 3, 60, 50), "f4")
-    side = np.exp(-np.linspace(-2.5, 2.5, 17) ** 2)
+    side = np.exp(-(np.linspace(-2.5, 2.5, 17) ** 2))
     w = np.ones((17, 17), "f4") if method == "box" else np.outer(side, side).astype("f4")
     x[0, 1, 30, 20] = np.nan
     x[1, 2, 3, 4] = np.inf
@@ -327,7 +325,9 @@ def test_pools_do_not_depend_on_the_order_of_axes(rng, sizes):
     pool = getattr(functional, f"max_pool{n}d")
     for stride in (1, 2):
         every = (slice(None, None, stride),) * n
-        seen = windows[(slice(None), slice(None), *every)].reshape(2, 3, *places[every].shape[:n], -1)
+        seen = windows[(slice(None), slice(None), *every)].reshape(
+            2, 3, *places[every].shape[:n], -1
+        )
         y, indices = pool(x, 3, stride=stride, padding=1, return_indices=True)
         np.testing.assert_array_equal(y, seen.max(axis=-1))
         at = np.broadcast_to(places[every].reshape(*places[every].shape[:n], -1), seen.shape)

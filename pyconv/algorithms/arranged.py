@@ -1,4 +1,4 @@
-"""The order of a problem's axes: a long one last, and those that the kernel does not sum over apart.
+"""The order in which axes are seen: a long one last, and only those that the kernel sums over.
 
 The loops put vectors along the last axis. A correlation does not depend on the order of its axes:
 where the last one is short, the arrays are seen with a long one in its place, as views; results
@@ -10,7 +10,7 @@ decide, so that an item of a batch is summed in the order that it has alone.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def write(results: np.ndarray, into: np.ndarray) -> None:
     if into.shape[axis] > MOST_LINES:
         into[...] = results
         return
-    before = (slice(None),) * axis
+    before: tuple[Any, ...] = (slice(None),) * axis
     for i in range(into.shape[axis]):
         into[(*before, i)] = results[(*before, i)]
 

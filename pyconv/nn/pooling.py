@@ -81,9 +81,7 @@ def largest(
     planes = _Planes(x, windows, return_indices)
     y = planes.room(planes.samples.dtype)
     indices = planes.room(np.int64) if return_indices else None
-    count, context = arguments.share(
-        workers, y.size // planes.axes[2].out, planes.samples, y
-    )
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
     if y.size:
         with context:
             loader.native.pool_largest(planes.samples, y, indices, planes.axes, count)
@@ -95,9 +93,7 @@ def average(x: Array, windows: list[Windows], divisor: float, workers: int | Non
     """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
     planes = _Planes(x, windows, exact=False)
     y = planes.room(planes.samples.dtype)
-    count, context = arguments.share(
-        workers, y.size // planes.axes[2].out, planes.samples, y
-    )
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
     if y.size:
         with context:
             loader.native.pool_average(planes.samples, y, planes.axes, divisor, count)
