@@ -200,8 +200,8 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
     )
 
 
-def weights_decide(problem: Problem, method: str) -> bool:
-    """Return whether some weights may be fit for an algorithm that beats all others.
+def weights_decide(problem: Problem, method: str) -> tuple[str, ...]:
+    """Return the algorithms that some weights are fit for and that may then beat all others.
 
     By its predicted time, or because `tune` has found so for this problem.
     """
@@ -210,13 +210,14 @@ def weights_decide(problem: Problem, method: str) -> bool:
     weighing = [
         b for a, b in able if isinstance(a, WeighingAlgorithm) and method in ("auto", a.name)
     ]
+    names = tuple(a.name for a in weighing)
     if method != "auto" or not weighing:
-        return bool(weighing)
-    if WISDOM.known() and WISDOM.get(description(problem)) in {a.name for a in weighing}:
-        return True
+        return names
+    if WISDOM.known() and WISDOM.get(description(problem)) in names:
+        return names
     item = _item(problem)
     least = min(b.cost(item, MACHINE) for _, b in able if b not in weighing)
-    return any(b.cost(item, MACHINE) < least for b in weighing)
+    return tuple(b.name for b in weighing if b.cost(item, MACHINE) < least)
 
 
 class Prepared:
@@ -226,7 +227,7 @@ class Prepared:
     one for each of the last weights.
     """
 
-    __slots__ = ("method", "plans", "problem", "settled", "short", "weighed", "weighs")
+    __slots__ = ("method", "plans", "problem", "settled", "short", "uneven", "weighed", "weighs")
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
@@ -238,14 +239,19 @@ class Prepared:
             and method in ("auto", "direct")
         )
         self.plans: dict[np.dtype, Plan] = {}
-        #: Whether the weights decide, for each dtype of the sums; the plans for such weights.
-        self.weighs: dict[np.dtype, bool] = {}
+        #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
+        self.weighs: dict[np.dtype, tuple[str, ...]] = {}
         self.weighed: dict[tuple[np.dtype, bytes], Plan] = {}
         #: The plan, once known, of a problem whose plan does not depend on the data.
         self.settled: Plan | None = None
+        #: The plan of weights whose ends differ, where others may be a box. On small arrays it
+        #: would take long to ask more of them.
+        self.uneven: Plan | None = None
 
     def plan(self, x: np.ndarray, w: np.ndarray) -> Plan:
         """Return the plan for this data."""
+        if self.uneven is not None and w.item(0) != w.item(-1):
+            return self.uneven
         problem = self.problem
         compute = problem.compute
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
@@ -260,6 +266,8 @@ class Prepared:
         plan = self._bound(compute, w)
         if not self.weighs[compute]:
             self.settled = plan
+        elif self.weighs[compute] == ("box",):
+            self.uneven = self.plans.get(compute)
         return plan
 
     def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
@@ -267,7 +275,7 @@ class Prepared:
         if weighs is None:
             weighs = weights_decide(self.problem.summed_in(compute), self.method)
             self.weighs[compute] = weighs
-        if weighs:
+        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1)):
             return self._weighed(compute, w)
         plan = self.plans.get(compute)
         if plan is None:
