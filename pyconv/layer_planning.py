@@ -118,8 +118,8 @@ class _Seen(NamedTuple):
 
 
 def _seen(problem: LayerProblem) -> _Seen | None:
-    order = in_order([a.out for a in problem.spatial])
-    if order == sorted(order):
+    order = in_order(tuple(a.out for a in problem.spatial))
+    if order == tuple(range(len(order))):
         return None
     return _Seen((0, 1, *(2 + i for i in order)))
 

@@ -341,6 +341,10 @@ def test_pools_do_not_depend_on_the_order_of_axes(rng, sizes):
             y = average(x, 3, stride=stride, **options)
             other = average(x.transpose(order), 3, stride=stride, **options)
             np.testing.assert_allclose(y, other.transpose(back), rtol=1e-6)
+            adjoint = getattr(grad, f"{name}_pool{n}d_input")
+            dy = rng.integers(-3, 4, y.shape).astype("f4")
+            dx = adjoint(x.shape, dy, 3, stride=stride, **options)
+            assert np.vdot(dx, x) == pytest.approx(np.vdot(dy, y), abs=1e-2)
     for name in ("adaptive_max_pool", "adaptive_avg_pool"):
         adaptive = getattr(functional, f"{name}{n}d")
         np.testing.assert_allclose(
