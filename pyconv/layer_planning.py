@@ -96,9 +96,7 @@ class _Seen(NamedTuple):
     def problem(self, problem: LayerProblem) -> LayerProblem:
         """Return the problem as it is seen."""
         axes = (problem.spatial[i - 2] for i in self.order[2:])
-        return replace(
-            problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes))
-        )
+        return replace(problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes)))
 
     def view(self, a: np.ndarray) -> np.ndarray:
         """Return an array as it is seen."""
@@ -120,8 +118,8 @@ class _Seen(NamedTuple):
 
 
 def _seen(problem: LayerProblem) -> _Seen | None:
-    order = in_order([a.out for a in problem.spatial])
-    if order == sorted(order):
+    order = in_order(tuple(a.out for a in problem.spatial))
+    if order == tuple(range(len(order))):
         return None
     return _Seen((0, 1, *(2 + i for i in order)))
 

@@ -60,19 +60,30 @@ class Plan:
         self.most_threads = 1
         if 0 not in problem.y_shape:
             self.most_threads = slabs.most_threads(algorithm, problem)
-        #: The plan of the plain sum, once data have asked for it.
+        #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
         self.plain: Plan | None = None
         plainly = replace(problem, rtol=0.0)
         if algorithm.rejects(plainly) is not None:
             self.run = self._or_plainly(self.run, plainly)
 
     def _or_plainly(self, run: Run, plainly: Problem) -> Run:
-        """Return ``run``, or the plain sum for data that it is not fit for."""
+        """Return ``run``, or the plain sum for items that it is not fit for."""
+        lead = min(a.axis for a in plainly.spatial)
+        if math.prod(plainly.x_shape[:lead]) == 1:
+            lead = 0
 
         def run_fit_data(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
             try:
                 run(x, w, y, workers)
             except UnfitDataError:
+                if lead:  # each item by itself, so that the others are summed as they are alone
+                    if self.plain is None:
+                        self.plain = Plan(_item_in_front(self.problem, lead), self.algorithm)
+                    for at in np.ndindex(x.shape[:lead]):
+                        item = tuple(slice(i, i + 1) for i in at)
+                        count = min(workers, self.plain.most_threads)
+                        self.plain.run(x[item], w, y[item], count)
+                    return
                 if self.plain is None:
                     self.plain = Plan(plainly, choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
@@ -92,6 +103,14 @@ class Plan:
         with threads.running():
             self.run(x, w, y, min(count, self.most_threads))
         return y
+
+
+def _item_in_front(problem: Problem, lead: int) -> Problem:
+    """Return the problem of one item of the first ``lead`` axes."""
+    ones = (1,) * lead
+    return replace(
+        problem, x_shape=ones + problem.x_shape[lead:], y_shape=ones + problem.y_shape[lead:]
+    )
 
 
 def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
@@ -183,8 +202,8 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
     )
 
 
-def weights_decide(problem: Problem, method: str) -> bool:
-    """Return whether some weights may be fit for an algorithm that beats all others.
+def weights_decide(problem: Problem, method: str) -> tuple[str, ...]:
+    """Return the algorithms that some weights are fit for and that may then beat all others.
 
     By its predicted time, or because `tune` has found so for this problem.
     """
@@ -193,13 +212,14 @@ def weights_decide(problem: Problem, method: str) -> bool:
     weighing = [
         b for a, b in able if isinstance(a, WeighingAlgorithm) and method in ("auto", a.name)
     ]
+    names = tuple(a.name for a in weighing)
     if method != "auto" or not weighing:
-        return bool(weighing)
-    if WISDOM.known() and WISDOM.get(description(problem)) in {a.name for a in weighing}:
-        return True
+        return names
+    if WISDOM.known() and WISDOM.get(description(problem)) in names:
+        return names
     item = _item(problem)
     least = min(b.cost(item, MACHINE) for _, b in able if b not in weighing)
-    return any(b.cost(item, MACHINE) < least for b in weighing)
+    return tuple(b.name for b in weighing if b.cost(item, MACHINE) < least)
 
 
 class Prepared:
@@ -209,7 +229,7 @@ class Prepared:
     one for each of the last weights.
     """
 
-    __slots__ = ("method", "plans", "problem", "settled", "short", "weighed", "weighs")
+    __slots__ = ("method", "plans", "problem", "settled", "short", "uneven", "weighed", "weighs")
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
@@ -221,14 +241,19 @@ class Prepared:
             and method in ("auto", "direct")
         )
         self.plans: dict[np.dtype, Plan] = {}
-        #: Whether the weights decide, for each dtype of the sums; the plans for such weights.
-        self.weighs: dict[np.dtype, bool] = {}
+        #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
+        self.weighs: dict[np.dtype, tuple[str, ...]] = {}
         self.weighed: dict[tuple[np.dtype, bytes], Plan] = {}
         #: The plan, once known, of a problem whose plan does not depend on the data.
         self.settled: Plan | None = None
+        #: The plan of weights whose ends differ, where others may be a box. On small arrays it
+        #: would take long to ask more of them.
+        self.uneven: Plan | None = None
 
     def plan(self, x: np.ndarray, w: np.ndarray) -> Plan:
         """Return the plan for this data."""
+        if self.uneven is not None and w.item(0) != w.item(-1):
+            return self.uneven
         problem = self.problem
         compute = problem.compute
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
@@ -243,6 +268,8 @@ class Prepared:
         plan = self._bound(compute, w)
         if not self.weighs[compute]:
             self.settled = plan
+        elif self.weighs[compute] == ("box",):
+            self.uneven = self.plans.get(compute)
         return plan
 
     def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
@@ -250,7 +277,7 @@ class Prepared:
         if weighs is None:
             weighs = weights_decide(self.problem.summed_in(compute), self.method)
             self.weighs[compute] = weighs
-        if weighs:
+        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1)):
             return self._weighed(compute, w)
         plan = self.plans.get(compute)
         if plan is None:

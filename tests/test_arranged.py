@@ -1,6 +1,4 @@
-"""Axes in another order: every shape gives the oracle's result, and an item the bits it has alone."""
-
-import itertools
+"""Axes in another order: every shape gives the right result, an item the bits it has alone."""
 
 import numpy as np
 import oracles
@@ -56,9 +54,9 @@ def test_every_shape_gives_the_oracles_result(isa, rng, method, x_shape, w_shape
     for lead, trail in (((), ()), ((5,), ()), ((), (3,))):
         x = rng.standard_normal((*lead, *x_shape, *trail))
         axes = tuple(range(len(lead), len(lead) + n))
-        for mode, boundary in itertools.product(("same", "full"), ("constant", "mirror", "wrap")):
+        for mode, boundary in (("same", "mirror"), ("full", "constant"), ("same", "wrap")):
             for stride, dilation in ((1, 1), (2, 1), (1, 2)):
-                if method == "reference" and (stride, dilation) != (1, 1):
+                if (stride, dilation) != (1, 1) and (method == "reference" or lead or trail):
                     continue
                 options = {"axes": axes, "stride": stride, "dilation": dilation}
                 y = pyconv.correlate(x, w, mode, boundary, method=method, **options)
@@ -166,14 +164,12 @@ ITEMS = [
 @pytest.mark.parametrize(("x_shape", "w_shape"), ITEMS)
 def test_an_item_is_summed_as_it_is_alone(isa, rng, method, x_shape, w_shape):
     """To the bit, in batches of every size; an algorithm is chosen for one item."""
-    x = rng.random((300, *x_shape), "f4")
+    x = rng.random((40, *x_shape), "f4")
     for w in (rng.random(w_shape, "f4"), np.full(w_shape, 0.25, "f4")):
         for dtype in ("f4", "f8"):
-            samples, weights = x[:40].astype(dtype), w.astype(dtype)
+            samples, weights = x.astype(dtype), w.astype(dtype)
             try:
-                alone = [
-                    pyconv.correlate(item, weights, "same", method=method) for item in samples
-                ]
+                alone = [pyconv.correlate(item, weights, "same", method=method) for item in samples]
             except ValueError:
                 assert method in ("separable", "box")
                 continue
@@ -182,6 +178,21 @@ def test_an_item_is_summed_as_it_is_alone(isa, rng, method, x_shape, w_shape):
                     samples[:n], weights, "same", method=method, axes=range(1, x.ndim)
                 )
                 assert all(np.array_equal(a, b) for a, b in zip(alone, y, strict=False))
+
+
+@pytest.mark.parametrize("method", ["auto", "fft", "separable", "box", "recursive"])
+def test_an_item_does_not_depend_on_its_neighbours_nan(rng, method):
+    """To the bit: only the item that holds it is summed plainly."""
+    x = rng.random((2, 3, 60, 50), "f4")
+    side = np.exp(-(np.linspace(-2.5, 2.5, 17) ** 2))
+    w = np.ones((17, 17), "f4") if method == "box" else np.outer(side, side).astype("f4")
+    x[0, 1, 30, 20] = np.nan
+    x[1, 2, 3, 4] = np.inf
+    options = {"method": method, "rtol": 1e-2 if method == "recursive" else None}
+    y = pyconv.correlate(x, w, "same", "mirror", **options)
+    for at in np.ndindex(2, 3):
+        alone = pyconv.correlate(x[at], w, "same", "mirror", **options)
+        assert np.array_equal(y[at], alone, equal_nan=True)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +220,8 @@ def test_the_algorithm_does_not_depend_on_the_batch(x_shape, w, boundary):
 
 def test_exact_sums_are_chosen_for_the_whole_batch():
     """They have the same bits in every order, and some algorithms are for large batches."""
-    w = np.ones((9, 9), "i2")
-    shapes = ((40, 40), (4000, 40, 40))
+    w = np.outer(np.arange(1, 8), np.arange(1, 8)).astype("i2")
+    shapes = ((24, 24), (4000, 24, 24))
     algorithms = [
         planning.prepare(
             np.broadcast_to(np.zeros((), "i4"), shape), w,
@@ -314,7 +325,9 @@ def test_pools_do_not_depend_on_the_order_of_axes(rng, sizes):
     pool = getattr(functional, f"max_pool{n}d")
     for stride in (1, 2):
         every = (slice(None, None, stride),) * n
-        seen = windows[(slice(None), slice(None), *every)].reshape(2, 3, *places[every].shape[:n], -1)
+        seen = windows[(slice(None), slice(None), *every)].reshape(
+            2, 3, *places[every].shape[:n], -1
+        )
         y, indices = pool(x, 3, stride=stride, padding=1, return_indices=True)
         np.testing.assert_array_equal(y, seen.max(axis=-1))
         at = np.broadcast_to(places[every].reshape(*places[every].shape[:n], -1), seen.shape)
@@ -328,6 +341,10 @@ def test_pools_do_not_depend_on_the_order_of_axes(rng, sizes):
             y = average(x, 3, stride=stride, **options)
             other = average(x.transpose(order), 3, stride=stride, **options)
             np.testing.assert_allclose(y, other.transpose(back), rtol=1e-6)
+            adjoint = getattr(grad, f"{name}_pool{n}d_input")
+            dy = rng.integers(-3, 4, y.shape).astype("f4")
+            dx = adjoint(x.shape, dy, 3, stride=stride, **options)
+            assert np.vdot(dx, x) == pytest.approx(np.vdot(dy, y), abs=1e-2)
     for name in ("adaptive_max_pool", "adaptive_avg_pool"):
         adaptive = getattr(functional, f"{name}{n}d")
         np.testing.assert_allclose(

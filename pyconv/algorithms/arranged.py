@@ -1,4 +1,4 @@
-"""The order of a problem's axes: a long one last, and those that the kernel does not sum over apart.
+"""The order in which axes are seen: a long one last, and only those that the kernel sums over.
 
 The loops put vectors along the last axis. A correlation does not depend on the order of its axes:
 where the last one is short, the arrays are seen with a long one in its place, as views; results
@@ -8,9 +8,9 @@ decide, so that an item of a batch is summed in the order that it has alone.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,7 +69,8 @@ class Arrangement(NamedTuple):
         return w.reshape([w.shape[i] for i in self.summed])
 
 
-def in_order(results: Sequence[int]) -> list[int]:
+@lru_cache(maxsize=256)
+def in_order(results: tuple[int, ...]) -> tuple[int, ...]:
     """Return the axes of so many results each in the order in which they are best seen.
 
     Axes of one result come first, which moves nothing. Others are exchanged where the last one is
@@ -79,7 +80,7 @@ def in_order(results: Sequence[int]) -> list[int]:
     longest = max(results)
     if results[order[-1]] <= SHORT and longest >= max(FEW, LONGER * results[order[-1]]):
         order.sort(key=lambda i: results[i])
-    return order
+    return tuple(order)
 
 
 def write(results: np.ndarray, into: np.ndarray) -> None:
@@ -93,7 +94,7 @@ def write(results: np.ndarray, into: np.ndarray) -> None:
     if into.shape[axis] > MOST_LINES:
         into[...] = results
         return
-    before = (slice(None),) * axis
+    before: tuple[Any, ...] = (slice(None),) * axis
     for i in range(into.shape[axis]):
         into[(*before, i)] = results[(*before, i)]
 
@@ -105,7 +106,7 @@ def arrangement_of(problem: Problem, algorithm: str) -> Arrangement | None:
     if not summed:
         summed = [max(range(len(spatial)), key=lambda i: (spatial[i].out, spatial[i].axis))]
     axes = sorted((spatial[i] for i in summed), key=lambda a: a.axis)
-    wanted = in_order([a.out for a in axes])
+    wanted = in_order(tuple(a.out for a in axes))
     order = list(range(len(problem.x_shape)))
     for a, i in zip(axes, wanted, strict=True):
         order[a.axis] = axes[i].axis

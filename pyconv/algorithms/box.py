@@ -31,8 +31,10 @@ from pyconv.problem import Axis, Problem
 MAX_SPAN = 2**12
 #: Samples of a pixel from which on they are columns of their own.
 WIDE_GROUP = 64
-#: Seconds of a call; kernels for which a plain sum takes no longer are not looked at.
-CALL_SECONDS = 4e-6
+#: Seconds of a call more than a plain sum's, of kernels along one axis and along several; kernels
+#: for which a plain sum takes no longer are not looked at. An item of a batch is judged by itself:
+#: along one axis, where rows of a batch are many, less than the 1.2 µs that were measured.
+CALL_SECONDS, CALL_SECONDS_OF_SEVERAL = 3e-7, 1.2e-6
 #: What a sample costs, in multiply-adds of the plain loop: copied, if it is not added to a block;
 #: added to a block of rows, or of planes, and to its sum; one doubling of the windows along x.
 #: Fitted on a Zen 4 core with AVX-512 to 10⁶ samples, 128² to 2048² and 48³ to 128³.
@@ -99,7 +101,9 @@ class Box:
         moved = (math.prod(real.x_shape) + math.prod(real.y_shape)) * item
         far = max(0.0, moved - 2 * machine.cache_bytes) / machine.copy_bytes_per_second
         runs = 2 if problem.w_dtype.kind == "c" else 1
-        return CALL_SECONDS + runs * (adding + FAR_SHARE * far)
+        least = moved / machine.copy_bytes_per_second  # as of the plain sum
+        call = CALL_SECONDS if len(real.spatial) == 1 else CALL_SECONDS_OF_SEVERAL
+        return call + runs * max(least, adding + FAR_SHARE * far)
 
     def error_bound(self, problem: Problem) -> float:
         """Return (2 + Σ k) ε, for sums along each axis in turn.

@@ -44,19 +44,21 @@ class _Planes:
         lead = x.ndim - len(windows)
         shape = (*x.shape[:lead], *out_shape(windows))
         arguments.check_addressable(shape, 8)
-        order = in_order([w.size for w in windows])
-        long = [i for i in order if windows[i].size > 1]
-        if exact and long != sorted(long):
-            order = sorted(order)
+        order = in_order(tuple([w.size for w in windows]))
+        as_given = tuple(range(len(windows)))
+        if exact and order != as_given:
+            long = [i for i in order if windows[i].size > 1]
+            order = order if long == sorted(long) else as_given
         #: The axes of the results in the order in which they are seen, and back; None for the same.
         self._back: list[int] | None = None
         self._shape = shape
-        self._seen = seen = (*range(lead), *(lead + i for i in order))
-        if order != sorted(order):
+        if order != as_given:
+            self._seen = seen = (*range(lead), *(lead + i for i in order))
             x = x.transpose(seen)
             self._back = [seen.index(i) for i in range(x.ndim)]
             self._shape = tuple(shape[i] for i in seen)
-        self.axes = three_axes([windows[i] for i in order])
+            windows = [windows[i] for i in order]
+        self.axes = three_axes(windows)
         source = arguments.contiguous(x, arguments.computed_in(x.dtype))
         self.count = source.size // plane_size(windows)
         self.samples = source.reshape(self.count, *(a.size for a in self.axes))
@@ -81,9 +83,7 @@ def largest(
     planes = _Planes(x, windows, return_indices)
     y = planes.room(planes.samples.dtype)
     indices = planes.room(np.int64) if return_indices else None
-    count, context = arguments.share(
-        workers, y.size // planes.axes[2].out, planes.samples, y
-    )
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
     if y.size:
         with context:
             loader.native.pool_largest(planes.samples, y, indices, planes.axes, count)
@@ -95,9 +95,7 @@ def average(x: Array, windows: list[Windows], divisor: float, workers: int | Non
     """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
     planes = _Planes(x, windows, exact=False)
     y = planes.room(planes.samples.dtype)
-    count, context = arguments.share(
-        workers, y.size // planes.axes[2].out, planes.samples, y
-    )
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
     if y.size:
         with context:
             loader.native.pool_average(planes.samples, y, planes.axes, divisor, count)
@@ -167,20 +165,27 @@ def average_input(
 ) -> Array:
     """Return the adjoint of `average`."""
     dy = _gradient(grad_output, size, out_shape(windows))
-    axes = three_axes(windows)
-    given = arguments.contiguous(dy, arguments.computed_in(dy.dtype))
+    lead = len(size) - len(windows)
+    order = in_order(tuple([w.size for w in windows]))
+    seen = (*range(lead), *(lead + i for i in order))
+    axes = three_axes([windows[i] for i in order])
+    given = arguments.contiguous(dy.transpose(seen), arguments.computed_in(dy.dtype))
     dx = np.empty(size, given.dtype)
+    into = dx.transpose(seen)
+    total = into if into.flags.c_contiguous else np.empty(into.shape, dx.dtype)
     planes = dx.size // plane_size(windows)
     count, context = arguments.share(workers, planes, given, dx)
     if dx.size:
         with context:
             loader.native.pool_average_adjoint(
                 given.reshape(planes, *out_shape(axes)),
-                dx.reshape(planes, *(a.size for a in axes)),
+                total.reshape(planes, *(a.size for a in axes)),
                 axes,
                 divisor,
                 count,
             )
+        if total is not into:
+            write(total, into)
     return arguments.narrowed(dx, dy.dtype)
 
 
