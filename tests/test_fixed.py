@@ -152,7 +152,7 @@ def test_flat_areas(isa, only_fixed):
 def test_some_outputs_of_a_step_are_flat(isa, only_fixed, dtype, rng):
     """Columns of one value each, and flat areas whose neighbours in the vector are noise."""
     for n in SIZES:
-        columns = np.broadcast_to(samples(rng, (1, n), dtype), (40, n))
+        columns = np.repeat(samples(rng, (1, n), dtype), 40, axis=0)
         patches = samples(rng, (40, n), dtype)
         patches[:, n // 3 : n // 2] = np.array(-1).astype(dtype)
         patches[5:30, : n // 4] = 17
