@@ -10,6 +10,20 @@ from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
 ALIASES = [(alias, name) for name, row in BOUNDARIES.items() for alias in row.aliases]
 
 
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_periods(boundary):
+    """Coordinates that far apart read the same, and no fewer do; or none."""
+    row = BOUNDARIES[boundary]
+    assert (row.period is None) == (boundary in ("constant", "nearest"))
+    for n in range(1, 8):
+        far = np.arange(-5 * n, 5 * n)
+        repeats = [p for p in range(1, 2 * n + 1)
+                   if np.array_equal(row.index(far, n), row.index(far + p, n))]  # fmt: skip
+        if row.period is not None:
+            assert row.period(n) in repeats
+            assert row.period(n) == min(repeats) or n == 1
+
+
 @pytest.mark.parametrize("n", range(1, 8))
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_index_map_is_that_of_numpy_pad(boundary, n):

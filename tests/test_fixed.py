@@ -148,6 +148,21 @@ def test_flat_areas(isa, only_fixed):
         same("correlate", x, np.full((5, 5), 1 / 25))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_some_outputs_of_a_step_are_flat(isa, only_fixed, dtype, rng):
+    """Columns of one value each, and flat areas whose neighbours in the vector are noise."""
+    for n in SIZES:
+        columns = np.repeat(samples(rng, (1, n), dtype), 40, axis=0)
+        patches = samples(rng, (40, n), dtype)
+        patches[:, n // 3 : n // 2] = np.array(-1).astype(dtype)
+        patches[5:30, : n // 4] = 17
+        for x in (columns, patches, np.ascontiguousarray(columns.T)):
+            for sigma in (0.7, 1.5, 4):
+                same("gaussian_filter", x, sigma)
+                same("gaussian_filter1d", x, sigma, 0, order=2)
+            same("correlate", x, [[0.2, 0.5, 0.2], [0.0, 0.05, 0.05]])
+
+
 def test_every_mean_of_every_sum():
     """The multiple of 1/n is above it by so little that cutting gives the same: all that occur."""
     for n in range(2, 129):

@@ -140,6 +140,76 @@ def test_ones_stay_one(isa, dtype):
             assert (filters.box(x, size) == 1).all(), size
 
 
+# ---- rows that are read where they lie ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(
+    "shape", [(30, 40), (9, 1024), (300, 70), (1, 65), (25, 3, 50), (4, 30, 33)]
+)
+def test_columns_are_the_same_bits_from_every_layout(isa, rng, shape, dtype):
+    """Of a contiguous array tiles read the rows themselves, of others copies of them."""
+    x = samples(rng, shape, dtype)
+    apart = np.empty((*shape[:-1], 2 * shape[-1]), dtype)[..., ::2]
+    apart[...] = x
+    turned = np.flip(np.flip(x, 0).copy(), 0)
+    for boundary in BOUNDARIES:
+        options = {"axes": 0, "boundary": boundary, "fill_value": 7}
+        for sigma, order in ((0.5, 0), (0.5, 1), (1, 2), (2, 0), (11, 0)):
+            y = filters.gaussian(x, sigma, order, **options)
+            for other in (apart, turned):
+                assert np.array_equal(filters.gaussian(other, sigma, order, **options), y)
+            part = filters.gaussian(x[..., :5], sigma, order, **options)  # less than a vector
+            assert np.array_equal(part, y[..., :5])
+            if boundary != "constant":
+                mode = {"symmetric": "reflect"}.get(boundary, boundary)
+                exact = scipy.ndimage.gaussian_filter1d(
+                    x.astype(complex), sigma, 0, order=order, mode=mode
+                )
+                scale = 100 * np.abs(kernels.gaussian(sigma, order, ndim=1)).sum()
+                assert np.abs(y - exact).max() <= 2e-5 * scale
+
+
+# ---- plans that are kept ------------------------------------------------------------------------
+
+
+def test_numbers_of_other_types_are_not_taken_for_those_that_were_planned(rng):
+    """1 == 1.0 == True; what SciPy refuses is refused after an equal number was taken, too."""
+    x = rng.random((20, 30))
+    for module in (scipy.ndimage, ndimage):
+        smooth = module.gaussian_filter(x, 1, order=1)
+        for order in (1.0, "1"):
+            with pytest.raises(TypeError):
+                module.gaussian_filter(x, 1, order=order)
+        assert np.array_equal(module.gaussian_filter(x, [1, 1.0], order=np.int64(1)), smooth)
+    filters.gaussian(x, 1, 1)
+    with pytest.raises(TypeError, match="order"):
+        filters.gaussian(x, 1, 1.0)
+    with pytest.raises(TypeError, match="sigma"):
+        filters.gaussian(x, True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+@pytest.mark.parametrize("shape", [(12, 13), (150, 160)])
+def test_a_plan_is_that_of_the_arguments(rng, shape, dtype):
+    """Each argument that decides a result is part of what a plan is kept under."""
+    x = (100 * rng.random(shape)).astype(dtype)
+    calls = [
+        (name, arguments, options)
+        for name, arguments in (("sobel", ()), ("prewitt", (0,)), ("gaussian_filter", (1,)),
+                                ("gaussian_filter", (1.5,)), ("uniform_filter", (3,)),
+                                ("uniform_filter", (4,)), ("laplace", ()))
+        for options in ({}, {"mode": "constant"}, {"mode": "constant", "cval": 9},
+                        {"mode": "wrap"}, {"output": np.float64}, {"output": np.int32})
+    ]  # fmt: skip
+    for _ in range(2):
+        for name, arguments, options in calls:
+            y = getattr(ndimage, name)(x, *arguments, **options)
+            exact = getattr(scipy.ndimage, name)(x, *arguments, **options)
+            assert y.dtype == exact.dtype
+            np.testing.assert_allclose(y, exact, rtol=1e-4, atol=1e-3 * (y.dtype.kind == "f"))
+
+
 # ---- wide kernels -------------------------------------------------------------------------------
 
 

@@ -174,38 +174,60 @@ STENCIL_INLINE void fixed_exact(const fixed_terms *t, const char *const *a, cons
     }
 }
 
-/* Whether all samples that the outputs from j on read are one value, and what they are cut to. */
+/* Whether each output in doubt, from j on, reads samples of one value: what these are cut to. */
 STENCIL_INLINE int fixed_flat(const fixed_terms *t, const char *const *a, const char *const *b,
-                              ptrdiff_t j, int kind, int fold, fixed_short *y) {
+                              ptrdiff_t j, int kind, int fold, const fixed_short *doubts,
+                              fixed_short *y) {
     if (t->flat == NULL) return 0;
-    const int16_t value = fixed_load(a[0], j, kind)[0];
-    fixed_short apart = {0};
+    fixed_short value[FIXED_VECTORS], apart[FIXED_VECTORS], left = {0}, others = {0};
+    for (int i = 0; i < FIXED_VECTORS; i++) {
+        value[i] = fixed_load(a[0], j + i * FIXED_LANES, kind);
+        apart[i] = (fixed_short){0};
+    }
     for (ptrdiff_t k = 0; k < t->n; k++)
         for (int i = 0; i < FIXED_VECTORS; i++) {
-            apart |= fixed_load(a[k], j + i * FIXED_LANES, kind) - value;
+            apart[i] |= fixed_load(a[k], j + i * FIXED_LANES, kind) - value[i];
             if (fold == FIXED_SUMS || fold == FIXED_DIFFERENCES)
-                apart |= fixed_load(b[k], j + i * FIXED_LANES, kind) - value;
+                apart[i] |= fixed_load(b[k], j + i * FIXED_LANES, kind) - value[i];
         }
-    if (fixed_any((fixed_long)apart)) return 0;
-    for (int i = 0; i < FIXED_VECTORS; i++) y[i] = (fixed_short){0} + t->flat[value + 256];
+    for (int i = 0; i < FIXED_VECTORS; i++) {
+        left |= (apart[i] != 0) & doubts[i];
+        others |= apart[i] | (value[i] - value[0][0]);
+    }
+    if (fixed_any((fixed_long)left)) return 0;
+    if (!fixed_any((fixed_long)others)) {
+        for (int i = 0; i < FIXED_VECTORS; i++)
+            y[i] = (fixed_short){0} + t->flat[(value[0][0] + 256) & 511];
+        return 1;
+    }
+    for (int i = 0; i < FIXED_VECTORS; i++) {
+        int16_t known[FIXED_LANES]; /* of lanes behind the last output, anything */
+        for (int c = 0; c < FIXED_LANES; c++) known[c] = t->flat[(value[i][c] + 256) & 511];
+        y[i] = (y[i] & ~doubts[i]) | (*(const fixed_short_any *)known & doubts[i]);
+    }
     return 1;
 }
 
 STENCIL_INLINE void fixed_tile(const fixed_terms *t, const char *const *a, const char *const *b,
                                ptrdiff_t j, int kind, int fold, fixed_short *y) {
     const int32_t below = (int32_t)(((uint32_t)1 << t->fraction) - 1);
-    fixed_long sums[2 * FIXED_VECTORS], doubts = {0};
+    fixed_long sums[2 * FIXED_VECTORS], near_whole[2 * FIXED_VECTORS], any = {0};
+    fixed_short doubts[FIXED_VECTORS];
     fixed_sums(t, a, b, j, kind, fold, sums);
     for (int i = 0; i < 2 * FIXED_VECTORS; i++) {
         const fixed_long near = (sums[i] + 1) & ~1; /* 0 fraction: a whole number, or one beside */
-        doubts |= ((near & below) == 0) & near;
+        near_whole[i] = ((near & below) == 0) & (near != 0);
+        any |= near_whole[i];
         if (t->negative) sums[i] += (sums[i] >> 31) & below;
         sums[i] >>= t->fraction;
     }
     for (int i = 0; i < FIXED_VECTORS; i++) y[i] = FIXED_PACK(sums[2 * i], sums[2 * i + 1]);
-    if (fold != FIXED_MEAN && t->doubtful && fixed_any(doubts) &&
-        !fixed_flat(t, a, b, j, kind, fold, y))
-        fixed_exact(t, a, b, j, kind, fold, y);
+    if (fold != FIXED_MEAN && t->doubtful && fixed_any(any)) {
+        for (int i = 0; i < FIXED_VECTORS; i++)
+            doubts[i] = FIXED_PACK(near_whole[2 * i], near_whole[2 * i + 1]);
+        if (!fixed_flat(t, a, b, j, kind, fold, doubts, y))
+            fixed_exact(t, a, b, j, kind, fold, y);
+    }
     for (int i = 0; i < FIXED_VECTORS; i++) {
         if (t->wrap == FIXED_WRAP_UINT8) y[i] = y[i] & 255;
         if (t->wrap == FIXED_WRAP_INT8) y[i] = y[i] << 8 >> 8;

@@ -48,6 +48,8 @@ cdef Py_ssize_t TURNED_COLS = 48
 cdef Py_ssize_t STAGED = 64           # samples of a row that is converted before it is turned
 # Columns of a unit whose rows alone would take longer than an interrupt may wait.
 cdef Py_ssize_t FEWEST_COLS = 96
+# Rows that fall into the same sets of the cache are worth a copy where tiles read more of them.
+cdef Py_ssize_t MOST_ALIASED_TAPS = 7
 
 
 cdef struct Pass:
@@ -68,6 +70,8 @@ cdef struct Strips:
     bint along                              # rows are summed where they lie
     bint lenient                            # sums that may not be added again end no run
     bint rows_only                          # y has one tap, of weight 1
+    bint columns_only                       # x has
+    bint in_place                           # rows are summed along y where the caller has them
     Py_ssize_t rank
     Py_ssize_t n_runs, n_slabs, n_panels, unit_planes, unit_rows, unit_cols
     Py_ssize_t span_planes, span_rows, span_cols
@@ -111,6 +115,27 @@ cdef void place_rows(const Pass* p, const SpatialAxis* a, Py_ssize_t first, Py_s
     for k in range(p.n_sets):
         sets[k] = p.sets[k]
         sets[k].rows = rows + k % sets_of(a) * n + p.first[k]
+
+
+cdef void place_rows_in_place(const Strips* p, Py_ssize_t first, Py_ssize_t last, const char* x,
+                              const char* outside, stencil_set* sets,
+                              Py_ssize_t* rows) noexcept nogil:
+    """Tell sets where the caller's rows lie that a tile reads, from ``x`` on.
+
+    The first output reads from coordinate ``first`` on, none reads beyond ``last``; a row that lies
+    nowhere is the one at ``outside``.
+    """
+    cdef const SpatialAxis* a = &p.down.y
+    cdef Py_ssize_t n = listed(a), item = p.down.item
+    cdef Py_ssize_t nowhere = <Py_ssize_t>(<uintptr_t>outside - <uintptr_t>x) // item
+    cdef Py_ssize_t f, i, k, index
+    for f in range(sets_of(a)):
+        for i in range(n):
+            index = source_index(a, least(first + f * a.dilation + i * a.step, last))
+            rows[f * n + i] = nowhere if index < 0 else index * p.down.y_stride // item
+    for k in range(p.pass_y.n_sets):
+        sets[k] = p.pass_y.sets[k]
+        sets[k].rows = rows + k % sets_of(a) * n + p.pass_y.first[k]
 
 
 cdef fold_of(taps):
@@ -419,6 +444,47 @@ cdef bint run_rows(const Strips* p, const Room* u, const char* x, char* y,
     return summable
 
 
+cdef bint run_columns(const Strips* p, const Room* u, const char* x, char* y,
+                      sum_t* work) noexcept nogil:
+    """Go down a panel whose rows are summed along y where they lie, as `run_panel`.
+
+    A row is looked at once tiles have read it, and it is in the cache.
+    """
+    cdef Stencil s = p.down
+    cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
+    cdef Py_ssize_t at = u.row_from, rows, c, first, last, index
+    cdef Py_ssize_t seen = u.row_from * s.y.stride - s.y.low
+    cdef stencil_set* sets = room_for_sets(p, work)
+    cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_y.n_sets)
+    cdef const char* outside = <const char*>(work + p.outside)
+    cdef const char* ahead
+    cdef bint summable = True
+    s.sets = sets
+    x += u.col_from * s.x.pixel_stride
+    y += u.col_from * s.x.group * s.out_item
+    while at < u.row_to:
+        at = most(u.row_from, least(at, u.row_to - p.step_rows))
+        rows = least(p.step_rows, u.row_to - at)
+        first = at * s.y.stride - s.y.low
+        last = first + samples_read(&s.y, rows) - 1
+        ahead = NULL
+        if s.prefetching and s.y.step == 1 and last >= 0 and last + s.tile_rows < s.y.size:
+            ahead = x + (last + 1) * s.y_stride
+        for c in range(least(s.y.comb, rows)):
+            place_rows_in_place(p, first + c * s.y.stride, last, x, outside, sets, listed_rows)
+            run_tile_row(&s, <const sum_t*>x, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
+                         y + (at + c) * s.out_y, work + p.tile, ahead)
+        while seen <= last:
+            index = source_index(&s.y, seen)
+            summable = all_summable(<const sum_t*>(
+                outside if index < 0 else x + index * s.y_stride), cols) and summable
+            seen += 1
+        if not (summable or p.lenient):
+            return False
+        at += rows
+    return summable
+
+
 cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
                     sum_t* work) noexcept nogil:
     """Go down a panel of columns, ``x`` a plane; False if its rows cannot be summed."""
@@ -434,6 +500,8 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
     cdef bint summable = True
     if p.rows_only and s.divisor == NULL:
         return run_rows(p, u, x, y, work)
+    if p.in_place and x != NULL and cols >= s.tile_cols:
+        return run_columns(p, u, x, y, work)
     s.sets = sets
     y += u.col_from * s.x.group * s.out_item
     if s.streaming:  # what is written as whole cache lines is read as such
@@ -651,6 +719,8 @@ cdef class SeparableLoop:
                        self.p.rows_held * self.p.pitch, 0)
         self.p.rows_only = s.y.taps == 1 and s.y.stride == 1 and self.p.rank == 1 and (
             down[0, 0] == 1)
+        self.p.columns_only = s.x.axis.taps == 1 and s.x.axis.stride == 1 and (
+            s.x.axis.out == s.x.axis.size and self.p.rank == 1 and across[0, 0] == 1)
         if self.p.ring:
             self.list_taps(&self.p.pass_z, &s.z, deep[np.newaxis], 1, 0, 0)
         s.weights = self.p.pass_y.weights
@@ -865,6 +935,8 @@ cdef class SeparableLoop:
         s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and s.tile_cols * s.item >= LINE_BYTES
                        and (p.ring or s.y.comb * s.out_y % LINE_BYTES == 0))
+        p.in_place = (p.columns_only and not p.ring and s.x.same and s.y_stride % self.item == 0
+                      and (s.y_stride % 4096 != 0 or s.y.taps <= MOST_ALIASED_TAPS))
         if p.ring:
             p.deep = s[0]
             p.deep.weights = p.pass_z.weights

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._native import loader
 from pyconv.ndimage.arguments import (
     Array,
     Output,
@@ -23,12 +24,18 @@ from pyconv.ndimage.arguments import (
 )
 from pyconv.ndimage.fixed import fixed_sums
 from pyconv.ndimage.smoothing import Pass, average, one_by_one, order_matters, smooth
-from pyconv.ndimage.sums import Window, cut_sums, factored_sums, weighted_sums
+from pyconv.ndimage.sums import Window, cut_sums, factored, weighted_sums, write
 from pyconv.ndimage.truncated import box_terms
+from pyconv.passes import Runner
+from pyconv.planning import kept
 
 #: Weights along the axis of a derivative, and along the others.
 DIFFERENCE = np.array([-1.0, 0.0, 1.0])
 MEAN, WEIGHTED_MEAN = np.array([1.0, 1.0, 1.0]), np.array([1.0, 2.0, 1.0])
+SECOND = np.array([1.0, -2.0, 1.0])
+for weights in (DIFFERENCE, MEAN, WEIGHTED_MEAN, SECOND):
+    weights.flags.writeable = False
+del weights
 
 
 def correlate(
@@ -725,13 +732,15 @@ def laplace(
         y[...] = x
         return y
     modes = [boundary_of(m) for m in for_each(mode, len(where))]
-    y = output_of(y, x, is_complex=x.dtype.kind == "c")
+    if x.dtype.kind == "c":
+        y = output_of(y, x, is_complex=True)
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
     if len(where) == 2 and y.dtype.kind in "fc":
-        second, sample = np.array([1.0, -2.0, 1.0]), np.array([0.0, 1.0, 0.0])
-        window = Window(where, (3, 3), (1, 1), modes, fill)
-        factored_sums(x, [[second, sample], [sample, second]], window, y)
+        if x.size:
+            what = (x.shape, x.dtype, y.dtype, where, tuple(modes), fill)
+            key = ("laplace", loader.native, *what, type(fill))
+            write(kept(key, _planned_laplacian, *what), x, y)
         return y
     if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x, y):
         cross = np.zeros((3,) * len(where))
@@ -743,10 +752,23 @@ def laplace(
         window = Window(where, cross.shape, [1] * len(where), modes, fill)
         weighted_sums(x, cross, window, y)
         return y
-    second = np.array([1.0, -2.0, 1.0])
     return sum_of_passes(
-        x, [[Pass(a, second, 1, m)] for a, m in zip(where, modes, strict=True)], fill, y
+        x, [[Pass(a, SECOND, 1, m)] for a, m in zip(where, modes, strict=True)], fill, y
     )
+
+
+def _planned_laplacian(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    dtype: np.dtype,
+    where: tuple[int, int],
+    modes: tuple[str, str],
+    fill: complex,
+) -> Runner:
+    """Plan the sum of both second derivatives of an image, which becomes floats."""
+    sample = np.array([0.0, 1.0, 0.0])
+    window = Window(where, (3, 3), (1, 1), modes, fill)
+    return factored(shape, x_dtype, [[SECOND, sample], [sample, SECOND]], window, dtype)
 
 
 def sum_of_passes(x: Array, terms: Sequence[Sequence[Pass]], fill: complex, y: Array) -> Array:
