@@ -253,8 +253,9 @@ cdef struct Tile:
     bint unseen                     # they are all missing
     bint lost                       # every output is summed plainly
     double energy, peak             # sum of squares of its samples, the largest of a block
-    double top                      # their largest magnitude, where it was looked for
+    double top                      # no less than their largest magnitude
     const void* squares             # of blocks
+    bint filled                     # it is in the first part, with its squares
     bint even                       # every window is sure to hold a loud sample
     unsigned char* classes          # of its outputs, once it was judged, else NULL
     Py_ssize_t pitch, plane         # from one row and plane of them to the next
@@ -279,7 +280,7 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.unseen = tile.lost = False
+    tile.empty = tile.unseen = tile.lost = tile.filled = False
     tile.classes = NULL
     tile.n_loud = 0
     tile.mask = NULL
@@ -669,17 +670,18 @@ cdef void classify_samples(const Overlap* s, const Tile* tile, const real_t* par
                                     limit, classes + (k * rows + r) * s.along_x.n)
 
 
-cdef void spread_classes(const SpatialAxis* z, const SpatialAxis* y, const SpatialAxis* x,
-                         const Tile* tile, const Py_ssize_t* taps,
+cdef void spread_classes(const Overlap* s, const Tile* tile, const Py_ssize_t* taps,
+                         Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t cols,
                          unsigned char* classes) noexcept nogil:
-    """Give each output the largest class of so many taps."""
-    cdef Py_ssize_t k, r, rows = tile.plane // tile.pitch
-    fft_reach(classes, tile.planes * tile.plane, z.dilation * tile.plane, taps[0])
-    for k in range(tile.planes):
-        fft_reach(classes + k * tile.plane, tile.rows * tile.pitch, y.dilation * tile.pitch,
-                  taps[1])
-        for r in range(tile.rows):
-            fft_reach(classes + k * tile.plane + r * tile.pitch, tile.cols, x.dilation, taps[2])
+    """Give each of so many samples the largest class of so many taps from it on."""
+    cdef Py_ssize_t k, r
+    fft_reach(classes, planes * tile.plane, s.z.dilation * tile.plane, taps[0])
+    for k in range(planes):
+        fft_reach(classes + k * tile.plane, rows * tile.pitch, s.y.dilation * tile.pitch, taps[1])
+        if taps[2] > 1:
+            for r in range(rows):
+                fft_reach(classes + k * tile.plane + r * tile.pitch, cols, s.x.axis.dilation,
+                          taps[2])
 
 
 cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t limit,
@@ -689,12 +691,12 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     Class 0 reads zeros alone. Class 2 reads a loud sample, in the core of its window or with
     zeros there.
     """
-    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t more[3]
     cdef Py_ssize_t k, r, at, shift, quiet = 0
-    cdef bint whole
     cdef const unsigned char* core = classes
-    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
-    whole = taps[0] == s.core[0] and taps[1] == s.core[1] and taps[2] == s.core[2]
+    # A window is the core's places between its first and its last.
+    more[0], more[1] = s.z.taps - s.core[0] + 1, s.y.taps - s.core[1] + 1
+    more[2] = s.x.axis.taps - s.core[2] + 1
     if s.line:
         tile.pitch = tile.plane = s.along_y.n * s.along_x.n
     else:
@@ -702,14 +704,16 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
         tile.plane = (tile.rows + reach(&s.y)) * tile.pitch
     tile.classes = classes
     classify_samples(s, tile, part, limit, classes)
-    if not whole:
-        memcpy(room.core, classes, tile.plane * (tile.planes + reach(&s.z)))
+    spread_classes(s, tile, s.core, tile.planes + (more[0] - 1) * s.z.dilation,
+                   tile.rows + (more[1] - 1) * s.y.dilation,
+                   tile.cols + (more[2] - 1) * s.x.axis.dilation, classes)
+    if more[0] > 1 or more[1] > 1 or more[2] > 1:
+        memcpy(room.core, classes, tile.plane * (tile.planes + (more[0] - 1) * s.z.dilation))
         shift = (s.core_first[0] * s.z.dilation * tile.plane
                  + s.core_first[1] * s.y.dilation * tile.pitch
                  + s.core_first[2] * s.x.axis.dilation)
-        spread_classes(&s.z, &s.y, &s.x.axis, tile, s.core, room.core + shift)
         core = room.core + shift
-    spread_classes(&s.z, &s.y, &s.x.axis, tile, taps, classes)
+        spread_classes(s, tile, more, tile.planes, tile.rows, tile.cols, classes)
     for k in range(tile.planes):
         for r in range(tile.rows):
             at = k * tile.plane + r * tile.pitch
@@ -831,7 +835,7 @@ cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char*
     cdef real_t limit
     if is_surely_even(s, tile, tile.energy, tile.peak, part):
         return
-    tile.top = largest_sample(s, part)
+    tile.top = sqrt(tile.peak) if is_in_range(tile.energy) else largest_sample(s, part)
     if tile.top == 0:
         tile.empty = True
         return
@@ -1122,12 +1126,16 @@ cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcep
 
 cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t* squares,
                     unsigned char* classes, Room* room) noexcept nogil:
-    """Fill both parts of a tile; return whether two tiles may go through one transform."""
+    """Fill both parts of a tile; return whether two tiles may go through one transform.
+
+    Where they may not, ``filled`` says whether the first still is as it was filled, with its sums.
+    """
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n, i
     cdef double both, peak
     cdef real_t limit
     for i in range(2):
         fill_tile(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums)
+        pair[0].filled = True
         if not is_in_range(pair[i].energy):
             return False
     if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
@@ -1138,12 +1146,12 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
         pair[i].even = is_surely_even(s, &pair[i], both, peak, t)
     if pair[0].even and pair[1].even:
         return True
+    limit = limit_of(s, both, sqrt(peak), t)
     for i in range(2):
-        pair[i].top = largest_sample(s, t + i * s.lanes)
-    limit = limit_of(s, both, pair[0].top if pair[0].top > pair[1].top else pair[1].top, t)
-    for i in range(2):
-        if (not pair[i].even and not is_even(s, &pair[i], t + i * s.lanes, limit, row)
-                and judge(s, &pair[i], t + i * s.lanes, limit, classes + i * points, room)):
+        if pair[i].even or is_even(s, &pair[i], t + i * s.lanes, limit, row):
+            continue
+        pair[0].filled = False  # classes lie where its sums were
+        if judge(s, &pair[i], t + i * s.lanes, limit, classes + i * points, room):
             return False
     return True
 
@@ -1152,7 +1160,8 @@ cdef void run_alone(const Overlap* s, Tile* tile, real_t* t, real_t* buffer, rea
                     real_t* squares, unsigned char* classes, Room* room) noexcept nogil:
     """Run a tile through a transform of its own."""
     tile.classes = NULL
-    fill_tile(s, tile, t, row, squares)
+    if not tile.filled:
+        fill_tile(s, tile, t, row, squares)
     settle_tile(s, tile, t, classes, row, room)
     if tile.lost:
         return
