@@ -141,10 +141,23 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
         If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
     """
     if method == "auto":
-        able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
+        fastest = WISDOM.get(description(problem)) if WISDOM.known() else None
+        able = [
+            a
+            for a in ALGORITHMS
+            if not isinstance(a, WeighingAlgorithm) and a.rejects(problem) is None
+        ]
+        least_cost = min(a.cost(problem, MACHINE) for a in able)
+        for weighing in ALGORITHMS:  # none is fitted that would not be faster than those
+            if (
+                isinstance(weighing, WeighingAlgorithm)
+                and weighing.rejects(problem) is None
+                and (weighing.name == fastest or weighing.cost(problem, MACHINE) < least_cost)
+                and not isinstance(fit := fitted(weighing, problem, w), str)
+            ):
+                able.append(fit)
         able.sort(key=lambda a: a.cost(problem, MACHINE))
-        if WISDOM.known():
-            fastest = WISDOM.get(description(problem))
+        if fastest is not None:
             able.sort(key=lambda a: a.name != fastest)
     else:
         forced = fitted(next(a for a in ALGORITHMS if a.name == method), problem, w)

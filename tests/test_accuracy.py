@@ -151,7 +151,8 @@ def test_stated_bound(rng, method, data, dtype):
         try:
             y = pyconv.correlate(x, w, method=method, **options)
         except ValueError as error:
-            assert "cannot solve this problem" in str(error)
+            if "cannot solve this problem" not in str(error):
+                raise
             continue
         solved += 1
         exact = sums_of(x, w)[0]
