@@ -199,7 +199,7 @@ class Coefficients:
             whole = np.where(missing, x[~missing][0], x)
             self._divide(whole, y, y.dtype == np.float32)
             unsure = np.isnan(y) & ~holed
-            for item in np.flatnonzero(unsure.any(axis=tuple(range(1, y.ndim)))):
+            for item in map(int, np.flatnonzero(unsure.any(axis=tuple(range(1, y.ndim))))):
                 y[item][holed[item]] = 0  # they are made below
                 self._refine(whole[item], y[item], None)
             y[holed] = np.nan

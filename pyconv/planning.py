@@ -181,11 +181,21 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
         If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
     """
     if method == "auto":
-        able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
         item = _item(problem)
+        fastest = WISDOM.get(description(problem)) if WISDOM.known() else None
+        weighing = [a for a in ALGORITHMS if isinstance(a, WeighingAlgorithm)]
+        plain = (fitted(a, problem, w) for a in ALGORITHMS if a not in weighing)
+        able = [a for a in plain if not isinstance(a, str)]
+        least_cost = min(a.cost(item, MACHINE) for a in able)
+        for unfitted in weighing:  # none is fitted that would not be faster than those
+            a = arranged.arranged(unfitted, problem)
+            if a.rejects(problem) is None and (
+                a.name == fastest or a.cost(item, MACHINE) < least_cost
+            ):
+                fit = fitted(unfitted, problem, w)
+                able += [] if isinstance(fit, str) else [fit]
         able.sort(key=lambda a: a.cost(item, MACHINE))
-        if WISDOM.known():
-            fastest = WISDOM.get(description(problem))
+        if fastest is not None:
             able.sort(key=lambda a: a.name != fastest)
     else:
         forced = fitted(next(a for a in ALGORITHMS if a.name == method), problem, w)

@@ -31,13 +31,32 @@ typedef struct {
     const void *twiddles[FFT_MOST_STAGES];
 } fft_length;
 
+/* Rows of samples that go into a tile at once. */
+#define FFT_ROWS 4
+
+/* a[i] ← the larger of a[i] and a[i + apart], for i < n; apart > 0. Vectors read ahead of what they
+   write, whatever lies between. */
+static void fft_raise(unsigned char *a, ptrdiff_t n, ptrdiff_t apart) {
+    ptrdiff_t i = 0;
+#if FFT_HAS_VECTORS
+    typedef unsigned char bytes __attribute__((vector_size(STENCIL_VECTOR_BYTES)));
+    for (; i + STENCIL_VECTOR_BYTES <= n; i += STENCIL_VECTOR_BYTES) {
+        bytes here, there, above;
+        memcpy(&here, a + i, sizeof here);
+        memcpy(&there, a + i + apart, sizeof there);
+        above = (bytes)(there > here);
+        here = (there & above) | (here & ~above);
+        memcpy(a + i, &here, sizeof here);
+    }
+#endif
+    for (; i < n; i++) a[i] = a[i] > a[i + apart] ? a[i] : a[i + apart];
+}
+
 /* a[i] ← the largest of a[i + u·step], u < taps, for i < n; what lies behind n is room. */
 static void fft_reach(unsigned char *a, ptrdiff_t n, ptrdiff_t step, ptrdiff_t taps) {
     for (ptrdiff_t have = 1; have < taps;) {
         const ptrdiff_t shift = have < taps - have ? have : taps - have;
-        const ptrdiff_t end = n + step * (taps - have - shift), apart = shift * step;
-        for (ptrdiff_t i = 0; i < end; i++)
-            a[i] = a[i] > a[i + apart] ? a[i] : a[i + apart];
+        fft_raise(a, n + step * (taps - have - shift), shift * step);
         have += shift;
     }
 }

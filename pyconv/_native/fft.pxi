@@ -26,6 +26,7 @@ from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2, sqrt
 cdef extern from "fft.h":
     enum:
         FFT_MOST_STAGES
+        FFT_ROWS
     ctypedef struct fft_length:
         Py_ssize_t n
         Py_ssize_t stages
@@ -50,9 +51,39 @@ cdef extern from "fft.h":
                                   const double* turns, const double* h,
                                   double* buffer) noexcept nogil
     void fft_put_float(const float* row, float* part, Py_ssize_t panel, Py_ssize_t panels,
-                       float* squares, float* top) noexcept nogil
+                       float* squares) noexcept nogil
     void fft_put_double(const double* row, double* part, Py_ssize_t panel, Py_ssize_t panels,
-                        double* squares, double* top) noexcept nogil
+                        double* squares) noexcept nogil
+    void fft_put_rows_float(const float** rows, Py_ssize_t n, float* part, Py_ssize_t panel,
+                            Py_ssize_t panels, float* squares) noexcept nogil
+    void fft_put_rows_double(const double** rows, Py_ssize_t n, double* part, Py_ssize_t panel,
+                             Py_ssize_t panels, double* squares) noexcept nogil
+    void fft_put_line_float(const float* row, float* part, Py_ssize_t panel, Py_ssize_t panels,
+                            Py_ssize_t block, float* squares) noexcept nogil
+    void fft_put_line_double(const double* row, double* part, Py_ssize_t panel,
+                             Py_ssize_t panels, Py_ssize_t block, double* squares) noexcept nogil
+    void fft_sum_squares_float(const float* squares, Py_ssize_t n, double* total,
+                               double* most) noexcept nogil
+    void fft_sum_squares_double(const double* squares, Py_ssize_t n, double* total,
+                                double* most) noexcept nogil
+    bint fft_all_above_float(const float* squares, Py_ssize_t n, float limit) noexcept nogil
+    bint fft_all_above_double(const double* squares, Py_ssize_t n, double limit) noexcept nogil
+    Py_ssize_t fft_longest_below_float(const float* squares, Py_ssize_t groups, Py_ssize_t each,
+                                       float limit) noexcept nogil
+    Py_ssize_t fft_longest_below_double(const double* squares, Py_ssize_t groups,
+                                        Py_ssize_t each, double limit) noexcept nogil
+    void fft_largest_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
+                           float* top) noexcept nogil
+    void fft_largest_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
+                            double* top) noexcept nogil
+    double fft_weigh_float(const float* w, Py_ssize_t n, double* squares,
+                           double* peak) noexcept nogil
+    double fft_weigh_double(const double* w, Py_ssize_t n, double* squares,
+                            double* peak) noexcept nogil
+    Py_ssize_t fft_count_faint_float(const float* w, Py_ssize_t n, Py_ssize_t step, float limit,
+                                     Py_ssize_t zero) noexcept nogil
+    Py_ssize_t fft_count_faint_double(const double* w, Py_ssize_t n, Py_ssize_t step,
+                                      double limit, Py_ssize_t zero) noexcept nogil
     void fft_clear_float(float* part, Py_ssize_t panel, Py_ssize_t panels) noexcept nogil
     void fft_clear_double(double* part, Py_ssize_t panel, Py_ssize_t panels) noexcept nogil
     void fft_get_float(const float* part, Py_ssize_t panel, float* row, Py_ssize_t n,
@@ -61,8 +92,6 @@ cdef extern from "fft.h":
                         double first_factor, double second_factor) noexcept nogil
     void fft_reach(unsigned char* a, Py_ssize_t n, Py_ssize_t step,
                    Py_ssize_t taps) noexcept nogil
-    void fft_fold_float(float* squares, Py_ssize_t panels, Py_ssize_t from_, Py_ssize_t to,
-                      float* total, float* least) noexcept nogil
     Py_ssize_t fft_count_quiet(unsigned char* classes, const unsigned char* core,
                                Py_ssize_t n) noexcept nogil
     void fft_mark_float(const float* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
@@ -86,8 +115,6 @@ cdef extern from "fft.h":
     void fft_add_sample_float(float* row, Py_ssize_t n, Py_ssize_t at, const float* w,
                             Py_ssize_t taps, Py_ssize_t dilation, float value, float first_factor,
                             float second_factor) noexcept nogil
-    void fft_fold_double(double* squares, Py_ssize_t panels, Py_ssize_t from_, Py_ssize_t to,
-                      double* total, double* least) noexcept nogil
     void fft_mark_double(const double* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
                       Py_ssize_t panel, Py_ssize_t panels, double limit,
                       uint64_t* loud) noexcept nogil
@@ -139,6 +166,8 @@ cdef double GRANTED = 64.0
 # Taps whose weights are below this part of the largest count for nothing: a loud sample under such
 # a tap does not make an output loud.
 cdef double FAINT = 1.0 / 1024
+# Few of a side of the core may be faint, one of so many, but none zero: random weights have such.
+cdef Py_ssize_t STRONG = 8
 # The core of the taps is worth looking at if it is no smaller part of them.
 cdef double LEAST_CORE = 0.25
 # Samples that are taken out of a tile: LOUD_PRODUCTS·points products take about as long as its
@@ -171,11 +200,19 @@ cdef struct Overlap:
     Py_ssize_t each_z, each_y, each_x, tiles_z, tiles_y, tiles_x, tiles
     Py_ssize_t item_tiles, item_pairs   # of one item
     # The weights as they were transformed; ‖w‖₂ / ‖w‖₁; the box of taps, along z, y and x, around
-    # the largest of which none is faint.
+    # the largest of which few are faint.
     const void* weights
     double spread
     Py_ssize_t core_first[3]
     Py_ssize_t core[3]
+    # Squares of a tile's samples are summed over blocks of so many planes and rows of a column,
+    # in a line of so many vectors: a core holds a whole block wherever it begins. Blocks begin at
+    # the core's first plane and row, these before the first block's end. Sums, all of them, and
+    # in one layer of blocks.
+    Py_ssize_t block_z, block_y, block_x
+    Py_ssize_t shift_z, shift_y
+    Py_ssize_t sums, layer
+    bint fine                       # blocks are small enough to tell loud windows by
     Py_ssize_t most_loud            # samples that may be taken out of a tile
     unsigned char* uneven           # of each tile: whether it has quiet outputs
     Py_ssize_t* quiet               # of each tile: boxes of them, from and to along z, y, x
@@ -228,8 +265,11 @@ cdef struct Tile:
     bint empty                      # they are all zero
     double seen                     # samples that are not missing
     bint lost                       # every output is summed plainly
-    double energy, top              # sum of squares and largest magnitude of its samples
-    double least                    # of the sums of squares of columns of half the core's rows
+    double energy, peak             # sum of squares of its samples, the largest of a block
+    double top                      # no less than their largest magnitude
+    const void* squares             # of blocks
+    bint filled                     # it is in the first part, with its squares
+    bint even                       # every window is sure to hold a loud sample
     unsigned char* classes          # of its outputs, once it was judged, else NULL
     Py_ssize_t pitch, plane         # from one row and plane of them to the next
     Py_ssize_t n_loud
@@ -253,7 +293,7 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.lost = False
+    tile.empty = tile.lost = tile.filled = False
     tile.classes = NULL
     tile.n_loud = 0
     tile.mask = NULL
@@ -280,55 +320,58 @@ cdef inline void prefetch_row(const char* row, Py_ssize_t size) noexcept nogil:
         byte += 64
 
 
-cdef void put_samples(const Overlap* s, const char* row, const char* ahead, Py_ssize_t first,
-                      Py_ssize_t n, real_t* part, real_t* buffer,
-                      real_t* squares) noexcept nogil:
-    """Write samples first … first + n − 1, and zeros behind them, to a row of the tile.
+cdef const real_t* samples_of(const Overlap* s, const char* row, const char* ahead,
+                              Py_ssize_t first, Py_ssize_t n, real_t* buffer) noexcept nogil:
+    """Return samples first … first + n − 1, and what lies behind them or zeros.
 
     A NULL row is outside and reads the fill; a row ``ahead`` will be read soon.
     """
-    cdef const real_t* samples = buffer
     cdef Py_ssize_t whole = s.along_x.n
-    cdef bint inside
-    if n <= 0:
-        if real_t is float:
-            fft_clear_float(part, s.panel, s.panels)
-        else:
-            fft_clear_double(part, s.panel, s.panels)
-        return
-    inside = row != NULL and first >= 0 and first + whole <= s.x.axis.size
+    cdef bint inside = row != NULL and first >= 0 and first + whole <= s.x.axis.size
     if inside:
         n = whole  # more than is needed: it touches no output, but rounds alike in every layout
     if inside and s.x.same:
-        samples = <const real_t*>row + first
         if ahead != NULL:
             prefetch_row(ahead + first * <Py_ssize_t>sizeof(real_t),
                          whole * <Py_ssize_t>sizeof(real_t))
-    else:
-        pack_pixels(&s.x, row, first, 1, pixels_before(&s.x, first, 1, n),
-                    pixels_until_end(&s.x, first, 1, n), n, buffer)
-        memset(buffer + n, 0, (whole - n) * sizeof(real_t))
+        return <const real_t*>row + first
+    pack_pixels(&s.x, row, first, 1, pixels_before(&s.x, first, 1, n),
+                pixels_until_end(&s.x, first, 1, n), n, buffer)
+    memset(buffer + n, 0, (whole - n) * sizeof(real_t))
+    return buffer
+
+
+cdef void put_row(const Overlap* s, const real_t* samples, real_t* part,
+                  real_t* squares) noexcept nogil:
     if real_t is float:
-        fft_put_float(samples, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
+        if s.line:
+            fft_put_line_float(samples, part, s.panel, s.panels, s.block_x, squares)
+        else:
+            fft_put_float(samples, part, s.panel, s.panels, squares)
     else:
-        fft_put_double(samples, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
+        if s.line:
+            fft_put_line_double(samples, part, s.panel, s.panels, s.block_x, squares)
+        else:
+            fft_put_double(samples, part, s.panel, s.panels, squares)
+
+
+cdef void clear_row(const Overlap* s, real_t* part) noexcept nogil:
+    """Write zeros to a row of a tile, with gaps to both parts."""
+    cdef Py_ssize_t i
+    for i in range(1 if s.gaps == NULL else 2):
+        if real_t is float:
+            fft_clear_float(part + i * s.lanes, s.panel, s.panels)
+        else:
+            fft_clear_double(part + i * s.lanes, s.panel, s.panels)
 
 
 cdef void put_split(const Overlap* s, const char* row, const char* mask, const char* ahead,
                     Py_ssize_t first, Py_ssize_t n, real_t* part, real_t* buffer,
                     real_t* squares) noexcept nogil:
-    """`put_samples`, with zeros where they are missing, and 1 or 0 in the other part."""
+    """Write a row of samples, with zeros where they are missing, and 1 or 0 to the other part."""
     cdef Py_ssize_t whole = s.along_x.n, before, until_end
     cdef real_t* seen = buffer + whole
-    cdef real_t* count = squares + s.along_x.n
-    if n <= 0:
-        if real_t is float:
-            fft_clear_float(part, s.panel, s.panels)
-            fft_clear_float(part + s.lanes, s.panel, s.panels)
-        else:
-            fft_clear_double(part, s.panel, s.panels)
-            fft_clear_double(part + s.lanes, s.panel, s.panels)
-        return
+    cdef real_t* count = seen + whole
     before = pixels_before(&s.x, first, 1, n)
     until_end = pixels_until_end(&s.x, first, 1, n)
     pack_pixels(&s.x, row, first, 1, before, until_end, n, buffer)
@@ -341,62 +384,63 @@ cdef void put_split(const Overlap* s, const char* row, const char* mask, const c
     memset(seen + n, 0, (whole - n) * sizeof(real_t))
     if real_t is float:
         gaps_split_float(buffer, seen, n, s.gaps.nan, s.gaps.masked)
-        fft_put_float(buffer, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
-        fft_put_float(seen, part + s.lanes, s.panel, s.panels, count, count + s.along_x.n + s.lanes)
+        fft_put_float(seen, part + s.lanes, s.panel, s.panels, count)
     else:
         gaps_split_double(buffer, seen, n, s.gaps.nan, s.gaps.masked)
-        fft_put_double(buffer, part, s.panel, s.panels, squares, squares + 2 * s.along_x.n)
-        fft_put_double(seen, part + s.lanes, s.panel, s.panels, count,
-                       count + s.along_x.n + s.lanes)
-
-
-cdef inline void fold(const Overlap* s, real_t* squares, Py_ssize_t first, Py_ssize_t end,
-                      real_t* total, real_t* lowest) noexcept nogil:
-    if real_t is float:
-        fft_fold_float(squares, s.panels, first, end, total, lowest)
-    else:
-        fft_fold_double(squares, s.panels, first, end, total, lowest)
+        fft_put_double(seen, part + s.lanes, s.panel, s.panels, count)
+    put_row(s, buffer, part, squares)
 
 
 cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
                     real_t* squares) noexcept nogil:
-    """Write one part of a tile, with gaps both."""
+    """Write one part of a tile, with gaps both; sum squares of its samples by blocks."""
     cdef Py_ssize_t first = tile.col - s.x.axis.low
     cdef Py_ssize_t cols = tile.cols + reach(&s.x.axis)
     cdef Py_ssize_t planes = tile.planes + reach(&s.z)
     cdef Py_ssize_t rows = tile.rows + reach(&s.y)
     cdef Py_ssize_t element = 2 * s.lanes
-    cdef Py_ssize_t k, r, n, plane, line
-    cdef const char* row
+    cdef Py_ssize_t k, r = 0, i, n, plane, line, left
+    cdef const char* row = tile.x
     cdef const char* ahead
-    cdef const char* mask
-    cdef Py_ssize_t each = (s.core[1] + 1) // 2, group, end
-    cdef real_t* top = squares + 2 * s.along_x.n
-    cdef real_t* total = top + 2 * s.lanes
-    cdef real_t* lowest = total + s.lanes
-    memset(squares, 0, (2 * s.along_x.n + 3 * s.lanes) * sizeof(real_t))
-    for k in range(s.lanes):
-        lowest[k] = <real_t>HUGE_VAL
-    if s.line and s.gaps != NULL:
+    cdef const char* mask = tile.mask
+    cdef const real_t* samples[FFT_ROWS]
+    cdef real_t* at
+    cdef real_t* block
+    memset(squares, 0, s.sums * sizeof(real_t))
+    if s.gaps != NULL:
+        memset(buffer + 2 * s.along_x.n, 0, s.along_x.n * sizeof(real_t))
+    if s.line:
         for r in range(s.along_y.n):
-            put_split(s, tile.x, tile.mask, NULL, first + r * s.along_x.n,
-                      least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
-                      squares)
-            fold(s, squares, 0, 0, total, lowest)
-    elif s.line:
-        for r in range(s.along_y.n):
-            put_samples(s, tile.x, NULL, first + r * s.along_x.n,
-                        least(cols - r * s.along_x.n, s.along_x.n), part + r * element, buffer,
-                        squares)
-            fold(s, squares, 0, 0, total, lowest)
+            at = part + r * element
+            block = squares + r * s.layer
+            n = least(cols - r * s.along_x.n, s.along_x.n)
+            if n <= 0:
+                clear_row(s, at)
+            elif s.gaps != NULL:
+                put_split(s, row, mask, NULL, first + r * s.along_x.n, n, at, buffer, block)
+            else:
+                put_row(s, samples_of(s, row, NULL, first + r * s.along_x.n, n, buffer), at,
+                        block)
     else:
         for k in range(s.along_z.n):
-            for r in range(s.along_y.n):
-                row = mask = NULL
-                ahead = NULL
-                if k < planes and r < rows:
-                    plane = source_index(&s.z, tile.z - s.z.low + k)
-                    line = source_index(&s.y, tile.y - s.y.low + r)
+            plane = source_index(&s.z, tile.z - s.z.low + k) if k < planes else -1
+            block = squares + (k + s.shift_z) // s.block_z * s.layer
+            left = s.block_y - s.shift_y
+            r = 0
+            while r < s.along_y.n:
+                at = part + k * s.plane + r * element
+                if k >= planes or r >= rows:
+                    clear_row(s, at)
+                    r += 1
+                    continue
+                if left == 0:
+                    block += s.along_x.n
+                    left = s.block_y
+                n = least(least(rows - r, 1 if s.gaps != NULL else FFT_ROWS), left)
+                left -= n
+                for i in range(n):
+                    row = mask = ahead = NULL
+                    line = source_index(&s.y, tile.y - s.y.low + r + i)
                     if plane >= 0 and line >= 0:
                         row = tile.x + plane * s.z_stride + line * s.y_stride
                         if s.prefetching and line + PREFETCH_ROWS < s.y.size:
@@ -404,29 +448,41 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
                         if tile.mask != NULL:
                             mask = (tile.mask + plane * s.gaps.z_stride
                                     + line * s.gaps.y_stride)
-                n = cols if k < planes and r < rows else 0
+                    if s.gaps != NULL:
+                        put_split(s, row, mask, ahead, first, cols, at, buffer, block)
+                    else:
+                        samples[i] = samples_of(s, row, ahead, first, cols,
+                                                buffer + i * s.along_x.n)
                 if s.gaps == NULL:
-                    put_samples(s, row, ahead, first, n, part + k * s.plane + r * element, buffer,
-                                squares)
-                else:
-                    put_split(s, row, mask, ahead, first, n, part + k * s.plane + r * element,
-                              buffer, squares)
-                group = r + 1 - s.core_first[1]  # rows of the core's windows so far
-                if n > 0 and (group == 0 or r + 1 == rows or group > 0 and group % each == 0):
-                    end = 0
-                    if (0 < group < tile.rows + s.core[1] and group % each == 0
-                            and 0 <= k - s.core_first[0] < tile.planes + s.core[0] - 1):
-                        end = s.core_first[2] + tile.cols + s.core[2] - 1
-                    fold(s, squares, s.core_first[2], end, total, lowest)
-    tile.energy = tile.top = 0
-    tile.least = HUGE_VAL
-    for k in range(s.lanes):
-        tile.energy += total[k]
-        tile.least = lowest[k] if lowest[k] < tile.least else tile.least
-        if not (top[k] <= tile.top):  # NaN too
-            tile.top = top[k]
-            if not isfinite(tile.top):
-                return
+                    if real_t is float:
+                        fft_put_rows_float(samples, n, at, s.panel, s.panels, block)
+                    else:
+                        fft_put_rows_double(samples, n, at, s.panel, s.panels, block)
+                r += n
+    tile.squares = squares
+    if real_t is float:
+        fft_sum_squares_float(squares, s.sums, &tile.energy, &tile.peak)
+    else:
+        fft_sum_squares_double(squares, s.sums, &tile.energy, &tile.peak)
+
+
+cdef double largest_sample(const Overlap* s, const real_t* part) noexcept nogil:
+    """Return the largest magnitude of one part of a tile, or a NaN or infinity if it has one."""
+    cdef real_t most[MOST_LANES]
+    cdef Py_ssize_t k, r, lane
+    cdef double largest = 0
+    memset(most, 0, s.lanes * sizeof(real_t))
+    for k in range(s.along_z.n):
+        for r in range(s.along_y.n):
+            if real_t is float:
+                fft_largest_float(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+            else:
+                fft_largest_double(part + k * s.plane + r * 2 * s.lanes, s.panel, s.panels, most)
+    for lane in range(s.lanes):
+        if not isfinite(<double>most[lane]):
+            return most[lane]
+        largest = most[lane] if most[lane] > largest else largest
+    return largest
 
 
 cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogil:
@@ -455,7 +511,6 @@ cdef void settle_scale(const Overlap* s, Tile* tile, real_t* part) noexcept nogi
     if is_in_range(tile.energy):
         size = sqrt(tile.energy / points(s))
     frexp(size, &tile.exponent)
-    tile.least = 0
     scale_part(s, part, -tile.exponent)
 
 
@@ -470,8 +525,10 @@ cdef void fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
     cdef Py_ssize_t k
     fill_tile(s, tile, t, buffer, squares)
     for k in range(s.along_x.n):
-        seen += squares[s.along_x.n + k]
+        seen += buffer[2 * s.along_x.n + k]
     tile.seen = seen
+    tile.even = is_surely_even(s, tile, tile.energy, tile.peak, t)
+    tile.top = sqrt(tile.peak) if tile.even else largest_sample(s, t)
     tile.empty = tile.top == 0
     if (seen > 0 and not tile.empty and isfinite(tile.top)
             and not (tile.energy < ALIKE * seen and seen < ALIKE * tile.energy)):
@@ -492,6 +549,71 @@ cdef inline real_t limit_of(const Overlap* s, double energy, double top,
         return <real_t>1e-45
     else:
         return <real_t>5e-324
+
+
+cdef inline Py_ssize_t half(Py_ssize_t core) noexcept nogil:
+    """Return how many planes, rows or columns of a block a core is sure to hold."""
+    return (core + 1) // 2
+
+
+cdef bint is_surely_even(const Overlap* s, const Tile* tile, double energy, double peak,
+                         const real_t* part) noexcept nogil:
+    """Return whether the sums of blocks say that the core of every window holds a loud sample.
+
+    Of a tile, or two, with such a sum of squares, and largest sum of a block: that is no less than
+    the largest sample's square. It decides most tiles, and reads no sample.
+    """
+    cdef Py_ssize_t from_ = s.core_first[2], end = from_ + tile.cols + s.core[2] - 1
+    cdef Py_ssize_t inside_from = most(from_, s.x.axis.low - tile.col)
+    cdef Py_ssize_t inside_end = least(end, s.x.axis.low - tile.col + s.x.axis.size)
+    # Columns inside the array that every window reads, at least.
+    cdef Py_ssize_t shared = least(
+        least(s.core[2], inside_end - inside_from),
+        least(from_ + s.core[2] - inside_from, inside_end - from_ - tile.cols + 1))
+    cdef Py_ssize_t j, k, first_y, end_y, end_z, size
+    cdef const real_t* sums
+    cdef real_t limit
+    if not s.fine or not is_in_range(energy):
+        return False
+    limit = limit_of(s, energy, sqrt(peak), part)
+    limit = <real_t>(1.01 * limit * limit)
+    if limit == 0:
+        return False
+    if s.line:
+        size = s.block_x * s.lanes
+        if shared < 2 * size - 1:
+            shared, inside_from, inside_end = s.core[2], from_, end
+        k = ceil_div(inside_from, size)
+        sums = <const real_t*>tile.squares + k * s.lanes
+        return are_loud(s, sums, 0, (inside_end // size - k) * s.lanes, inside_end // size - k,
+                        s.lanes, limit * s.block_x, (shared + 1) // size - 1)
+    if shared < 1:
+        inside_from, inside_end = from_, end
+    limit *= s.block_z * s.block_y
+    k = (s.core_first[0] + s.shift_z) // s.block_z
+    end_z = (s.core_first[0] + tile.planes + s.core[0] - 1 + s.shift_z) // s.block_z
+    first_y = (s.core_first[1] + s.shift_y) // s.block_y
+    end_y = (s.core_first[1] + tile.rows + s.core[1] - 1 + s.shift_y) // s.block_y
+    while k < end_z:
+        for j in range(first_y, end_y):
+            sums = <const real_t*>tile.squares + k * s.layer + j * s.along_x.n + from_
+            if not are_loud(s, sums, inside_from - from_, inside_end - inside_from, end - from_,
+                            1, limit, s.core[2]):
+                return False
+        k += 1
+    return True
+
+
+cdef inline bint are_loud(const Overlap* s, const real_t* sums, Py_ssize_t first, Py_ssize_t n,
+                          Py_ssize_t groups, Py_ssize_t each, real_t limit,
+                          Py_ssize_t run) noexcept nogil:
+    """Return whether n sums from the first are above a limit, or one of any ``run`` groups."""
+    if real_t is float:
+        return (fft_all_above_float(sums + first, n, limit)
+                or fft_longest_below_float(sums, groups, each, limit) < run)
+    else:
+        return (fft_all_above_double(sums + first, n, limit)
+                or fft_longest_below_double(sums, groups, each, limit) < run)
 
 
 cdef bint is_even(const Overlap* s, const Tile* tile, const real_t* part, real_t limit,
@@ -520,11 +642,8 @@ cdef bint is_even(const Overlap* s, const Tile* tile, const real_t* part, real_t
             else:
                 run = fft_quiet_vectors_double(at, s.panel, j - i, limit, run, &longest)
         return longest < vectors
-    # The core holds whole runs of so many planes and rows, wherever it begins.
-    each_z = (s.core[0] + 1) // 2
-    each_y = (s.core[1] + 1) // 2
-    if tile.least > 1.01 * limit * limit * each_y:  # a column of so many rows has a loud one
-        return True
+    each_z = half(s.core[0])
+    each_y = half(s.core[1])
     k = 0
     while k + each_z <= tile.planes + s.core[0] - 1:
         r = 0
@@ -564,17 +683,18 @@ cdef void classify_samples(const Overlap* s, const Tile* tile, const real_t* par
                                     limit, classes + (k * rows + r) * s.along_x.n)
 
 
-cdef void spread_classes(const SpatialAxis* z, const SpatialAxis* y, const SpatialAxis* x,
-                         const Tile* tile, const Py_ssize_t* taps,
+cdef void spread_classes(const Overlap* s, const Tile* tile, const Py_ssize_t* taps,
+                         Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t cols,
                          unsigned char* classes) noexcept nogil:
-    """Give each output the largest class of so many taps."""
-    cdef Py_ssize_t k, r, rows = tile.plane // tile.pitch
-    fft_reach(classes, tile.planes * tile.plane, z.dilation * tile.plane, taps[0])
-    for k in range(tile.planes):
-        fft_reach(classes + k * tile.plane, tile.rows * tile.pitch, y.dilation * tile.pitch,
-                  taps[1])
-        for r in range(tile.rows):
-            fft_reach(classes + k * tile.plane + r * tile.pitch, tile.cols, x.dilation, taps[2])
+    """Give each of so many samples the largest class of so many taps from it on."""
+    cdef Py_ssize_t k, r
+    fft_reach(classes, planes * tile.plane, s.z.dilation * tile.plane, taps[0])
+    for k in range(planes):
+        fft_reach(classes + k * tile.plane, rows * tile.pitch, s.y.dilation * tile.pitch, taps[1])
+        if taps[2] > 1:
+            for r in range(rows):
+                fft_reach(classes + k * tile.plane + r * tile.pitch, cols, s.x.axis.dilation,
+                          taps[2])
 
 
 cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t limit,
@@ -584,12 +704,12 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     Class 0 reads zeros alone. Class 2 reads a loud sample, in the core of its window or with
     zeros there.
     """
-    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t more[3]
     cdef Py_ssize_t k, r, at, shift, quiet = 0
-    cdef bint whole
     cdef const unsigned char* core = classes
-    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
-    whole = taps[0] == s.core[0] and taps[1] == s.core[1] and taps[2] == s.core[2]
+    # A window is the core's places between its first and its last.
+    more[0], more[1] = s.z.taps - s.core[0] + 1, s.y.taps - s.core[1] + 1
+    more[2] = s.x.axis.taps - s.core[2] + 1
     if s.line:
         tile.pitch = tile.plane = s.along_y.n * s.along_x.n
     else:
@@ -597,14 +717,16 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
         tile.plane = (tile.rows + reach(&s.y)) * tile.pitch
     tile.classes = classes
     classify_samples(s, tile, part, limit, classes)
-    if not whole:
-        memcpy(room.core, classes, tile.plane * (tile.planes + reach(&s.z)))
+    spread_classes(s, tile, s.core, tile.planes + (more[0] - 1) * s.z.dilation,
+                   tile.rows + (more[1] - 1) * s.y.dilation,
+                   tile.cols + (more[2] - 1) * s.x.axis.dilation, classes)
+    if more[0] > 1 or more[1] > 1 or more[2] > 1:
+        memcpy(room.core, classes, tile.plane * (tile.planes + (more[0] - 1) * s.z.dilation))
         shift = (s.core_first[0] * s.z.dilation * tile.plane
                  + s.core_first[1] * s.y.dilation * tile.pitch
                  + s.core_first[2] * s.x.axis.dilation)
-        spread_classes(&s.z, &s.y, &s.x.axis, tile, s.core, room.core + shift)
         core = room.core + shift
-    spread_classes(&s.z, &s.y, &s.x.axis, tile, taps, classes)
+        spread_classes(s, tile, more, tile.planes, tile.rows, tile.cols, classes)
     for k in range(tile.planes):
         for r in range(tile.rows):
             at = k * tile.plane + r * tile.pitch
@@ -724,6 +846,9 @@ cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char*
     """Prepare a filled tile for its transform: take out what is loud, list what is quiet."""
     cdef Py_ssize_t quiet
     cdef real_t limit
+    if is_surely_even(s, tile, tile.energy, tile.peak, part):
+        return
+    tile.top = sqrt(tile.peak) if is_in_range(tile.energy) else largest_sample(s, part)
     if tile.top == 0:
         tile.empty = True
         return
@@ -825,25 +950,29 @@ cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
     cdef Py_ssize_t element = 2 * s.lanes
     cdef Py_ssize_t tz = s.along_z.n, ty = s.along_y.n, tx = s.along_x.n
     cdef Py_ssize_t block = tx * element
-    cdef Py_ssize_t i, j, k, z, y, x, p, b
+    cdef Py_ssize_t i, j, k, z, y, x, p, b, shift = 0
     cdef const real_t* turns = NULL
+    cdef real_t* row
     cdef real_t share = <real_t>(1.0 / (<double>tz * ty * tx))
     memset(t, 0, tz * s.plane * sizeof(real_t))
+    while 1 << shift < s.lanes:
+        shift += 1
     for i in range(s.z.taps):
         z = -i * s.z.dilation
         z += tz if z < 0 else 0
         for j in range(s.y.taps):
             y = -j * s.y.dilation
             y += ty if y < 0 else 0
+            row = t + z * s.plane + y * element
+            x = 0
             for k in range(s.x.axis.taps):
-                x = -k * s.x.axis.dilation
-                if s.line:
-                    x += ty * tx if x < 0 else 0
-                    y = x // tx
-                    x -= y * tx
-                else:
-                    x += tx if x < 0 else 0
-                t[z * s.plane + y * element + x // s.lanes * s.panel + x % s.lanes] = w[0] * share
+                while x < 0:  # the end of a row, of that before in a line
+                    x += tx
+                    if s.line:
+                        y = y - 1 if y > 0 else ty - 1
+                        row = t + y * element
+                row[(x >> shift) * s.panel + (x & (s.lanes - 1))] = w[0] * share
+                x -= s.x.axis.dilation
                 w += 1
     transform_depth(s, t, s.panels, ty, False)
     for k in range(tz):
@@ -917,13 +1046,15 @@ cdef int get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_
     It is row ``r`` of plane ``k`` of a tile. Return LOW_COVERAGE and QUIET, where some are.
     """
     cdef Py_ssize_t stride = s.x.axis.stride
-    cdef Py_ssize_t skipped = ceil_div(first, stride) * stride - first
-    cdef Py_ssize_t j, kept = ceil_div(n - skipped, stride)
+    cdef Py_ssize_t skipped = 0, j, kept = n
     cdef real_t* row = buffer
     cdef bint direct = s.stored and stride == 1 and not s.refilling
     cdef int left = 0
     cdef fft_shares_float floats
     cdef fft_shares_double doubles
+    if stride > 1:
+        skipped = ceil_div(first, stride) * stride - first
+        kept = ceil_div(n - skipped, stride)
     if kept <= 0:
         return 0
     if direct and not s.streaming:
@@ -965,6 +1096,11 @@ cdef int get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_
     return left
 
 
+cdef inline Py_ssize_t kept_before(const SpatialAxis* a, Py_ssize_t output) noexcept nogil:
+    """Return how many outputs before one of stride 1 are kept."""
+    return output if a.stride == 1 else output // a.stride
+
+
 cdef int drain_tile(const Overlap* s, const Tile* tile, real_t* part,
                     real_t* buffer) noexcept nogil:
     """Write the outputs of one part of a tile; return what `get_outputs` does."""
@@ -974,6 +1110,7 @@ cdef int drain_tile(const Overlap* s, const Tile* tile, real_t* part,
     cdef real_t seen_factor = <real_t>ldexp(1, s.weight_exponent)
     cdef Py_ssize_t element = 2 * s.lanes
     cdef Py_ssize_t k, r
+    cdef char* plane
     cdef int left = 0
     if tile.empty:
         clear_part(s, part)
@@ -984,15 +1121,15 @@ cdef int drain_tile(const Overlap* s, const Tile* tile, real_t* part,
                                 factor, second, seen_factor, tile, 0, r)
         return left
     for k in range(tile.planes):
-        if (tile.z + k) % s.z.stride:
+        if s.z.stride > 1 and (tile.z + k) % s.z.stride:
             continue
+        plane = tile.out + kept_before(&s.z, tile.z + k) * s.out_z
         for r in range(tile.rows):
-            if (tile.y + r) % s.y.stride:
+            if s.y.stride > 1 and (tile.y + r) % s.y.stride:
                 continue
             left |= get_outputs(s, part + k * s.plane + r * element, tile.col, tile.cols,
-                                tile.out + (tile.z + k) // s.z.stride * s.out_z
-                                + (tile.y + r) // s.y.stride * s.out_y, buffer, factor, second,
-                                seen_factor, tile, k, r)
+                                plane + kept_before(&s.y, tile.y + r) * s.out_y, buffer, factor,
+                                second, seen_factor, tile, k, r)
     return left
 
 
@@ -1017,22 +1154,32 @@ cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcep
 
 cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t* squares,
                     unsigned char* classes, Room* room) noexcept nogil:
-    """Fill both parts of a tile; return whether two tiles may go through one transform."""
+    """Fill both parts of a tile; return whether two tiles may go through one transform.
+
+    Where they may not, ``filled`` says whether the first still is as it was filled, with its sums.
+    """
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n, i
-    cdef double both, top
+    cdef double both, peak
     cdef real_t limit
     for i in range(2):
-        fill_tile(s, &pair[i], t + i * s.lanes, row, squares)
+        fill_tile(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums)
+        pair[0].filled = True
         if not is_in_range(pair[i].energy):
             return False
     if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
         return False
     both = pair[0].energy + pair[1].energy
-    top = pair[0].top if pair[0].top > pair[1].top else pair[1].top
-    limit = limit_of(s, both, top, t)
+    peak = pair[0].peak if pair[0].peak > pair[1].peak else pair[1].peak
     for i in range(2):
-        if (not is_even(s, &pair[i], t + i * s.lanes, limit, row)
-                and judge(s, &pair[i], t + i * s.lanes, limit, classes + i * points, room)):
+        pair[i].even = is_surely_even(s, &pair[i], both, peak, t)
+    if pair[0].even and pair[1].even:
+        return True
+    limit = limit_of(s, both, sqrt(peak), t)
+    for i in range(2):
+        if pair[i].even or is_even(s, &pair[i], t + i * s.lanes, limit, row):
+            continue
+        pair[0].filled = False  # classes lie where its sums were
+        if judge(s, &pair[i], t + i * s.lanes, limit, classes + i * points, room):
             return False
     return True
 
@@ -1041,7 +1188,8 @@ cdef void run_alone(const Overlap* s, Tile* tile, real_t* t, real_t* buffer, rea
                     real_t* squares, unsigned char* classes, Room* room) noexcept nogil:
     """Run a tile through a transform of its own."""
     tile.classes = NULL
-    fill_tile(s, tile, t, row, squares)
+    if not tile.filled:
+        fill_tile(s, tile, t, row, squares)
     settle_tile(s, tile, t, classes, row, room)
     if tile.lost:
         return
@@ -1058,12 +1206,12 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Tile pair[2]
     cdef Room room
     cdef Py_ssize_t q, i, n, first
-    # Workspace: the tile, the row buffer, a row of samples, squares of columns, vectors.
+    # Workspace: the tile, the row buffer, rows of samples, room to judge by.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
-    cdef real_t* squares = row + s.along_x.n
-    cdef real_t* end = squares + 2 * s.along_x.n + 4 * s.lanes
+    cdef real_t* end = row + FFT_ROWS * s.along_x.n
     cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
+    cdef real_t* squares = <real_t*>room.core  # before samples have classes
     for q in range(start, stop):
         first = q % s.item_pairs * 2
         n = least(2, s.item_tiles - first)
@@ -1119,13 +1267,13 @@ cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Py_ssize_t q
     cdef real_t limit
     cdef bint sparse
-    # Workspace: the tile, the row buffer, rows of samples and of what was seen, squares
-    # of columns of both, vectors.
+    # Workspace: the tile, the row buffer, rows of samples, of what was seen, and of its columns'
+    # sums, room to judge by.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
-    cdef real_t* squares = row + 2 * s.along_x.n
-    cdef real_t* end = squares + 2 * s.along_x.n + 4 * s.lanes
+    cdef real_t* end = row + FFT_ROWS * s.along_x.n
     cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
+    cdef real_t* squares = <real_t*>room.core  # before samples have classes
     for q in range(start, stop):
         locate(s, q, x, x_batch, out, out_batch, &tile)
         if s.refilling and not is_unsettled(s, &tile, row):
@@ -1135,7 +1283,7 @@ cdef bint run_split(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
             return False
         sparse = tile.seen < s.sparse * points(s)
         if tile.seen > 0 and not sparse:
-            if not tile.empty:
+            if not tile.empty and not tile.even:
                 limit = scaled(limit_of(s, tile.energy, tile.top, t),
                                -tile.exponent - (SPARE_BITS if s.refilling else 0))
                 if not is_even(s, &tile, t, limit, row):
@@ -1156,7 +1304,7 @@ cdef inline real_t scaled(real_t v, int exponent) noexcept nogil:
 
 
 cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
-    """Find ‖w‖₂ / ‖w‖₁, and the box of taps around the largest of which none is faint.
+    """Find ‖w‖₂ / ‖w‖₁, and the box of taps around the largest of which few are faint.
 
     Of several that are nearly the largest it is that in the middle. The box is grown by a plane, a
     row and a column on either side in turn.
@@ -1164,28 +1312,35 @@ cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     cdef Py_ssize_t taps[3]
     cdef Py_ssize_t first[3]
     cdef Py_ssize_t end[3]
-    cdef Py_ssize_t i, j, k, axis, side, apart, nearest = -1
-    cdef double total = 0, squares = 0, peak = 0, v
+    cdef Py_ssize_t i, j, k, axis, side, off, apart, nearest = -1
+    cdef double total, squares = 0, peak = 0, v
     cdef bint growing = True
     taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
-    for i in range(taps[0] * taps[1] * taps[2]):
-        v = fabs(w[i])
-        total += v
-        squares += v * v
-        peak = v if v > peak else peak
+    if real_t is float:
+        total = fft_weigh_float(w, taps[0] * taps[1] * taps[2], &squares, &peak)
+    else:
+        total = fft_weigh_double(w, taps[0] * taps[1] * taps[2], &squares, &peak)
     s.spread = sqrt(squares) / total if total > 0 else 1
     for i in range(taps[0]):
         for j in range(taps[1]):
+            off = (most(2 * i - taps[0] + 1, taps[0] - 1 - 2 * i)
+                   + most(2 * j - taps[1] + 1, taps[1] - 1 - 2 * j))
+            if 0 <= nearest <= off:
+                continue
             for k in range(taps[2]):
-                apart = (most(2 * i - taps[0] + 1, taps[0] - 1 - 2 * i)
-                         + most(2 * j - taps[1] + 1, taps[1] - 1 - 2 * j)
-                         + most(2 * k - taps[2] + 1, taps[2] - 1 - 2 * k))
-                if (fabs(w[(i * taps[1] + j) * taps[2] + k]) >= peak / 2
-                        and (nearest < 0 or apart < nearest)):
+                apart = off + most(2 * k - taps[2] + 1, taps[2] - 1 - 2 * k)
+                if ((nearest < 0 or apart < nearest)
+                        and fabs(w[(i * taps[1] + j) * taps[2] + k]) >= peak / 2):
                     nearest = apart
                     first[0], first[1], first[2] = i, j, k
     for axis in range(3):
         end[axis] = first[axis] + 1
+    if taps[0] == 1 and taps[1] == 1:
+        while first[2] > 0 and fabs(w[first[2] - 1]) >= peak * FAINT:
+            first[2] -= 1
+        while end[2] < taps[2] and fabs(w[end[2]]) >= peak * FAINT:
+            end[2] += 1
+        growing = False
     while growing:
         growing = False
         for axis in range(3):
@@ -1205,23 +1360,71 @@ cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     for axis in range(3):
         s.core_first[axis] = first[axis] if v >= LEAST_CORE else 0
         s.core[axis] = end[axis] - first[axis] if v >= LEAST_CORE else taps[axis]
+    lay_out_blocks(s, sizeof(real_t))
+
+
+cdef void lay_out_blocks(Overlap* s, Py_ssize_t item) noexcept nogil:
+    """Choose the blocks of a tile: half the core's planes and rows, or a quarter of a line's core.
+
+    The sums of two tiles take no more room than the classes of their samples; where small ones
+    would, one block is all.
+    """
+    cdef Py_ssize_t room = 3 * s.along_z.n * s.along_y.n * s.along_x.n // (2 * item)
+    cdef Py_ssize_t b
+    s.fine = not (s.z.dilation > 1 or s.y.dilation > 1 or s.x.axis.dilation > 1)
+    s.block_x = s.panels
+    s.shift_z = s.shift_y = 0
+    if s.line:
+        for b in range(s.panels - 1, 0, -1):
+            if s.panels % b == 0 and s.block_x * s.lanes * 4 > s.core[2] + 1:
+                s.block_x = b
+        s.fine = s.fine and s.block_x * s.lanes * 2 <= s.core[2] + 1
+        s.layer = s.panels // s.block_x * s.lanes
+        s.sums = s.along_y.n * s.layer
+        if s.sums > room:
+            s.fine = False
+            s.block_x = s.panels
+            s.layer, s.sums = 0, s.lanes
+        return
+    if s.fine:
+        s.block_z, s.block_y = half(s.core[0]), half(s.core[1])
+        s.shift_z = (s.block_z - s.core_first[0] % s.block_z) % s.block_z
+        s.shift_y = (s.block_y - s.core_first[1] % s.block_y) % s.block_y
+        s.layer = ceil_div(s.along_y.n + s.shift_y, s.block_y) * s.along_x.n
+        s.sums = ceil_div(s.along_z.n + s.shift_z, s.block_z) * s.layer
+        s.fine = s.sums <= room
+    if not s.fine:
+        s.block_z, s.block_y = s.along_z.n, s.along_y.n
+        s.shift_z = s.shift_y = 0
+        s.layer = s.sums = s.along_x.n
 
 
 cdef bint is_strong(const real_t* w, const Py_ssize_t* taps, const Py_ssize_t* first,
                     const Py_ssize_t* end, Py_ssize_t axis, Py_ssize_t at,
                     double limit) noexcept nogil:
-    """Return whether no weight of a box is faint, where it is ``at`` along one axis."""
+    """Return whether few weights of a box are faint, where it is ``at`` along one axis."""
     cdef Py_ssize_t from_[3]
     cdef Py_ssize_t to[3]
-    cdef Py_ssize_t i, j, k
+    cdef Py_ssize_t i, j, n, step, faint = 0, side = 1
+    cdef const real_t* row
     for i in range(3):
         from_[i], to[i] = first[i], end[i]
     from_[axis], to[axis] = at, at + 1
+    for i in range(3):
+        side *= to[i] - from_[i]
+    n, step = to[2] - from_[2], 1
+    if axis == 2:  # a column of each plane
+        n, step = to[1] - from_[1], taps[2]
+        to[1] = from_[1] + 1
     for i in range(from_[0], to[0]):
         for j in range(from_[1], to[1]):
-            for k in range(from_[2], to[2]):
-                if fabs(w[(i * taps[1] + j) * taps[2] + k]) < limit:
-                    return False
+            row = w + (i * taps[1] + j) * taps[2] + from_[2]
+            if real_t is float:
+                faint += fft_count_faint_float(row, n, step, <float>limit, side)
+            else:
+                faint += fft_count_faint_double(row, n, step, limit, side)
+            if faint * STRONG > side:
+                return False
     return True
 
 
@@ -1337,9 +1540,7 @@ cdef class FftLoop:
     cdef Py_ssize_t thread_bytes(self, bint gaps) noexcept:
         cdef Overlap* s = &self.s
         cdef Py_ssize_t scalars
-        scalars = s.along_z.n * s.plane + s.along_x.n * (2 * s.lanes + 3) + 4 * s.lanes
-        if gaps:
-            scalars += s.along_x.n
+        scalars = s.along_z.n * s.plane + s.along_x.n * (2 * s.lanes + FFT_ROWS)
         return (scalars * self.item + 127) // 64 * 64 + judge_bytes(s)
 
     cdef int set_gaps(self, Overlap* s, Gaps* g, gaps) except -1:
@@ -1457,7 +1658,10 @@ cdef class FftLoop:
         finally:
             put_block(block)
         if gaps is None:
-            return self.quiet_boxes(np.flatnonzero(flags), quiet)
+            for done in range(s.tiles):
+                if s.left[done]:
+                    return self.quiet_boxes(np.flatnonzero(flags), quiet)
+            return ()
         return int(np.bitwise_or.reduce(flags)) if whole else -1
 
     cdef quiet_boxes(self, tiles, quiet):

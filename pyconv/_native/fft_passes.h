@@ -385,45 +385,164 @@ static void SUFFIX(rows_filtered)(SCALAR *rows, ptrdiff_t panel, const fft_lengt
 
 /* ---- between rows of samples and one part of a row of a tile ---- */
 
-/* Write a row; add the squares of its samples to `squares`, and raise the vector `top` of magnitudes
-   to theirs. Bits are compared: in that order infinity is above all numbers, and NaN above
-   infinity. */
+/* Write a row, and add the squares of its samples to `squares`. */
 static void SUFFIX(put)(const SCALAR *row, SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
-                        SCALAR *squares, SCALAR *top) {
-    SUFFIX(words) most;
-    memcpy(&most, top, sizeof most);
+                        SCALAR *squares) {
     for (ptrdiff_t p = 0; p < panels; p++, row += LANES, part += panel, squares += LANES) {
         const VEC v = *(const SUFFIX(vec_any) *)row;
-        SUFFIX(words) magnitude, above;
         RE(part) = v;
         *(SUFFIX(vec_any) *)squares += v * v;
-        memcpy(&magnitude, &v, sizeof magnitude);
-        magnitude &= (SUFFIX_SIGNED)((SUFFIX_WORD)-1 >> 1);
-        above = ABOVE(magnitude, most);
-        most = (magnitude & above) | (most & ~above);
     }
-    memcpy(top, &most, sizeof most);
 }
 
-/* Add the squares of columns to the vector `total`, lower the vector `least` to those of columns from
-   `from` to `to`, and clear them. */
-static void SUFFIX(fold)(SCALAR *squares, ptrdiff_t panels, ptrdiff_t from, ptrdiff_t to,
-                         SCALAR *total, SCALAR *least) {
-    SUFFIX(vec_any) sum = *(SUFFIX(vec_any) *)total;
-    SCALAR low[LANES];
-    memcpy(low, least, sizeof low);
-    for (ptrdiff_t x = 0; x < panels * LANES; x += LANES) {
-        sum += *(SUFFIX(vec_any) *)(squares + x);
-        if (x >= from && x + LANES <= to)
-            for (ptrdiff_t l = 0; l < LANES; l++)
-                low[l] = squares[x + l] < low[l] ? squares[x + l] : low[l];
-        else
-            for (ptrdiff_t l = 0; l < LANES; l++)
-                if (x + l >= from && x + l < to && squares[x + l] < low[l]) low[l] = squares[x + l];
-        *(SUFFIX(vec_any) *)(squares + x) = (SUFFIX(vec_any)){0};
+/* `put` of up to FFT_ROWS rows below each other: one by one, or all of them at once, so that sums of
+   squares are read and written once. */
+static void SUFFIX(put_rows)(const SCALAR **rows, ptrdiff_t n, SCALAR *part,
+                             ptrdiff_t panel, ptrdiff_t panels, SCALAR *squares) {
+    if (n < FFT_ROWS) {
+        for (ptrdiff_t r = 0; r < n; r++)
+            SUFFIX(put)(rows[r], part + r * ELEMENT, panel, panels, squares);
+        return;
     }
-    *(SUFFIX(vec_any) *)total = sum;
-    memcpy(least, low, sizeof low);
+    for (ptrdiff_t x = 0; x < panels * LANES; x += LANES, part += panel, squares += LANES) {
+        VEC v[FFT_ROWS];
+        STENCIL_UNROLL
+        for (int r = 0; r < FFT_ROWS; r++) v[r] = *(const SUFFIX(vec_any) *)(rows[r] + x);
+        STENCIL_UNROLL
+        for (int r = 0; r < FFT_ROWS; r++) RE(part + r * ELEMENT) = v[r];
+        *(SUFFIX(vec_any) *)squares += (v[0] * v[0] + v[1] * v[1]) + (v[2] * v[2] + v[3] * v[3]);
+    }
+}
+
+/* `put` of a row of a line: the squares of `block` vectors are added to one of `squares`. */
+static void SUFFIX(put_line)(const SCALAR *row, SCALAR *part, ptrdiff_t panel, ptrdiff_t panels,
+                             ptrdiff_t block, SCALAR *squares) {
+    for (ptrdiff_t p = 0; p < panels; p += block, squares += LANES) {
+        VEC sum = {0};
+        for (ptrdiff_t b = 0; b < block; b++, row += LANES, part += panel) {
+            const VEC v = *(const SUFFIX(vec_any) *)row;
+            RE(part) = v;
+            sum += v * v;
+        }
+        *(SUFFIX(vec_any) *)squares += sum;
+    }
+}
+
+/* Find the sum, and the largest, of n sums of squares, n a multiple of LANES. */
+static void SUFFIX(sum_squares)(const SCALAR *squares, ptrdiff_t n, double *total, double *most) {
+    enum { CHAINS = 4 };
+    SUFFIX(vec_any) sum[CHAINS] = {{0}};
+    SUFFIX(words) top[CHAINS] = {{0}};
+    SCALAR sums[LANES], tops[LANES];
+    ptrdiff_t x = 0;
+    for (; x < n; x += CHAINS * LANES) {
+        STENCIL_UNROLL
+        for (int c = 0; c < CHAINS; c++)
+            if (c == 0 || x + c * LANES < n) {
+                const VEC v = *(const SUFFIX(vec_any) *)(squares + x + c * LANES);
+                SUFFIX(words) word, above;
+                sum[c] += v;
+                memcpy(&word, &v, sizeof word);
+                above = ABOVE(word, top[c]);
+                top[c] = (word & above) | (top[c] & ~above);
+            }
+    }
+    *total = *most = 0;
+    for (int c = 0; c < CHAINS; c++) {
+        memcpy(sums, &sum[c], sizeof sums);
+        memcpy(tops, &top[c], sizeof tops);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            *total += (double)sums[l];
+            *most = (double)tops[l] > *most ? (double)tops[l] : *most;
+        }
+    }
+}
+
+/* Returns whether all of n sums are above a limit. */
+static int SUFFIX(all_above)(const SCALAR *squares, ptrdiff_t n, SCALAR limit) {
+    SCALAR ok = 1;
+    ptrdiff_t x = 0;
+    if (n >= LANES) {
+        const SUFFIX(vec_any) least = (SUFFIX(vec_any)){0} + limit;
+        SUFFIX(words) all = (SUFFIX(words)){0} - 1;
+        SUFFIX_SIGNED lanes[LANES], each = -1;
+        for (; x < n; x += LANES) {
+            const ptrdiff_t from = x + LANES <= n ? x : n - LANES;
+            all &= (SUFFIX(words))ABOVE(*(const SUFFIX(vec_any) *)(squares + from), least);
+        }
+        memcpy(lanes, &all, sizeof lanes);
+        for (ptrdiff_t l = 0; l < LANES; l++) each &= lanes[l];
+        return each != 0;
+    }
+    for (; x < n; x++) ok = squares[x] > limit ? ok : 0;
+    return ok != 0;
+}
+
+/* Returns the longest run of groups of sums none of which is above a limit. */
+static ptrdiff_t SUFFIX(longest_below)(const SCALAR *squares, ptrdiff_t groups, ptrdiff_t each,
+                                       SCALAR limit) {
+    ptrdiff_t run = 0, longest = 0;
+    for (ptrdiff_t g = 0; g < groups; g++, squares += each) {
+        int loud = 0;
+        for (ptrdiff_t l = 0; l < each; l++) loud |= squares[l] > limit;
+        run = loud ? 0 : run + 1;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+/* Raise `most`, a magnitude for each lane, to those of a row's samples. Bits are compared: in that
+   order infinity is above all numbers, and NaN above infinity. */
+static void SUFFIX(largest)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR *most) {
+    SUFFIX(words) top, magnitude, above;
+    memcpy(&top, most, sizeof top);
+    for (ptrdiff_t p = 0; p < panels; p++, part += panel) {
+        memcpy(&magnitude, part, sizeof magnitude);
+        magnitude &= (SUFFIX_SIGNED)((SUFFIX_WORD)-1 >> 1);
+        above = ABOVE(magnitude, top);
+        top = (magnitude & above) | (top & ~above);
+    }
+    memcpy(most, &top, sizeof top);
+}
+
+/* Returns ‖w‖₁; finds ‖w‖₂² and max|w|. */
+static double SUFFIX(weigh)(const SCALAR *w, ptrdiff_t n, double *squares, double *peak) {
+    enum { SUMS = 8 };
+    double ones[SUMS] = {0}, twos[SUMS] = {0}, top[SUMS] = {0};
+    ptrdiff_t i = 0;
+    for (; i + SUMS <= n; i += SUMS)
+        for (int k = 0; k < SUMS; k++) {
+            const double v = (double)(w[i + k] < 0 ? -w[i + k] : w[i + k]);
+            ones[k] += v;
+            twos[k] += v * v;
+            top[k] = v > top[k] ? v : top[k];
+        }
+    for (; i < n; i++) {
+        const double v = (double)(w[i] < 0 ? -w[i] : w[i]);
+        ones[0] += v;
+        twos[0] += v * v;
+        top[0] = v > top[0] ? v : top[0];
+    }
+    for (int k = 1; k < SUMS; k++) {
+        ones[0] += ones[k];
+        twos[0] += twos[k];
+        top[0] = top[k] > top[0] ? top[k] : top[0];
+    }
+    *squares = twos[0];
+    *peak = top[0];
+    return ones[0];
+}
+
+/* Returns how many of n weights, `step` apart, are below a limit; `zero` for each that is zero. */
+static ptrdiff_t SUFFIX(count_faint)(const SCALAR *w, ptrdiff_t n, ptrdiff_t step, SCALAR limit,
+                                     ptrdiff_t zero) {
+    ptrdiff_t faint = 0, none = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const SCALAR v = w[i * step] < 0 ? -w[i * step] : w[i * step];
+        faint += v < limit;
+        none += v == 0;
+    }
+    return faint + none * zero;
 }
 
 static void SUFFIX(clear)(SCALAR *part, ptrdiff_t panel, ptrdiff_t panels) {

@@ -1,4 +1,4 @@
-"""The order in which axes are seen: a long one last, and only those that the kernel sums over.
+"""The order in which axes are seen: a long one last, and only those that the kernel sums.
 
 The loops put vectors along the last axis. A correlation does not depend on the order of its axes:
 where the last one is short, the arrays are seen with a long one in its place, as views; results
@@ -17,6 +17,7 @@ import numpy as np
 from pyconv.algorithms.base import (
     Algorithm,
     Copies,
+    Left,
     Omit,
     OmittingAlgorithm,
     Run,
@@ -199,11 +200,8 @@ class ArrangedOmitting(Arranged):
 
     def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
         """Return the function that leaves samples out of the arrays as they are seen."""
-        order, array, weights = (
-            self._arrangement.order, self._arrangement.array, self._arrangement.weights,
-        )  # fmt: skip
+        array, weights = self._arrangement.array, self._arrangement.weights
         solve = self._algorithm.bind_omission(self._arrangement.problem(problem), shares)
-        back = np.argsort(order).tolist()
 
         def run(
             x: np.ndarray,
@@ -212,14 +210,16 @@ class ArrangedOmitting(Arranged):
             y: np.ndarray,
             nan: bool,
             workers: int,
-        ) -> list[tuple[slice, ...]]:
+        ) -> Left:
             into = array(y)
             total = np.empty(into.shape, into.dtype) if self._arrangement.copied else into
+            if shares.refilling and total is not into:
+                total[...] = into
             mask = None if mask is None else array(mask)
-            boxes = solve(array(x), mask, weights(w), total, nan, workers)
+            left = solve(array(x), mask, weights(w), total, nan, workers)
             if total is not into:
                 write(total, into)
-            return [tuple(box[i] for i in back) for box in boxes]
+            return left
 
         return run
 

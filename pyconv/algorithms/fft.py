@@ -74,6 +74,8 @@ OUTPUT_STAGES = 2.2
 CALL_SECONDS = 6e-6
 #: No tile takes fewer stages for each output.
 LEAST_STAGES = 4.5
+#: Rows of samples that go into a tile at once, as the loop has it.
+ROWS_AT_ONCE = 4
 #: What is judged beside the classes of a tile's samples: counts, and what is taken out of it.
 JUDGING_BYTES = 96 << 10
 #: Weights of other magnitudes are scaled, so that no product leaves the range of float32.
@@ -276,7 +278,7 @@ def _bytes(size: Size, tile: Tile) -> int:
     z, y, x = tile.lengths
     tables = (4 if tile.line else 2) * tile.points  # the spectrum, and the turns of a line
     padded = z * (x * 2 * (y + 1) + 2 * size.lanes)
-    rows = x * (2 * size.lanes + 3) + 4 * size.lanes
+    rows = x * (2 * size.lanes + ROWS_AT_ONCE)
     return (tables + padded + rows) * size.item + 16 * size.batch + 512
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from pyconv import threads
 from pyconv._native import loader
 from pyconv.algorithms.base import (
+    BLOCK_TERMS,
     Algorithm,
     Copies,
     Run,
@@ -61,6 +62,9 @@ EVENED = 8
 LOCAL = 16
 #: Of the alternating least squares in three dimensions.
 TURNS = 2
+#: Singular values of n×n weights take about so many seconds for each of n³, and are found where
+#: that is shared by so many calls.
+FIT_SECONDS, FIT_CALLS = 1e-9, 16
 #: Samples behind the only axis of a kernel from which on they are the columns of a pass.
 WIDE_GROUP = 16
 #: A line of more taps than this is cut into so many rows, of at least so many samples, or a
@@ -154,7 +158,8 @@ class Separable:
         work = outside * products * item / machine.direct_bytes_per_second
         moved = (math.prod(problem.x_shape) + math.prod(problem.y_shape)) * item
         far = max(0.0, moved - 2 * machine.cache_bytes) / machine.copy_bytes_per_second
-        return CALL_SECONDS + work + FAR_SHARE * far
+        fitting = _fitting_seconds(problem) if self.factors is None else 0.0
+        return CALL_SECONDS + work + FAR_SHARE * far + fitting
 
     def error_bound(self, problem: Problem) -> float:
         """Return what the factors leave out, and the bound of both sums."""
@@ -197,8 +202,18 @@ class Separable:
 
 
 def granted(problem: Problem) -> float:
-    """Return the error that the call grants: by default, that of a plain sum."""
-    return summation_bound(problem) if problem.rtol is None else problem.rtol
+    """Return the error that the call grants: by default, that of a plain sum, in blocks if long."""
+    if problem.rtol is not None:
+        return problem.rtol
+    blocks = 3 * math.sqrt(math.prod(problem.w_shape)) + BLOCK_TERMS + 2
+    return min(summation_bound(problem), blocks * epsilon(problem) + narrowing(problem))
+
+
+def _fitting_seconds(problem: Problem) -> float:
+    """Return the part of a call in the time that singular values take."""
+    if len(problem.w_shape) != 2:
+        return 0.0
+    return FIT_SECONDS * math.prod(problem.w_shape) * min(problem.w_shape) / FIT_CALLS
 
 
 def _weighed(factors: np.ndarray) -> float:
