@@ -148,14 +148,14 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
             if not isinstance(a, WeighingAlgorithm) and a.rejects(problem) is None
         ]
         least_cost = min(a.cost(problem, MACHINE) for a in able)
-        for weighing in ALGORITHMS:  # none is fitted that would not be faster than those
-            if (
-                isinstance(weighing, WeighingAlgorithm)
-                and weighing.rejects(problem) is None
-                and (weighing.name == fastest or weighing.cost(problem, MACHINE) < least_cost)
-                and not isinstance(fit := fitted(weighing, problem, w), str)
-            ):
-                able.append(fit)
+        fits = [  # none is fitted that would not be faster than those
+            fitted(a, problem, w)
+            for a in ALGORITHMS
+            if isinstance(a, WeighingAlgorithm)
+            and a.rejects(problem) is None
+            and (a.name == fastest or a.cost(problem, MACHINE) < least_cost)
+        ]
+        able += [a for a in fits if not isinstance(a, str)]
         able.sort(key=lambda a: a.cost(problem, MACHINE))
         if fastest is not None:
             able.sort(key=lambda a: a.name != fastest)
