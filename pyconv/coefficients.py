@@ -307,7 +307,7 @@ class Coefficients:
             if x.dtype.kind == "i":
                 samples = samples ^ np.uint64(1 << 63)
         else:
-            samples = x.astype(np.float64)
+            samples = x.astype(np.float64, order="C")
             if missing is not None:
                 samples[missing] = 0
             if max(abs(samples.min()), abs(samples.max())) >= HUGE:

@@ -1,6 +1,7 @@
 """Coefficients against the definition in float64, and on data where sums of squares cancel."""
 
 import importlib.util
+import itertools
 
 import numpy as np
 import oracles
@@ -430,3 +431,17 @@ def test_a_nan_in_a_signal(rng):
         pyconv.xcorr(a, b_mask=np.zeros(12, bool))
     with pytest.raises(ValueError, match="nan_policy='no' is unknown"):
         pyconv.xcorr(a, nan_policy="no")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", "int64"])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_single_windows_of_any_layout(order, dtype):
+    """Windows that are summed one by one are read where they are: equal samples give zero."""
+    values = np.random.default_rng(0).integers(0, 50, (6, 9, 13)).astype(dtype)
+    x = np.ascontiguousarray(values.transpose(order)).transpose(np.argsort(order))
+    t = np.array([[[85, 63]]], dtype)
+    y = pyconv.match_template(x, t)
+    equal = x[..., 1:] == x[..., :-1]
+    assert np.count_nonzero(equal) > 5
+    assert not y[equal].any()
+    assert np.array_equal(y, pyconv.match_template(values, t))
