@@ -211,7 +211,7 @@ def _products(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
     """Return the sums of products of signals at each lag."""
-    c = np.stack([_lagged(*pair, lags, workers) for pair in _pairs(x, w)])
+    c = np.concatenate([_lagged(*pair, lags, workers).ravel() for pair in _pairs(x, w)])
     return c.reshape(*x.shape[:-1], len(lags))
 
 

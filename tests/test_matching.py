@@ -1,6 +1,7 @@
 """Coefficients against the definition in float64, and on data where sums of squares cancel."""
 
 import importlib.util
+import itertools
 
 import numpy as np
 import oracles
@@ -525,3 +526,17 @@ def test_long_signals_of_integers(dtype, rng):
         c, _ = pyconv.xcorr(a, b, 100)
         assert np.array_equal(c, np.correlate(a.astype("int64"), b.astype("int64"), "full")
                               [m - 101 : m + 100])  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "uint8", "int64"])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_single_windows_of_any_layout(order, dtype):
+    """Windows that are summed one by one are read where they are: equal samples give zero."""
+    values = np.random.default_rng(0).integers(0, 50, (6, 9, 13)).astype(dtype)
+    x = np.ascontiguousarray(values.transpose(order)).transpose(np.argsort(order))
+    t = np.array([[[85, 63]]], dtype)
+    y = pyconv.match_template(x, t)
+    equal = x[..., 1:] == x[..., :-1]
+    assert np.count_nonzero(equal) > 5
+    assert not y[equal].any()
+    assert np.array_equal(y, pyconv.match_template(values, t))
