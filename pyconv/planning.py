@@ -287,7 +287,7 @@ class Prepared:
         if weighs is None:
             weighs = weights_decide(self.problem.summed_in(compute), self.method)
             self.weighs[compute] = weighs
-        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1)):
+        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"):
             return self._weighed(compute, w)
         plan = self.plans.get(compute)
         if plan is None:

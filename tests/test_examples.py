@@ -52,14 +52,20 @@ def test_the_error_of_each_algorithm_is_on_the_page_of_dtypes(algorithm):
         ("dropins.rst", "A mask is ignored, as SciPy ignores it"),
         (
             "dropins.rst",
-            "shows that error in its sixth digit; ``output=np.float64`` sums in double",
+            "by at most (n + 2) · 2\\ :sup:`-23` · Σ\\|x\\|\\|w\\| over its",
         ),
         # Kernels that cancel, where nothing is missing too.
         ("missing.rst", "is refused, by `coverage` and `plan` too, whatever the data"),
         # What bits depend on, and what they do not.
         ("performance.rst", "the number of threads never changes a bit of the result"),
-        ("performance.rst", "Nor does the process, or, under one ``method``, the batch"),
-        ("performance.rst", "Another instruction set (``PYCONV_ISA``, another CPU) may round"),
+        (
+            "performance.rst",
+            "Nor does the process, or the batch: an item has the bits that it has alone",
+        ),
+        (
+            "performance.rst",
+            "another instruction set (``PYCONV_ISA``, another CPU), what `tune` has",
+        ),
     ],
 )
 def test_pages_promise_what_is_tested(page, promise):

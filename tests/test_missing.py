@@ -462,7 +462,8 @@ def test_low_coverage_in_single_precision(case, share, rng):
         y = results[0]
         assert np.array_equal(np.isnan(y), np.isnan(right))
         covered = coverage_of(seen, w, "same", outside=outside, **keywords)
-        close = np.where(covered < precision.THIN, 4 * right, 64 * 64 * 2 * w.sum()) * 2.0**-23
+        # Plain sums: the sum of all weights alone has been off by 4 ε here.
+        close = np.where(covered < precision.THIN, 12 * right, 64 * 64 * 2 * w.sum()) * 2.0**-23
         kept = ~np.isnan(y)
         assert np.all(np.abs(y - right)[kept] <= close[kept])
 

@@ -101,7 +101,7 @@ typedef BITS SUFFIX(bits_of) __attribute__((may_alias));
 typedef BITS SUFFIX(bits_of);
 #endif
 
-STENCIL_INLINE BITS SUFFIX(larger)(BITS a, BITS b) { return a > b ? a : b; }
+STENCIL_INLINE BITS SUFFIX(larger_bits)(BITS a, BITS b) { return a > b ? a : b; }
 
 /* The largest magnitude of each line in n rows, as bits: these of NaN and infinity are larger. */
 STENCIL_INLINE void SUFFIX(largest_of_lines)(const SCALAR *RESTRICT panel, ptrdiff_t n,
@@ -112,14 +112,14 @@ STENCIL_INLINE void SUFFIX(largest_of_lines)(const SCALAR *RESTRICT panel, ptrdi
     for (ptrdiff_t j = 0; j < WIDTH; j++) largest[j] = 0;
     for (; i + 4 <= n; i += 4, bits += 4 * WIDTH)
         for (ptrdiff_t j = 0; j < WIDTH; j++) {
-            const BITS a = SUFFIX(larger)(bits[j] & magnitude, bits[j + WIDTH] & magnitude);
+            const BITS a = SUFFIX(larger_bits)(bits[j] & magnitude, bits[j + WIDTH] & magnitude);
             const BITS b =
-                SUFFIX(larger)(bits[j + 2 * WIDTH] & magnitude, bits[j + 3 * WIDTH] & magnitude);
-            largest[j] = SUFFIX(larger)(largest[j], SUFFIX(larger)(a, b));
+                SUFFIX(larger_bits)(bits[j + 2 * WIDTH] & magnitude, bits[j + 3 * WIDTH] & magnitude);
+            largest[j] = SUFFIX(larger_bits)(largest[j], SUFFIX(larger_bits)(a, b));
         }
     for (; i < n; i++, bits += WIDTH)
         for (ptrdiff_t j = 0; j < WIDTH; j++)
-            largest[j] = SUFFIX(larger)(largest[j], bits[j] & magnitude);
+            largest[j] = SUFFIX(larger_bits)(largest[j], bits[j] & magnitude);
 }
 
 STENCIL_INLINE SCALAR SUFFIX(number)(BITS bits) {
@@ -144,10 +144,10 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int SUFFIX(recursive_judge)(
         SUFFIX(largest_of_lines)(panel + start * WIDTH, rows, after);
         const BITS outside = start > first && start - block < first + n ? 0 : (BITS)-1;
         for (ptrdiff_t j = 0; j < WIDTH; j++) {
-            const BITS seen = SUFFIX(larger)(SUFFIX(larger)(before[j], centre[j]), after[j]);
+            const BITS seen = SUFFIX(larger_bits)(SUFFIX(larger_bits)(before[j], centre[j]), after[j]);
             const BITS low = seen | outside;
             lows[j] = low < lows[j] ? low : lows[j];
-            tops[j] = SUFFIX(larger)(tops[j], after[j]);
+            tops[j] = SUFFIX(larger_bits)(tops[j], after[j]);
             before[j] = centre[j];
             centre[j] = after[j];
         }
