@@ -15,6 +15,7 @@ import pyconv
 import pyconv.kernels
 from pyconv import planning
 from pyconv._native import loader
+from pyconv.algorithms import separable as module
 from pyconv.boundaries import BOUNDARIES
 from pyconv.problem import EXTENTS
 
@@ -418,7 +419,7 @@ def test_plans_for_weights_are_bounded(rng):
 @pytest.mark.parametrize("method", ["auto", "separable"])
 @pytest.mark.parametrize("dtype", [*REAL, "complex64"])
 def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
-    """The answer is that of the plain sum, on any threads."""
+    """By default, and where it is forced: what is not finite is that of the plain sum."""
     real = "float64" if dtype == "float64" else "float32"
     x, w = noise(rng, (300, 310), dtype), smooth((11, 11), real)
     assert plan(x, w).algorithm.name == "separable"
@@ -427,22 +428,271 @@ def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
     for where in ((0, 0), (150, 160), (299, 309)):
         spoilt = x.copy()
         spoilt[where] = value
-        plain = pyconv.correlate(spoilt, w, "same", rtol=0)
         for workers in (1, 3):
             y = pyconv.correlate(spoilt, w, "same", method=method, workers=workers)
-            np.testing.assert_array_equal(y, plain)
-            assert 0 < (~np.isfinite(y)).sum() <= w.size
+            assert 0 < assert_as_plain(y, spoilt, w, "same").sum() <= w.size
     deep, w3 = noise(rng, (20, 60, 70), dtype), smooth((7, 7, 7), real)
     deep[10, 30, 40] = value
     y = pyconv.correlate(deep, w3, "same", method=method)
-    np.testing.assert_array_equal(y, pyconv.correlate(deep, w3, "same", rtol=0))
+    assert_as_plain(y, deep, w3, "same")
     y = pyconv.correlate(x, w, "same", fill_value=value, method=method)
     np.testing.assert_array_equal(np.isfinite(y[:5]), False)
     assert np.isfinite(y[5:-5, 5:-5]).all()
 
 
+def ran_plainly(x, w, **options):
+    """Return the result of a call, and whether the plain sum took over."""
+    chosen = plan(x, w, method="separable", **options)
+    chosen.plain = None
+    y = chosen.solve(x, w, None, 1)
+    return y, chosen.plain is not None
+
+
+def assert_as_plain(y, x, w, *args, flip=False, **keywords):
+    """Assert what is not finite as in the plain sum, and other results as if it were zeros."""
+    call = pyconv.convolve if flip else pyconv.correlate
+    plain = call(x, w, *args, rtol=0, method="direct", **keywords)
+    parts = [np.ascontiguousarray(x).view(x.real.dtype)]
+    cleared = parts[0].copy()
+    cleared[~np.isfinite(cleared)] = 0
+    clean = separable(cleared.view(x.dtype), w, *args, flip=flip, **keywords)
+    y, plain, clean = (np.ascontiguousarray(a).view(a.real.dtype) for a in (y, plain, clean))
+    finite = np.isfinite(plain)
+    np.testing.assert_array_equal(y[~finite], plain[~finite])
+    assert bits(y[finite]) == bits(clean[finite])
+    return ~finite
+
+
+@pytest.fixture
+def spreading(monkeypatch):
+    """Have infinities spread where the plain sum of so few results would take no longer."""
+    monkeypatch.setattr(module, "SPREAD_SECONDS", 1e-12)
+    monkeypatch.setattr(module, "SPREAD_PRODUCT_SECONDS", 0)
+
+
+#: One sign; several; a weight of zero in the middle; of rank two; of rank two within zeros.
+SIGNS = ["one", "several", "odd", "two", "ringed"]
+
+
+def signed(shape, signs, dtype):
+    """Return a kernel that is separable."""
+    if signs in ("two", "ringed") and len(shape) == 2:
+        w = rank_two(shape, dtype)
+        return np.pad(w, 1) if signs == "ringed" else w
+    sides = [np.exp(-(np.linspace(-1.5, 1.7, n) ** 2)) for n in shape]
+    if signs != "one":
+        sides[-1][::2] *= -1
+    if signs == "odd":
+        sides[0] = np.arange(shape[0]) - shape[0] // 2
+    return product(sides).astype(dtype)
+
+
+NOT_FINITE = {
+    "nan": [np.nan],
+    "inf": [np.inf],
+    "-inf": [-np.inf],
+    "opposed": [np.inf, -np.inf, np.inf],
+    "mixed": [np.nan, np.inf, -np.inf, np.nan],
+}
+
+
+@pytest.mark.parametrize("dtype", [*REAL, "complex64", "complex128"])
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize("values", NOT_FINITE)
+def test_what_is_not_finite_spoils_its_windows_alone(isa, rng, spreading, values, signs, dtype):
+    """At the ends and within, in two and three dimensions, on any threads; no plain sum runs."""
+    real = np.dtype(dtype).type(0).real.dtype
+    spoilt = 0
+    for x_shape, w_shape in (((60, 70), (7, 6)), ((2, 40, 50), (5, 9)), ((16, 17, 18), (3, 4, 5))):
+        w = signed(w_shape, signs, real)
+        for first in ((0,) * len(x_shape), tuple(n - 1 for n in x_shape), None):
+            x = noise(rng, x_shape, dtype)
+            parts = x.view(real)
+            for value in NOT_FINITE[values]:
+                parts[
+                    tuple(rng.integers(0, n) for n in parts.shape) if first is None else first
+                ] = value
+                first = None
+            keywords = {"mode": "same", "boundary": rng.choice(list(BOUNDARIES))}
+            y, plainly = ran_plainly(x, w, **keywords)
+            assert not plainly
+            spoilt += assert_as_plain(y, x, w, **keywords).sum()
+            assert bits(separable(x, w, **keywords, workers=2)) == bits(y)
+    assert spoilt > 0
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize("dtype", REAL)
+def test_what_is_not_finite_at_every_boundary_and_extent(isa, rng, spreading, signs, dtype):
+    """Borders read it again."""
+    for x_shape, w_shape in (((30, 40), (9, 5)), ((10, 11, 12), (3, 5, 4))):
+        w = signed(w_shape, signs, dtype)
+        pads = [(4, 9), (-1, 2), (3, 0)][: w.ndim]
+        for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
+            x = noise(rng, x_shape, dtype)
+            for value in (np.nan, np.inf, -np.inf):
+                x[tuple(rng.integers(0, min(n, 8)) for n in x_shape)] = value
+            y = separable(x, w, mode, boundary, fill_value=2)
+            assert_as_plain(y, x, w, mode, boundary, fill_value=2)
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize("step", [(1, 2), (2, 1), (3, 2), (2, 4), ((1, 3), (2, 1))])
+def test_what_is_not_finite_under_strides_and_dilations(isa, rng, spreading, step, signs):
+    """What no tap reads is not seen."""
+    stride, dilation = step
+    options = {"stride": stride, "dilation": dilation, "axes": (2, 0)}
+    w = signed((6, 7), signs, "float32")
+    for flip, mode in itertools.product((False, True), EXTENTS):
+        x = noise(rng, (40, 2, 50, 3), "float32")
+        for value in (np.nan, np.inf, -np.inf):
+            x[tuple(rng.integers(0, n) for n in x.shape)] = value
+        y = separable(x, w, mode, "wrap", flip=flip, **options)
+        assert_as_plain(y, x, w, mode, "wrap", flip=flip, **options)
+        assert bits(separable(x, w, mode, "wrap", flip=flip, **options, workers=2)) == bits(y)
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize(
+    ("x_dtype", "w_dtype"),
+    [("float32", "float64"), ("complex64", "float64"), (">f4", "float32")],
+)
+def test_what_is_not_finite_in_another_dtype_than_the_sums(
+    isa, rng, spreading, x_dtype, w_dtype, signs
+):
+    """Samples are looked at as they come."""
+    x, w = noise(rng, (60, 70), x_dtype.replace(">f4", "float32")), signed((7, 6), signs, w_dtype)
+    for values in NOT_FINITE.values():
+        spoilt = x.copy()
+        for value in values:
+            spoilt[tuple(rng.integers(0, 60, 2))] = value
+        y = separable(spoilt.astype(x_dtype), w, "same")
+        assert_as_plain(y, spoilt, w, "same")
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+def test_many_that_are_not_finite(isa, rng, signs):
+    """NaN never costs a plain sum, nor do infinities that meet no weights of the other sign."""
+    clean, w = noise(rng, (200, 210), "float32"), signed((11, 12), signs, "float32")
+    for value, part in itertools.product((np.nan, np.inf), (0.02, 0.3, 1)):
+        x = clean.copy()
+        x[rng.random(x.shape) < part] = value
+        y, plainly = ran_plainly(x, w, mode="same")
+        if plainly:
+            assert bits(y) == bits(pyconv.correlate(x, w, "same", rtol=0))
+        else:
+            assert_as_plain(y, x, w, "same")
+        if signs != "ringed":
+            assert plainly == (value == np.inf and signs != "one")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("signs", SIGNS)
+def test_a_fill_value_that_is_not_finite(isa, rng, spreading, value, signs):
+    """It spoils the results that read it; it is not looked at where none does."""
+    x, w = noise(rng, (60, 70), "float32"), signed((7, 6), signs, "float32")
+    for mode in EXTENTS:
+        y = separable(x, w, mode, fill_value=value)
+        plain = pyconv.correlate(x, w, mode, fill_value=value, rtol=0)
+        np.testing.assert_array_equal(np.isnan(y), np.isnan(plain))
+        np.testing.assert_array_equal(np.isinf(y) * np.sign(y), np.isinf(plain) * np.sign(plain))
+    assert not ran_plainly(x, w, mode="valid", fill_value=value)[1]
+    x[2, 3] = x[40, 50] = np.inf  # the first beside the border, which NaN outlasts
+    y = separable(x, w, "same", fill_value=value)
+    plain = pyconv.correlate(x, w, "same", fill_value=value, rtol=0)
+    spoilt = ~np.isfinite(plain)
+    np.testing.assert_array_equal(y[spoilt], plain[spoilt])
+    assert np.isfinite(y[~spoilt]).all()
+
+
+def test_a_sample_that_only_weights_of_zero_read(isa, spreading):
+    """0 · NaN is NaN: a kernel within zeros has taps that no pass reads."""
+    w = signed((7, 7), "ringed", "float32")
+    for value in (np.nan, np.inf):
+        x = np.ones((60, 70), "float32")
+        x[0, 0] = value
+        y = separable(x, w)
+        assert np.isnan(y[0, 0])
+        assert np.isnan(y).sum() == 1
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize("dtype", REAL)
+def test_samples_so_large_that_sums_overflow(isa, rng, spreading, signs, dtype):
+    """Results that read them are as good as any, others are untouched; few or many, beside NaN."""
+    largest = np.finfo(dtype).max
+    w = signed((7, 6), signs, dtype)
+    w = (w / (1.01 * np.abs(w).sum())).astype(dtype)
+    for part, value, others in itertools.product(
+        (0.001, 0.3, 1), (-largest, largest / 2), ([], [np.nan], [np.inf, np.nan])
+    ):
+        x = noise(rng, (60, 70), dtype)
+        # A large one among few of another sign, which adding them in pairs would make infinite.
+        x[rng.random(x.shape) < part] = value
+        x[30, 20:50] = value
+        exact = np.ldexp(pyconv.correlate(np.ldexp(x, -9), w, "same", rtol=0), 9)
+        quiet = separable(np.where(np.abs(x) < 1e9, x, 0).astype(dtype), w, "same")
+        read = pyconv.correlate((np.abs(x) > 1e9).astype(dtype), np.ones_like(w), "same") > 0.5
+        y, plainly = ran_plainly(x, w, mode="same")
+        assert not plainly
+        assert bits(y[~read]) == bits(quiet[~read])
+        bound = (w.size + 2) * np.finfo(dtype).eps * largest
+        np.testing.assert_allclose(y, exact, rtol=0, atol=bound)
+        for other in others:
+            x[tuple(rng.integers(0, 60, 2))] = other
+        y, plainly = ran_plainly(x, w, mode="same")
+        exact = np.ldexp(pyconv.correlate(np.ldexp(x, -9), w, "same", rtol=0), 9)
+        finite = np.isfinite(exact)
+        np.testing.assert_array_equal(y[~finite], exact[~finite])
+        np.testing.assert_allclose(y[finite], exact[finite], rtol=0, atol=bound)
+
+
+def test_a_fill_value_so_large_that_sums_overflow(isa, rng):
+    """The results that read it are as good as any, others are untouched."""
+    x, w = noise(rng, (60, 70), "float32"), signed((7, 6), "two", "float32")
+    fill = np.finfo("float32").max
+    w /= np.float32(1.01) * np.abs(w).sum()
+    exact = np.ldexp(pyconv.correlate(np.ldexp(x, -9), w, "same", fill_value=fill / 512, rtol=0), 9)
+    y, plainly = ran_plainly(x, w, mode="same", fill_value=fill)
+    assert not plainly
+    np.testing.assert_allclose(y, exact, rtol=0, atol=44 * np.finfo("float32").eps * fill)
+    assert bits(y[3:-3, 3:-3]) == bits(separable(x, w, "same")[3:-3, 3:-3])
+
+
+def test_a_second_run_keeps_to_the_memory(isa, rng, monkeypatch):
+    """Its copies are part of what is granted; without them the plain sum runs."""
+    x, w = noise(rng, (300, 310), "float32"), 5 * smooth((11, 11), "float32")
+    x[100:120, 50:90] = np.finfo("float32").max
+    need = plan(x, w, method="separable").algorithm.workspace(plan(x, w).problem)
+    expected, plainly = ran_plainly(x, w)
+    assert not plainly
+    y, plainly = ran_plainly(x, w, max_memory=2 * need)
+    assert plainly
+    np.testing.assert_array_equal(np.isfinite(y), np.isfinite(expected))
+
+
+@pytest.mark.parametrize("signs", SIGNS)
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_integers_of_what_is_not_finite(isa, rng, signs, dtype):
+    """Those that are asked for instead of floating-point results are those of the plain sum."""
+    clean, w = 500 * noise(rng, (60, 70), "float32"), signed((7, 6), signs, "float32")
+    w /= np.float32(1.01) * np.abs(w).sum()
+    for value in (np.nan, np.inf, np.finfo("float32").max):
+        x = clean.copy()
+        x[30, 20:30] = value
+        results = []
+        for method in ("separable", "direct"):
+            chosen = plan(x, w, method=method, mode="same", overflow="saturate")
+            y = np.zeros(x.shape, dtype)
+            chosen.solve(x, w, y, 1)
+            results.append(y.astype(int))
+        y, expected = results
+        assert np.abs(y - expected).max() <= 1
+        np.testing.assert_array_equal(y[28:32, 22:28], expected[28:32, 22:28])
+
+
 def test_samples_near_the_largest_float(isa, rng):
-    """Filtered rows that overflow where the result does not are summed plainly."""
+    """Filtered rows may overflow where the result does not."""
     big = np.finfo("float32").max / 4
     x = np.where(np.arange(60) % 2, -big, big).astype("float32") * np.ones((50, 1), "float32")
     w = np.outer([1, -1, 0], [4, 4, 4]).astype("float32")
@@ -450,7 +700,7 @@ def test_samples_near_the_largest_float(isa, rng):
     deep = np.zeros((9, 12, 20), "float32")  # rows do not overflow, but what they add up to does
     deep[:, 4:8, 5:9] = big
     w = np.multiply.outer([1, -1, 0], np.outer([2, 2, 2, 2], [1, 0, -1])).astype("float32")
-    np.testing.assert_array_equal(separable(deep, w), pyconv.correlate(deep, w, method="direct"))
+    assert not separable(deep, w).any()  # the plain sum overflows on its way to zero
 
 
 def test_runs_of_planes(isa, rng):

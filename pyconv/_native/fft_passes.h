@@ -431,7 +431,7 @@ static void SUFFIX(put_line)(const SCALAR *row, SCALAR *part, ptrdiff_t panel, p
 /* Find the sum, and the largest, of n sums of squares, n a multiple of LANES. */
 static void SUFFIX(sum_squares)(const SCALAR *squares, ptrdiff_t n, double *total, double *most) {
     enum { CHAINS = 4 };
-    SUFFIX(vec_any) sum[CHAINS] = {{0}};
+    SUFFIX(vec_any) sum[CHAINS] = {(SUFFIX(vec_any)){0}};
     SUFFIX(words) top[CHAINS] = {(SUFFIX(words)){0}};
     SCALAR sums[LANES], tops[LANES];
     ptrdiff_t x = 0;

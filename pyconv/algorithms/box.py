@@ -32,8 +32,8 @@ MAX_SPAN = 2**12
 #: Samples of a pixel from which on they are columns of their own.
 WIDE_GROUP = 64
 #: A sixth of the seconds that a call takes more than a plain sum's, of kernels along one axis and
-#: along several. An item of a batch is judged by itself, and mostly shares them with others: lines of
-#: a batch took up to five times as long under the whole of them.
+#: along several. An item of a batch is judged by itself, and mostly shares them with others: lines
+#: of a batch took up to five times as long under the whole of them.
 CALL_SECONDS, CALL_SECONDS_OF_SEVERAL = 5e-8, 2e-7
 #: What a sample costs, in multiply-adds of the plain loop: copied, if it is not added to a block;
 #: added to a block of rows, or of planes, and to its sum; one doubling of the windows along x.
