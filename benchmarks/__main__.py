@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.speed_classes import CLASSES
     from benchmarks.timing import FULL, QUICK
     from benchmarks.training import TRAINING_CLASSES
-    from pyconv.layer_planning import LAYER_METHODS
-    from pyconv.planning import METHODS
+    from pyconv._engine.layer_planning import LAYER_METHODS
+    from pyconv._engine.planning import METHODS
 
     parser = argparse.ArgumentParser("python -m benchmarks", description="Benchmarks of pyconv.")
     commands = parser.add_subparsers(dest="command", required=True)

@@ -17,11 +17,11 @@ import numpy as np
 
 import pyconv
 from benchmarks.table import Table
+from pyconv._engine.algorithms.correlation.direct import Direct
+from pyconv._engine.machine import cpu_name
+from pyconv._engine.planning import plan_for
+from pyconv._engine.threads import available_cpus
 from pyconv._native import loader
-from pyconv.algorithms.direct import Direct
-from pyconv.machine import cpu_name
-from pyconv.planning import plan_for
-from pyconv.threads import available_cpus
 
 #: Sizes of calls that may or may not be worth a second thread, from about 0.004 to 1 ms.
 SMALL = (64, 128, 256, 512, 768, 1024, 1536)

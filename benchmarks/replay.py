@@ -21,8 +21,9 @@ import pyconv
 from benchmarks.busy import busy_processes
 from benchmarks.recorded import arguments
 from benchmarks.table import Table
-from pyconv import ndimage, signal, threads
-from pyconv.machine import cpu_name
+from pyconv import ndimage, signal
+from pyconv._engine import threads
+from pyconv._engine.machine import cpu_name
 
 #: Recorded calls; those of scikit-image.
 CALLS = Path(__file__).with_name("scikit_image_calls.json")

@@ -20,8 +20,8 @@ from benchmarks.peers import Peer
 from benchmarks.table import Table
 from benchmarks.threads import COUNT
 from benchmarks.timing import Effort, interleaved_halves
-from pyconv.machine import cpu_name
-from pyconv.versions import versions
+from pyconv._calls.versions import versions
+from pyconv._engine.machine import cpu_name
 
 #: What a shared machine changes from run to run: a goal missed by less is not called missed.
 NOISE = 0.1

@@ -22,8 +22,8 @@ from benchmarks.pools import TORCH, pool_rows
 from benchmarks.resident import growth_in_fresh_process
 from benchmarks.speed import Comparison, Goal, Measurement, Profile, Row, WrongResultError
 from benchmarks.timing import clock
-from pyconv.algorithms import ALGORITHMS
-from pyconv.problem import make_problem
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.problem import make_problem
 
 OURS = "pyconv"
 OVERHEAD_CALLS = 1000

@@ -9,8 +9,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pyconv
 from pyconv.__main__ import parser
-from pyconv.boundaries import BOUNDARIES
-from pyconv.dtypes import DTYPES, natural_dtype
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import DTYPES, natural_dtype
 
 pyconv.set_workers(1)
 

@@ -19,7 +19,7 @@ from skimage import data
 import pyconv
 import pyconv.filters
 import pyconv.kernels
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv.operators import linear_operator
 
 STATIC = Path(__file__).parent / "_static"

@@ -1,17 +1,19 @@
 """Cross-correlation and convolution of NumPy arrays in one, two and three dimensions."""
 
+from __future__ import annotations
+
+from pyconv._calls.correlation import convolve, correlate
+from pyconv._calls.explanation import explain
+from pyconv._calls.lags import xcorr
+from pyconv._calls.matching import match_template
+from pyconv._calls.missing import coverage
+from pyconv._calls.plans import Plan, plan
+from pyconv._calls.tuning import tune
+from pyconv._calls.versions import show_versions
+from pyconv._engine.explanation_table import Explanation
+from pyconv._engine.machine_rates import tune_machine
+from pyconv._engine.threads import get_workers, set_workers
 from pyconv._version import __version__
-from pyconv.candidates import Explanation
-from pyconv.correlation import convolve, correlate
-from pyconv.explanation import explain
-from pyconv.lags import xcorr
-from pyconv.matching import match_template
-from pyconv.measuring import tune_machine
-from pyconv.missing import coverage
-from pyconv.plans import Plan, plan
-from pyconv.threads import get_workers, set_workers
-from pyconv.tuning import tune
-from pyconv.versions import show_versions
 
 __all__ = [
     "Explanation",

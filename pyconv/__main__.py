@@ -1,5 +1,7 @@
 """``python -m pyconv``: the demo, what is in use here, and a filter for files."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import os
@@ -8,7 +10,16 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from pyconv import __version__
-from pyconv.commands import FAILURE, INTERRUPTED, OK, USAGE, CommandError, demo, filtering, info
+from pyconv._commands import (
+    FAILURE,
+    INTERRUPTED,
+    OK,
+    USAGE,
+    CommandError,
+    demo,
+    filtering,
+    info,
+)
 
 EXAMPLES = """\
 Examples:

@@ -5,12 +5,14 @@ For each spatial axis of N samples, with a kernel of K taps, stride s, dilation 
     outputs = ⌊(N + p_low + p_high − d·(K − 1) − 1) / s⌋ + 1
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyconv.layer_problem import checked_groups, paddings, positive
-from pyconv.problem import integer, integers, several
+from pyconv._engine.layer_problem import checked_groups, paddings, positive
+from pyconv._engine.problem import integer, integers, several
 
 __all__ = ["flop_count", "output_shape", "parameter_count", "receptive_field"]
 

@@ -6,6 +6,8 @@ along the axes that are filtered; all others (channels, time, batches) are left 
 has the shape of the source.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import lru_cache, partial, reduce
@@ -15,21 +17,21 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv.correlation import correlate
-from pyconv.dtypes import (
+from pyconv._calls.correlation import correlate
+from pyconv._engine.dtypes import (
     LIMITS,
     check_overflow,
     is_integer,
     result_interval,
     supported,
 )
+from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
+from pyconv._engine.planning import plan_for
+from pyconv._engine.problem import boundary_names, integer, several, spatial_axes
+from pyconv._engine.rounded_mean import rounded_means
+from pyconv._engine.separable_passes import Filter, Wanted, filtered
+from pyconv._engine.separable_passes import means as box_means
 from pyconv.kernels import EVERY, KERNELS, Number
-from pyconv.means import rounded_means
-from pyconv.passes import Filter, Wanted, filtered
-from pyconv.passes import means as box_means
-from pyconv.planning import plan_for
-from pyconv.problem import boundary_names, integer, several, spatial_axes
-from pyconv.results import check_out, empty, plain_array, writable_in_place
 
 __all__ = [
     "ball",
@@ -1250,7 +1252,7 @@ class _Call:
             raise ValueError(f"axis={axis!r}: one of axes={self.axes} is allowed")
         return self.axes.index(counted)
 
-    def into(self, y: Array) -> "_Call":
+    def into(self, y: Array) -> _Call:
         """Return the call whose result is written to ``y``."""
         other = copy(self)
         other.options = self.options._replace(dtype=y.dtype, out=y)
@@ -1440,7 +1442,7 @@ class _Call:
         out[...] = y
         return out
 
-    def root_of_squares(self, parts: Sequence[Callable[["_Call"], Array]], y: Array) -> Array:
+    def root_of_squares(self, parts: Sequence[Callable[[_Call], Array]], y: Array) -> Array:
         """Write √(Σ part²) to ``y``; each part is what a call of some kernel returns."""
         sums = np.promote_types(y.dtype, np.float32)
         others = len(parts) - (y.dtype == sums)

@@ -5,6 +5,8 @@ where samples grow with the index, a second derivative where they curve upwards.
 whole numbers are integer arrays, so that whole images stay exact; the others are float64.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -13,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.dtypes import any_dtype
-from pyconv.problem import integer, integers, several
+from pyconv._engine.dtypes import any_dtype
+from pyconv._engine.problem import integer, integers, several
 
 __all__ = [
     "KERNELS",

@@ -4,6 +4,8 @@ The adjoint is correlations of stride 1 of dy with the flipped kernel, one for e
 strides; what a boundary reads twice is added up afterwards.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,14 +16,14 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from pyconv import threads
-from pyconv.boundaries import BOUNDARIES, FILL
-from pyconv.dtypes import supported
-from pyconv.layer_problem import LayerProblem, adjoint_phases
-from pyconv.planning import OPTIONS, array_of, prepare
-from pyconv.plans import Plan, bound_by, plan
-from pyconv.problem import Axis, Problem
-from pyconv.results import is_masked, plain_array
+from pyconv._calls.plans import Plan, bound_by, plan
+from pyconv._engine import threads
+from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.dtypes import supported
+from pyconv._engine.layer_problem import LayerProblem, adjoint_phases
+from pyconv._engine.output_arrays import is_masked, plain_array
+from pyconv._engine.planning import OPTIONS, array_of, prepare
+from pyconv._engine.problem import Axis, Problem
 
 __all__ = ["linear_operator", "sparse_matrix"]
 
@@ -264,7 +266,7 @@ class _Correlation(_Operator):
         self._algorithms = algorithms
         self._bound: _AdjointProduct | None = None
 
-    def _backward(self) -> "_AdjointProduct":
+    def _backward(self) -> _AdjointProduct:
         if self._bound is None:
             problem, w = self._forward.problem_and_weights()
             self._bound = _AdjointProduct(problem, w, self._algorithms)
@@ -282,10 +284,10 @@ class _Correlation(_Operator):
     def _adjoint_product(self, y: Array) -> Array:
         return self._backward()(y, self._workers)
 
-    def _adjoint(self) -> "_Backward":
+    def _adjoint(self) -> _Backward:
         return _Backward(self, False)
 
-    def _transpose(self) -> "_Backward":
+    def _transpose(self) -> _Backward:
         return _Backward(self, self.dtype.kind == "c")
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -4,6 +4,8 @@ Every function returns a figure, which ``figure.savefig`` writes. Kernels are dr
 what adds is red, what subtracts is blue. Needs the ``viz`` extra.
 """
 
+from __future__ import annotations
+
 import importlib
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.results import plain_array
+from pyconv._engine.output_arrays import plain_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +38,7 @@ def show_kernels(
     columns: int | None = None,
     shared: bool = False,
     title: str | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw kernels, zero in white.
 
     Parameters
@@ -105,7 +107,7 @@ def show_feature_maps(
     columns: int | None = None,
     title: str | None = None,
     signed: bool = False,
-) -> "Figure":
+) -> Figure:
     """Draw what the channels of a layer make of one input, each in its own range of greys.
 
     Parameters
@@ -158,7 +160,7 @@ def show_receptive_field(
     *,
     layers: int | None = None,
     position: tuple[int, int] | None = None,
-) -> "Figure":
+) -> Figure:
     """Draw which samples of an input one result of a model depends on, and how strongly.
 
     The samples that it could depend on are outlined, R by R of them (`pyconv.arithmetic`). How much
@@ -253,7 +255,7 @@ def _left_as_it_was(model: Any) -> Iterator[None]:
             parameter.grad = gradient
 
 
-def training_curve(history: Any, *, title: str | None = None) -> "Figure":
+def training_curve(history: Any, *, title: str | None = None) -> Figure:
     """Draw the losses and accuracies of `pyconv.nn.fit` over its epochs.
 
     Parameters

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import layer_planning, planning
+from pyconv._engine import layer_planning, planning
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
 
 hypothesis.settings.register_profile(
     "default",

@@ -19,13 +19,20 @@ import scipy.ndimage
 import scipy.signal
 
 import pyconv
-from pyconv import filters, kernels, layer_planning, ndimage, operators, planning, signal
+from pyconv import (
+    filters,
+    kernels,
+    ndimage,
+    operators,
+    signal,
+)
+from pyconv._calls.coefficients import TOLERANCES
+from pyconv._engine import layer_planning, planning
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import OVERFLOWS
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.boundaries import BOUNDARIES
-from pyconv.coefficients import TOLERANCES
-from pyconv.dtypes import OVERFLOWS
 from pyconv.kernels import KERNELS
 from pyconv.nn import functional, grad
 

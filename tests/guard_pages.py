@@ -16,15 +16,15 @@ import scipy.ndimage
 
 import pyconv
 from pyconv import ndimage
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.layers.winograd import Winograd
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.layer_problem import LayerProblem
+from pyconv._engine.planning import plan_for
+from pyconv._engine.problem import Axis
 from pyconv._native import loader
-from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.algorithms.winograd import Winograd
-from pyconv.boundaries import BOUNDARIES
-from pyconv.layer_problem import LayerProblem
 from pyconv.nn import functional, grad
-from pyconv.planning import plan_for
-from pyconv.problem import Axis
 
 PROT_NONE = 0
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -16,8 +16,17 @@ import numpy as np
 import pyconv
 from pyconv import filters, ndimage, operators
 from pyconv import signal as pyconv_signal
-from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
-from pyconv.nn import SGD, Conv2d, CrossEntropyLoss, Flatten, Linear, Sequential, functional, grad
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv.nn import (
+    SGD,
+    Conv2d,
+    CrossEntropyLoss,
+    Flatten,
+    Linear,
+    Sequential,
+    functional,
+    grad,
+)
 from pyconv.nn import fit as fit_model
 
 TICK = 0.02

@@ -13,7 +13,8 @@ import threading
 import numpy as np
 
 import pyconv
-from pyconv import filters, layer_planning, ndimage, operators, planning, signal
+from pyconv import filters, ndimage, operators, signal
+from pyconv._engine import layer_planning, planning
 from pyconv.nn import functional, grad
 
 RNG = np.random.default_rng(3)

@@ -11,7 +11,7 @@ from arrays import noise
 
 import pyconv
 from pyconv import kernels, nn
-from pyconv.algorithms import ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs" / "dtypes.rst"
 #: Where it is granted for Gaussians, for each axis.

@@ -12,10 +12,11 @@ from arrays import LAYOUTS, noise
 from test_arguments import FUNCTIONS, LEFT, required
 
 import pyconv
-from pyconv import kernels, ndimage, planning
+from pyconv import kernels, ndimage
 from pyconv import signal as pyconv_signal
+from pyconv._engine import planning
+from pyconv._engine.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._native import loader
-from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv.nn import functional, grad
 from pyconv.operators import linear_operator, sparse_matrix
 

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, ndimage, operators
+from pyconv import (
+    arithmetic,
+    filters,
+    kernels,
+    ndimage,
+    operators,
+)
 from pyconv.nn import functional, grad
 
 X = np.arange(1.0, 82.0).reshape(9, 9)

@@ -5,11 +5,12 @@ import oracles
 import pytest
 
 import pyconv
-from pyconv import planning
-from pyconv.algorithms import ALGORITHMS, arranged, direct
-from pyconv.algorithms.base import WeighingAlgorithm
+from pyconv._engine import planning
+from pyconv._engine.algorithms import ALGORITHMS, arranged
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.correlation import direct
+from pyconv._engine.problem import make_problem
 from pyconv.nn import functional, grad
-from pyconv.problem import make_problem
 
 #: Arrays with a short last axis, thin ones, kernels with axes of one tap.
 THIN = [

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
-from pyconv.boundaries import BOUNDARIES
-from pyconv.dtypes import DTYPES
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import DTYPES
 
 ROOT = Path(__file__).parents[1]
 if not (ROOT / "benchmarks").is_dir():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from arrays import small
 
-from pyconv.algorithms.blocked import Blocked
-from pyconv.layer_problem import Options, make_layer_problem
+from pyconv._engine.algorithms.layers.blocked import Blocked
+from pyconv._engine.layer_problem import Options, make_layer_problem
 
 #: Shapes of input and weights, and options.
 CUTS = {

@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 import pyconv
-from pyconv.boundaries import BOUNDARIES, FILL, boundary_name
+from pyconv._engine.boundaries import BOUNDARIES, FILL, boundary_name
 
 ALIASES = [(alias, name) for name, row in BOUNDARIES.items() for alias in row.aliases]
 

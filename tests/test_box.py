@@ -11,10 +11,10 @@ import pytest
 from arrays import LAYOUTS, assert_exact, axis_orders, bits, noise, small
 
 import pyconv
-from pyconv import planning
+from pyconv._engine import planning
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.problem import EXTENTS
 from pyconv._native import loader
-from pyconv.boundaries import BOUNDARIES
-from pyconv.problem import EXTENTS
 
 REAL = ["float32", "float64"]
 

@@ -16,10 +16,16 @@ from scipy import ndimage
 
 import pyconv
 from pyconv.__main__ import main
-from pyconv.algorithms import ALGORITHMS
-from pyconv.commands import demo, demo_cases, demo_data, named_kernels, pictures
-from pyconv.commands.named_kernels import FILTERS
-from pyconv.versions import versions
+from pyconv._calls.versions import versions
+from pyconv._commands import (
+    demo,
+    demo_cases,
+    demo_data,
+    named_kernels,
+    pictures,
+)
+from pyconv._commands.named_kernels import FILTERS
+from pyconv._engine.algorithms import ALGORITHMS
 
 COMMAND = [sys.executable, "-m", "pyconv"]
 posix = pytest.mark.skipif(os.name == "nt", reason="redirections of a POSIX shell")
@@ -90,7 +96,7 @@ def array(tmp_path, rng):
 def test_the_library_does_not_import_the_command_line():
     program = (
         "import sys, pyconv\n"
-        "late = 'pyconv.commands', 'scipy.ndimage', 'matplotlib', 'PIL', 'pywt', 'nibabel'\n"
+        "late = 'pyconv._commands', 'scipy.ndimage', 'matplotlib', 'PIL', 'pywt', 'nibabel'\n"
         "found = [m for m in late if m in sys.modules]\n"
         "assert not found, found"
     )
@@ -131,7 +137,7 @@ def test_info_is_what_show_versions_prints(command, capsys):
 
 
 def test_info_names_the_isa_that_was_forced():
-    for isa in pyconv.versions.loader.runnable():
+    for isa in pyconv._calls.versions.loader.runnable():
         result = run("info", env={**os.environ, "PYCONV_ISA": isa})
         assert result.returncode == 0
         assert f"\nISA: {isa} " in result.stdout
@@ -771,7 +777,7 @@ def test_every_case_of_the_demo_agrees_with_scipy():
                 difference = np.abs(y - case.scipy(function, y.dtype).astype(y.dtype)).max()
                 bound = 0 if y.dtype.kind in "iu" else 2 * (products + 20) * scale * size
                 assert difference <= bound, (case.filter, function)
-            assert case.algorithm() in pyconv.planning.METHODS
+            assert case.algorithm() in pyconv._engine.planning.METHODS
     assert {np.dtype(t) for t in ("uint8", "int64", "float32", "float64")} <= dtypes
 
 

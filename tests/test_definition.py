@@ -12,8 +12,8 @@ import pytest
 from arrays import assert_exact, axis_orders, small
 
 import pyconv
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._native import loader
-from pyconv.boundaries import BOUNDARIES
 
 SHAPES = {
     1: ((23,), (5,)),

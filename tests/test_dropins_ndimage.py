@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from pyconv import ndimage, passes, planning
-from pyconv.ndimage import gaussian, sums
-from pyconv.ndimage.truncated import Kernel, box_terms, kernel_terms, line_terms
+from pyconv import ndimage
+from pyconv._engine import planning, separable_passes
+from pyconv.ndimage import _gaussian, _weighted_sums
+from pyconv.ndimage._truncated import Kernel, box_terms, kernel_terms, line_terms
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 SYNONYMS = {"grid-mirror": "reflect", "grid-constant": "constant", "grid-wrap": "wrap"}
@@ -202,7 +203,7 @@ def test_gaussian_options(order, rng):
         ):
             both("gaussian_filter", x, order=order, **options)
     np.testing.assert_allclose(
-        gaussian.kernel_1d(1.7, order, 9),
+        _gaussian.kernel_1d(1.7, order, 9),
         scipy.ndimage.gaussian_filter1d(np.eye(1, 19, 9)[0], 1.7, order=order, radius=9)[::1],
         atol=1e-15,
     )
@@ -318,7 +319,9 @@ def test_order_of_sums(isa, dtype, rng):
             )
             expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
             y = np.empty(shape, np.int64)
-            sums.cut_sums(x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y)
+            _weighted_sums.cut_sums(
+                x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y
+            )
             np.testing.assert_array_equal(y, expected)
         w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
         terms = kernel_terms(w)
@@ -328,7 +331,7 @@ def test_order_of_sums(isa, dtype, rng):
         pads = ((k // 2, k - 1 - k // 2),) * n
         y = np.empty(shape, np.int64)
         kernel_of_all = Kernel(tuple(range(n)), w.shape, terms, pads, ("constant",) * n)
-        sums.cut_sums(x, kernel_of_all, 7.0, y)
+        _weighted_sums.cut_sums(x, kernel_of_all, 7.0, y)
         expected = in_order(np.pad(x.astype(float), pads, constant_values=7), terms, shape)
         np.testing.assert_array_equal(y, expected)
 
@@ -363,7 +366,7 @@ def test_grey_areas_are_those_of_scipy(value):
 def test_large_float32_keeps_to_its_bound(name, shape, rng):
     """Sums of n products in float32, of values around 1: a few (n + 2) ε."""
     x = (1 + rng.random(shape)).astype(np.float32)
-    assert x.size >= sums.FEW_SAMPLES
+    assert x.size >= _weighted_sums.FEW_SAMPLES
     args = CALLS[name](rng, x)
     for mode, cval in (("reflect", 0), ("constant", 3)):
         ours = getattr(ndimage, name)(x, *args, mode=mode, cval=cval)
@@ -404,8 +407,8 @@ def test_passes_are_fused_where_that_means_the_same(monkeypatch):
         axes.append(what.axes)
         return plain(shape, dtype, what, wanted)
 
-    plain = passes._planned
-    monkeypatch.setattr(passes, "_planned", planned)
+    plain = separable_passes._planned
+    monkeypatch.setattr(separable_passes, "_planned", planned)
     planning.clear_cache()
     x = np.ones((200, 200), np.float32)
     ndimage.gaussian_filter(x, 2)

@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 
 from pyconv import signal
-from pyconv.signal import extents, planes
+from pyconv.signal import _extents, _planes
 
 MODES = ("full", "same", "valid")
 DTYPES = ("uint8", "int64", "float32", "float64", "complex64")
@@ -114,7 +114,7 @@ def test_numbers_and_arrays_of_nothing(rng):
 def test_only_plain_sums_where_they_are_asked_for(rng, monkeypatch):
     """No method grants an error that SciPy's would not have: what the engine is told."""
     granted = []
-    for module, name in ((extents.correlation, "convolve"), (planes.correlation, "correlate")):
+    for module, name in ((_extents.correlation, "convolve"), (_planes.correlation, "correlate")):
         call = getattr(module, name)
 
         def told(*args, call=call, **keywords):

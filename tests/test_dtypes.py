@@ -8,7 +8,7 @@ import pytest
 from arrays import assert_exact, bits, small
 
 import pyconv
-from pyconv.dtypes import DTYPES, OVERFLOWS, narrow
+from pyconv._engine.dtypes import DTYPES, OVERFLOWS, narrow
 
 INTEGERS = [dtype for dtype in DTYPES if dtype.kind in "biu"]
 FLOATS = [dtype for dtype in DTYPES if dtype.kind in "fc"]

@@ -10,10 +10,10 @@ import pyconv
 import pyconv.filters
 import pyconv.ndimage
 import pyconv.nn.functional
-from pyconv import results
-from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine import output_arrays
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.boundaries import BOUNDARIES
 
 X, W = np.arange(12.0).reshape(3, 4), np.ones((2, 2))
 HUGE = 2**62
@@ -330,7 +330,7 @@ def test_overlap_is_seen():
             for size in (1, 2):
                 start = room[150:].view(f"u{size}")
                 a = np.lib.stride_tricks.as_strided(start, shape, strides)
-                assert results.overlaps_itself(a) == overlaps(a), (shape, strides, size)
+                assert output_arrays.overlaps_itself(a) == overlaps(a), (shape, strides, size)
 
 
 def test_out_that_repeats_memory():

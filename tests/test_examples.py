@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyconv.algorithms import ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]

@@ -18,10 +18,12 @@ from processes import SOON, seconds_to_interrupt
 from test_properties import valid_calls
 
 import pyconv
-from pyconv import kernels, planning
-from pyconv.algorithms import ALGORITHMS, fft
-from pyconv.boundaries import BOUNDARIES
-from pyconv.problem import DEFAULT_MEMORY, EXTENTS
+from pyconv import kernels
+from pyconv._engine import planning
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.correlation import fft
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.problem import DEFAULT_MEMORY, EXTENTS
 
 #: What the default grants, in units of rounding of max|x| · Σ|w|.
 GRANTED = 64

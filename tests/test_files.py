@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyconv import nn, wisdom
-from pyconv.commands import CommandError, pictures
+from pyconv import nn
+from pyconv._commands import CommandError, pictures
+from pyconv._engine import wisdom
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and pipes of POSIX")
 GREY = np.arange(60 * 70, dtype=np.uint8).reshape(60, 70)

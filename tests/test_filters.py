@@ -11,7 +11,7 @@ from scipy import ndimage
 
 import pyconv
 from pyconv import filters, kernels
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv.kernels import KERNELS
 
 #: Our boundary names → the modes of scipy.ndimage.

@@ -13,10 +13,16 @@ import scipy.ndimage
 
 import pyconv
 from pyconv import ndimage
-from pyconv.machine import MACHINE
-from pyconv.ndimage import fixed, smoothing, sums
-from pyconv.ndimage.gaussian import kernel_1d
-from pyconv.ndimage.truncated import Kernel, box_terms, kernel_terms, line_terms, truncated_sums
+from pyconv._engine.machine import MACHINE
+from pyconv.ndimage import _fixed_point, _several_axes, _weighted_sums
+from pyconv.ndimage._gaussian import kernel_1d
+from pyconv.ndimage._truncated import (
+    Kernel,
+    box_terms,
+    kernel_terms,
+    line_terms,
+    truncated_sums,
+)
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 #: Lengths around the vectors and the steps of every variant, and rows that are filtered together.
@@ -39,7 +45,7 @@ def only_fixed(monkeypatch):
     def refuse(*args):
         raise AssertionError("not in fixed point")
 
-    monkeypatch.setattr(sums, "truncated_sums", refuse)
+    monkeypatch.setattr(_weighted_sums, "truncated_sums", refuse)
 
 
 def same(name, x, *args, **keywords):
@@ -92,7 +98,7 @@ def test_results_are_stored_as_sums_in_double_are(isa, output, dtype, rng):
                 truncated_sums(expected, kernel, 0.0, once)
                 expected = once
             y = np.empty(shape, output)
-            if fixed.fixed_sums(x, kernels[:count], 0.0, y):
+            if _fixed_point.fixed_sums(x, kernels[:count], 0.0, y):
                 np.testing.assert_array_equal(y, expected)
             else:  # a middle beside differences; more than 16 bits of a pass; rows of a pass
                 odd = w.tolist() == [0.3, 5.5, -0.3] or output == "uint16"
@@ -125,8 +131,8 @@ def test_fixed_point_alone_is_not_enough(rng):
     wrong = 0
     for sigma in (0.5, 0.8, 1, 1.7, 2):
         kernel = kernel_1d(sigma, 0, 8)
-        weights = fixed.fixed_weights(line_terms(kernel), 0, 255)
-        digits = weights.fraction + fixed.LOW_DIGITS
+        weights = _fixed_point.fixed_weights(line_terms(kernel), 0, 255)
+        digits = weights.fraction + _fixed_point.LOW_DIGITS
         middle, *half = weights.multiples.tolist()
         multiples = [*half, 2 * middle, *half[::-1]]
         total = sum(w * padded[:, u : u + x.shape[1]] for u, w in enumerate(multiples))
@@ -166,17 +172,17 @@ def test_some_outputs_of_a_step_are_flat(isa, only_fixed, dtype, rng):
 def test_every_mean_of_every_sum():
     """The multiple of 1/n is above it by so little that cutting gives the same: all that occur."""
     for n in range(2, 129):
-        weights = fixed.fixed_weights(box_terms(n), -128, 255)
-        shift = weights.fraction + fixed.LOW_DIGITS
+        weights = _fixed_point.fixed_weights(box_terms(n), -128, 255)
+        shift = weights.fraction + _fixed_point.LOW_DIGITS
         total = np.arange(-128 * n, 255 * n + 1, dtype=np.int64)
         exact = np.sign(total) * (np.abs(total) // n)
-        high, low = divmod(int(weights.multiples[0]), 2**fixed.LOW_DIGITS)
-        value = total * high + (total * low >> fixed.LOW_DIGITS)
+        high, low = divmod(int(weights.multiples[0]), 2**_fixed_point.LOW_DIGITS)
+        value = total * high + (total * low >> _fixed_point.LOW_DIGITS)
         value += (value >> 63) & (2**weights.fraction - 1)
         np.testing.assert_array_equal(value >> weights.fraction, exact)
         assert shift == 30
         assert max(high, low) < 2**15
-    assert fixed.fixed_weights(box_terms(129), 0, 255) is None
+    assert _fixed_point.fixed_weights(box_terms(129), 0, 255) is None
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 31, 128])
@@ -188,7 +194,7 @@ def test_means(isa, only_fixed, n, rng):
             y = np.empty(x.shape, dtype)
             low = n // 2
             kernel = Kernel((axis,), (n,), box_terms(n), ((low, n - 1 - low),), ("wrap",))
-            sums.cut_sums(x, kernel, 0.0, y)
+            _weighted_sums.cut_sums(x, kernel, 0.0, y)
             pads = [(0, 0), (0, 0)]
             pads[axis] = (low, n - 1 - low)
             padded = np.pad(x.astype(int), pads, "wrap")
@@ -199,8 +205,8 @@ def test_means(isa, only_fixed, n, rng):
 def test_weights_are_refused_where_sums_would_not_fit():
     """Of 16 bits, of 32 bits, with too few digits, or of what is no number."""
     for w in ([9.0], [np.inf, 0.5], [np.nan], [1e-9] * 300, [2.0**12]):
-        assert fixed.fixed_weights(kernel_terms(np.array(w)), 0, 255) is None
-    fits = fixed.fixed_weights(kernel_terms(np.array([7.5, -2.0])), 0, 255)
+        assert _fixed_point.fixed_weights(kernel_terms(np.array(w)), 0, 255) is None
+    fits = _fixed_point.fixed_weights(kernel_terms(np.array([7.5, -2.0])), 0, 255)
     assert (fits.lowest, fits.highest) == (-510, 1912)
     assert not fits.doubtful
     x = np.ones((4, 70), np.uint8)
@@ -264,12 +270,12 @@ def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch)
     calls = []
 
     def count(x, kernels, fill, output):
-        done = fixed.fixed_sums(x, kernels, fill, output)
+        done = _fixed_point.fixed_sums(x, kernels, fill, output)
         calls.append((len(kernels), done))
         return done
 
-    monkeypatch.setattr(smoothing, "fixed_sums", count)
-    monkeypatch.setattr(sums, "fixed_sums", count)
+    monkeypatch.setattr(_several_axes, "fixed_sums", count)
+    monkeypatch.setattr(_weighted_sums, "fixed_sums", count)
     x = samples(rng, (20, 30, 80), "uint8")
     ndimage.gaussian_filter(x, 1)
     assert calls == [(3, True)]

@@ -1,7 +1,7 @@
 """The house: imports run one way, the tables are complete, the documentation is there and runs.
 
-public functions → planning → algorithms → _native, above the leaves that anyone may import.
-nn.functional and nn.grad are public; the modules of nn behind them stand above planning.
+public modules and _calls → nn._functions → _engine → _engine.algorithms → _native, above the leaves
+that anyone may import.
 """
 
 import ast
@@ -18,12 +18,21 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, signal, viz
-from pyconv.algorithms import ALGORITHMS
-from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv import (
+    arithmetic,
+    filters,
+    kernels,
+    ndimage,
+    nn,
+    operators,
+    signal,
+    viz,
+)
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.dtypes import DTYPES, OVERFLOWS
+from pyconv._engine.planning import METHODS
+from pyconv._engine.problem import EXTENTS
 from pyconv.nn import functional, grad
-from pyconv.planning import METHODS
-from pyconv.problem import EXTENTS
 
 ROOT = Path(pyconv.__file__).parent
 MODULES = {
@@ -33,43 +42,48 @@ MODULES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 
-#: Leaves → what of the package each may import.
+#: Leaves of the engine → what of the package each may import.
 LEAVES = {
     "pyconv._version": set(),
-    "pyconv.candidates": set(),
-    "pyconv.boundaries": set(),
-    "pyconv.dtypes": set(),
-    "pyconv.files": set(),
-    "pyconv.machine": set(),
-    "pyconv.threads": {"pyconv._native.workers"},
-    "pyconv.problem": {"pyconv.boundaries", "pyconv.dtypes"},
-    "pyconv.layer_problem": {"pyconv.boundaries", "pyconv.problem"},
-    "pyconv.arithmetic": {"pyconv.layer_problem", "pyconv.problem"},
-    "pyconv.kernels": {"pyconv.dtypes", "pyconv.problem"},
-    "pyconv.results": {"pyconv._native.layout", "pyconv.dtypes"},
-    "pyconv.wisdom": {"pyconv.files", "pyconv.threads"},
+    "pyconv._engine.explanation_table": set(),
+    "pyconv._engine.boundaries": set(),
+    "pyconv._engine.dtypes": set(),
+    "pyconv._engine.files": set(),
+    "pyconv._engine.machine": set(),
+    "pyconv._engine.threads": {"pyconv._native.workers"},
+    "pyconv._engine.problem": {"pyconv._engine.boundaries", "pyconv._engine.dtypes"},
+    "pyconv._engine.layer_problem": {"pyconv._engine.boundaries", "pyconv._engine.problem"},
+    "pyconv.arithmetic": {"pyconv._engine.layer_problem", "pyconv._engine.problem"},
+    "pyconv.kernels": {"pyconv._engine.dtypes", "pyconv._engine.problem"},
+    "pyconv._engine.output_arrays": {"pyconv._native.layout", "pyconv._engine.dtypes"},
+    "pyconv._engine.wisdom": {"pyconv._engine.files", "pyconv._engine.threads"},
 }
-#: The floors above the leaves, from the ground up. What is on none of them is a public module.
-FLOORS = ("_native", "algorithms", "planning", "nn", "public")
-#: What callers of `pyconv.nn` import; the other modules of the folder are behind it.
-NN_PUBLIC = {"pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad"} | {
-    f"pyconv.nn.{name}"  # layers and what trains them, which call the functions as users do
-    for name in (
-        "containers", "convolution_layers", "criteria", "dense_layers", "fitting", "models",
-        "pooling_layers",
-    )
+#: The floors above the leaves, from the ground up, by the beginning of a name. The calls and
+#: the public modules are above them.
+FLOORS = {
+    "pyconv._native": 0,
+    "pyconv._engine.algorithms": 1,
+    "pyconv._engine": 2,
+    "pyconv.nn._functions": 3,
+}
+#: Modules that a user may import; all others are behind an underscore.
+PUBLIC_ROOMS = {
+    "pyconv", "pyconv.arithmetic", "pyconv.filters", "pyconv.kernels",
+    "pyconv.ndimage", "pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad", "pyconv.nn.init",
+    "pyconv.nn.models", "pyconv.operators", "pyconv.signal", "pyconv.viz",
 }  # fmt: skip
 #: One file for each algorithm; the other files of the folder are what they share.
 ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
+#: The floor of calls and public modules.
+CALLS = len(FLOORS)
 
 
 def floor(module):
     """Return the number of the floor that a module lives on; leaves are on none."""
     if module in LEAVES:
         return -1
-    room = module.split(".")[1] if "." in module and module not in NN_PUBLIC else "public"
-    room = room.removeprefix("layer_")
-    return FLOORS.index(room) if room in FLOORS else FLOORS.index("public")
+    room = max((f for f in FLOORS if f"{module}.".startswith(f"{f}.")), key=len, default=None)
+    return CALLS if room is None else FLOORS[room]
 
 
 def imports(path, module):
@@ -103,15 +117,21 @@ def test_imports_run_one_way(module):
     for imported in imports(MODULES[module], module) - {module}:
         if module in LEAVES:
             assert imported in LEAVES[module]
-        elif floor(module) == FLOORS.index("_native"):
-            assert floor(imported) == FLOORS.index("_native")
+        elif floor(module) == FLOORS["pyconv._native"]:
+            assert floor(imported) == FLOORS["pyconv._native"]
         else:
             assert floor(imported) <= floor(module), imported
         if module in ALGORITHM_FILES:
             assert imported not in ALGORITHM_FILES
-            assert imported != "pyconv.algorithms"
-        if floor(module) < FLOORS.index("public"):
+            assert imported != "pyconv._engine.algorithms"
+        if floor(module) < CALLS:
             assert imported != "pyconv"
+
+
+def test_what_is_no_promise_has_an_underscore():
+    """A module that can be imported by names without one is public, and listed."""
+    named = {m for m in MODULES if not any(part.startswith("_") for part in m.split(".")[1:])}
+    assert named == PUBLIC_ROOMS
 
 
 def test_imports_have_no_circles():
@@ -130,18 +150,18 @@ def test_the_rule_sees_every_spelling(tmp_path):
     """The check of imports is able to fail."""
     source = tmp_path / "direct.py"
     for statement, imported in {
-        "import pyconv.planning": "pyconv.planning",
-        "from pyconv import planning": "pyconv.planning",
-        "from pyconv.planning import Plan": "pyconv.planning",
-        "from ..planning import Plan": "pyconv.planning",
-        "from .. import planning": "pyconv.planning",
-        "from . import reference": "pyconv.algorithms.reference",
-        "from .reference import Reference": "pyconv.algorithms.reference",
-        "def f():\n    import pyconv.correlation": "pyconv.correlation",
+        "import pyconv._engine.planning": "pyconv._engine.planning",
+        "from pyconv._engine import planning": "pyconv._engine.planning",
+        "from pyconv._engine.planning import Plan": "pyconv._engine.planning",
+        "from ...planning import Plan": "pyconv._engine.planning",
+        "from ... import planning": "pyconv._engine.planning",
+        "from . import reference": "pyconv._engine.algorithms.correlation.reference",
+        "from .reference import Reference": "pyconv._engine.algorithms.correlation.reference",
+        "def f():\n    import pyconv._calls.correlation": "pyconv._calls.correlation",
         "import importlib\nimportlib.import_module('pyconv._native.cpu')": "pyconv._native.cpu",
     }.items():
         source.write_text(statement)
-        assert imports(source, "pyconv.algorithms.direct") == {imported}
+        assert imports(source, "pyconv._engine.algorithms.correlation.direct") == {imported}
 
 
 def test_compiled_files_import_nothing_above_them():
@@ -163,7 +183,7 @@ def test_algorithms_keep_the_contract():
     assert ("auto", *names) == METHODS
     for algorithm in ALGORITHMS:
         module = importlib.import_module(type(algorithm).__module__)
-        assert module.__name__ == f"pyconv.algorithms.{algorithm.name}"
+        assert module.__name__ == f"pyconv._engine.algorithms.correlation.{algorithm.name}"
         for member in ("rejects", "cost", "error_bound", "workspace", "copies", "threads", "bind"):
             assert callable(getattr(algorithm, member))
 

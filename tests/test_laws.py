@@ -9,7 +9,7 @@ import scipy.ndimage
 import scipy.signal
 from arrays import noise, small
 
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.boundaries import BOUNDARIES
 
 SHAPES = {1: ((61,), (6,)), 2: ((17, 33), (4, 5)), 3: ((7, 9, 21), (3, 2, 4))}
 EXTENTS = ("valid", "same", "full")

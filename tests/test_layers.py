@@ -10,11 +10,11 @@ from arrays import bits, noise, small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconv.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
-from pyconv.algorithms.base import layer_summation_bound
-from pyconv.algorithms.blocked import Blocked
-from pyconv.algorithms.casting import layer_loop
-from pyconv.layer_problem import PADDING_MODES, Options, make_layer_problem
+from pyconv._engine.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv._engine.algorithms.base import layer_summation_bound
+from pyconv._engine.algorithms.layers.blocked import Blocked
+from pyconv._engine.algorithms.loop_adapters import layer_loop
+from pyconv._engine.layer_problem import PADDING_MODES, Options, make_layer_problem
 from pyconv.nn import functional, grad
 
 CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}

@@ -9,8 +9,8 @@ import pytest
 from arrays import LAYOUTS, bits, noise, small
 
 import pyconv
+from pyconv._engine.dtypes import DTYPES
 from pyconv._native import layout as native_layout
-from pyconv.dtypes import DTYPES
 
 CALLS = {
     "line": ((3, 400), (7,), {"mode": "same", "boundary": "mirror"}),

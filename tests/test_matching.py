@@ -9,8 +9,8 @@ import pytest
 from arrays import LAYOUTS
 
 import pyconv
-from pyconv import coefficients
-from pyconv.boundaries import BOUNDARIES
+from pyconv._calls import coefficients
+from pyconv._engine.boundaries import BOUNDARIES
 
 #: Shape of the image, axes, shape of the template.
 SHAPES = {

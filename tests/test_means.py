@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pyconv import filters, means
-from pyconv.boundaries import BOUNDARIES
+from pyconv import filters
+from pyconv._engine import rounded_mean
+from pyconv._engine.boundaries import BOUNDARIES
 
 #: Our boundary names → those of np.pad.
 PADS = {
@@ -24,7 +25,7 @@ def only_exact(monkeypatch):
     """Fail where means are not made from exact sums."""
 
     def required(*args, **keywords):
-        assert means.rounded_means(*args, **keywords)
+        assert rounded_mean.rounded_means(*args, **keywords)
         return True
 
     monkeypatch.setattr(filters, "rounded_means", required)
@@ -94,9 +95,9 @@ def test_other_boxes_are_rounded_from_floats(rng):
     others = {"workers": None, "clip": True}
     y = np.empty_like(x)
     for size, fill in (((3, 129), 0), ((3, 3), 0.5), ((3, 3), np.nan), ((3, 3), 1e9)):
-        assert not means.rounded_means(x, size, (0, 1), "constant", fill, y, **others)
+        assert not rounded_mean.rounded_means(x, size, (0, 1), "constant", fill, y, **others)
     wide = x.astype(np.int16)
-    assert not means.rounded_means(wide, (3, 3), (0, 1), "constant", 0, y, **others)
+    assert not rounded_mean.rounded_means(wide, (3, 3), (0, 1), "constant", 0, y, **others)
     y = filters.box(x, 3, dtype=np.uint8, boundary="constant", fill_value=0.5)
     assert np.array_equal(y, np.rint(filters.box(x, 3, boundary="constant", fill_value=0.5)))
 

@@ -10,9 +10,9 @@ from arrays import LAYOUTS, bits, small
 import pyconv
 import pyconv.filters
 import pyconv.operators
-from pyconv.boundaries import BOUNDARIES
-from pyconv.dtypes import DTYPES
-from pyconv.missing import blocks, precision, weights
+from pyconv._calls.missing import blocks, precision, weights
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import DTYPES
 
 #: Kernel dimensions, shape of x, axes, kernel shape.
 SHAPES = {

@@ -6,7 +6,7 @@ from arrays import small
 from scipy.sparse.linalg import aslinearoperator, lsqr
 
 import pyconv
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv.operators import linear_operator, sparse_matrix
 
 #: Shape of x, axes, kernel shape.

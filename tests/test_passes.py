@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from pyconv import filters, kernels, ndimage, passes
-from pyconv.boundaries import BOUNDARIES
+from pyconv import filters, kernels, ndimage
+from pyconv._engine import separable_passes
+from pyconv._engine.boundaries import BOUNDARIES
 
 #: Single samples, thin arrays, tails of vectors, whole tiles, long lines, volumes.
 SHAPES = [(1,), (5,), (64,), (5001,), (9000,), (1, 1), (3, 3), (1, 40), (40, 1), (31, 33),
@@ -250,7 +251,7 @@ def test_narrowed_weights_read_the_same(rng, boundary):
             row = rng.random(taps)
             row = row + row[::-1]
             low = taps // 2
-            few, at = passes.narrowed(row, low, size, boundary)
+            few, at = separable_passes.narrowed(row, low, size, boundary)
             assert len(few) <= max(2 * size + 3, 5) or len(few) == taps
             if taps % 2:
                 assert np.array_equal(few, few[::-1])
@@ -269,7 +270,7 @@ def test_narrowed_weights_read_the_same(rng, boundary):
 
 def test_negative_weights_are_not_narrowed():
     row = np.array([-1.0, 0, 1] * 20)
-    assert passes.narrowed(row, 30, 3, "wrap")[0] is row
+    assert separable_passes.narrowed(row, 30, 3, "wrap")[0] is row
 
 
 # ---- large samples, and none --------------------------------------------------------------------

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from test_properties import valid_calls
 
 import pyconv
-from pyconv import planning
-from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.boundaries import BOUNDARIES
-from pyconv.dtypes import DTYPES, OVERFLOWS
-from pyconv.problem import EXTENTS
+from pyconv._engine import planning
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import DTYPES, OVERFLOWS
+from pyconv._engine.problem import EXTENTS
 
 
 def called(x, w, *args, flip=False, **keywords):

@@ -12,8 +12,8 @@ import textwrap
 import pytest
 from processes import SOON, seconds_to_interrupt
 
-from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
 
 #: Those that take any weights.
 METHODS = [a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm)]
@@ -56,7 +56,7 @@ def test_fork_while_a_plan_is_kept():
     assert run(
         """
         import warnings
-        from pyconv import layer_planning, planning
+        from pyconv._engine import layer_planning, planning
         from pyconv.nn import functional
         warnings.simplefilter("ignore")
         with planning._lock, layer_planning._lock:
@@ -150,7 +150,7 @@ def test_fork_while_a_module_is_imported():
     assert run(
         """
         import pathlib, tempfile, time, warnings
-        from pyconv import threads
+        from pyconv._engine import threads
         warnings.simplefilter("ignore")
         with tempfile.TemporaryDirectory() as folder:
             pathlib.Path(folder, "slow_to_import.py").write_text("import time; time.sleep(0.5)")
@@ -174,7 +174,7 @@ def test_the_setting_of_blas_outlives_calls_that_overlap():
     counts = run(
         """
         import threadpoolctl
-        from pyconv import threads
+        from pyconv._engine import threads
         blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         blas.limit(limits=3)
         def count():
@@ -205,7 +205,7 @@ def test_fork_while_another_thread_holds_blas_to_one_thread():
     counts = run(
         """
         import threadpoolctl, warnings
-        from pyconv import threads
+        from pyconv._engine import threads
         warnings.simplefilter("ignore")
         blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         blas.limit(limits=3)
@@ -239,7 +239,7 @@ def test_fork_while_a_property_of_a_layer_is_computed():
     statuses = run(
         """
         import time, types, warnings
-        from pyconv.layer_problem import LayerProblem
+        from pyconv._engine.layer_problem import LayerProblem
         warnings.simplefilter("ignore")
         def slowly():
             time.sleep(0.5)
@@ -633,8 +633,8 @@ import pyconv.nn.functional as f
 import pyconv.nn.grad as g
 import pyconv.kernels
 from pyconv import filters, ndimage, threads
-from pyconv.algorithms import LAYER_ALGORITHMS
-from pyconv.machine import MACHINE
+from pyconv._engine.algorithms import LAYER_ALGORITHMS
+from pyconv._engine.machine import MACHINE
 MACHINE.seconds_per_thread = 1e-9  # as many as are allowed, for the smallest work
 x, w = picture(300, 7)
 whole = (x * 200).astype("uint8")

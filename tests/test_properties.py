@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 
 import pyconv
-from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.boundaries import BOUNDARIES
-from pyconv.dtypes import DTYPES, OVERFLOWS
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import DTYPES, OVERFLOWS
 
 REFUSALS = (ValueError, TypeError, OverflowError)
 SIDES = st.integers(1, 9)

@@ -12,11 +12,12 @@ import scipy.signal
 from arrays import LAYOUTS, axis_orders, bits, noise, small
 
 import pyconv
-from pyconv import filters, kernels, planning
+from pyconv import filters, kernels
+from pyconv._engine import planning
+from pyconv._engine.algorithms.correlation import recursive as module
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.problem import EXTENTS
 from pyconv._native import loader
-from pyconv.algorithms import recursive as module
-from pyconv.boundaries import BOUNDARIES
-from pyconv.problem import EXTENTS
 
 REAL = ["float32", "float64"]
 GRANTED = 1e-2

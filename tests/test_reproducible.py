@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import pyconv
+from pyconv._engine.algorithms import LAYER_ALGORITHMS
 from pyconv._native import loader
-from pyconv.algorithms import LAYER_ALGORITHMS
 from pyconv.nn import functional, grad
 
 #: Shapes of an image, of weights, and groups: every form of `blocked`, tiles, single channels.

@@ -13,8 +13,8 @@ from conftest import clear_caches
 from oracles import correlate
 
 import pyconv
-from pyconv.algorithms import ALGORITHMS, slabs
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.algorithms import ALGORITHMS, slabs
+from pyconv._engine.boundaries import BOUNDARIES
 
 METHODS = [a.name for a in ALGORITHMS]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

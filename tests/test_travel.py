@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv import nn, planning, plans
+from pyconv import nn
+from pyconv._calls import plans
+from pyconv._engine import planning
 from pyconv._native import loader
 from pyconv.nn import functional
 from pyconv.operators import linear_operator

@@ -14,10 +14,11 @@ import pytest
 from arrays import noise
 
 import pyconv
-from pyconv import files, measuring, planning, tuning, wisdom
-from pyconv.algorithms import ALGORITHMS
-from pyconv.algorithms.base import WeighingAlgorithm
-from pyconv.machine import MACHINE
+from pyconv._calls import tuning
+from pyconv._engine import files, machine_rates, planning, wisdom
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.machine import MACHINE
 
 SHAPE, W = (40, 41), np.ones((5, 5), "float32")
 
@@ -266,7 +267,7 @@ def test_writers_and_readers_at_once(tmp_path):
     """Processes that add to one file at the same time: it is whole at every moment."""
     path = tmp_path / "wisdom.json"
     code = (
-        "import sys; from pathlib import Path; from pyconv import wisdom\n"
+        "import sys; from pathlib import Path; from pyconv._engine import wisdom\n"
         "for i in range(60): wisdom.add(Path(sys.argv[1]), f'{sys.argv[2]} {i}', 'direct' * 50)"
     )
     writers = [
@@ -333,7 +334,7 @@ def test_predictions_follow_the_rates(monkeypatch):
     shape, w = (512, 512), np.ones((31, 31), "float32") + np.eye(31, dtype="float32")
     assert pyconv.plan(shape=shape, w=w).algorithm == "fft"
     monkeypatch.setattr(
-        measuring, "_seconds", lambda method, *_: 100.0 if method == "fft" else 1e-4
+        machine_rates, "_seconds", lambda method, *_: 100.0 if method == "fft" else 1e-4
     )
     pyconv.tune_machine()
     assert pyconv.plan(shape=shape, w=w).algorithm == "direct"

@@ -9,10 +9,10 @@ import oracles
 import pytest
 from arrays import LAYOUTS, bits
 
-from pyconv.algorithms.winograd import ERROR, Winograd
-from pyconv.boundaries import BOUNDARIES
-from pyconv.layer_problem import LayerProblem
-from pyconv.problem import Axis
+from pyconv._engine.algorithms.layers.winograd import ERROR, Winograd
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.layer_problem import LayerProblem
+from pyconv._engine.problem import Axis
 
 CHANNELS = (1, 3, 15, 16, 17, 32, 33)
 SIZES = (*range(1, 10), 14, 17, 33)

@@ -11,10 +11,11 @@ import pytest
 from arrays import noise
 
 import pyconv
-from pyconv import filters, kernels, planning, signal
-from pyconv.algorithms import casting
-from pyconv.boundaries import BOUNDARIES
-from pyconv.machine import MACHINE
+from pyconv import filters, kernels, signal
+from pyconv._engine import planning
+from pyconv._engine.algorithms import loop_adapters
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.machine import MACHINE
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def work(monkeypatch):
     """Return a function that counts the work of a call."""
     total = 0.0
     plain = planning.Plan.__init__
-    boxes = casting.Patches.run
+    boxes = loop_adapters.Patches.run
 
     def counted(plan, problem, algorithm):
         plain(plan, problem, algorithm)
@@ -44,7 +45,7 @@ def work(monkeypatch):
         boxes(patches, listed, x, w, *arguments)
 
     monkeypatch.setattr(planning.Plan, "__init__", counted)
-    monkeypatch.setattr(casting.Patches, "run", counted_boxes)
+    monkeypatch.setattr(loop_adapters.Patches, "run", counted_boxes)
 
     def of(call, *arguments, **options):
         nonlocal total

@@ -11,7 +11,7 @@ import pytest
 from arrays import bits, noise
 
 import pyconv
-from pyconv import planning, threads
+from pyconv._engine import planning, threads
 
 CALLS = {
     "line": ((30_000,), (33,), {}),

@@ -12,7 +12,7 @@ from skimage import data
 
 import pyconv
 from pyconv import arithmetic, kernels, viz
-from pyconv.boundaries import BOUNDARIES
+from pyconv._engine.boundaries import BOUNDARIES
 
 # %%
 # ``valid`` gives the results whose window lies inside, ``same`` as many as samples, ``full`` all

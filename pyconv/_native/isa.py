@@ -5,6 +5,8 @@ shims ``<isa>/<family>.pyx``; the loader imports the widest variant that the CPU
 module imports nothing of the package, so that the build can read it.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 #: The families of loops: `families/<family>.pxi` lists the files of each. A change of a loop

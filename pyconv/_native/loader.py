@@ -1,5 +1,7 @@
 """Import ONE variant of the loops: the widest that the CPU can run, or ``PYCONV_ISA``."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import os

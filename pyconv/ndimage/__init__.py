@@ -1,6 +1,8 @@
 """The linear filters of `scipy.ndimage`: its names, signatures and dtypes, by pyconv's loops."""
 
-from pyconv.ndimage.filters import (
+from __future__ import annotations
+
+from pyconv.ndimage._filters import (
     convolve,
     convolve1d,
     correlate,
@@ -11,7 +13,7 @@ from pyconv.ndimage.filters import (
     uniform_filter,
     uniform_filter1d,
 )
-from pyconv.ndimage.gaussian import (
+from pyconv.ndimage._gaussian import (
     gaussian_filter,
     gaussian_filter1d,
     gaussian_gradient_magnitude,

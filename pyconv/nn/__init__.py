@@ -4,9 +4,11 @@
 each of its arrays; layers keep weights, and call both.
 """
 
+from __future__ import annotations
+
 from pyconv.nn import functional, grad, init, models
-from pyconv.nn.containers import Residual, Sequential
-from pyconv.nn.convolution_layers import (
+from pyconv.nn._layers.containers import Residual, Sequential
+from pyconv.nn._layers.convolution_layers import (
     Conv1d,
     Conv2d,
     Conv3d,
@@ -14,13 +16,13 @@ from pyconv.nn.convolution_layers import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
-from pyconv.nn.criteria import Criterion, CrossEntropyLoss, MSELoss, accuracy
-from pyconv.nn.dense_layers import Flatten, Linear, ReLU
-from pyconv.nn.fitting import History, evaluate, fit
-from pyconv.nn.layer import Layer
-from pyconv.nn.optimisers import SGD, Adam, Optimizer
-from pyconv.nn.parameter import Parameter
-from pyconv.nn.pooling_layers import (
+from pyconv.nn._layers.criteria import Criterion, CrossEntropyLoss, MSELoss, accuracy
+from pyconv.nn._layers.dense_layers import Flatten, Linear, ReLU
+from pyconv.nn._layers.fitting import History, evaluate, fit
+from pyconv.nn._layers.layer import Layer
+from pyconv.nn._layers.optimisers import SGD, Adam, Optimizer
+from pyconv.nn._layers.parameter import Parameter
+from pyconv.nn._layers.pooling_layers import (
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,

@@ -3,8 +3,10 @@
 Arrays are (N, C, spatial…); the batch axis may be missing.
 """
 
-from pyconv.nn.activations import log_softmax, relu
-from pyconv.nn.average_pooling import (
+from __future__ import annotations
+
+from pyconv.nn._functions.activations import log_softmax, relu
+from pyconv.nn._functions.average_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
@@ -13,7 +15,7 @@ from pyconv.nn.average_pooling import (
     avg_pool3d,
     global_avg_pool,
 )
-from pyconv.nn.convolution import (
+from pyconv.nn._functions.convolution import (
     conv1d,
     conv2d,
     conv3d,
@@ -22,9 +24,9 @@ from pyconv.nn.convolution import (
     conv_transpose3d,
     plan_conv,
 )
-from pyconv.nn.linear import linear
-from pyconv.nn.losses import cross_entropy, mse_loss
-from pyconv.nn.max_pooling import (
+from pyconv.nn._functions.linear import linear
+from pyconv.nn._functions.losses import cross_entropy, mse_loss
+from pyconv.nn._functions.max_pooling import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
     adaptive_max_pool3d,
@@ -33,7 +35,7 @@ from pyconv.nn.max_pooling import (
     max_pool2d,
     max_pool3d,
 )
-from pyconv.nn.unfolding import fold, unfold
+from pyconv.nn._functions.unfolding import fold, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",

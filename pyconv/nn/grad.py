@@ -8,8 +8,10 @@ the options. The result has the shape of ``a``. Where ``f`` is linear in ``a`` i
 exactly. Results are the same bits for every number of threads.
 """
 
-from pyconv.nn.activations import log_softmax_input, relu_input
-from pyconv.nn.average_pooling import (
+from __future__ import annotations
+
+from pyconv.nn._functions.activations import log_softmax_input, relu_input
+from pyconv.nn._functions.average_pooling import (
     adaptive_avg_pool1d_input,
     adaptive_avg_pool2d_input,
     adaptive_avg_pool3d_input,
@@ -18,7 +20,7 @@ from pyconv.nn.average_pooling import (
     avg_pool3d_input,
     global_avg_pool_input,
 )
-from pyconv.nn.convolution import (
+from pyconv.nn._functions.convolution import (
     conv1d_bias,
     conv1d_input,
     conv1d_weight,
@@ -38,9 +40,9 @@ from pyconv.nn.convolution import (
     conv_transpose3d_input,
     conv_transpose3d_weight,
 )
-from pyconv.nn.linear import linear_bias, linear_input, linear_weight
-from pyconv.nn.losses import cross_entropy_input, mse_loss_input
-from pyconv.nn.max_pooling import (
+from pyconv.nn._functions.linear import linear_bias, linear_input, linear_weight
+from pyconv.nn._functions.losses import cross_entropy_input, mse_loss_input
+from pyconv.nn._functions.max_pooling import (
     adaptive_max_pool1d_input,
     adaptive_max_pool2d_input,
     adaptive_max_pool3d_input,
@@ -49,7 +51,7 @@ from pyconv.nn.max_pooling import (
     max_pool2d_input,
     max_pool3d_input,
 )
-from pyconv.nn.unfolding import fold_input, unfold_input
+from pyconv.nn._functions.unfolding import fold_input, unfold_input
 
 __all__ = [
     "adaptive_avg_pool1d_input",

@@ -4,15 +4,17 @@ A result of a layer is a sum of ``fan_in`` products; rectified inputs have half 
 their variance. So weights of variance 2 / fan_in keep the size of what flows through.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn import arguments
-from pyconv.nn.parameter import checked_dtype
-from pyconv.problem import integer
+from pyconv._engine.problem import integer
+from pyconv.nn._functions import arguments
+from pyconv.nn._layers.parameter import checked_dtype
 
 __all__ = ["he_normal", "he_uniform"]
 

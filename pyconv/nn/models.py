@@ -1,13 +1,15 @@
 """Models that are known by name."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.nn.containers import Sequential
-from pyconv.nn.convolution_layers import Conv2d
-from pyconv.nn.dense_layers import Flatten, Linear, ReLU
+from pyconv.nn._layers.containers import Sequential
+from pyconv.nn._layers.convolution_layers import Conv2d
+from pyconv.nn._layers.dense_layers import Flatten, Linear, ReLU
+from pyconv.nn._layers.pooling_layers import MaxPool2d
 from pyconv.nn.init import Seed, generator
-from pyconv.nn.pooling_layers import MaxPool2d
 
 __all__ = ["LeNet5"]
 

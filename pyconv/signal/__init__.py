@@ -1,8 +1,10 @@
 """Convolution and correlation of `scipy.signal`: its names, signatures and dtypes, by pyconv."""
 
-from pyconv.signal.planes import convolve2d, correlate2d
-from pyconv.signal.transforms import fftconvolve, oaconvolve
-from pyconv.signal.whole_arrays import choose_conv_method, convolve, correlate, correlation_lags
+from __future__ import annotations
+
+from pyconv.signal._planes import convolve2d, correlate2d
+from pyconv.signal._transforms import fftconvolve, oaconvolve
+from pyconv.signal._whole_arrays import choose_conv_method, convolve, correlate, correlation_lags
 
 __all__ = [
     "choose_conv_method",

@@ -1,0 +1,1 @@
+"""The functions of `pyconv`, one subject a module."""

@@ -1,0 +1,298 @@
+"""correlate and convolve: from the caller's arguments to a running plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._calls.missing.call import omit
+from pyconv._calls.missing.mask import leaves_out
+from pyconv._engine.dtypes import check_overflow, result_interval
+from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
+from pyconv._engine.planning import check_nan, prepare
+from pyconv._engine.problem import Problem
+
+
+def correlate(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
+    *,
+    fill_value: complex = 0,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
+    out: npt.NDArray[Any] | None = None,
+    method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    r"""Cross-correlate an array with a kernel along one, two or three axes.
+
+    .. math:: y[i] = \sum_u x[i \cdot s + u \cdot d - p] \; \overline{w[u]}
+
+    with stride `s`, dilation `d` and low pad `p` on each axis. Axes of `x` that the kernel
+    does not act on are batch axes.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array of any shape; bool, integer, float16/32/64 or complex64/128. Any memory
+        layout is taken.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions, one for each spatial axis.
+    mode : {'valid', 'same', 'full'} or sequence of (low, high), optional
+        Extent: which outputs exist. With `K` the samples that the dilated kernel spans,
+        ``valid`` pads nothing, ``same`` pads ``K // 2`` before and ``(K - 1) // 2`` after,
+        ``full`` pads ``K - 1`` on both sides; or the pads of each kernel axis, where a negative
+        one crops.
+    boundary : str or sequence of str, optional
+        What is read outside `x`, for all kernel axes or one each (for samples ``a b c d``):
+
+        - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also called ``fill``,
+          and ``zero`` or ``zeros`` where `k` = 0
+        - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+        - ``symmetric``: ``c b a | a b c d | d c b``; also ``grid-mirror``, ``symm``
+        - ``mirror``: ``d c b | a b c d | c b a``
+        - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    fill_value : scalar, optional
+        The value that ``boundary='constant'`` reads outside. For integer results it must be a
+        value of `x`'s dtype.
+    axes : int or sequence of int, optional
+        Axis of `x` that each kernel axis acts on; by default the last ``w.ndim``.
+    stride : int or sequence of int, optional
+        Keep every `stride`-th output, exactly as slicing the result of stride 1.
+    dilation : int or sequence of int, optional
+        Distance in samples between neighbouring weights.
+    dtype : dtype, optional
+        Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
+        complex data; integer (or bool) data give exact int64, or uint64 if one is unsigned and the
+        other unsigned or bool. float16 is summed in float32. A float result becomes an integer by
+        rounding half to even.
+    overflow : {'raise', 'wrap', 'saturate'}, optional
+        What happens where an integer result cannot hold the exact sum. ``raise`` decides
+        before any work, from the bound that the ranges of `x` and `w` give.
+    nan_policy : {'propagate', 'raise', 'omit'}, optional
+        ``propagate`` follows IEEE: a NaN reaches exactly the outputs whose window holds it.
+        ``raise`` refuses data with NaN. ``omit`` leaves NaN out, as `mask` does, and divides by
+        the part of the weights that was seen; with a `fill_value` that is NaN, what is outside is
+        left out too. See :doc:`/missing`.
+    mask : array_like of bool, optional
+        True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
+        masked array brings its own. With :math:`m` = 0 for samples that are left out and 1 for
+        others, the result is
+
+        .. math:: y[i] = \sum_u \overline{w[u]} \cdot
+                  \frac{\sum_u m \, x[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
+                       {\sum_u m[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
+
+        and NaN where too little was seen. Of integers it is float64 unless `dtype` says otherwise.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result. It
+        may overlap `x` and `w`.
+    method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+        Algorithm; ``auto``, the default, takes the one with the least predicted time.
+    rtol : float, optional
+        Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
+        bound that is proven for each algorithm, and 0 allows plain sums of products only. By
+        default a kernel may also be taken apart into passes along rows and columns, within the
+        bound that a plain sum has, and a Fourier transform may be taken: its error is expected
+        to stay within 64 units of rounding of ``sum|w|`` times the largest sample of the window.
+        A number of 1e-4 for each axis, or a third of that, lets Gaussians be recursive. Integer
+        results are exact always, and NaN and infinity reach the outputs that read them, and no
+        others.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `x`, `w` and the result, which
+        is made beside an `out` that overlaps `x`. The default is 256 MiB.
+    workers : int, optional
+        Threads to use at most; -1 means all CPUs this process may use. The default is that of
+        `set_workers`, and fewer for small problems. Results are the same bits for any number.
+
+    Returns
+    -------
+    ndarray
+        The result, with the axes of `x`; `out` if that was given.
+
+    Raises
+    ------
+    ValueError
+        For shapes, modes, boundaries, axes, strides, dilations and sizes that are not allowed;
+        where samples may be left out, for weights that cancel, whatever the data.
+    TypeError
+        For dtypes and argument types that are not allowed.
+    OverflowError
+        Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+    MemoryError
+        If the result or the workspace cannot be allocated, or `max_memory` is too little for
+        any algorithm; the message names the least that would do.
+
+    See Also
+    --------
+    convolve : the same with a flipped kernel.
+    coverage : how much of the weights was seen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> x = np.arange(9).reshape(3, 3)
+    >>> pyconv.correlate(x, [[0, 1], [2, 3]])
+    array([[19, 25],
+           [37, 43]])
+
+    A horizontal difference that reads the edge sample again outside:
+
+    >>> pyconv.correlate([1.0, 4.0, 9.0], [-1.0, 0.0, 1.0], "same", "nearest")
+    array([3., 8., 5.])
+
+    Along the first axis only, every second result:
+
+    >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
+    array([[3, 5, 7]])
+
+    A mean over what is there:
+
+    >>> pyconv.correlate([1.0, np.nan, 3.0, 5.0], np.full(3, 1 / 3), nan_policy="omit")
+    array([2., 4.])
+    """
+    options = (
+        False, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
+    return _run(x, w, options, nan_policy, mask, out, workers)
+
+
+def convolve(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
+    *,
+    fill_value: complex = 0,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
+    out: npt.NDArray[Any] | None = None,
+    method: str = "auto",
+    rtol: float | None = None,
+    max_memory: int | None = None,
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    r"""Convolve an array with a kernel along one, two or three axes.
+
+    .. math:: y[i] = \sum_u x[i \cdot s + u \cdot d - p] \; w[K - 1 - u]
+
+    This is `correlate` with the kernel flipped along every axis and not conjugated; extents
+    and pads mean the same in both.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array; see `correlate`.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
+        As for `correlate`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray
+        The result, with the axes of `x`; `out` if that was given.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError, MemoryError
+        As for `correlate`.
+
+    See Also
+    --------
+    correlate : the same without the flip.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> pyconv.convolve([1, 2, 3], [0, 1, 2], "full")
+    array([0, 1, 4, 7, 6])
+    """
+    options = (
+        True, mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
+        max_memory, method,
+    )  # fmt: skip
+    return _run(x, w, options, nan_policy, mask, out, workers)
+
+
+def _run(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    options: tuple[object, ...],
+    nan_policy: object,
+    mask: npt.ArrayLike | None,
+    out: np.ndarray | None,
+    workers: int | None,
+) -> np.ndarray:
+    if leaves_out(x, nan_policy, mask):
+        return omit(x, w, options, nan_policy, mask, out, workers)
+    x, w = plain_array(x, "x"), plain_array(w, "w")
+    prepared = prepare(x, w, options)
+    problem = prepared.problem
+    if out is not None:
+        check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
+    if not isinstance(nan_policy, str) or nan_policy != "propagate":
+        check_nan(nan_policy, "x", x)
+        check_nan(nan_policy, "w", w)
+    if (
+        w.size > x.size
+        and options[-1] == "auto"
+        and (exchanged := _exchanged(x, w, problem)) is not None
+    ):
+        options = (True, exchanged[2], "constant", 0, None, *options[5:])
+        if problem.exact and problem.overflow == "raise":
+            # The bound of the results is another one when the arrays are exchanged.
+            check_overflow(result_interval(x, w, 0), problem.dtype, "raise")
+            options = (*options[:8], "wrap", *options[9:])
+        x, w, _ = exchanged
+        prepared = prepare(x, w, options)
+    plan = prepared.settled or prepared.plan(x, w)
+    if out is None:
+        return plan.solve(x, w, None, workers)
+    y = plan.solve(x, w, out if writable_in_place(out, x, w) else None, workers)
+    if y is not out:
+        out[...] = y
+    return out
+
+
+def _exchanged(
+    x: np.ndarray, w: np.ndarray, problem: Problem
+) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]] | None:
+    """Return x, w and pads of the convolution that is the same sum with the arrays exchanged.
+
+    None where it is not, or not surely: what is outside has to be zero, and zero times anything.
+    """
+    axes = problem.spatial
+    if (
+        x.ndim != w.ndim
+        or problem.rtol
+        or problem.fill_value != 0
+        or any(a.axis != i or a.dilation > 1 for i, a in enumerate(axes))
+        or any(a.taps < a.size or a.boundary != "constant" for a in axes)
+        or not (np.isfinite(x).all() and np.isfinite(w).all())
+    ):
+        return None
+    turned = w if problem.flip else np.flip(w).conj()
+    pads = tuple((a.size - a.taps + a.low, a.size - a.taps + a.high) for a in axes)
+    return turned, x, pads

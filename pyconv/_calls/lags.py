@@ -1,0 +1,377 @@
+"""Lags: the correlation of two signals at each lag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._calls.correlation import correlate
+from pyconv._calls.missing.mask import check_seen, split_mask
+from pyconv._engine.dtypes import is_integer, supported
+from pyconv._engine.output_arrays import is_masked, plain_array
+from pyconv._engine.planning import plan_for
+from pyconv._engine.problem import MAX_COORDINATE, integer
+
+#: Ways to scale the correlations of signals.
+SCALES = ("biased", "unbiased", "coeff")
+#: Part of the energy of a signal below which what is left of it is its rounding.
+LEAST_ENERGY = 1e-12
+#: Weights that are NaN or infinite, up to which the products of each are added to the sums.
+FEW_UNSOUND = 8
+#: Samples of a signal of integers from which on a transform may be faster than a plain sum.
+LONG = 64
+#: Proven error of sums of integers below which they are rounded to whole numbers: exactly.
+WHOLE = 0.25
+
+
+def xcorr(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike | None = None,
+    maxlag: int | None = None,
+    normalize: str | None = None,
+    *,
+    axis: int = -1,
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
+    b_mask: npt.ArrayLike | None = None,
+    workers: int | None = None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
+    r"""Correlate two signals at each lag.
+
+    .. math:: c[k] = \sum_n a[n + k] \; \overline{b[n]}
+
+    summed over the samples that both have: a peak at a lag :math:`k > 0` says that `a` comes
+    :math:`k` samples after `b`, as in MATLAB and ObsPy. Only the lags that are asked for are
+    computed.
+
+    Parameters
+    ----------
+    a : array_like
+        Signal, or an array of signals.
+    b : array_like, optional
+        Signal, or an array of them with as many; one is compared with all of `a`. By default `a`
+        itself: autocorrelation.
+    maxlag : int, optional
+        The lags are ``-maxlag`` to ``maxlag``. By default all at which the signals overlap:
+        ``-(len(b) - 1)`` to ``len(a) - 1``.
+    normalize : {None, 'biased', 'unbiased', 'coeff'}, optional
+        ``biased`` divides by the length of the longer signal, ``unbiased`` by the number of samples
+        that overlap at each lag, ``coeff`` (also ``normalized``) by
+        :math:`\sqrt{\sum |a|^2 \sum |b|^2}`, so that, but for rounding, no magnitude
+        is above 1 and a signal has 1 with itself at lag 0; with a signal of zeros it is 0. None of
+        them takes a mean off.
+    nan_policy : {'propagate', 'raise', 'omit'}, optional
+        ``propagate`` makes NaN of each lag at which a NaN is among the samples that overlap, and
+        with ``coeff``, whose norms are of whole signals, of every lag. ``raise`` refuses signals
+        with NaN. ``omit`` leaves out the pairs with a NaN in either signal.
+    mask : array_like of bool, optional
+        True for samples of `a` to leave out, as NaN under ``omit``, and of `b` where that is `a`;
+        it is broadcast to the shape of `a`. A masked array brings its own.
+    b_mask : array_like of bool, optional
+        The same for `b`.
+    axis : int, optional
+        The axis of time, by default the last.
+    workers : int, optional
+        Threads to use at most, as for `correlate`.
+
+    Returns
+    -------
+    c : ndarray
+        The correlations, lags along `axis`. Of integers they are exact int64 or uint64 if nothing
+        normalizes or masks them, float64 otherwise. NaN where samples overlap, but no pair of
+        them was seen.
+    lags : ndarray of int
+        The lags.
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, empty signals, lags below 0 and unknown words.
+    TypeError
+        As for `correlate`.
+
+    See Also
+    --------
+    match_template : with the mean of each window taken off.
+
+    Notes
+    -----
+    Where samples are missing, a pair counts that both signals have, and all normalisations are of
+    what was seen: ``biased`` divides by the number of samples seen, in the signal with more,
+    ``unbiased`` by the number of pairs, and ``coeff`` at each lag by the norms without the samples
+    whose partner is missing, so that no magnitude is above 1 and a signal with gaps has 1 with
+    itself. Without a normalisation the sum is that of the pairs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> pulse = np.array([0, 0, 1, 3, 2, 0, 0, 0, 0])
+    >>> echo = np.roll(pulse, 3)
+    >>> c, lags = pyconv.xcorr(echo, pulse, maxlag=4)
+    >>> lags
+    array([-4, -3, -2, -1,  0,  1,  2,  3,  4])
+    >>> c
+    array([ 0,  0,  0,  0,  0,  2,  9, 14,  9])
+    >>> lags[c.argmax()]
+    np.int64(3)
+    >>> pyconv.xcorr(echo, pulse, 4, "coeff")[0].max().round(6)
+    np.float64(1.0)
+    """
+    if b is None and b_mask is not None:
+        raise ValueError("b_mask is given, but b is not; mask is for both then")
+    x, x_missing = _split(a, mask, "a", "mask")
+    w, w_missing = (x, x_missing) if b is None else _split(b, b_mask, "b", "b_mask")
+    known = normalize is None or isinstance(normalize, str)
+    if not known or normalize not in (None, *SCALES, "normalized"):
+        raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
+    where = integer(axis, "axis")
+    for name, array in (("a", x), ("b", w)):
+        supported(array.dtype, name)
+        if not array.size or not -array.ndim <= where < array.ndim:
+            raise ValueError(f"{name} has shape {array.shape}: no samples along axis={axis}")
+    check_seen(nan_policy, x, x_missing, "a")
+    check_seen(nan_policy, w, w_missing, "b")
+    masked = x_missing is not None or w_missing is not None
+    if nan_policy == "omit":
+        x_missing, w_missing = _with_nan(x, x_missing), _with_nan(w, w_missing)
+    first = _signal(x, x_missing, where)
+    second = _signal(w, w_missing, where if w.ndim > 1 else -1)
+    shapes = first.samples.shape, second.samples.shape
+    if len(shapes[1]) > 1 and shapes[1][:-1] != shapes[0][:-1]:
+        raise ValueError(
+            f"a and b have shapes {shapes[0]} and {shapes[1]}, time last: signals differ"
+        )
+    lags = _lags(shapes[0][-1], shapes[1][-1], maxlag)
+    if first.seen is None and second.seen is None:
+        c = _scaled(_products(first.samples, second.samples, lags, workers), first, second, lags,
+                    normalize)  # fmt: skip
+        c = c.astype(np.float64) if masked and is_integer(c.dtype) else c
+    else:
+        c = _scaled_by_seen(first, second, lags, normalize, workers)
+    return np.moveaxis(c, -1, where), lags
+
+
+class _Signal(NamedTuple):
+    """Signals with time along the last axis."""
+
+    #: With zeros where samples are missing.
+    samples: np.ndarray
+    #: Where they are not; None for everywhere.
+    seen: np.ndarray | None
+
+    def where_seen(self) -> np.ndarray:
+        """Return 1 where samples were seen, else 0."""
+        seen = np.ones(self.samples.shape, np.bool) if self.seen is None else self.seen
+        return seen.astype(np.float64)
+
+
+def _split(
+    a: npt.ArrayLike, mask: npt.ArrayLike | None, name: str, mask_name: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    return split_mask(a if is_masked(a) else plain_array(a, name), mask, name, mask_name)
+
+
+def _with_nan(x: np.ndarray, missing: np.ndarray | None) -> np.ndarray | None:
+    """Return where samples are missing, those that are NaN among them."""
+    if x.dtype.kind not in "fc":
+        return missing
+    nan = np.isnan(x)
+    return nan if missing is None else nan | missing
+
+
+def _signal(x: np.ndarray, missing: np.ndarray | None, axis: int) -> _Signal:
+    x = np.moveaxis(x, axis, -1)
+    if missing is None or not missing.any():
+        return _Signal(x, None)
+    missing = np.moveaxis(missing, axis, -1)
+    return _Signal(np.where(missing, np.zeros((), x.dtype), x), ~missing)
+
+
+def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
+    if maxlag is None:
+        return np.arange(1 - b, a)
+    most = integer(maxlag, "maxlag")
+    if not 0 <= most < MAX_COORDINATE // 8:
+        raise ValueError(f"maxlag={maxlag!r}: an integer from 0 to below 2**59 is allowed")
+    return np.arange(-most, most + 1)
+
+
+def _pairs(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the signals that are compared; all at once with a single one."""
+    if w.ndim == 1:
+        yield x, w
+        return
+    for index in np.ndindex(x.shape[:-1]):
+        yield x[index], w[index]
+
+
+def _products(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of signals at each lag."""
+    c = np.concatenate([_lagged(*pair, lags, workers).ravel() for pair in _pairs(x, w)])
+    return c.reshape(*x.shape[:-1], len(lags))
+
+
+def _lagged(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    unsound = np.flatnonzero(~np.isfinite(w))
+    if not unsound.size:
+        return _sums(x, w, lags, workers)
+    # Zeros outside the signal times such a weight would be NaN.
+    finite = w.copy()
+    finite[unsound] = 0
+    sound = np.isfinite(x)
+    if len(unsound) > FEW_UNSOUND or not sound.all():
+        c = _sums(np.where(sound, x, np.zeros((), x.dtype)), finite, lags, workers)
+        with np.errstate(all="ignore"):
+            return c + _unsound_sums(x, w, lags, workers)
+    c = _sums(x, finite, lags, workers)
+    with np.errstate(all="ignore"):
+        for n in unsound.tolist():
+            start, stop = max(0, n + int(lags[0])), min(x.shape[-1], n + int(lags[-1]) + 1)
+            if start < stop:
+                at = slice(start - n - int(lags[0]), stop - n - int(lags[0]))
+                c[..., at] += x[..., start:stop] * np.conj(w[n])
+    return c
+
+
+def _sums(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of finite signals at each lag, exact ones of integers."""
+    pads = [(int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1])]
+    if is_integer(x.dtype) and is_integer(w.dtype) and len(w) >= LONG:
+        a, b = x.astype(np.float64), w.astype(np.float64)
+        bound = plan_for(a, b, mode=pads)
+        size = float(np.abs(a).max()) * float(np.abs(b).sum())
+        # Where a transform errs by less than half a unit, as proven, the sums are whole numbers.
+        if bound.algorithm.error_bound(bound.problem) * size < WHOLE and size < 2.0**52:
+            sums = np.rint(bound.solve(a, b, None, workers))
+            unsigned = x.dtype.kind == w.dtype.kind == "u"
+            return sums.astype(np.uint64 if unsigned else np.int64)
+    return correlate(x, w, pads, workers=workers)
+
+
+def _unsound_sums(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of which a factor is NaN or infinite: 0, NaN or infinity."""
+    if np.iscomplexobj(x) or np.iscomplexobj(w):
+        real = _unsound_sums(x.real, w.real, lags, workers)
+        real = real + _unsound_sums(x.imag, w.imag, lags, workers)
+        c = np.empty(real.shape, np.result_type(x, w))
+        c.real = real
+        c.imag = _unsound_sums(x.imag, w.real, lags, workers)
+        c.imag -= _unsound_sums(x.real, w.imag, lags, workers)
+        return c
+    every = np.ones(x.shape, np.bool), np.ones(w.shape, np.bool)
+    above, below = (x > 0, w > 0), (x < 0, w < 0)
+    most, least = (x == np.inf, w == np.inf), (x == -np.inf, w == -np.inf)
+    pairs = (
+        # of which the product is NaN, infinity, and minus infinity
+        ((every[0], np.isnan(w)), (np.isnan(x), every[1]), (x == 0, most[1] | least[1]),
+         (most[0] | least[0], w == 0)),
+        ((above[0], most[1]), (below[0], least[1]), (most[0], above[1]), (least[0], below[1])),
+        ((above[0], least[1]), (below[0], most[1]), (most[0], below[1]), (least[0], above[1])),
+    )  # fmt: skip
+    found = np.zeros((*x.shape[:-1], len(lags)), np.result_type(x, w))
+    for value, products in zip((np.nan, np.inf, -np.inf), pairs, strict=True):
+        for samples, weights in products:
+            if samples.any() and weights.any():
+                counts = _sums(samples, weights, lags, workers)
+                found += np.where(counts > 0, found.dtype.type(value), 0)
+    return found
+
+
+def _overlap(a: int, b: int, lags: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the number of samples that overlap at each lag."""
+    return np.maximum(np.minimum(a, b + lags) - np.maximum(0, lags), 0)
+
+
+def _scaled(
+    c: np.ndarray,
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+) -> np.ndarray:
+    if normalize is None:
+        return c
+    dtype = np.result_type(c, np.float64) if is_integer(c.dtype) else c.dtype
+    lengths = a.samples.shape[-1], b.samples.shape[-1]
+    if normalize == "biased":
+        return (c / max(lengths)).astype(dtype)
+    if normalize == "unbiased":
+        return (c / np.maximum(_overlap(*lengths, lags), 1)).astype(dtype)
+    norms = _norm(a.samples) * _norm(b.samples)
+    with np.errstate(all="ignore"):
+        scaled = c / norms
+    return np.where(norms == 0, 0, scaled).astype(dtype)
+
+
+def _norm(x: np.ndarray) -> np.ndarray:
+    """Return the norm of each signal, where squares could overflow too."""
+    unit, largest = _magnitudes(x)
+    norm: np.ndarray = largest * np.sqrt(np.square(unit).sum(axis=-1, keepdims=True))
+    return norm
+
+
+def _magnitudes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the magnitudes of each signal as parts of its largest, and that."""
+    wide = np.abs(x.astype(np.complex128 if x.dtype.kind == "c" else np.float64))
+    largest = wide.max(axis=-1, keepdims=True)
+    with np.errstate(all="ignore"):
+        return np.where(largest == 0, 0, wide / largest), largest
+
+
+def _scaled_by_seen(
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+    workers: int | None,
+) -> np.ndarray:
+    """Return the correlations of the pairs that were seen."""
+    c = _products(a.samples, b.samples, lags, workers)
+    c = c.astype(np.float64) if is_integer(c.dtype) else c
+    here, there = a.where_seen(), b.where_seen()
+    pairs = np.rint(_products(here, there, lags, workers))
+    if normalize == "biased":
+        counts = np.maximum(here.sum(axis=-1), there.sum(axis=-1))
+        scaled = c / np.maximum(counts, 1)[..., np.newaxis]
+    elif normalize == "unbiased":
+        scaled = c / np.maximum(pairs, 1)
+    elif normalize is None:
+        scaled = c
+    else:
+        (unit, largest), (other, other_largest) = _magnitudes(a.samples), _magnitudes(b.samples)
+        squares, other_squares = np.square(unit), np.square(other)
+        energy = _products(squares, there, lags, workers)
+        energy += _outside(squares, b.samples.shape[-1], lags)
+        other_energy = _products(here, other_squares, lags, workers)
+        other_energy += _outside(other_squares, a.samples.shape[-1], -lags)
+        small = energy <= LEAST_ENERGY * squares.sum(axis=-1, keepdims=True)
+        small |= other_energy <= LEAST_ENERGY * other_squares.sum(axis=-1, keepdims=True)
+        with np.errstate(all="ignore"):
+            scaled = c / (largest * np.sqrt(energy) * (other_largest * np.sqrt(other_energy)))
+        scaled = np.where(small, 0, scaled)
+    nothing = (pairs == 0) & (_overlap(a.samples.shape[-1], b.samples.shape[-1], lags) > 0)
+    return np.where(nothing, np.nan, scaled).astype(c.dtype)
+
+
+def _outside(squares: np.ndarray, other: int, lags: npt.NDArray[np.intp]) -> np.ndarray:
+    """Return the energy of the samples that overlap none of ``other`` samples at each lag."""
+    n = squares.shape[-1]
+    edge = np.zeros((*squares.shape[:-1], 1))
+    before = np.concatenate([edge, np.cumsum(squares, axis=-1)], axis=-1)
+    behind = np.concatenate([edge, np.cumsum(squares[..., ::-1], axis=-1)], axis=-1)[..., ::-1]
+    low = np.clip(lags, 0, n)
+    high = np.clip(other + lags, 0, n)
+    energy: np.ndarray = before[..., low] + behind[..., high]
+    return energy

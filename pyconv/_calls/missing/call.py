@@ -1,0 +1,359 @@
+"""A call that leaves samples out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._calls.missing.block_sums import BlockSums, Run, Sums
+from pyconv._calls.missing.mask import check_seen, holds_nan, split_mask
+from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local
+from pyconv._calls.missing.weights import Weights, check_balance, weights_of
+from pyconv._engine import threads
+from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms.base import (
+    Algorithm,
+    Left,
+    OmittingAlgorithm,
+    Shares,
+    UnfitDataError,
+)
+from pyconv._engine.boundaries import boundary_name
+from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
+from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
+from pyconv._engine.planning import OPTIONS, Prepared, check_nan, prepare
+from pyconv._engine.planning import Plan as Bound
+from pyconv._engine.problem import Problem
+from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+
+#: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
+#: second sum is made once.
+FEW_ALIKE = 3
+
+
+class Omission:
+    """A call that leaves samples out, without its samples.
+
+    Parameters
+    ----------
+    x : ndarray
+        An array of the call's shape and dtype.
+    w : ndarray
+        The weights.
+    options : tuple
+        The OPTIONS of the planner.
+    omit_nan : bool
+        Whether NaN are left out.
+    masked : bool
+        Whether samples may be masked.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        options: tuple[object, ...],
+        omit_nan: bool,
+        masked: bool,
+    ) -> None:
+        named = dict(zip(OPTIONS, options, strict=True))
+        fill = named["fill_value"]
+        #: Whether what is outside counts as missing: a fill value that is NaN says so.
+        self._outside = omit_nan and isinstance(fill, float | complex | np.number) and fill != fill
+        if self._outside:
+            words = named["boundary"]
+            for word in words if isinstance(words, tuple | list) else (words,):
+                boundary_name(word, fill)
+            named["fill_value"] = 0
+        self._omit_nan = omit_nan
+        x_dtype, w_dtype = supported(x.dtype, "x"), supported(w.dtype, "w")
+        #: Whether a sample can be missing at all.
+        self.possible = masked or self._outside or (omit_nan and x_dtype.kind in "fc")
+        natural = natural_dtype(x_dtype, w_dtype)
+        exact = is_integer(natural)
+        if self.possible:
+            self._settle_dtype(named, natural)
+        self.prepared: Prepared = prepare(x, w, tuple(named.values()))
+        self.problem: Problem = self.prepared.problem
+        self._w = w
+        result = self.problem.dtype
+        sums = DTYPES[np.result_type(natural, result)].compute
+        self._sums = np.dtype(np.float64) if sums is None else sums
+        self._exact = exact
+        self.weights = self.weights_in(self._sums)
+
+    def weights_in(self, sums: np.dtype) -> Weights:
+        """Return what the division of sums in a dtype has to know of the weights."""
+        return weights_of(self._w, sums, self._exact, self.problem.flip)
+
+    def _settle_dtype(self, named: dict[str, object], natural: np.dtype) -> None:
+        """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
+        if named["dtype"] is None:
+            named["dtype"] = np.dtype(np.float64) if is_integer(natural) else None
+        elif is_integer(supported(named["dtype"], "dtype")):  # type: ignore[arg-type]
+            raise TypeError(
+                f"dtype={named['dtype']!r}: where samples are left out a result is a quotient, or "
+                "NaN; a floating-point dtype is allowed"
+            )
+
+    def solve(
+        self,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        out: np.ndarray | None,
+        workers: int | None,
+    ) -> np.ndarray:
+        """Return the result for ``x`` without the samples where ``mask`` is True."""
+        problem = self.problem
+        bound = self.prepared.plan(x, self._w)
+        nan = self._omit_nan and self.possible and holds_nan(x)
+        masked = mask is not None and bool(mask.any())
+        outside = self._outside and problem.reads_fill
+        direct = out is not None and writable_in_place(out, x, self._w)
+        y = out if direct else None
+        if not (nan or masked or outside) or 0 in problem.y_shape:
+            y = bound.solve(x, self._w, y, workers)
+        else:
+            y = empty(problem.y_shape, problem.dtype) if y is None else y
+            mask = mask if masked else None
+            with np.errstate(all="ignore"):
+                self._fill(y, Run(x, mask, nan, bound, workers))
+        if out is None or y is out:
+            return y
+        out[...] = y
+        return out
+
+    def _fill(self, y: np.ndarray, run: Run) -> None:
+        """Write the results to ``y``, and those of low coverage once more if that is finer."""
+        bound = run.bound
+        finer = self._finer(bound)
+        left = self._fill_at_once(y, run, bound.algorithm, finer is not None)
+        if left is None:
+            sums = Sums(self._sums, bound.problem.rtol, self.prepared.method)
+            low = self._by_blocks(run, sums).fill(y, finer is not None)
+            left = Left.LOW_COVERAGE if low else Left(0)
+        if finer is None:  # what saw too little for that is NaN
+            left, finer = left & Left.QUIET, Sums(self._sums, None, "auto")
+        if left and finer.dtype != self._sums:
+            again = self._refill_at_once(y, run, finer.dtype)
+            left = left if again is None else again & Left.QUIET
+        if left:
+            self._by_blocks(run, finer).refill(y)
+
+    def _finer(self, bound: Bound) -> Sums | None:
+        """Return the sums of outputs of low coverage; None if no others are finer."""
+        problem, wide = bound.problem, np.result_type(self._sums, np.float64)
+        if is_local(bound) or is_affordable(problem, bound.algorithm.name):
+            return Sums(self._sums, 0.0, "auto")
+        if problem.rtol is not None or wide != self._sums:
+            return Sums(wide, None, "auto")
+        return None
+
+    def _by_blocks(self, run: Run, how: Sums) -> BlockSums:
+        """Return a run by blocks, whose sums are made so."""
+        same = how.dtype == self._sums
+        w = self._w if same else self._w.astype(np.result_type(self._w, np.float64))
+        weights = self.weights if same else self.weights_in(how.dtype)
+        return BlockSums(self.problem, w, weights, self._outside, run, how)
+
+    def _is_real(self, run: Run) -> bool:
+        """Return whether a loop may make both sums: real ones, of weights of one sign."""
+        return (
+            self.problem.dtype == run.bound.problem.compute == self._sums
+            and self._sums.kind == "f"
+            and self.weights.sign != 0
+            and layout.readable(run.x)
+        )
+
+    def _fill_at_once(
+        self, y: np.ndarray, run: Run, algorithm: Algorithm, finer: bool
+    ) -> Left | None:
+        """Write the results to ``y`` if one loop makes both sums; None if it does not.
+
+        Return which are left: those are NaN, and those of low coverage only where others are
+        ``finer``.
+        """
+        if (
+            not self._is_real(run)
+            or not isinstance(algorithm, OmittingAlgorithm)
+            or (not run.nan and _alike(run.x, run.mask, self.problem) > FEW_ALIKE)
+        ):
+            return None
+        weights = self.weights
+        thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
+        shares = Shares(weights.sign, weights.void, 0.0, float(weights.total), thin, sparse)
+        return self._divided(y, run, algorithm, run.bound.problem, shares)
+
+    def _refill_at_once(self, y: np.ndarray, run: Run, sums: np.dtype) -> Left | None:
+        """Write the results to ``y`` that are NaN, by transforms in double precision.
+
+        Return which are left; None if no loop does.
+        """
+        transform = next(a for a in ALGORITHMS if a.name == "fft")
+        problem = replace(run.bound.problem.summed_in(sums), rtol=None)
+        if (
+            not self._is_real(run)
+            or not isinstance(transform, OmittingAlgorithm)
+            or transform.rejects(problem) is not None
+        ):
+            return None
+        weights = self.weights_in(sums)
+        shares = Shares(
+            weights.sign, weights.void, 0.0, float(weights.total), weights.void, refilling=True
+        )
+        return self._divided(y, run, transform, problem, shares)
+
+    def _divided(
+        self,
+        y: np.ndarray,
+        run: Run,
+        algorithm: OmittingAlgorithm,
+        problem: Problem,
+        shares: Shares,
+    ) -> Left | None:
+        """Run a loop that makes both sums; None if it takes too much memory, or not the samples."""
+        most = problem.max_memory // algorithm.omission_workspace(problem)
+        if most < 1:
+            return None
+        count = min(threads.resolve(run.workers, run.bound.useful_threads), most)
+        if self._outside:
+            problem = replace(problem, fill_value=math.nan)
+        solve = algorithm.bind_omission(problem, shares)
+        w = self._w.astype(problem.compute, copy=False)
+        try:
+            with threads.running():
+                return solve(run.x, run.mask, w, y, run.nan or self._outside, count)
+        except UnfitDataError:
+            return None
+
+    def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
+        """Return Σ|w|·m / Σ|w| for each output, of the weights |w|."""
+        y = np.empty(self.problem.y_shape, self.weights.total.dtype)
+        if y.size:
+            bound = self.prepared.plan(x, self._w)
+            with np.errstate(all="ignore"):
+                run = Run(x, mask, self._omit_nan, bound, workers)
+                self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
+        return y
+
+
+def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
+    """Return how many items of the batch have the same gaps if there are no NaN."""
+    spatial = {a.axis for a in problem.spatial}
+    return math.prod(
+        n
+        for axis, n in enumerate(x.shape)
+        if axis not in spatial and (mask is None or mask.strides[axis] == 0)
+    )
+
+
+def omit(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    options: tuple[object, ...],
+    nan_policy: object,
+    mask: npt.ArrayLike | None,
+    out: np.ndarray | None,
+    workers: int | None,
+) -> np.ndarray:
+    """Return the result of a call that `leaves_out` samples."""
+    samples, missing = split_mask(x, mask)
+    weights = plain_array(w, "w")
+    call = Omission(samples, weights, options, nan_policy == "omit", missing is not None)
+    if out is not None:
+        check_out(out, call.problem.y_shape, call.problem.dtype, "; pass dtype= for another result")
+    check_seen(nan_policy, samples, missing)
+    check_nan(nan_policy, "w", weights)
+    return call.solve(samples, missing, out, workers)
+
+
+def coverage(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    mode: str | Sequence[tuple[int, int]] = "valid",
+    boundary: str | Sequence[str] = "constant",
+    *,
+    flip: bool = False,
+    fill_value: complex = 0,
+    axes: int | Sequence[int] | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    mask: npt.ArrayLike | None = None,
+    max_memory: int | None = None,
+    workers: int | None = None,
+) -> npt.NDArray[Any]:
+    r"""Return how much of the weights was seen by each output of a call that leaves samples out.
+
+    .. math:: c[i] = \frac{\sum_u m[i \cdot s + u \cdot d - p] \; |w[u]|}{\sum_u |w[u]|}
+
+    with :math:`m` = 0 for samples of `x` that are NaN or masked, and 1 for others. It is 1 where
+    nothing is missing and 0 where nothing was seen.
+
+    Parameters
+    ----------
+    x : array_like
+        Source array, as for `correlate`.
+    w : array_like
+        Kernel of 1, 2 or 3 dimensions.
+    mode, boundary
+        As for `correlate`.
+    flip : bool, optional
+        False for `correlate`, True for `convolve`.
+    fill_value : scalar, optional
+        What ``boundary='constant'`` reads outside: it counts as seen, unless it is NaN.
+    axes, stride, dilation
+        As for `correlate`.
+    mask : array_like of bool, optional
+        True for samples to leave out.
+    max_memory, workers
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray
+        Numbers from 0 to 1, of the shape of the result: float32 where the result of the call
+        would be half or single precision, float64 otherwise.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `correlate`.
+
+    See Also
+    --------
+    correlate : with ``nan_policy='omit'`` or `mask`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv
+    >>> x = [1.0, np.nan, 3.0, 5.0, 4.0]
+    >>> pyconv.coverage(x, [1.0, 2.0, 1.0])
+    array([0.5 , 0.75, 1.  ])
+
+    Outputs that saw less than half are better not believed:
+
+    >>> y = pyconv.correlate(x, [1.0, 2.0, 1.0], "same", nan_policy="omit", fill_value=np.nan)
+    >>> seen = pyconv.coverage(x, [1.0, 2.0, 1.0], "same", fill_value=np.nan)
+    >>> np.where(seen > 0.5, y, np.nan).round(2)
+    array([  nan,   nan, 14.67, 17.  , 17.33])
+    """
+    options = (
+        bool(flip), mode, boundary, fill_value, axes, stride, dilation, None, "raise", None,
+        max_memory, "auto",
+    )  # fmt: skip
+    samples, missing = split_mask(x, mask)
+    weights = plain_array(w, "w")
+    sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
+    check_balance(weights)
+    sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
+    covered = Omission(samples, sizes, options, True, missing is not None).coverage(
+        samples, missing, workers
+    )
+    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
+    return covered.astype(np.float32) if single else covered

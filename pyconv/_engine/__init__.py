@@ -1,0 +1,1 @@
+"""What computes: problems, plans, algorithms and the leaves that they share."""

@@ -1,0 +1,247 @@
+"""The order in which axes are seen: a long one last, and only those that the kernel sums.
+
+The loops put vectors along the last axis. A correlation does not depend on the order of its axes:
+where the last one is short, the arrays are seen with a long one in its place, as views; results
+that then do not lie in the caller's order are copied. An axis on which the kernel has one tap is no
+axis of the sum: it is looped over, as that of a batch. Only the results along the kernel's axes
+decide, so that an item of a batch is summed in the order that it has alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import (
+    Algorithm,
+    Copies,
+    Left,
+    Omit,
+    OmittingAlgorithm,
+    Run,
+    Shares,
+    WeighingAlgorithm,
+)
+from pyconv._engine.machine import Machine
+from pyconv._engine.problem import Axis, Problem
+
+#: Results along the last axis that fill too few lanes of a vector.
+SHORT = 8
+#: Another axis is worth a copy of the results if it has so many times as many, and so many.
+LONGER, FEW = 4, 16
+#: Axes of no more samples are copied a sample at a time.
+MOST_LINES = 4
+#: Algorithms that sum the taps along one axis in one order, however the axes lie and however many
+#: items there are: an axis of the batch may be last. Longer kernels are summed in blocks.
+ORDERLY, ORDERLY_TAPS = ("direct",), 512
+
+
+class Arrangement(NamedTuple):
+    """Another view of a problem's arrays."""
+
+    #: The axes of ``x`` and ``y`` in the order in which they are seen.
+    order: tuple[int, ...]
+    #: The kernel axes that are summed over; the others have one tap.
+    summed: tuple[int, ...]
+    #: Whether results have to be copied into the caller's order.
+    copied: bool
+
+    def problem(self, problem: Problem) -> Problem:
+        """Return the problem as it is seen."""
+        place = {axis: i for i, axis in enumerate(self.order)}
+        return replace(
+            problem,
+            x_shape=tuple(problem.x_shape[a] for a in self.order),
+            y_shape=tuple(problem.y_shape[a] for a in self.order),
+            w_shape=tuple(problem.w_shape[i] for i in self.summed),
+            spatial=tuple(
+                replace(a, axis=place[a.axis]) for a in (problem.spatial[i] for i in self.summed)
+            ),
+        )
+
+    def array(self, a: np.ndarray) -> np.ndarray:
+        """Return ``x``, ``y`` or a mask as it is seen."""
+        return a.transpose(self.order)
+
+    def weights(self, w: np.ndarray) -> np.ndarray:
+        """Return the weights as they are seen."""
+        return w.reshape([w.shape[i] for i in self.summed])
+
+
+@lru_cache(maxsize=256)
+def in_order(results: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of so many results each in the order in which they are best seen.
+
+    Axes of one result come first, which moves nothing. Others are exchanged where the last one is
+    short and another is much longer.
+    """
+    order = sorted(range(len(results)), key=lambda i: results[i] > 1)
+    longest = max(results)
+    if results[order[-1]] <= SHORT and longest >= max(FEW, LONGER * results[order[-1]]):
+        order.sort(key=lambda i: results[i])
+    return tuple(order)
+
+
+def write(results: np.ndarray, into: np.ndarray) -> None:
+    """Copy results into the caller's order, of which ``into`` is a view.
+
+    NumPy goes along the axis of neighbours in memory, which is the short one; here it is taken a
+    sample at a time, and what NumPy goes along is long.
+    """
+    strides = [abs(s) if n > 1 else math.inf for s, n in zip(into.strides, into.shape, strict=True)]
+    axis = strides.index(min(strides))
+    if into.shape[axis] > MOST_LINES:
+        into[...] = results
+        return
+    before: tuple[Any, ...] = (slice(None),) * axis
+    for i in range(into.shape[axis]):
+        into[(*before, i)] = results[(*before, i)]
+
+
+def arrangement_of(problem: Problem, algorithm: str) -> Arrangement | None:
+    """Return the view that an algorithm is fastest on; None for the arrays as they are."""
+    spatial = problem.spatial
+    summed = [i for i, a in enumerate(spatial) if not _is_plain(a)]
+    if not summed:
+        summed = [max(range(len(spatial)), key=lambda i: (spatial[i].out, spatial[i].axis))]
+    axes = sorted((spatial[i] for i in summed), key=lambda a: a.axis)
+    wanted = in_order(tuple(a.out for a in axes))
+    order = list(range(len(problem.x_shape)))
+    for a, i in zip(axes, wanted, strict=True):
+        order[a.axis] = axes[i].axis
+    if algorithm in ORDERLY and len(axes) == 1 and axes[0].taps <= ORDERLY_TAPS:
+        _put_batch_last(problem, axes[0], order)
+    long = [axis for axis in order if problem.y_shape[axis] != 1]
+    copied = long != sorted(long)
+    if order == sorted(order) and len(summed) == len(spatial):
+        return None
+    return Arrangement(tuple(order), tuple(summed), copied)
+
+
+def _put_batch_last(problem: Problem, a: Axis, order: list[int]) -> None:
+    """Exchange a short axis, if it is the last one, with a long one of the batch."""
+    shape = problem.y_shape
+    long = max(FEW, LONGER * a.out)
+    batch = [axis for axis in range(a.axis) if shape[axis] >= long]
+    if a.out <= SHORT and batch and math.prod(shape[a.axis + 1 :]) == 1:
+        order[a.axis], order[batch[-1]] = batch[-1], a.axis
+
+
+def _is_plain(a: Axis) -> bool:
+    """Return whether results are made of the one sample at their own place."""
+    return a.taps == 1 and a.low == a.high == 0 and a.stride == 1
+
+
+class Arranged:
+    """An algorithm that sees a problem's arrays in another order."""
+
+    def __init__(self, algorithm: Algorithm, arrangement: Arrangement) -> None:
+        self.name = algorithm.name
+        self._algorithm = algorithm
+        self._arrangement = arrangement
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why the algorithm cannot solve the problem as it is seen."""
+        return self._algorithm.rejects(self._arrangement.problem(problem))
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time that it takes as it is seen."""
+        return self._algorithm.cost(self._arrangement.problem(problem), machine)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of the algorithm."""
+        return self._algorithm.error_bound(self._arrangement.problem(problem))
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes that the algorithm needs."""
+        return self._algorithm.workspace(self._arrangement.problem(problem))
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is copied of the arrays: results that do not lie in the caller's order."""
+        copies = self._algorithm.copies(self._arrangement.problem(problem))
+        if not self._arrangement.copied:
+            return copies
+        assert problem.compute is not None
+        sample = copies.sample + (problem.compute.itemsize if copies.packed else 0)
+        return Copies(sample, copies.result + problem.dtype.itemsize, copies.packed)
+
+    def threads(self, problem: Problem) -> int:
+        """Return how many threads the problem can keep busy."""
+        return self._algorithm.threads(self._arrangement.problem(problem))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that solves the problem as it is seen."""
+        array, weights = self._arrangement.array, self._arrangement.weights
+        solve = self._algorithm.bind(self._arrangement.problem(problem))
+        if not self._arrangement.copied:
+            return lambda x, w, y, workers: solve(array(x), weights(w), array(y), workers)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            into = array(y)
+            total = np.empty(into.shape, into.dtype)
+            solve(array(x), weights(w), total, workers)
+            write(total, into)
+
+        return run
+
+
+class ArrangedOmitting(Arranged):
+    """An algorithm that also leaves samples out."""
+
+    _algorithm: OmittingAlgorithm
+
+    def omission_workspace(self, problem: Problem) -> int:
+        """Return the bytes that the algorithm needs, and those of results that are copied."""
+        least = self._algorithm.omission_workspace(self._arrangement.problem(problem))
+        copied = self._arrangement.copied
+        return least + copied * math.prod(problem.y_shape) * problem.dtype.itemsize
+
+    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+        """Return the function that leaves samples out of the arrays as they are seen."""
+        array, weights = self._arrangement.array, self._arrangement.weights
+        solve = self._algorithm.bind_omission(self._arrangement.problem(problem), shares)
+
+        def run(
+            x: np.ndarray,
+            mask: np.ndarray | None,
+            w: np.ndarray,
+            y: np.ndarray,
+            nan: bool,
+            workers: int,
+        ) -> Left:
+            into = array(y)
+            total = np.empty(into.shape, into.dtype) if self._arrangement.copied else into
+            if shares.refilling and total is not into:
+                total[...] = into
+            mask = None if mask is None else array(mask)
+            left = solve(array(x), mask, weights(w), total, nan, workers)
+            if total is not into:
+                write(total, into)
+            return left
+
+        return run
+
+
+def arranged(algorithm: Algorithm, problem: Problem) -> Algorithm:
+    """Return the algorithm, on the arrays of ``problem`` as they are best seen."""
+    return _on(algorithm, arrangement_of(problem, algorithm.name))
+
+
+def fitted(algorithm: WeighingAlgorithm, problem: Problem, w: np.ndarray) -> Algorithm | str:
+    """Return the algorithm for these weights, on the arrays as they are best seen."""
+    arrangement = arrangement_of(problem, algorithm.name)
+    if arrangement is None:
+        return algorithm.fit(problem, w)
+    fit = algorithm.fit(arrangement.problem(problem), arrangement.weights(w))
+    return fit if isinstance(fit, str) else _on(fit, arrangement)
+
+
+def _on(algorithm: Algorithm, arrangement: Arrangement | None) -> Algorithm:
+    if arrangement is None:
+        return algorithm
+    kind = ArrangedOmitting if isinstance(algorithm, OmittingAlgorithm) else Arranged
+    return kind(algorithm, arrangement)

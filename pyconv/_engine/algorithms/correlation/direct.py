@@ -1,0 +1,256 @@
+"""direct: sums of products by register tiles, borders padded a strip at a time.
+
+This file casts a problem into the form of the compiled loop: axes z, y, x in the order of
+``x``'s axes, batch axes in front, and trailing batch axes folded into the columns as *groups*:
+along a row of pixels of C samples, taps are C samples apart.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import (
+    Copies,
+    Left,
+    Omit,
+    Run,
+    Shares,
+    summation_bound,
+)
+from pyconv._engine.algorithms.loop_adapters import (
+    ABSENT,
+    Loop,
+    axis_rows,
+    bind_loop,
+    copies,
+    loadable,
+    on_real_parts,
+    plain_axis,
+)
+from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.problem import Axis, Problem
+from pyconv._native import loader
+
+#: Kernels that span more samples than this, or need longer pads, would need large buffers.
+MAX_SPAN = 2**24
+MAX_WORKSPACE = 256 << 20
+#: A trailing batch axis at least this long becomes the columns of the tile.
+WIDE_GROUP = 64
+#: A single row at least this long is worth a line tile (the longest has 320 outputs).
+LONG_LINE = 320
+#: Rows of more bytes each are worth it though there are several; a tile of several rows reads what
+#: the one above reads too, and where a line tile sums in the same order either may run. Measured on
+#: Zen 4 with AVX-512: 3 to 16 taps took up to 2.1 times as long by lines below it, 0.8 above it.
+LONG_ROW = 2**13
+#: Rows of a tile.
+TILE_ROWS = 8
+#: Rows that read so many samples each are packed one at a time.
+LONG_SPAN = 2**14
+
+
+class Form(NamedTuple):
+    """A problem as the compiled loop wants it."""
+
+    axes: tuple[Axis, Axis, Axis]
+    #: The kernel axis of each of them, −1 where there is none.
+    w_axes: tuple[int, int, int]
+    #: Axes of ``x`` that are looped over.
+    batch: tuple[int, ...]
+    #: Samples of a pixel: the product of the axes behind the last spatial one.
+    group: int
+    line: bool
+    #: Whether the taps of a line are summed in the order in which vectors share what they load.
+    shared: bool
+
+
+def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
+    """Cast ``problem``; only shapes decide, so that every memory layout sums in one order."""
+    ndim = len(problem.x_shape)
+    order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
+    spatial = [(problem.spatial[i], i) for i in order]
+    last = spatial[-1][0].axis
+    batch = [a for a in range(last) if all(s.axis != a for s, _ in spatial)]
+    group = math.prod(problem.x_shape[last + 1 :])
+    line = shared = False
+    if group >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
+        spatial.append((plain_axis(ndim - 1, group), -1))
+        group = 1
+    elif len(spatial) == 1:
+        x = spatial[0][0]
+        # An item is summed in one order, alone and in a batch.
+        shared = x.out * group >= LONG_LINE or x.span * group >= LONG_SPAN
+        rows = max(batch, key=lambda a: (min(problem.x_shape[a], TILE_ROWS), a), default=-1)
+        line = rows < 0 or problem.x_shape[rows] == 1
+        line = line or (shared and _are_lines(problem, x, group))
+        if not line:  # rows: another batch axis
+            batch.remove(rows)
+            spatial.insert(0, (plain_axis(rows, problem.x_shape[rows]), -1))
+    spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
+    (z, zw), (y, yw), (x, xw) = spatial
+    return Form((z, y, x), (zw, yw, xw), tuple(batch), max(group, 1), line, shared)
+
+
+def _are_lines(problem: Problem, x: Axis, group: int) -> bool:
+    """Return whether long rows of a batch are summed one by one.
+
+    They have to be where the order of their taps is not that of several rows at once.
+    """
+    item = 8 if problem.compute is None else max(4, problem.compute.itemsize)
+    if x.taps * x.dilation * group > loader.native.vector_bytes() // item:
+        return True
+    return x.out * group * item > LONG_ROW or x.span * group >= LONG_SPAN
+
+
+def _flat(form: Form) -> Form:
+    """Return a form of lines for a kernel of two axes on one row of results.
+
+    A tile of several rows would compute all but one of them in vain. The rows that it reads are
+    planes of one row each.
+    """
+    z, y, x = form.axes
+    if z is not ABSENT or min(form.w_axes[1:]) < 0 or y.out > 1 or x.out < LONG_LINE:
+        return form
+    _, yw, xw = form.w_axes
+    return form._replace(axes=(y, ABSENT, x), w_axes=(yw, -1, xw), line=True)
+
+
+class Direct:
+    """Register tiles over the valid region."""
+
+    name = "direct"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why the compiled loop cannot take the problem."""
+        if problem.compute == object:
+            return "the exact sums need integers wider than 64 bits"
+        longest = max(max(a.span, a.low, a.high) for a in problem.spatial)
+        if longest > MAX_SPAN:
+            return f"the kernel spans or pads {longest} samples of an axis, more than {MAX_SPAN}"
+        if _least_buffer(problem) > MAX_WORKSPACE:
+            return f"the dilated kernel needs a buffer of more than {MAX_WORKSPACE} bytes"
+        return problem.tables_exceed()
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the larger of the time to multiply and the time to read and write."""
+        item = max(4, problem.compute.itemsize)
+        if problem.compute.kind in "iu" and item == 8:
+            item *= 4  # 64-bit integer products take several instructions; those of 16 bits two
+        work = problem.products * item / machine.direct_bytes_per_second
+        samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
+        return max(work, samples * item / machine.copy_bytes_per_second)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of a plain sum."""
+        return summation_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the padded buffer and the tables."""
+        real, parts = on_real_parts(problem)
+        loop, form = _loop(loader.native, real, parts)
+        tables = math.prod(real.w_shape) * max(4, real.compute.itemsize)
+        return int(loop.workspace()) + tables + 16 * math.prod(real.x_shape[a] for a in form.batch)
+
+    def omission_workspace(self, problem: Problem) -> int:
+        """Return the bytes of two padded buffers and the tables."""
+        return 2 * self.workspace(problem)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=2)
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled loop."""
+        return bind_loop(problem, _bind)
+
+    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+        """Return the function that runs the compiled loop with gaps."""
+        loop, _ = _loop(loader.native, problem, 1)
+        fill = np.array([problem.fill_value], problem.compute)
+        folded = _folded(problem)
+
+        def run(
+            x: np.ndarray,
+            mask: np.ndarray | None,
+            w: np.ndarray,
+            y: np.ndarray,
+            nan: bool,
+            workers: int,
+        ) -> Left:
+            if folded > 1:
+                x = _one_run(x, folded)
+                mask = None if mask is None else _one_run(mask, folded)
+            gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
+            loop.run(x, loadable(w, y.dtype), y, fill, False, workers, gaps)
+            return Left(0)
+
+        return run
+
+
+def _folded(problem: Problem) -> int:
+    """Return how many axes follow the spatial ones."""
+    return len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
+
+
+def _least_buffer(problem: Problem) -> int:
+    """Return the bytes of the smallest buffer that holds the rows of one tile."""
+    form = form_of(problem)
+    z, y, x = form.axes
+    assert problem.compute is not None
+    item = max(4, problem.compute.itemsize)
+    span = (x.span - 1) // x.stride + 1
+    phases = min(y.taps, y.stride // math.gcd(y.stride, y.dilation))
+    rows = 1 if form.line else 8 * phases + y.taps
+    return z.taps * rows * (256 + span * form.group) * item
+
+
+@functools.lru_cache(maxsize=1)  # a plan asks for the workspace, then binds
+def _loop(native: ModuleType, problem: Problem, parts: int) -> tuple[Any, Form]:
+    # A fill value of two parts needs them in one pixel.
+    form = _flat(form_of(problem, wide=WIDE_GROUP if parts == 1 else sys.maxsize))
+    loop = native.DirectLoop(
+        problem.compute,
+        axis_rows(form.axes),
+        form.w_axes,
+        form.batch,
+        math.prod(problem.x_shape[a] for a in form.batch),
+        form.group,
+        form.line,
+        form.shared,
+        problem.flip,
+    )
+    return loop, form
+
+
+def _bind(problem: Problem, fill: np.ndarray) -> Loop:
+    loop, form = _loop(loader.native, problem, len(fill))
+    fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
+    folded = _folded(problem)
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+        if folded > 1:
+            x = _one_run(x, folded)
+        loop.run(x, w, y, fill, clip, workers)
+
+    return run
+
+
+def _one_run(x: np.ndarray, folded: int) -> np.ndarray:
+    """Return ``x`` with its last ``folded`` axes as far apart as one axis would be."""
+    run: int | None = None
+    trailing = zip(x.shape[: -folded - 1 : -1], x.strides[: -folded - 1 : -1], strict=True)
+    for length, stride in trailing:
+        if length > 1:
+            if run is not None and stride != run:
+                return np.ascontiguousarray(x)
+            run = stride * length
+    return x

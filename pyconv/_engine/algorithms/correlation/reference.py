@@ -1,0 +1,120 @@
+"""The definition in plain NumPy, one tap at a time: y = Σ_u x[i·s + u·d − p] · w[u].
+
+Slow, and takes every problem: any span, and integers of any size (as Python integers). The
+outputs are computed in blocks that the workspace is enough for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import Copies, Run, block_of, summation_bound
+from pyconv._engine.boundaries import FILL
+from pyconv._engine.dtypes import narrow
+from pyconv._engine.machine import Machine
+from pyconv._engine.problem import Problem
+
+#: Bytes for each output of a block: its samples, their conversion, products, sums and result,
+#: and the index of a sample along each axis. Python integers are larger.
+OUTPUT_BYTES = 96
+OBJECT_BYTES = 320
+
+
+class Reference:
+    """The definition in plain NumPy."""
+
+    name = "reference"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return None: nothing is rejected."""
+        return None
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of a gather, a product and a sum for each tap."""
+        object_sums = problem.compute == object
+        return problem.products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of a plain sum."""
+        return summation_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of a block of outputs, and of the tables of indices and weights."""
+        block = math.prod(_block_shape(problem)) * _output_bytes(problem)
+        return block + _table_bytes(problem)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return none: they are made a block at a time."""
+        return Copies()
+
+    def threads(self, problem: Problem) -> int:
+        """Return 1."""
+        return 1
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that sums over the taps."""
+        compute = problem.compute
+        block_shape = _block_shape(problem)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            with np.errstate(all="ignore"):
+                w = w.astype(compute)
+                if problem.flip:
+                    w = np.flip(w)
+                elif w.dtype.kind == "c":
+                    w = w.conj()
+                for block in _blocks(problem.y_shape, block_shape):
+                    total = _sum_block(problem, x, w, block)
+                    y[block] = narrow(total, y.dtype, problem.overflow)
+
+        return run
+
+
+def _output_bytes(problem: Problem) -> int:
+    return OBJECT_BYTES if problem.compute == object else OUTPUT_BYTES
+
+
+def _table_bytes(problem: Problem) -> int:
+    return 64 * sum(problem.y_shape) + 16 * math.prod(problem.w_shape) + 4096
+
+
+def _block_shape(problem: Problem) -> list[int]:
+    """Return the shape of a block of outputs, halving the longest axis until it fits."""
+    room = problem.max_memory - _table_bytes(problem)
+    shape = [max(1, n) for n in problem.y_shape]
+    while math.prod(shape) * _output_bytes(problem) > room and max(shape) > 1:
+        longest = shape.index(max(shape))
+        shape[longest] = -(-shape[longest] // 2)
+    return shape
+
+
+def _blocks(y_shape: tuple[int, ...], block: list[int]) -> Iterator[tuple[slice, ...]]:
+    starts = [range(0, n, b) for n, b in zip(y_shape, block, strict=True)]
+    for first in itertools.product(*starts):
+        yield tuple(slice(f, f + b) for f, b in zip(first, block, strict=True))
+
+
+def _sum_block(
+    problem: Problem, x: np.ndarray, w: np.ndarray, block: tuple[slice, ...]
+) -> np.ndarray:
+    where = [np.arange(n)[part] for n, part in zip(problem.y_shape, block, strict=True)]
+    total, sums = np.zeros((2, *(len(i) for i in where)), problem.compute)
+    terms = block_of(w.size) if total.dtype.kind in "fc" else w.size
+    for number, u in enumerate(np.ndindex(w.shape)):
+        for a, tap in zip(problem.spatial, u, strict=True):
+            where[a.axis] = a.sources(tap)[block[a.axis]]
+        samples = x[np.ix_(*where)].astype(problem.compute)  # FILL = −1 reads the last sample
+        for a in problem.spatial:
+            outside = where[a.axis] == FILL
+            if outside.any():
+                samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
+        sums += samples * w[u]
+        if (number + 1) % terms == 0:
+            total += sums
+            sums[...] = 0
+    total += sums
+    return total

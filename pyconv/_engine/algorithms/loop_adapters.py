@@ -1,0 +1,223 @@
+"""Cast problems and arrays into what the compiled loops take, and their sums into results.
+
+The loops sum float32, float64 and 64-bit integers, along axes z, y and x given as numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import Copies, Run, UnfitDataError
+from pyconv._engine.dtypes import narrow
+from pyconv._engine.layer_problem import LayerProblem
+from pyconv._engine.problem import Axis, Problem
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+
+#: Runs a compiled loop: x, w in the dtype of the sums, y, whether to clip, threads.
+Loop = Callable[[np.ndarray, np.ndarray, np.ndarray, bool, int], None]
+#: Binds a loop to a real problem with one fill value for each part of a sample.
+BindLoop = Callable[[Problem, np.ndarray], Loop]
+
+#: Stands for an axis that the problem does not have.
+ABSENT = Axis(-1, 1, 1, 0, 0, 1, 1, "constant", 1)
+_NONE_OUTSIDE = (np.empty(0, np.intp), np.empty(0, np.intp))
+
+
+def plain_axis(axis: int, size: int) -> Axis:
+    """Return a batch axis as a spatial axis on which the kernel has one tap."""
+    return Axis(axis, size, 1, 0, 0, 1, 1, "constant", size)
+
+
+def axis_rows(axes: Sequence[Axis]) -> list[tuple[object, ...]]:
+    """Return the numbers of each axis in the order of the loops' `read_axis`."""
+    return [
+        (
+            a.axis,
+            a.size,
+            a.out,
+            a.low,
+            a.taps,
+            a.stride,
+            a.dilation,
+            *(_NONE_OUTSIDE if a is ABSENT else a.outside()),
+        )
+        for a in axes
+    ]
+
+
+def longest_reach(axes: Sequence[Axis]) -> int:
+    """Return the longest span or pad of any axis."""
+    return max(max(a.span, a.low, a.high) for a in axes)
+
+
+def layer_loop(problem: LayerProblem) -> Any:
+    """Return the compiled loop of a layer, its axes z, y and x."""
+    return loader.native.LayerLoop(
+        problem.dtype,
+        problem.batch,
+        problem.groups,
+        problem.in_channels // problem.groups,
+        problem.out_channels // problem.groups,
+        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+    )
+
+
+def copies(problem: Problem, folded: int | None = None) -> Copies:
+    """Return what `bind_loop` copies.
+
+    Where ``folded`` or more axes follow the spatial ones the loop needs them contiguous.
+    """
+    sums = problem.compute
+    assert sums is not None
+    trailing = len(problem.x_shape) - 1 - max(a.axis for a in problem.spatial)
+    if sums.kind != "c":
+        sample = 4 if problem.x_dtype == np.float16 else 0
+        result = 0
+        if problem.dtype in CONVERTED:
+            result = ROUNDED * sums.itemsize + problem.dtype.itemsize
+        return Copies(sample, result, folded is not None and trailing >= folded)
+    sample = 0 if problem.x_dtype == sums else sums.itemsize
+    result = 0 if problem.dtype == sums else sums.itemsize
+    if problem.w_dtype.kind == "c":
+        result += 2 * sums.itemsize
+    return Copies(sample, result, packed=True)
+
+
+def bind_loop(problem: Problem, bind: BindLoop) -> Run:
+    """Bind a compiled loop to a problem of any dtype that its sums can hold."""
+    if problem.compute is not None and problem.compute.kind == "c":
+        return _bind_parts(problem, bind)
+    return _bind_real(problem, bind, np.array([problem.fill_value]))
+
+
+def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
+    sums, result = problem.compute, problem.dtype
+    assert sums is not None
+    with np.errstate(all="ignore"):  # IEEE: too large for the sums is infinite
+        loop = bind(problem, fill.astype(sums))
+    clip = problem.overflow == "saturate"
+    converted = result in CONVERTED
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        x = _addressable(x)
+        w = loadable(w, sums)
+        if not (converted if y.dtype == result else y.dtype in CONVERTED):
+            loop(x, w, y, clip, workers)
+            return
+        total = np.empty(y.shape, sums)
+        loop(x, w, total, False, workers)
+        with np.errstate(all="ignore"):
+            y[...] = narrow(total, y.dtype, problem.overflow)
+
+    return run
+
+
+#: The loops write every type but these.
+CONVERTED = (np.float16, np.bool, np.complex64, np.complex128)
+#: Copies of the sums that there are while `narrow` makes such of them, at most.
+ROUNDED = 3
+
+
+def _addressable(x: np.ndarray) -> np.ndarray:
+    """Return ``x`` aligned, in native byte order and in a dtype that the loops read."""
+    if layout.readable(x):
+        return x
+    native = x.dtype.newbyteorder("=")
+    return x.astype(np.float32 if native == np.float16 else native, order="C")
+
+
+def loadable(w: np.ndarray, sums: np.dtype) -> np.ndarray:
+    """Return weights in the dtype of the sums, aligned."""
+    return w if w.dtype == sums and layout.readable(w) else w.astype(sums)
+
+
+class Patches:
+    """Plain sums of boxes of outputs, which an algorithm that is no plain sum leaves out.
+
+    For a real problem that is not exact, or one part of its samples; the loop is made when there is
+    a box.
+    """
+
+    def __init__(self, real: Problem, parts: int) -> None:
+        self._real, self._parts = real, parts
+        self._loop: Any = None
+
+    def run(
+        self,
+        boxes: np.ndarray,
+        x: np.ndarray,
+        w: np.ndarray,
+        y: np.ndarray,
+        fill: np.generic,
+        clip: bool,
+        workers: int,
+    ) -> None:
+        """Write the results of ``boxes``: the item of all batch axes, from and to along z, y, x."""
+        if self._loop is None:
+            self._loop = self._made()
+        least = self._loop.workspace()
+        if least > self._real.max_memory:
+            raise UnfitDataError
+        workers = min(workers, self._real.max_memory // least)
+        value = np.array([fill], self._real.compute)
+        self._loop.run_boxes(x, w, y, value, clip, workers, np.asarray(boxes, np.intp))
+
+    def _made(self) -> Any:
+        real = self._real
+        order = sorted(range(len(real.spatial)), key=lambda i: real.spatial[i].axis)
+        axes = [real.spatial[i] for i in order]
+        absent = 3 - len(axes)
+        shape = real.x_shape[: len(real.x_shape) - (self._parts - 1)]
+        spatial = {a.axis for a in axes}
+        batch = [a for a in range(len(shape)) if a not in spatial]
+        return loader.native.DirectLoop(
+            real.compute,
+            axis_rows([ABSENT] * absent + axes),
+            [-1] * absent + order,
+            batch,
+            math.prod(shape[a] for a in batch),
+            1,
+            len(axes) == 1,
+            True,
+            real.flip,
+        )
+
+
+def on_real_parts(problem: Problem) -> tuple[Problem, int]:
+    """Return the real problem that a loop solves, and the parts of a sample: 1, or 2."""
+    if problem.compute is None or problem.compute.kind != "c":
+        return problem, 1
+    part = np.dtype(np.float32 if problem.compute == np.complex64 else np.float64)
+    return problem.on_parts(part), 2
+
+
+def _bind_parts(problem: Problem, bind: BindLoop) -> Run:
+    """Sum Re w and Im w over the parts of x:  (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
+    sums = problem.compute
+    real, _ = on_real_parts(problem)
+    value = complex(problem.fill_value)
+    run_part = _bind_real(real, bind, np.array([value.real, value.imag]))
+    w_complex = problem.w_dtype.kind == "c"
+    sign = 1 if problem.flip else -1  # correlation conjugates the weights
+
+    def parts(a: np.ndarray) -> np.ndarray:
+        return a[..., np.newaxis].view(real.compute)
+
+    def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        x = np.ascontiguousarray(x, dtype=sums)
+        w = w.astype(sums)
+        total = y if y.dtype == sums else np.empty(y.shape, sums)
+        run_part(parts(x), w.real, parts(total), workers)
+        if w_complex:
+            turned = np.empty(y.shape, sums)
+            run_part(parts(x), w.imag, parts(turned), workers)
+            total.real -= sign * turned.imag
+            total.imag += sign * turned.real
+        if total is not y:
+            y[...] = total
+
+    return run

@@ -1,0 +1,223 @@
+"""Solve a problem a slab of results at a time, where an algorithm would copy whole arrays.
+
+The loops read and write most arrays where they lie. Others are converted on the way: half
+precision, results that are rounded, imaginary parts, foreign byte order. A slab of a limited
+number of bytes is, at a time; what it reads is gathered along the axis that is cut, so that
+all slabs but the last are the same problem, without a border on that axis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import Algorithm, Copies, Run
+from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.problem import Axis, Problem
+from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+
+#: Copies of no more bytes are made at once. Large enough for what each slab costs besides, a
+#: hundred microseconds, not to show.
+SLAB = 16 << 20
+#: A slab may take more where a shorter one would read most samples more than once.
+SPANS = 4
+#: Samples that are read twice are no reason to cut along a later axis, up to this part.
+READ_TWICE = 1.25
+
+
+class _Costs(NamedTuple):
+    """The bytes of copies along one axis that may be cut: n results read (n − 1)·s + span rows."""
+
+    axis: int
+    results: int
+    stride: int
+    span: int
+    each_row: int
+    each_result: int
+
+    def rows(self, n: int) -> int:
+        return (n - 1) * self.stride + self.span
+
+    def bytes(self, n: int) -> int:
+        return self.rows(n) * self.each_row + n * self.each_result
+
+    def most(self, room: int) -> int:
+        """Return how many results fit."""
+        free = room - (self.span - self.stride) * self.each_row
+        return min(self.results, free // (self.stride * self.each_row + self.each_result))
+
+    def ample(self) -> int:
+        """Return the bytes of a slab that reads few samples twice."""
+        return self.bytes(min(self.results, -(-SPANS * self.span // self.stride)))
+
+
+def _costs(problem: Problem, copies: Copies) -> list[_Costs]:
+    spatial = {a.axis: a for a in problem.spatial}
+    assert problem.compute is not None
+    # Beside samples in the dtype of the sums, those of a border as they are.
+    sample = problem.compute.itemsize + problem.x_dtype.itemsize
+    result = copies.result + problem.dtype.itemsize
+    costs = []
+    for axis, (size, out) in enumerate(zip(problem.x_shape, problem.y_shape, strict=True)):
+        a = spatial.get(axis)
+        stride, span = (1, 1) if a is None else (a.stride, a.span)
+        each_row = math.prod(problem.x_shape) // size * sample
+        each_result = math.prod(problem.y_shape) // out * result
+        costs.append(_Costs(axis, out, stride, span, each_row, each_result))
+    return costs
+
+
+def _cut(costs: list[_Costs], room: int) -> tuple[_Costs, int]:
+    """Return the axis to cut, and how many of its results a slab has; one if none fits."""
+    best, least = None, math.inf
+    for cost in costs:
+        n = cost.most(room)
+        if n < 1:
+            continue
+        share = cost.rows(n) / (n * cost.stride)
+        if share < least:
+            best, least = (cost, -(-cost.results // -(-cost.results // n))), share
+        if least <= READ_TWICE:
+            break
+    return best or (min(costs, key=lambda cost: cost.bytes(1)), 1)
+
+
+class _Share(NamedTuple):
+    """How ``max_memory`` is shared."""
+
+    #: Bytes of copies, and of workspace of one thread, at most.
+    copies: int
+    workspace: int
+    #: What the algorithm may take.
+    problem: Problem
+
+
+def _share(algorithm: Algorithm, problem: Problem) -> _Share:
+    copies = algorithm.copies(problem)
+    if not (copies.sample or copies.result):
+        return _Share(0, algorithm.workspace(problem), problem)
+    costs = _costs(problem, copies)
+    # The rest is enough for the algorithm wherever it is enough for the smallest slab.
+    room = problem.max_memory - algorithm.workspace(replace(problem, max_memory=0))
+    least, ample = min(c.bytes(1) for c in costs), min(c.ample() for c in costs)
+    taken = min(_whole(problem, copies), max(least, min(max(SLAB, ample), room)))
+    rest = replace(problem, max_memory=max(0, problem.max_memory - taken))
+    return _Share(taken, algorithm.workspace(rest), rest)
+
+
+def _whole(problem: Problem, copies: Copies) -> int:
+    """Return the bytes of copies of the whole arrays."""
+    return math.prod(problem.x_shape) * copies.sample + math.prod(problem.y_shape) * copies.result
+
+
+def workspace(algorithm: Algorithm, problem: Problem) -> int:
+    """Return the bytes that one thread needs besides the arrays, copies among them."""
+    share = _share(algorithm, problem)
+    return share.copies + share.workspace
+
+
+def most_threads(algorithm: Algorithm, problem: Problem) -> int:
+    """Return for how many threads ``max_memory`` is enough."""
+    share = _share(algorithm, problem)
+    return max(1, (problem.max_memory - share.copies) // share.workspace)
+
+
+def bind(algorithm: Algorithm, problem: Problem) -> Run:
+    """Return the function that solves ``problem`` within ``max_memory``."""
+    copies = algorithm.copies(problem)
+    always = bool(copies.sample or copies.result)
+    share = _share(algorithm, problem)
+    if always and share.copies >= _whole(problem, copies):
+        return algorithm.bind(share.problem)
+    assert problem.compute is not None
+    room = share.copies if always else problem.max_memory - share.workspace
+    if not always:
+        whole = math.prod(problem.x_shape) * problem.compute.itemsize
+        if whole <= min(SLAB, room):
+            return algorithm.bind(problem)
+        costs = _costs(problem, copies)
+        room = min(room, max(SLAB, min(c.ample() for c in costs)))
+    slabs = _Slabs(algorithm, share.problem, _costs(problem, copies), room)
+    if always:
+        return slabs.run
+    run = algorithm.bind(problem)
+
+    def run_where_it_lies(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        if layout.readable(x) and (x.flags.c_contiguous or not copies.packed):
+            run(x, w, y, workers)
+        else:
+            slabs.run(x, w, y, workers)
+
+    return run_where_it_lies
+
+
+class _Slabs:
+    """A problem that is solved a slab at a time."""
+
+    def __init__(
+        self, algorithm: Algorithm, problem: Problem, costs: list[_Costs], room: int
+    ) -> None:
+        self._algorithm, self._problem = algorithm, problem
+        self._costs, self._n = _cut(costs, room)
+        self._missing = max(0, self._costs.bytes(self._n) - room)
+        self._axis: Axis | None = None
+        for a in problem.spatial:
+            if a.axis == self._costs.axis:
+                self._axis = a
+        #: Samples are converted to the dtype of the sums, in which a fill value has its value.
+        self._x_dtype = problem.x_dtype if problem.exact else problem.compute
+        #: By their number of results.
+        self._runs: dict[int, Run] = {}
+
+    def run(self, x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        """Solve the problem."""
+        if self._missing:
+            raise MemoryError(
+                f"max_memory={self._problem.max_memory} is too little workspace for copies of "
+                f"x, which is not contiguous or not in native byte order; the least that would "
+                f"do is {self._problem.max_memory + self._missing} bytes"
+            )
+        axis, results = self._costs.axis, self._costs.results
+        for start in range(0, results, self._n):
+            n = min(self._n, results - start)
+            part = y[(*[slice(None)] * axis, slice(start, start + n))]
+            total = part if part.flags.c_contiguous else np.empty(part.shape, part.dtype)
+            self._run_of(n)(self._samples(x, start, n), w, total, workers)
+            if total is not part:
+                part[...] = total
+
+    def _run_of(self, n: int) -> Run:
+        run = self._runs.get(n)
+        if run is None:
+            run = self._runs[n] = self._algorithm.bind(self._slab(n))
+        return run
+
+    def _slab(self, n: int) -> Problem:
+        problem, axis, rows = self._problem, self._costs.axis, self._costs.rows(n)
+        return replace(
+            problem,
+            x_shape=(*problem.x_shape[:axis], rows, *problem.x_shape[axis + 1 :]),
+            y_shape=(*problem.y_shape[:axis], n, *problem.y_shape[axis + 1 :]),
+            x_dtype=self._x_dtype,
+            spatial=tuple(
+                replace(a, size=rows, low=0, high=0, out=n) if a is self._axis else a
+                for a in problem.spatial
+            ),
+        )
+
+    def _samples(self, x: np.ndarray, start: int, n: int) -> np.ndarray:
+        """Return what a slab reads, contiguous and in native byte order."""
+        a = self._axis
+        before: tuple[Any, ...] = (slice(None),) * self._costs.axis
+        first = start if a is None else start * a.stride - a.low
+        stop = first + self._costs.rows(n)
+        with np.errstate(all="ignore"):
+            if a is None or (first >= 0 and stop <= a.size):
+                return np.require(x[(*before, slice(first, stop))], self._x_dtype, ["C", "A"])
+            index = BOUNDARIES[a.boundary].index(np.arange(first, stop), a.size)
+            samples = x[(*before, index)].astype(self._x_dtype, order="C")  # FILL = −1: the last
+            np.moveaxis(samples, a.axis, 0)[index == FILL] = self._problem.fill_value
+            return samples

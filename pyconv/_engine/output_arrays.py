@@ -1,0 +1,123 @@
+"""Arrays of a caller: what is read as an array, and what receives a result."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine.dtypes import native_dtype
+from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+
+
+def is_masked(value: object) -> TypeGuard[np.ma.MaskedArray]:
+    """Return whether ``value`` is a masked array.
+
+    There is none where nothing has imported NumPy's module of them, which takes longer than many
+    calls. A call that imported it could leave a child that is forked meanwhile waiting for it.
+    """
+    if type(value) is np.ndarray:
+        return False
+    module = sys.modules.get("numpy.ma")
+    return module is not None and isinstance(value, getattr(module, "MaskedArray", ()))
+
+
+def plain_array(value: npt.ArrayLike, argument: str) -> np.ndarray:
+    """Return ``value`` as an array; a mask, which would be ignored, is refused."""
+    if type(value) is np.ndarray:
+        return value
+    if is_masked(value):
+        raise TypeError(
+            f"{argument} is a masked array, whose mask would be ignored; "
+            f"pass {argument}.filled(value)"
+        )
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{argument} is no array: {error}") from error
+
+
+def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype, hint: str = "") -> None:
+    """Raise TypeError or ValueError if ``out`` cannot receive a result."""
+    if (
+        type(out) is np.ndarray
+        and out.dtype == dtype
+        and out.shape == shape
+        and layout.writable(out)
+    ):
+        return  # nothing below applies, and it takes a microsecond
+    if not isinstance(out, np.ndarray) or is_masked(out):
+        raise TypeError(f"out is a {type(out).__name__}; a NumPy array is allowed")
+    if native_dtype(out.dtype) != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, but the result is {dtype}{hint}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, but the result has shape {shape}")
+    check_apart(out, "out")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only; a writeable array is allowed")
+
+
+def check_apart(a: np.ndarray, argument: str) -> None:
+    """Raise ValueError if two results that are written to an array would share a place."""
+    if overlaps_itself(a):
+        raise ValueError(
+            f"{argument} has shape {a.shape} and strides {a.strides}: two results would share a "
+            "place; an array without overlap is allowed"
+        )
+
+
+def overlaps_itself(a: np.ndarray) -> bool:
+    """Return whether two elements of an array share memory, as those of a strided view may."""
+    if a.flags.c_contiguous or a.size < 2:
+        return False
+    axes = sorted((abs(s), n) for n, s in zip(a.shape, a.strides, strict=True) if n > 1)
+    reach = a.itemsize  # bytes from the first of the axes so far to the end of the last
+    apart = True
+    for stride, n in axes:
+        apart = apart and stride >= reach
+        reach += stride * (n - 1)
+    if apart:
+        return False
+    if axes[0][0] < a.itemsize or reach < a.size * a.itemsize:
+        return True
+    # Axes that reach across each other may still keep all elements apart: every one is looked at.
+    places = np.zeros(1, np.intp)
+    for stride, n in axes:
+        places = (places[:, np.newaxis] + np.arange(n) * stride).ravel()
+    places.sort()
+    return bool((np.diff(places) < a.itemsize).any())
+
+
+def writable_in_place(out: np.ndarray, *sources: np.ndarray) -> bool:
+    """Return whether a loop that reads ``sources`` may write its result straight into ``out``."""
+    if not layout.writable(out):
+        return False
+    for source in sources:  # noqa: SIM110  (all() would take as long as the rest of the call)
+        if not layout.apart(out, source):
+            return False
+    return True
+
+
+#: Results from here on begin at a cache line, so that no vector store is split between two.
+_ALIGNED_FROM = 16 << 10
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return a fresh array; large ones begin at a cache line."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < _ALIGNED_FROM:
+        return np.empty(shape, dtype)
+    raw = np.empty(size + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    return raw[first : first + size].view(dtype).reshape(shape)
+
+
+def allocator(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
+    """Return `empty` for arrays of one kind, which decides once whether they are large."""
+    large = math.prod(shape) * dtype.itemsize >= _ALIGNED_FROM
+    return partial(empty if large else np.empty, shape, dtype)

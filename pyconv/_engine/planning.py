@@ -1,0 +1,466 @@
+"""From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine import threads
+from pyconv._engine.algorithms import ALGORITHMS, Algorithm, arranged, slabs
+from pyconv._engine.algorithms.base import Run, UnfitDataError, WeighingAlgorithm
+from pyconv._engine.dtypes import (
+    check_overflow,
+    exact_accumulator,
+    is_integer,
+    result_interval,
+    supported,
+)
+from pyconv._engine.machine import MACHINE, are_plausible, cpu_name
+from pyconv._engine.output_arrays import allocator, plain_array
+from pyconv._engine.problem import Problem, integer, make_problem, several
+from pyconv._engine.wisdom import Wisdom
+from pyconv._native import loader
+
+#: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
+#: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
+#: much, 7×7 1.3 of it.
+FEW_PRODUCTS = 36
+
+T = TypeVar("T")
+
+METHODS = ("auto", *(a.name for a in ALGORITHMS))
+NAN_POLICIES = ("propagate", "raise", "omit")
+
+
+class Plan:
+    """A problem bound to an algorithm. It holds no workspace: threads may share it."""
+
+    __slots__ = (
+        "algorithm",
+        "fresh",
+        "most_threads",
+        "plain",
+        "problem",
+        "run",
+        "useful_threads",
+    )
+
+    def __init__(self, problem: Problem, algorithm: Algorithm) -> None:
+        self.problem = problem
+        self.algorithm = algorithm
+        self.run: Run = _nothing if 0 in problem.y_shape else slabs.bind(algorithm, problem)
+        self.fresh = allocator(problem.y_shape, problem.dtype)
+        self.useful_threads = algorithm.threads(problem)
+        #: What the memory that is granted is enough for.
+        self.most_threads = 1
+        if 0 not in problem.y_shape:
+            self.most_threads = slabs.most_threads(algorithm, problem)
+        #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
+        self.plain: Plan | None = None
+        plainly = replace(problem, rtol=0.0)
+        if algorithm.rejects(plainly) is not None:
+            self.run = self._or_plainly(self.run, plainly)
+
+    def _or_plainly(self, run: Run, plainly: Problem) -> Run:
+        """Return ``run``, or the plain sum for items that it is not fit for."""
+        lead = min(a.axis for a in plainly.spatial)
+        if math.prod(plainly.x_shape[:lead]) == 1:
+            lead = 0
+
+        def run_fit_data(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            try:
+                run(x, w, y, workers)
+            except UnfitDataError:
+                if lead:  # each item by itself, so that the others are summed as they are alone
+                    if self.plain is None:
+                        self.plain = Plan(_item_in_front(self.problem, lead), self.algorithm)
+                    for at in np.ndindex(x.shape[:lead]):
+                        item = tuple(slice(i, i + 1) for i in at)
+                        count = min(workers, self.plain.most_threads)
+                        self.plain.run(x[item], w, y[item], count)
+                    return
+                if self.plain is None:
+                    self.plain = Plan(plainly, choose(plainly, "auto"))
+                self.plain.run(x, w, y, min(workers, self.plain.most_threads))
+
+        return run_fit_data
+
+    def solve(
+        self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        count = threads.resolve(workers, self.useful_threads)
+        if y is None:
+            y = self.fresh()
+        if count == 1:
+            self.run(x, w, y, 1)
+            return y
+        with threads.running():
+            self.run(x, w, y, min(count, self.most_threads))
+        return y
+
+
+def _item_in_front(problem: Problem, lead: int) -> Problem:
+    """Return the problem of one item of the first ``lead`` axes."""
+    ones = (1,) * lead
+    return replace(
+        problem, x_shape=ones + problem.x_shape[lead:], y_shape=ones + problem.y_shape[lead:]
+    )
+
+
+def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+    """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
+
+
+def machine_key() -> str:
+    """Return the words by which wisdom knows this machine and the loops in use."""
+    return f"{loader.native.ISA} on {cpu_name()}"
+
+
+def _take_rates(entries: Mapping[str, str]) -> None:
+    """Predict by the rates among the entries, if they are of this machine."""
+    rates: Any = {}
+    with contextlib.suppress(ValueError, RecursionError):
+        rates = json.loads(entries.get(machine_key(), "{}"))
+    MACHINE.take(rates if are_plausible(rates) else {})
+
+
+#: What timing has found, which goes before predictions.
+WISDOM = Wisdom(_take_rates)
+
+
+def description(problem: Problem) -> str:
+    """Return the words by which wisdom knows a problem; the loops that run it are part of it."""
+    return f"{loader.native.ISA} {problem}"
+
+
+def fitted(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
+    """Return the algorithm, fitted to ``w`` if it has to be, or why it cannot."""
+    able = arranged.arranged(algorithm, problem)
+    reason = able.rejects(problem)
+    if reason is not None:
+        return reason
+    if not isinstance(algorithm, WeighingAlgorithm):
+        return able
+    if w is None:
+        return "it depends on the weights"
+    return arranged.fitted(algorithm, problem, w)
+
+
+def _item(problem: Problem) -> Problem:
+    """Return the problem of one item of its batch, whose cost decides for all.
+
+    So that an item is summed in the order that it has alone. Exact sums are the same in every
+    order: their whole batch decides.
+    """
+    if problem.exact:
+        return problem
+    spatial = {a.axis for a in problem.spatial}
+    x_shape, y_shape = (
+        tuple(n if axis in spatial else 1 for axis, n in enumerate(shape))
+        for shape in (problem.x_shape, problem.y_shape)
+    )
+    return replace(problem, x_shape=x_shape, y_shape=y_shape)
+
+
+def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algorithm:
+    """Return the algorithm of least cost for one item among those that can solve ``problem``.
+
+    Without ``w`` it is one that takes any weights.
+
+    Raises
+    ------
+    ValueError
+        If ``method`` forces an algorithm that rejects the problem; the message says why.
+    MemoryError
+        If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
+    """
+    if method == "auto":
+        item = _item(problem)
+        fastest = WISDOM.get(description(problem)) if WISDOM.known() else None
+        weighing = [a for a in ALGORITHMS if isinstance(a, WeighingAlgorithm)]
+        plain = (fitted(a, problem, w) for a in ALGORITHMS if a not in weighing)
+        able = [a for a in plain if not isinstance(a, str)]
+        least_cost = min(a.cost(item, MACHINE) for a in able)
+        for unfitted in weighing:  # none is fitted that would not be faster than those
+            a = arranged.arranged(unfitted, problem)
+            if a.rejects(problem) is None and (
+                a.name == fastest or a.cost(item, MACHINE) < least_cost
+            ):
+                fit = fitted(unfitted, problem, w)
+                able += [] if isinstance(fit, str) else [fit]
+        able.sort(key=lambda a: a.cost(item, MACHINE))
+        if fastest is not None:
+            able.sort(key=lambda a: a.name != fastest)
+    else:
+        forced = fitted(next(a for a in ALGORITHMS if a.name == method), problem, w)
+        if isinstance(forced, str):
+            raise ValueError(f"method={method!r} cannot solve this problem: {forced}")
+        able = [forced]
+    for algorithm in able:
+        if 0 in problem.y_shape or slabs.workspace(algorithm, problem) <= problem.max_memory:
+            return algorithm
+    least = min(slabs.workspace(a, problem) for a in able)
+    raise MemoryError(
+        f"max_memory={problem.max_memory} is too little workspace for this problem; "
+        f"the least that would do is {least} bytes"
+    )
+
+
+def weights_decide(problem: Problem, method: str) -> tuple[str, ...]:
+    """Return the algorithms that some weights are fit for and that may then beat all others.
+
+    By its predicted time, or because `tune` has found so for this problem.
+    """
+    able = [(a, arranged.arranged(a, problem)) for a in ALGORITHMS]
+    able = [(a, b) for a, b in able if b.rejects(problem) is None]
+    weighing = [
+        b for a, b in able if isinstance(a, WeighingAlgorithm) and method in ("auto", a.name)
+    ]
+    names = tuple(a.name for a in weighing)
+    if method != "auto" or not weighing:
+        return names
+    if WISDOM.known() and WISDOM.get(description(problem)) in names:
+        return names
+    item = _item(problem)
+    least = min(b.cost(item, MACHINE) for _, b in able if b not in weighing)
+    return tuple(b.name for b in weighing if b.cost(item, MACHINE) < least)
+
+
+class Prepared:
+    """A problem and its plans.
+
+    There is one for each dtype of the sums that its data has asked for; where `weights_decide`,
+    one for each of the last weights.
+    """
+
+    __slots__ = ("method", "plans", "problem", "settled", "short", "uneven", "weighed", "weighs")
+
+    def __init__(self, problem: Problem, method: str) -> None:
+        self.problem = problem
+        self.method = method
+        #: Whether sums of 16 bits are worth it, where they are exact.
+        self.short = (
+            problem.x_dtype.itemsize == 1
+            and math.prod(problem.w_shape) <= FEW_PRODUCTS
+            and method in ("auto", "direct")
+        )
+        self.plans: dict[np.dtype, Plan] = {}
+        #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
+        self.weighs: dict[np.dtype, tuple[str, ...]] = {}
+        self.weighed: dict[tuple[np.dtype, bytes], Plan] = {}
+        #: The plan, once known, of a problem whose plan does not depend on the data.
+        self.settled: Plan | None = None
+        #: The plan of weights whose ends differ, where others may be a box. On small arrays it
+        #: would take long to ask more of them.
+        self.uneven: Plan | None = None
+
+    def plan(self, x: np.ndarray, w: np.ndarray) -> Plan:
+        """Return the plan for this data."""
+        if self.uneven is not None and w.item(0) != w.item(-1):
+            return self.uneven
+        problem = self.problem
+        compute = problem.compute
+        if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
+            fill = problem.fill_value if problem.reads_fill else None
+            interval = result_interval(x, w, fill)
+            if compute is not None:
+                check_overflow(interval, problem.dtype, problem.overflow)
+                return self._bound(compute, w)
+            return self._bound(
+                exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
+            )
+        plan = self._bound(compute, w)
+        if not self.weighs[compute]:
+            self.settled = plan
+        elif self.weighs[compute] == ("box",):
+            self.uneven = self.plans.get(compute)
+        return plan
+
+    def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
+        weighs = self.weighs.get(compute)
+        if weighs is None:
+            weighs = weights_decide(self.problem.summed_in(compute), self.method)
+            self.weighs[compute] = weighs
+        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"):
+            return self._weighed(compute, w)
+        plan = self.plans.get(compute)
+        if plan is None:
+            problem = self.problem.summed_in(compute)
+            plan = self.plans[compute] = Plan(problem, choose(problem, self.method))
+        return plan
+
+    def _weighed(self, compute: np.dtype, w: np.ndarray) -> Plan:
+        key = (compute, w.tobytes())
+        plan = self.weighed.get(key)
+        if plan is None:
+            problem = self.problem.summed_in(compute)
+            plan = Plan(problem, choose(problem, self.method, w))
+            with _lock:
+                while len(self.weighed) >= _MOST_WEIGHED:
+                    del self.weighed[next(iter(self.weighed))]
+                self.weighed[key] = plan
+        return plan
+
+
+#: What a call may choose besides its arrays, in the order of `prepare`, with the defaults:
+#: keywords of `make_problem`, and the method.
+OPTIONS: dict[str, object] = {
+    "flip": False,
+    "mode": "valid",
+    "boundary": "constant",
+    "fill_value": 0,
+    "axes": None,
+    "stride": 1,
+    "dilation": 1,
+    "dtype": None,
+    "overflow": "raise",
+    "rtol": None,
+    "max_memory": None,
+    "method": "auto",
+}
+
+#: Problems that were seen before, by everything that decides them, the oldest first; and what else
+#: is planned once (`kept`).
+_prepared: dict[object, Any] = {}
+_MOST_PREPARED = 256
+#: Weights of one problem whose plans are kept.
+_MOST_WEIGHED = 8
+_lock = threads.ForkedLock()
+
+
+def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> Plan:
+    """Return the plan of a call that names some of the OPTIONS."""
+    return prepare(x, w, tuple((OPTIONS | options).values())).plan(x, w)
+
+
+def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    """Return the prepared problem of a call with these OPTIONS, from the cache if it is there."""
+    # With their types, for 1 == 1.0 == True.
+    key = (x.shape, x.dtype, w.shape, w.dtype, options, tuple(map(type, options)))
+    try:
+        prepared: Prepared = _prepared[key]
+    except (KeyError, TypeError):  # unknown, or a list among the options
+        return _prepare(x, w, options)
+    return prepared
+
+
+def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+    WISDOM.known()  # the rates that costs are made of may be among it
+    try:
+        exact = tuple(_exact(option) for option in options)
+        key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))
+        prepared: Prepared | None = _prepared.get(key)
+        if prepared is not None:
+            return prepared
+    except LookupError:
+        key = None
+    named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
+    method = named.pop("method")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
+    prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
+    if key is not None:
+        _keep(key, prepared)
+    return prepared
+
+
+def kept(key: tuple[object, ...], planned: Callable[..., T], *arguments: Any) -> T:
+    """Return what was planned before under ``key``, or plan it from the arguments.
+
+    The first entry of ``key`` says what is planned. What cannot be a key is planned each time.
+    """
+    try:
+        found: T | None = _prepared.get(key)
+    except TypeError:  # a list, say, which planning refuses by name
+        return planned(*arguments)
+    if found is None:
+        found = planned(*arguments)
+        _keep(key, found)
+    return found
+
+
+def _keep(key: object, value: object) -> None:
+    with _lock:
+        while len(_prepared) >= _MOST_PREPARED:
+            del _prepared[next(iter(_prepared))]
+        _prepared[key] = value
+
+
+def _exact(option: object) -> object:
+    """Return a hashable spelling of an option; LookupError if equality could confuse it.
+
+    Sequences become a type of their own, so that a raw tuple of floats never finds them.
+    """
+    if option is None or isinstance(option, str | int | float | complex | np.dtype | type):
+        return option
+    if isinstance(option, tuple | list):
+        return _Sequence((_exact(o), type(o)) for o in option)
+    raise LookupError
+
+
+class _Sequence(tuple[object, ...]):
+    """A sequence among the options, each item with its type; equal to no plain tuple."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Sequence) and tuple.__eq__(self, other)
+
+    __hash__ = tuple.__hash__
+
+
+def array_like(
+    x: object, shape: object, x_dtype: npt.DTypeLike | None, w: object
+) -> tuple[Any, np.ndarray]:
+    """Return ``x``, or for a shape an array of it that takes no memory; and the weights.
+
+    An array is never taken for a shape, nor a shape for an array: a caller says which it is.
+    """
+    if w is None:
+        raise TypeError("w=None: the weights are needed, an array of 1, 2 or 3 dimensions")
+    weights = plain_array(w, "w")  # type: ignore[arg-type]
+    if (x is None) == (shape is None):
+        given = "neither" if x is None else "both"
+        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} was given")
+    if shape is not None:
+        return array_of(shape, weights.dtype if x_dtype is None else x_dtype, "shape"), weights
+    if x_dtype is not None:
+        raise TypeError(f"x_dtype={x_dtype!r} is for shape=; x is an array, with its own")
+    return x, weights
+
+
+def array_of(shape: object, x_dtype: npt.DTypeLike, argument: str) -> np.ndarray:
+    """Return an array of a shape that takes no memory."""
+    entries = several(shape)
+    numbers = tuple(integer(n, argument) for n in ((shape,) if entries is None else entries))
+    if min(numbers, default=0) < 0:
+        raise ValueError(f"{argument}={shape!r}: non-negative integers are allowed")
+    one = np.zeros((), supported(x_dtype, "x_dtype"))
+    try:
+        return np.broadcast_to(one, numbers)
+    except ValueError:
+        raise ValueError(
+            f"{argument}={shape!r}: a shape that NumPy can address is allowed"
+        ) from None
+
+
+def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
+    """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
+    if not isinstance(policy, str) or policy not in NAN_POLICIES:
+        raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
+    if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
+        raise ValueError(f"{argument} holds NaN and nan_policy='raise'")
+
+
+def clear_cache() -> None:
+    """Forget the prepared problems, and what else is kept."""
+    with _lock:
+        _prepared.clear()

@@ -1,0 +1,430 @@
+"""Problem: everything about a call except the data; all validation and all extents.
+
+    y[i] = Σ_u x[i·s + u·d − p] · w[u]
+
+Nothing below this module checks or converts an argument again.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine.boundaries import BOUNDARIES, boundary_name
+from pyconv._engine.dtypes import (
+    DTYPES,
+    LIMITS,
+    OVERFLOWS,
+    is_integer,
+    natural_dtype,
+    supported,
+)
+
+#: A mode's pads for a kernel that spans ``k`` samples.
+EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
+    "valid": lambda _: (0, 0),
+    "same": lambda k: (k // 2, (k - 1) // 2),
+    "full": lambda k: (k - 1, k - 1),
+}
+
+MAX_SPATIAL = 3
+#: Bytes of workspace that a call may take if it does not say.
+DEFAULT_MEMORY = 256 << 20
+#: Coordinates and sizes stay below this, so that sums of two of them fit a signed 64-bit integer.
+MAX_COORDINATE = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One spatial axis: kernel axis and the axis of ``x`` that it acts on."""
+
+    axis: int
+    size: int
+    taps: int
+    low: int
+    high: int
+    stride: int
+    dilation: int
+    boundary: str
+    out: int
+
+    @property
+    def span(self) -> int:
+        """Samples from the first tap to the last, both included."""
+        return (self.taps - 1) * self.dilation + 1
+
+    def sources(self, tap: int) -> np.ndarray:
+        """Return, for each output, the index of the sample that ``tap`` reads (or FILL)."""
+        i = np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
+        return BOUNDARIES[self.boundary].index(i, self.size)
+
+    def outside(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices read at coordinates −low … −1 and at size … size + high − 1."""
+        index = BOUNDARIES[self.boundary].index
+        return (
+            index(np.arange(-self.low, 0, dtype=np.intp), self.size),
+            index(np.arange(self.size, self.size + self.high, dtype=np.intp), self.size),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A validated call without its data. Spatial axes are in kernel order."""
+
+    x_shape: tuple[int, ...]
+    x_dtype: np.dtype
+    w_shape: tuple[int, ...]
+    w_dtype: np.dtype
+    spatial: tuple[Axis, ...]
+    fill_value: complex
+    #: Whether the kernel is flipped (convolution) or conjugated (correlation).
+    flip: bool
+    #: The dtype of the result and of the sums; the latter is None until the values of an
+    #: integer problem have been seen.
+    dtype: np.dtype
+    compute: np.dtype | Any
+    overflow: str
+    y_shape: tuple[int, ...]
+    #: The error that is granted, as a part of max|x| · Σ|w|; None for the default.
+    rtol: float | None
+    #: Bytes of workspace that all threads together may take.
+    max_memory: int
+
+    @property
+    def products(self) -> int:
+        """Multiplications of the plain definition."""
+        return math.prod(self.y_shape) * math.prod(self.w_shape)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the sums are integers."""
+        return is_integer(self.x_dtype) and is_integer(self.w_dtype)
+
+    def summed_in(self, compute: np.dtype) -> Problem:
+        """Return the same problem with the dtype of its sums settled."""
+        # To NumPy a dtype equals None where it is float64.
+        known = self.compute is not None and self.compute == compute
+        return self if known else replace(self, compute=compute)
+
+    def on_parts(self, part: np.dtype) -> Problem:
+        """Return the problem on real and imaginary parts, a trailing axis of two samples."""
+        return replace(
+            self,
+            x_shape=(*self.x_shape, 2),
+            y_shape=(*self.y_shape, 2),
+            x_dtype=part,
+            w_dtype=part,
+            dtype=part,
+            compute=part,
+        )
+
+    @property
+    def table_bytes(self) -> int:
+        """Return the bytes of the indices that are read outside ``x``, while they are made."""
+        return 16 * sum(max(0, a.low) + max(0, a.high) for a in self.spatial)
+
+    def tables_exceed(self) -> str | None:
+        """Return why the pads are too wide for tables within ``max_memory``, if they are."""
+        if self.table_bytes <= self.max_memory:
+            return None
+        return (
+            f"the tables of its pads need {self.table_bytes} bytes, more than "
+            f"max_memory={self.max_memory}"
+        )
+
+    @property
+    def reads_fill(self) -> bool:
+        """Whether some output may read the fill value."""
+        return any(a.boundary == "constant" and (a.low > 0 or a.high > 0) for a in self.spatial)
+
+
+def make_problem(
+    x_shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w_shape: tuple[int, ...],
+    w_dtype: np.dtype,
+    *,
+    mode: object = "valid",
+    boundary: object = "constant",
+    fill_value: object = 0,
+    axes: object = None,
+    stride: object = 1,
+    dilation: object = 1,
+    dtype: npt.DTypeLike | None = None,
+    overflow: object = "raise",
+    rtol: object = None,
+    max_memory: object = None,
+    flip: bool = False,
+) -> Problem:
+    """Validate a call; return its Problem.
+
+    Raises
+    ------
+    TypeError
+        For dtypes and types that are not taken.
+    ValueError
+        For shapes, modes, axes, strides and sizes; the message names the argument, its value
+        and what is allowed.
+    """
+    x_dtype, w_dtype = supported(x_dtype, "x"), supported(w_dtype, "w")
+    n = len(w_shape)
+    if not 1 <= n <= MAX_SPATIAL:
+        raise ValueError(f"w has {n} dimensions (shape {w_shape}); allowed are 1, 2 and 3")
+    if 0 in w_shape:
+        raise ValueError(f"w is empty (shape {w_shape}); each axis needs at least one weight")
+    where = spatial_axes(axes, n, x_shape)
+    if not isinstance(overflow, str) or overflow not in OVERFLOWS:
+        raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
+    strides = _positive(stride, n, "stride")
+    dilations = _positive(dilation, n, "dilation")
+    boundaries = boundary_names(boundary, n, fill_value)
+    spans = [(k - 1) * d + 1 for k, d in zip(w_shape, dilations, strict=True)]
+    pads = _pads(mode, spans)
+    spatial = tuple(
+        _axis(where[i], x_shape[where[i]], w_shape[i], pads[i], strides[i], dilations[i], b, mode)
+        for i, b in enumerate(boundaries)
+    )
+    y_shape = list(x_shape)
+    for a in spatial:
+        y_shape[a.axis] = a.out
+    natural = natural_dtype(x_dtype, w_dtype)
+    result = natural if dtype is None else supported(dtype, "dtype")
+    compute = _compute_dtype(natural, result)
+    if math.prod(y_shape) * max(result.itemsize, 16) >= MAX_COORDINATE:
+        raise ValueError(f"the result would have shape {tuple(y_shape)}, too large to address")
+    return Problem(
+        x_shape=x_shape,
+        x_dtype=x_dtype,
+        w_shape=w_shape,
+        w_dtype=w_dtype,
+        spatial=spatial,
+        fill_value=_fill(fill_value, x_dtype, compute),
+        flip=flip,
+        dtype=result,
+        compute=compute,
+        overflow=str(overflow),
+        y_shape=tuple(y_shape),
+        rtol=_tolerance(rtol),
+        max_memory=_memory(max_memory),
+    )
+
+
+def _tolerance(rtol: object) -> float | None:
+    if rtol is None:
+        return None
+    if isinstance(rtol, bool | np.bool) or not isinstance(rtol, int | float | np.number):
+        raise TypeError(f"rtol={rtol!r}: a number of at least 0, or None, is allowed")
+    try:
+        value = float(rtol)
+    except OverflowError:
+        raise ValueError(
+            "rtol is an integer beyond the range of float64; numbers of at least 0, or None, are "
+            "allowed"
+        ) from None
+    if not value >= 0:
+        raise ValueError(f"rtol={rtol!r}: numbers of at least 0 are allowed")
+    return value
+
+
+def _memory(max_memory: object) -> int:
+    if max_memory is None:
+        return DEFAULT_MEMORY
+    value = integer(max_memory, "max_memory")
+    if value < 0:
+        raise ValueError(f"max_memory={max_memory!r}: a number of bytes of at least 0 is allowed")
+    return value
+
+
+def _axis(
+    axis: int,
+    size: int,
+    taps: int,
+    pads: tuple[int, int],
+    stride: int,
+    dilation: int,
+    boundary: str,
+    mode: object,
+) -> Axis:
+    low, high = pads
+    span = (taps - 1) * dilation + 1
+    if size == 0:
+        raise ValueError(f"x is empty along axis {axis}: there is nothing to correlate")
+    if max(span, abs(low), abs(high), size, stride) > MAX_COORDINATE // 8:
+        raise ValueError(
+            f"axis {axis}: size {size}, kernel span {span} ({taps} taps, dilation {dilation}), "
+            f"pads {pads} and stride {stride} must each be at most 2**59"
+        )
+    positions = size + low + high - span + 1
+    if positions <= 0:
+        raise ValueError(
+            f"the result would be empty along axis {axis}: x has length {size}"
+            + (f" ({size + low + high} with pads {pads})" if low or high else "")
+            + f" and the kernel spans {span} ({taps} taps, dilation {dilation}) "
+            f"under mode={mode!r}; use mode='same' or 'full', or a shorter kernel"
+        )
+    return Axis(
+        axis=axis,
+        size=size,
+        taps=taps,
+        low=low,
+        high=high,
+        stride=stride,
+        dilation=dilation,
+        boundary=boundary,
+        out=-(-positions // stride),
+    )
+
+
+def integer(value: object, argument: str) -> int:
+    """Return ``value`` as an int, or raise TypeError naming ``argument``."""
+    try:
+        if isinstance(value, bool | np.bool):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{argument}={value!r}: integers are allowed") from None
+
+
+def several(value: object) -> tuple[Any, ...] | None:
+    """Return the entries of a sequence; None of one value, which a word or a 0-d array is too.
+
+    A set, a mapping or an iterator is no sequence: its order means nothing, or it is read once.
+    """
+    if isinstance(value, tuple | list):
+        return tuple(value)
+    one = isinstance(value, str | bytes | Mapping) or getattr(value, "ndim", 1) == 0
+    ordered = hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    return tuple(value) if isinstance(value, Iterable) and ordered and not one else None
+
+
+def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
+    """Return one integer for each of ``n`` axes from an integer or a sequence of them."""
+    entries = several(value)
+    if entries is not None:
+        numbers = tuple(integer(v, argument) for v in entries)
+        if len(numbers) != n:
+            raise ValueError(
+                f"{argument}={value!r} has {len(numbers)} entries; allowed are one integer or "
+                f"one for each of the {n} kernel axes"
+            )
+        return numbers
+    return (integer(value, argument),) * n
+
+
+def _positive(value: object, n: int, argument: str) -> tuple[int, ...]:
+    numbers = integers(value, n, argument)
+    if min(numbers) < 1:
+        raise ValueError(f"{argument}={value!r}: integers of at least 1 are allowed")
+    return numbers
+
+
+def spatial_axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of ``x`` that the ``n`` kernel axes act on, counted from the front."""
+    ndim = len(x_shape)
+    if ndim < n:
+        raise ValueError(
+            f"x has {ndim} dimensions (shape {x_shape}), fewer than the {n} of the kernel"
+        )
+    if axes is None:
+        return tuple(range(ndim - n, ndim))
+    given = several(axes)
+    numbers = tuple(integer(a, "axes") for a in ((axes,) if given is None else given))
+    if len(numbers) != n:
+        raise ValueError(f"axes={axes!r} names {len(numbers)} axes; the kernel has {n} dimensions")
+    for a in numbers:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"axes={axes!r}: x has axes {-ndim} to {ndim - 1}")
+    where = tuple(a % ndim for a in numbers)
+    if len(set(where)) < n:
+        raise ValueError(f"axes={axes!r} names an axis of x (shape {x_shape}) twice")
+    return where
+
+
+def boundary_names(boundary: object, n: int, fill_value: object) -> tuple[str, ...]:
+    """Return our name of the boundary of each of ``n`` kernel axes."""
+    words = several(boundary)
+    if words is None:
+        return (boundary_name(boundary, fill_value),) * n
+    if len(words) != n:
+        raise ValueError(
+            f"boundary={boundary!r} has {len(words)} entries; allowed are one name or "
+            f"one for each of the {n} kernel axes"
+        )
+    return tuple(boundary_name(word, fill_value) for word in words)
+
+
+def _pads(mode: object, spans: Sequence[int]) -> list[tuple[int, int]]:
+    if isinstance(mode, str):
+        if mode not in EXTENTS:
+            raise ValueError(
+                f"mode={mode!r} is unknown; allowed are {', '.join(EXTENTS)} or a (low, high) "
+                "pair of pads for each kernel axis"
+            )
+        return [EXTENTS[mode](span) for span in spans]
+    try:
+        pairs = [
+            tuple(integer(p, "mode") for p in several(pair) or ()) for pair in several(mode) or ()
+        ]
+    except TypeError:
+        pairs = []
+    if len(pairs) != len(spans) or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            f"mode={mode!r}: allowed are {', '.join(EXTENTS)} or a (low, high) pair of "
+            f"integers for each of the {len(spans)} kernel axes"
+        )
+    return [(low, high) for low, high in pairs]
+
+
+def _compute_dtype(natural: np.dtype, result: np.dtype) -> np.dtype | None:
+    """Return the dtype of the sums, None where the values of an integer problem decide."""
+    if natural.kind == "c" and result.kind != "c":
+        raise TypeError(f"dtype={result}: the result is {natural}; a complex dtype is allowed")
+    if is_integer(natural) or is_integer(result):
+        return DTYPES[natural].compute
+    return DTYPES[np.result_type(natural, result)].compute
+
+
+def _fill(fill_value: object, x_dtype: np.dtype, compute: np.dtype | None) -> complex:
+    """Return ``fill_value`` as a Python number that the sums can hold."""
+    try:
+        # An integer of more than 64 bits is no number to NumPy.
+        value: Any = fill_value if isinstance(fill_value, int) else np.asarray(fill_value)[()]
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, bool):
+            value = int(value)
+        if not isinstance(value, int | float | complex):
+            raise TypeError
+    except (TypeError, AttributeError, ValueError):
+        raise TypeError(f"fill_value={fill_value!r}: a number is allowed") from None
+    if compute is None:
+        low, high = LIMITS[x_dtype]
+        if (
+            isinstance(value, complex)
+            or value != value
+            or not low <= value <= high
+            or value != int(value)
+        ):
+            printable = not isinstance(value, int) or value.bit_length() < 1024
+            given = repr(fill_value) if printable else "(an integer of more than 1023 bits)"
+            raise ValueError(
+                f"fill_value={given} is no value of x's dtype {x_dtype}; "
+                f"integers from {low} to {high} are allowed"
+            )
+        return int(value)
+    if isinstance(value, complex):
+        if compute.kind != "c":
+            raise TypeError(f"fill_value={fill_value!r} is complex, but the sums are {compute}")
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            "fill_value is an integer beyond the range of float64; numbers within it, and "
+            "infinity, are allowed"
+        ) from None

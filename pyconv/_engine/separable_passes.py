@@ -1,0 +1,357 @@
+"""Kernels whose factors the caller knows, applied along one axis after the other.
+
+    y = Σ_t f_t1 ∗ (f_t2 ∗ (f_t3 ∗ x))
+
+No kernel of several dimensions is made and none is taken apart: a filter costs what its factors
+cost. Weights that are their own mirror image, or the negative of it, are summed in pairs about the
+centre, in one order everywhere. So a mirrored array gives the mirrored result to the bit, and the
+derivative of equal samples is exactly 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine.algorithms.correlation.box import Box
+from pyconv._engine.algorithms.correlation.separable import Passes
+from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.dtypes import narrow
+from pyconv._engine.planning import Plan, kept
+from pyconv._engine.problem import Problem, make_problem
+from pyconv._native import loader
+
+Array = npt.NDArray[Any]
+
+#: Windows of fewer samples are summed in pairs; sums that wider ones share cost less.
+FEW_SAMPLES = 16
+
+
+class Filter(NamedTuple):
+    """A sum of product kernels, and where it reads: an entry for each filtered axis."""
+
+    #: The factors of each product, in float64, a row for each axis.
+    terms: tuple[tuple[Array, ...], ...]
+    axes: tuple[int, ...]
+    #: Samples that the first tap reads before its output.
+    lows: tuple[int, ...]
+    boundaries: tuple[str, ...]
+    fill_value: complex = 0
+    #: What sums are divided by.
+    divisor: float = 1.0
+
+    def key(self) -> tuple[object, ...]:
+        """Return what tells this filter from others."""
+        rows = tuple(tuple(row.tobytes() for row in term) for term in self.terms)
+        fill = self.fill_value
+        return rows, self.axes, self.lows, self.boundaries, fill, type(fill), self.divisor
+
+
+class Wanted(NamedTuple):
+    """The dtypes of a call: of the weights, and of the result, None for that of the sums."""
+
+    weights: np.dtype
+    result: np.dtype | None
+    overflow: str = "raise"
+
+
+#: Writes the filter of ``x`` to ``y``, or to a fresh array, with at most as many threads.
+Runner = Callable[[Array, Array | None, int | None], Array]
+
+
+def filtered(
+    x: Array, what: Filter, wanted: Wanted, y: Array | None = None, workers: int | None = None
+) -> Array:
+    """Return the filter of ``x``, in ``y`` if that is given: it shares no memory with ``x``.
+
+    A ``y`` of integers receives real results rounded half to even, as ``overflow`` has it.
+    """
+    return runner(x.shape, x.dtype, what, wanted)(x, y, workers)
+
+
+def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    """Return the planned filter of arrays of one shape and dtype."""
+    key = ("filter", loader.native, shape, dtype, what.key(), wanted)
+    return kept(key, _planned, shape, dtype, what, wanted)
+
+
+# ---- one filter -------------------------------------------------------------------------------
+
+
+def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    if len(what.axes) == 1 and len(what.terms) > 1:
+        if len(what.terms[0][0]) == 3:  # a sum of differences stays one, and exactly 0
+            run = _fused(shape, dtype, what, wanted)
+            assert run is not None
+            return run
+        total = np.sum([term[0] for term in what.terms], axis=0)
+        what = what._replace(terms=((total,),))
+    if len(what.terms) == 1:
+        return _product(shape, dtype, what, wanted)
+    if len(what.axes) == 2 and not _is_thick(shape, what, what.terms[0]):
+        run = _fused(shape, dtype, what, wanted)
+        if run is not None:
+            return run
+    return _sum(shape, dtype, what, wanted)
+
+
+def _problem(
+    shape: tuple[int, ...], dtype: np.dtype, what: Filter, taps: Sequence[int], wanted: Wanted
+) -> Problem:
+    """Return the problem of one kernel; its shape is that of the factors."""
+    pads = [(low, k - 1 - low) for low, k in zip(what.lows, taps, strict=True)]
+    return make_problem(
+        shape, dtype, tuple(taps), wanted.weights, mode=pads, boundary=what.boundaries,
+        fill_value=what.fill_value, axes=what.axes, dtype=wanted.result,
+        overflow=wanted.overflow,
+    )  # fmt: skip
+
+
+def _is_thick(shape: tuple[int, ...], what: Filter, rows: Sequence[Array]) -> bool:
+    """Return whether the border that several passes at once would filter outweighs the array."""
+    order = sorted(range(len(what.axes)), key=lambda i: what.axes[i])
+    return any(len(rows[i]) - 1 > shape[what.axes[i]] for i in order[:-1])
+
+
+def _product(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    """Plan one product of factors."""
+    rows, lows = [], []
+    for i, row in enumerate(what.terms[0]):
+        row, low = narrowed(row, what.lows[i], shape[what.axes[i]], what.boundaries[i])
+        rows.append(row)
+        lows.append(low)
+    busy = [i for i, row in enumerate(rows) if not _is_idle(row, lows[i])] or [0]
+    what = Filter(
+        (tuple(rows[i] for i in busy),), tuple(what.axes[i] for i in busy),
+        tuple(lows[i] for i in busy), tuple(what.boundaries[i] for i in busy),
+        what.fill_value, what.divisor,
+    )  # fmt: skip
+    rows = list(what.terms[0])
+    run = None
+    if len(rows) == 1 or not _is_thick(shape, what, rows):
+        run = _fused(shape, dtype, what, wanted)
+    return run or _in_turn(shape, dtype, what, wanted)
+
+
+def _is_idle(row: Array, low: int) -> bool:
+    """Return whether weights leave samples as they are."""
+    return 0 <= low < len(row) and row[low] == 1 and np.count_nonzero(row) == 1
+
+
+def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner | None:
+    """Plan passes along all axes at once, None if that would take too much memory."""
+    order = sorted(range(len(what.axes)), key=lambda i: what.axes[i])
+    factors = tuple(
+        np.stack([balanced(term[i], wanted.weights) for term in what.terms]) for i in order
+    )
+    problem = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted)
+    passes = Passes(factors, what.divisor)
+    if len(what.axes) > 1 and 0 not in shape and passes.workspace(problem) > problem.max_memory:
+        return None
+    plan = Plan(problem, passes)
+    w = np.zeros(1, wanted.weights)
+
+    def run(x: Array, y: Array | None, workers: int | None) -> Array:
+        return plan.solve(x, w, y, workers)
+
+    return run
+
+
+def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    """Plan one pass after the other, the last axis first, as passes at once go."""
+    order = sorted(range(len(what.axes)), key=lambda i: -what.axes[i])
+    compute = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).compute
+    fill: complex = what.fill_value
+    runs: list[Runner] = []
+    for i in order:
+        last = i == order[-1]
+        row = what.terms[0][i]
+        one = Filter(
+            ((row,),), (what.axes[i],), (what.lows[i],), (what.boundaries[i],), fill,
+            what.divisor if last else 1.0,
+        )  # fmt: skip
+        its = wanted if last else wanted._replace(result=compute, overflow="raise")
+        run = _fused(shape, compute if runs else dtype, one, its)
+        assert run is not None
+        runs.append(run)
+        fill = _filtered_fill(fill, row, wanted.weights, compute)
+
+    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
+        for run in runs[:-1]:
+            x = run(x, None, workers)
+        return runs[-1](x, y, workers)
+
+    return run_all
+
+
+def _filtered_fill(fill: complex, row: Array, weights: np.dtype, compute: np.dtype) -> complex:
+    """Return what lies outside along other axes once one has been filtered, to the bit."""
+    if fill == 0:
+        return fill
+    flat = np.full(len(row), fill, compute)
+    one = Filter(((row,),), (0,), (0,), ("nearest",))
+    run = _fused(flat.shape, compute, one, Wanted(weights, compute))
+    assert run is not None
+    return run(flat, None, 1)[0].item()
+
+
+def _sum(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    """Plan several products that are added up."""
+    problem = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted)
+    compute = problem.compute
+    result = problem.dtype
+    its = wanted._replace(result=compute, overflow="raise")
+    runs = [_product(shape, dtype, what._replace(terms=(term,)), its) for term in what.terms]
+
+    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
+        in_place = y is not None and y.dtype == compute
+        total = runs[0](x, y if in_place else None, workers)
+        part = np.empty_like(total)
+        for run in runs[1:]:
+            np.add(total, run(x, part, workers), out=total)
+        if in_place or (y is None and result == compute):
+            return total
+        if y is None:
+            y = np.empty(shape, result)
+        with np.errstate(all="ignore"):
+            y[...] = narrow(total, y.dtype, wanted.overflow) if total.dtype.kind == "f" else total
+        return y
+
+    return run_all
+
+
+# ---- weights ----------------------------------------------------------------------------------
+
+
+def narrowed(row: Array, low: int, size: int, boundary: str) -> tuple[Array, int]:
+    """Return weights that read each sample once, where a wide kernel reads it many times.
+
+    What lies outside is made of the samples: taps that read the same one are one tap of their sum.
+    Only weights without negative ones are added up, so that no sum cancels. Weights that are their
+    own mirror image stay so.
+    """
+    taps = len(row)
+    repeats = BOUNDARIES[boundary].period
+    period = None if repeats is None else repeats(size)
+    reach = size if period is None else period // 2
+    if taps <= 2 * reach + 2 or row.min() < 0 or not np.isfinite(row).all():
+        return row, low
+    offsets: Array = np.arange(taps) - low
+    if period is None:  # beyond the last sample all read the same
+        offsets = np.clip(offsets, -reach, reach)
+    few: Array = np.bincount((offsets + reach) % (period or 2 * reach + 1), row, 2 * reach + 1)
+    if period is not None and period % 2 == 0:  # half a period before is half a period behind
+        few[0] = few[-1] = few[0] / 2
+    if taps == 2 * low + 1 and np.array_equal(row, row[::-1]):
+        few = (few + few[::-1]) / 2
+    return few, reach
+
+
+def balanced(row: Array, dtype: np.dtype) -> Array:
+    """Return weights in the dtype of the sums.
+
+    Those that sum to 1 do so in the order of the loop too, pairs from the ends inwards, then the
+    middle: so that an array of ones stays one. Each weight differs by no more than the rounding of
+    the sum of those outside it; none may be much smaller than they are.
+    """
+    plain = row.astype(dtype)
+    half, odd = divmod(len(row), 2)
+    if half == 0 or not np.array_equal(row, row[::-1]) or not row[0] >= 0:
+        return plain
+    eps = float(np.finfo(np.float64).eps)
+    outside = np.cumsum(row[:half]) / np.arange(1, half + 1)
+    if np.any(row[1 : half + odd] < outside[: half + odd - 1] / 2) or (
+        abs(row.sum() - 1) > len(row) * eps
+    ):
+        return plain
+    sums = (2 * np.cumsum(row[:half])).astype(dtype)
+    if not odd:
+        sums[-1] = 1
+    steps = np.diff(sums, prepend=dtype.type(0))
+    total = np.add.accumulate(steps)[-1]
+    outer = steps / 2
+    middle = np.array([1 - total] * odd, dtype)
+    return np.concatenate([outer, middle, outer[::-1]])
+
+
+# ---- means ------------------------------------------------------------------------------------
+
+
+def means(
+    x: Array,
+    size: Sequence[int],
+    what: Filter,
+    wanted: Wanted,
+    y: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    """Return the means of boxes, as `filtered`: sums that are divided by the number of samples.
+
+    The terms of ``what`` are ignored. Windows of few samples along every axis are summed in pairs.
+    """
+    return means_runner(x.shape, x.dtype, tuple(size), what, wanted)(x, y, workers)
+
+
+def means_runner(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
+    """Return the planned means of arrays of one shape and dtype."""
+    key = ("means", loader.native, shape, dtype, size, what._replace(terms=()).key(), wanted)
+    return kept(key, _planned_means, shape, dtype, size, what, wanted)
+
+
+def _planned_means(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
+    # A power of two keeps sums within the range, and rounds nothing.
+    shift = math.ceil(math.log2(math.prod(size)))
+    divisor = math.prod(size) / 2.0**shift
+    rows = [np.ones(k) for k in size]
+    rows[0] = rows[0] / 2.0**shift
+    what = what._replace(terms=(tuple(rows),), divisor=divisor)
+    box = Box(divisor)
+    problem = _problem(shape, dtype, what, size, wanted)
+    if max(size) < FEW_SAMPLES:
+        return _product(shape, dtype, what, wanted)
+    if len(size) > 1 and (
+        any(k - 1 > shape[axis] for k, axis in zip(size, what.axes, strict=True))
+        or box.rejects(problem) is not None
+        or (0 not in shape and box.workspace(problem) > problem.max_memory)
+    ):
+        return _means_in_turn(shape, dtype, size, what, wanted)
+    if box.rejects(problem) is not None:
+        return _product(shape, dtype, what, wanted)
+    plan = Plan(problem, box)
+    w = np.full(1, 2.0**-shift, wanted.weights)
+
+    def run(x: Array, y: Array | None, workers: int | None) -> Array:
+        return plan.solve(x, w, y, workers)
+
+    return run
+
+
+def _means_in_turn(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
+    """Plan the means along one axis after the other, the last first."""
+    compute = _problem(shape, dtype, what, size, wanted).compute
+    order = sorted(range(len(size)), key=lambda i: -what.axes[i])
+    runs: list[Runner] = []
+    for i in order:
+        one = what._replace(
+            axes=(what.axes[i],), lows=(what.lows[i],), boundaries=(what.boundaries[i],)
+        )
+        last = i == order[-1]
+        its = wanted if last else wanted._replace(result=compute, overflow="raise")
+        runs.append(_planned_means(shape, compute if runs else dtype, (size[i],), one, its))
+
+    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
+        for run in runs[:-1]:
+            x = run(x, None, workers)
+        return runs[-1](x, y, workers)
+
+    return run_all

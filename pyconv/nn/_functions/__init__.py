@@ -1,0 +1,1 @@
+"""The functions of `pyconv.nn.functional` and `pyconv.nn.grad`."""

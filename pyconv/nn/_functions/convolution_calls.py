@@ -1,0 +1,576 @@
+"""The way of a layer's call: convolutions, their transposes and their gradients.
+
+    y[n, k, i] = b[k] + Σ_c Σ_u x[n, c, i·s + u·d − p] · w[k, c, u]
+
+The transpose and the gradient for the input are the adjoint of that, borders included; the
+gradient for the weights correlates the input with the gradient of the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine.dtypes import native_dtype
+from pyconv._engine.explanation_table import Explanation
+from pyconv._engine.layer_planning import (
+    LayerPlan,
+    layer_explanation,
+    layer_plan,
+    weight_gradient_plan,
+)
+from pyconv._engine.layer_problem import (
+    LayerProblem,
+    Options,
+    adjoint_phases,
+    checked_groups,
+    make_layer_problem,
+    paddings,
+    positive,
+)
+from pyconv._engine.output_arrays import check_out, empty, writable_in_place
+from pyconv._engine.problem import integers
+from pyconv.nn._functions import blocks
+from pyconv.nn._functions.arguments import NUMBERS, array, shape
+from pyconv.nn._functions.layer_arrays import (
+    PARTS,
+    SUMS,
+    batched,
+    contiguous,
+    native,
+    result_dtype,
+)
+
+Array = npt.NDArray[Any]
+#: Writes a layer's result from x, w, bias (or None) to y.
+_Run = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray], None]
+
+
+@np.errstate(all="ignore")
+def conv(
+    n: int,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    bias: npt.ArrayLike | None,
+    options: Options,
+    out: Array | None,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the result of a layer with ``n`` spatial axes."""
+    call = _Call(n, x, w, bias)
+    problem = make_layer_problem(call.x.shape, call.w.shape, call.part, options)
+    call.check_bias()
+    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    return call.result(problem.y_shape, run, out)
+
+
+def _forward(plan: LayerPlan, workers: int | None) -> _Run:
+    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
+        plan.run(x, w, bias, y, workers)
+
+    return run
+
+
+@np.errstate(all="ignore")
+def conv_transpose(
+    n: int,
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    bias: npt.ArrayLike | None,
+    options: Options,
+    output_padding: object,
+    out: Array | None,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the result of a transposed layer with ``n`` spatial axes."""
+    call = _Call(n, x, w, bias)
+    problem = _transposed(call.x.shape, call.w.shape, call.part, options, output_padding)
+    call.check_bias(problem.in_channels)
+    size = problem.x_shape
+    problem = _on_parts(problem, call.sums)
+
+    def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
+        adjoint(problem, w, x, y, method, workers)
+        if bias is not None:
+            y += bias.reshape(-1, *[1] * n)
+
+    return call.result(size, run, out)
+
+
+@np.errstate(all="ignore")
+def conv_input(
+    n: int,
+    input_size: object,
+    w: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    options: Options,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a layer for its input."""
+    call = _Call(n, dy, w, None, "grad_output")
+    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = (1, *size) if call.unbatched else size
+    problem = make_layer_problem(size, call.w.shape, call.part, options)
+    _check_gradient(call, problem.y_shape, size, call.w.shape)
+    problem = _on_parts(problem, call.sums)
+
+    def run(dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
+        adjoint(problem, w, dy, dx, method, workers)
+
+    call.w = call.w.conj()
+    return call.result(size, run, None)
+
+
+@np.errstate(all="ignore")
+def conv_transpose_input(
+    n: int,
+    input_size: object,
+    w: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    options: Options,
+    output_padding: object,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a transposed layer for its input: the layer that was transposed."""
+    call = _Call(n, dy, w, None, "grad_output")
+    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = (1, *size) if call.unbatched else size
+    problem = _transposed(size, call.w.shape, call.part, options, output_padding)
+    _check_gradient(call, problem.x_shape, size, call.w.shape)
+    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    call.w = call.w.conj()
+    return call.result(size, run, None)
+
+
+@np.errstate(all="ignore")
+def conv_transpose_weight(
+    n: int,
+    x: npt.ArrayLike,
+    weight_size: object,
+    dy: npt.ArrayLike,
+    options: Options,
+    output_padding: object,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a transposed layer for its weights."""
+    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    x, _ = batched(array(x, "input", NUMBERS), n, "input")
+    size = _sized(weight_size, "weight_size", n + 2)
+    problem = _transposed(x.shape, size, call.part, options, output_padding)
+    _check_gradient(call, problem.x_shape, x.shape, size)
+    return _weight_gradient(problem, call.x, x, method, workers).conj()
+
+
+@np.errstate(all="ignore")
+def conv_weight(
+    n: int,
+    x: npt.ArrayLike,
+    weight_size: object,
+    dy: npt.ArrayLike,
+    options: Options,
+    method: str,
+    workers: int | None,
+) -> Array:
+    """Return the gradient of a layer for its weights."""
+    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    x, _ = batched(array(x, "input", NUMBERS), n, "input")
+    size = _sized(weight_size, "weight_size", n + 2)
+    problem = make_layer_problem(x.shape, size, call.part, options)
+    _check_gradient(call, problem.y_shape, x.shape, size)
+    return _weight_gradient(problem, x, call.x, method, workers)
+
+
+def _weight_gradient(
+    problem: LayerProblem, x: np.ndarray, dy: np.ndarray, method: str, workers: int | None
+) -> Array:
+    """Return dw of arrays of any dtype: what each tap read, conjugated, times dy."""
+    dtype = native_dtype(np.result_type(x, dy))
+    sums = SUMS[dtype]
+    part = np.empty(0, sums).real.dtype
+    plan = weight_gradient_plan(replace(problem, dtype=part), method)
+
+    def product(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+        dw = empty(problem.w_shape, part)
+        plan.run(native(x, part), contiguous(dy, part), dw, workers)
+        return dw
+
+    if sums.kind != "c":
+        return product(x, dy).astype(dtype, copy=False)
+    dw = empty(problem.w_shape, sums)
+    dw.real = product(x.real, dy.real) + product(x.imag, dy.imag)
+    dw.imag = product(x.real, dy.imag) - product(x.imag, dy.real)
+    return dw.astype(dtype, copy=False)
+
+
+@np.errstate(all="ignore")
+def conv_bias(n: int, dy: npt.ArrayLike) -> Array:
+    """Return the gradient of a layer for its bias."""
+    maps, _ = batched(array(dy, "grad_output", NUMBERS), n, "grad_output")
+    dtype = native_dtype(maps.dtype)
+    rows = contiguous(maps, SUMS[dtype]).reshape(*maps.shape[:2], math.prod(maps.shape[2:]))
+    sums = np.empty(rows.shape[:2], rows.dtype)
+    for part in blocks.parts(rows.shape):
+        if part[2] == slice(None):
+            rows[part].sum(axis=2, out=sums[part[:2]])
+            continue
+        if part[2].start == 0:
+            sums[part[:2]] = 0
+        sums[part[:2]] += rows[part].sum(axis=2)
+    return blocks.column_sums(sums).astype(dtype, copy=False)
+
+
+class ConvPlan:
+    """A layer bound to weights that were brought into the order of its loops once.
+
+    It is made by `pyconv.nn.functional.plan_conv` and called with inputs of one shape. It never
+    changes: threads may share it, and a copy is the plan itself. A pickle holds the arguments of
+    the plan and the name of the algorithm; weights are packed anew by the process that reads it.
+
+    Attributes
+    ----------
+    algorithm : str
+        The name of the algorithm that runs.
+    output_shape : tuple of int
+        The shape of the results.
+    """
+
+    def __init__(
+        self,
+        input_shape: object,
+        w: npt.ArrayLike,
+        bias: npt.ArrayLike | None,
+        options: Options,
+        method: str,
+        algorithm: str | None = None,
+    ) -> None:
+        weights = array(w, "weight", NUMBERS)
+        n = weights.ndim - 2
+        if not 1 <= n <= 3:
+            raise ValueError(
+                f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
+            )
+        self.input_shape = _sized(input_shape, "input_shape", n + 2)
+        if weights.dtype.kind == "c":
+            raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
+        call = _Call(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
+        problem = make_layer_problem(self.input_shape, weights.shape, call.sums, options)
+        call.check_bias()
+        self.dtype = call.dtype
+        self.output_shape = problem.y_shape
+        self._plan = layer_plan(problem, method)
+        if algorithm not in (None, self.algorithm):  # predictions differ between processes
+            with contextlib.suppress(ValueError):  # so does what loops can do
+                self._plan = layer_plan(problem, algorithm)
+        self._options, self._method = copy.deepcopy(options), method
+        self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
+        plain = contiguous(weights, call.sums)
+        self._packed = self._plan.pack(plain)
+        #: As they were given, for another process to pack; some packed weights hold them already.
+        packed = self._packed
+        held = packed if isinstance(packed, np.ndarray) else getattr(packed, "plain", None)
+        self._weight: np.ndarray = np.array(plain) if held is None else held
+
+    def __copy__(self) -> ConvPlan:
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> ConvPlan:
+        """Return the plan itself, which never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return the arguments, for another process to bind."""
+        weight = self._weight.astype(self.dtype, copy=False)
+        bias = None if self._bias is None else self._bias.astype(self.dtype, copy=False)
+        call = (self.input_shape, weight, bias, self._options, self._method)
+        return ConvPlan, (*call, self.algorithm)
+
+    @property
+    def algorithm(self) -> str:
+        """The name of the algorithm that runs."""
+        return self._plan.algorithm.name
+
+    def explain(self) -> Explanation:
+        """Say which algorithm runs, what the others would cost, or why they cannot.
+
+        Returns
+        -------
+        pyconv.Explanation
+            Prints as a table, and carries the same as data. Error bounds are parts of the
+            Σ|x||w| of a window; times are predicted for one thread.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from pyconv.nn import functional
+        >>> weight = np.ones((64, 64, 3, 3), "float32")
+        >>> why = functional.plan_conv((1, 64, 56, 56), weight, padding=1).explain()
+        >>> why.algorithm
+        'winograd4'
+        >>> [row.rejected for row in why.candidates if row.algorithm == "depthwise"]
+        [...]
+        """
+        return layer_explanation(self._plan, self._method)
+
+    @np.errstate(all="ignore")
+    def __call__(
+        self, x: npt.ArrayLike, *, out: Array | None = None, workers: int | None = None
+    ) -> Array:
+        """Return the layer's result for one input.
+
+        Parameters
+        ----------
+        x : array_like
+            Input of the shape that the plan was made for, real.
+        out : ndarray, optional
+            Array that receives the result.
+        workers : int, optional
+            Threads to use at most.
+
+        Returns
+        -------
+        ndarray
+            The result; `out` if that was given.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the input's shape or dtype is not that of the plan, or `out` does not fit.
+        """
+        given = array(x, "input", NUMBERS)
+        if given.shape != self.input_shape:
+            raise ValueError(
+                f"input has shape {given.shape}, but the plan is for {self.input_shape}"
+            )
+        if native_dtype(given.dtype) != self.dtype:
+            raise TypeError(f"input has dtype {given.dtype}, but the plan is for {self.dtype}")
+        sums = self._plan.problem.dtype
+        if out is not None:
+            check_out(out, self.output_shape, self.dtype)
+        direct = out is not None and sums == self.dtype and writable_in_place(out, given)
+        y = out if out is not None and direct else empty(self.output_shape, sums)
+        self._plan.run(native(given, sums), self._packed, self._bias, y, workers)
+        if out is None:
+            return y.astype(self.dtype, copy=False)
+        if y is not out:
+            out[...] = y
+        return out
+
+
+# ---- the adjoint ----------------------------------------------------------------------------
+
+
+def adjoint(
+    problem: LayerProblem,
+    w: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray,
+    method: str,
+    workers: int | None,
+) -> None:
+    """Write Aᵀ dy to ``dx``, where A is the layer with weights ``w`` as a matrix."""
+    folded = any(a.boundary != "constant" and (a.low or a.high) for a in problem.spatial)
+    if not folded:
+        _adjoint_of_zeros(problem, w, dy, dx, method, workers)
+        return
+    padded = problem.zero_padded()
+    extended = np.empty(padded.x_shape, dx.dtype)
+    _adjoint_of_zeros(padded, w, dy, extended, method, workers)
+    for a in problem.spatial:
+        extended = _fold(extended, a)
+    dx[...] = extended
+
+
+def _adjoint_of_zeros(
+    problem: LayerProblem,
+    w: np.ndarray,
+    dy: np.ndarray,
+    dx: np.ndarray,
+    method: str,
+    workers: int | None,
+) -> None:
+    if not dy.size:
+        dx[...] = 0
+        return
+    turned = _channels_swapped(w, problem.groups)
+    phases = adjoint_phases(problem)
+    whole = len(phases) == 1 and max(a.stride for a in problem.spatial) == 1
+    if not whole and len(phases) < np.prod([min(a.stride, a.size) for a in problem.spatial]):
+        dx[...] = 0
+    for phase in phases:
+        plan = layer_plan(phase.of(problem), method)
+        part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
+        plan.run(dy, turned[phase.taps], None, part, workers)
+        if not whole:
+            dx[phase.into] = part
+
+
+def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
+    """Return (C, K / groups, taps…) of weights (K, C / groups, taps…)."""
+    by_group = w.reshape(groups, -1, *w.shape[1:]).swapaxes(1, 2)
+    return by_group.reshape(-1, by_group.shape[2], *w.shape[2:])
+
+
+def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
+    """Add the gradient of each sample outside to the sample that was read there."""
+    rows = np.moveaxis(extended, a.axis, 0)
+    inside = rows[a.low : a.low + a.size].copy()
+    before, after = a.outside()
+    for coordinate, source in zip(
+        (*range(a.low), *range(a.low + a.size, len(rows))), (*before, *after), strict=True
+    ):
+        if source >= 0:
+            inside[source] += rows[coordinate]
+    return np.moveaxis(inside, 0, a.axis)
+
+
+# ---- one call -------------------------------------------------------------------------------
+
+
+class _Call:
+    """The arrays of a call: dtypes settled, the batch axis there."""
+
+    def __init__(
+        self,
+        n: int,
+        x: npt.ArrayLike,
+        w: npt.ArrayLike,
+        bias: npt.ArrayLike | None,
+        argument: str = "input",
+    ) -> None:
+        self.n = n
+        x = array(x, argument, NUMBERS)
+        self.w = array(w, "weight", NUMBERS)
+        self.bias = None if bias is None else array(bias, "bias", NUMBERS)
+        if self.w.ndim != n + 2:
+            raise ValueError(
+                f"weight has {self.w.ndim} dimensions (shape {self.w.shape}); {n + 2} are "
+                f"allowed: output and input channels and {n} spatial axes"
+            )
+        self.x, self.unbatched = batched(x, n, argument)
+        arrays = [a for a in (self.x, self.w, self.bias) if a is not None]
+        self.dtype = result_dtype(arrays)
+        self.sums = SUMS[self.dtype]
+        self.part = PARTS[self.sums]
+
+    def check_bias(self, channels: int | None = None) -> None:
+        channels = self.w.shape[0] if channels is None else channels
+        if self.bias is not None and self.bias.shape != (channels,):
+            raise ValueError(
+                f"bias has shape {self.bias.shape}, but the {channels} output channels of weight "
+                f"{self.w.shape} need shape ({channels},)"
+            )
+
+    def result(self, y_shape: tuple[int, ...], run: _Run, out: Array | None) -> Array:
+        """Run a layer into ``out`` or a fresh array."""
+        shape = y_shape[1:] if self.unbatched else y_shape
+        sources = [a for a in (self.x, self.w, self.bias) if a is not None]
+        if out is not None:
+            check_out(out, shape, self.dtype)
+        direct = out is not None and self.sums == self.dtype and writable_in_place(out, *sources)
+        y = out if out is not None and direct else empty(shape, self.sums)
+        total = y[np.newaxis] if self.unbatched else y
+        if self.sums.kind == "c":
+            self._run_parts(run, total)
+        else:
+            bias = None if self.bias is None else contiguous(self.bias, self.sums)
+            run(native(self.x, self.sums), contiguous(self.w, self.sums), bias, total)
+        if out is None:
+            return y.astype(self.dtype, copy=False)
+        if y is not out:
+            out[...] = y
+        return out
+
+    def _run_parts(self, run: _Run, y: np.ndarray) -> None:
+        """Run Re w and Im w over the parts of x: (a + ib)(c + id) = (a + ib)c + i(a + ib)d."""
+        x = np.concatenate([self.x.real, self.x.imag]).astype(self.part)
+        by_real, by_imag = (empty((2 * y.shape[0], *y.shape[1:]), self.part) for _ in range(2))
+        run(x, contiguous(self.w.real, self.part), None, by_real)
+        run(x, contiguous(self.w.imag, self.part), None, by_imag)
+        n = y.shape[0]
+        y.real = by_real[:n] - by_imag[n:]
+        y.imag = by_real[n:] + by_imag[:n]
+        if self.bias is not None:
+            y += self.bias.reshape(-1, *[1] * self.n)
+
+
+def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
+    """Return the problem on real and imaginary parts, twice the batch, if sums are complex."""
+    if sums.kind != "c":
+        return problem
+    return replace(problem, batch=2 * problem.batch)
+
+
+def _check_gradient(
+    call: _Call, shape: tuple[int, ...], x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> None:
+    if call.x.shape != shape:
+        raise ValueError(
+            f"grad_output has shape {call.x.shape}, but the result of input {x_shape} and weight "
+            f"{w_shape} has shape {shape}"
+        )
+
+
+def _sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+    size = shape(value, argument)
+    if len(size) != ndim:
+        raise ValueError(f"{argument}={value!r}: the {ndim} lengths of an array are allowed")
+    return size
+
+
+def _transposed(
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    dtype: np.dtype,
+    options: Options,
+    output_padding: object,
+) -> LayerProblem:
+    """Return the layer whose transpose takes ``x_shape``: its input is the transpose's result."""
+    n = len(w_shape) - 2
+    groups = checked_groups(options.groups)
+    if 0 in w_shape:
+        raise ValueError(f"weight is empty (shape {w_shape})")
+    if x_shape[1] != w_shape[0]:
+        raise ValueError(
+            f"input {x_shape} and weight {w_shape} do not fit: input has {x_shape[1]} channels, "
+            f"weight takes {w_shape[0]}"
+        )
+    strides = positive(options.stride, n, "stride")
+    dilations = positive(options.dilation, n, "dilation")
+    spans = [(k - 1) * d + 1 for k, d in zip(w_shape[2:], dilations, strict=True)]
+    pads = paddings(options.padding, spans, strides)
+    extra = integers(output_padding, n, "output_padding")
+    size = [x_shape[0], w_shape[1] * groups]
+    for i in range(n):
+        if not 0 <= extra[i] < max(strides[i], dilations[i]):
+            raise ValueError(
+                f"output_padding={output_padding!r}: from 0 to less than stride {strides} or "
+                f"dilation {dilations} is allowed"
+            )
+        if x_shape[2 + i] == 0:
+            raise ValueError(f"input is empty along axis {2 + i} (shape {x_shape})")
+        length = (x_shape[2 + i] - 1) * strides[i] + spans[i] + extra[i] - sum(pads[i])
+        if length < 1:
+            raise ValueError(
+                f"the result would be empty along axis {2 + i}: input {x_shape}, weight "
+                f"{w_shape}, stride {strides}, padding {pads}"
+            )
+        size.append(length)
+    problem = make_layer_problem(tuple(size), w_shape, dtype, options)
+    # A layer of a large dilation could have more results than the transpose has samples.
+    spatial = tuple(
+        replace(a, out=length) for a, length in zip(problem.spatial, x_shape[2:], strict=True)
+    )
+    return replace(problem, spatial=spatial)

@@ -1,0 +1,204 @@
+"""Pools: from windows to the compiled loops, and back for the gradients.
+
+Every pool becomes windows along three axes (`windows`) and one compiled loop over the planes
+(`_native/pooling.pxi`). The calls themselves are in `max_pooling` and `average_pooling`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._engine.algorithms.arranged import in_order, write
+from pyconv._engine.problem import integer
+from pyconv._native import loader
+from pyconv.nn._functions import arguments
+from pyconv.nn._functions.windows import Windows, out_shape, plane_size, three_axes
+
+Size = int | tuple[int, ...]
+Array = npt.NDArray[Any]
+
+
+def spatial(input: npt.ArrayLike, n: int) -> tuple[Array, tuple[int, ...]]:
+    """Return the input and its spatial sizes."""
+    x = arguments.array(input, "input")
+    arguments.check_spatial(x, n, "input")
+    return x, x.shape[-n:]
+
+
+def spatial_axes(ndim: int, argument: str, shape: tuple[int, ...]) -> int:
+    """Return the number of spatial axes of an array that has a batch axis."""
+    if ndim not in (3, 4, 5):
+        raise ValueError(
+            f"{argument} has shape {shape}; allowed are (N, C, L), (N, C, H, W) and (N, C, D, H, W)"
+        )
+    return ndim - 2
+
+
+class _Planes:
+    """Planes of three axes, a long one last, and where the results of their windows go."""
+
+    def __init__(self, x: Array, windows: list[Windows], exact: bool) -> None:
+        # Where which of equal samples is found is exact, no axis of several goes past another.
+        lead = x.ndim - len(windows)
+        shape = (*x.shape[:lead], *out_shape(windows))
+        arguments.check_addressable(shape, 8)
+        order = in_order(tuple([w.size for w in windows]))
+        as_given = tuple(range(len(windows)))
+        if exact and order != as_given:
+            long = [i for i in order if windows[i].size > 1]
+            order = order if long == sorted(long) else as_given
+        #: The axes of the results in the order in which they are seen, and back; None for the same.
+        self._back: list[int] | None = None
+        self._shape = shape
+        if order != as_given:
+            self._seen = seen = (*range(lead), *(lead + i for i in order))
+            x = x.transpose(seen)
+            self._back = [seen.index(i) for i in range(x.ndim)]
+            self._shape = tuple(shape[i] for i in seen)
+            windows = [windows[i] for i in order]
+        self.axes = three_axes(windows)
+        source = arguments.contiguous(x, arguments.computed_in(x.dtype))
+        self.count = source.size // plane_size(windows)
+        self.samples = source.reshape(self.count, *(a.size for a in self.axes))
+
+    def room(self, dtype: npt.DTypeLike) -> Array:
+        """Return an array for the results of all planes."""
+        return np.empty(self._shape, dtype)
+
+    def results(self, room: Array) -> Array:
+        """Return the results in the order of the caller's axes."""
+        if self._back is None or room.transpose(self._back).flags.c_contiguous:
+            return room if self._back is None else room.transpose(self._back)
+        y = np.empty([room.shape[i] for i in self._back], room.dtype)
+        write(room, y.transpose(self._seen))
+        return y
+
+
+def largest(
+    x: Array, windows: list[Windows], return_indices: bool, workers: int | None
+) -> Array | tuple[Array, Array]:
+    """Return the largest sample of each window, and its index in its plane."""
+    planes = _Planes(x, windows, return_indices)
+    y = planes.room(planes.samples.dtype)
+    indices = planes.room(np.int64) if return_indices else None
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
+    if y.size:
+        with context:
+            loader.native.pool_largest(planes.samples, y, indices, planes.axes, count)
+    y = arguments.narrowed(planes.results(y), x.dtype)
+    return y if indices is None else (y, planes.results(indices))
+
+
+def average(x: Array, windows: list[Windows], divisor: float, workers: int | None) -> Array:
+    """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
+    planes = _Planes(x, windows, exact=False)
+    y = planes.room(planes.samples.dtype)
+    count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
+    if y.size:
+        with context:
+            loader.native.pool_average(planes.samples, y, planes.axes, divisor, count)
+    return arguments.narrowed(planes.results(y), x.dtype)
+
+
+def gradient_size(input_size: object, n: int) -> tuple[int, ...]:
+    """Return the shape of the gradient that is asked for."""
+    size = arguments.shape(input_size, "input_size")
+    if len(size) not in (n + 1, n + 2) or 0 in size[-n:]:
+        axes = arguments.SPATIAL_NAMES[n]
+        raise ValueError(
+            f"input_size={input_size!r}: allowed are (N, C, {axes}) and (C, {axes}), "
+            "no spatial size 0"
+        )
+    arguments.check_addressable(size, 8)
+    return size
+
+
+def _gradient(grad_output: npt.ArrayLike, size: tuple[int, ...], out: tuple[int, ...]) -> Array:
+    dy = arguments.array(grad_output, "grad_output")
+    expected = (*size[: len(size) - len(out)], *out)
+    arguments.check_shape(dy, expected, "grad_output", f"with input_size={size}")
+    return dy
+
+
+def largest_input(
+    input_size: object,
+    n: int,
+    indices: npt.ArrayLike,
+    grad_output: npt.ArrayLike,
+    workers: int | None,
+) -> Array:
+    """Return the adjoint of `largest`: each gradient at the sample that was largest."""
+    size = gradient_size(input_size, n)
+    where = arguments.whole_numbers(indices, "indices")
+    dy = _gradient(grad_output, size, where.shape[-n:])
+    arguments.check_shape(where, dy.shape, "indices", "as grad_output")
+    given = arguments.contiguous(dy, arguments.computed_in(dy.dtype))
+    dx = np.zeros(size, given.dtype)
+    plane = math.prod(size[-n:])
+    planes = dx.size // plane
+    count, context = arguments.share(workers, planes, given, dx)
+    if where.size:
+        where = arguments.contiguous(where, np.int64)
+        with context:
+            outside = loader.native.pool_scatter(
+                given.reshape(planes, -1),
+                where.reshape(planes, -1),
+                dx.reshape(planes, -1),
+                count,
+            )
+        if outside:
+            raise ValueError(
+                f"indices from {where.min()} to {where.max()}: a plane of input_size={size} has "
+                f"samples 0 to {plane - 1}; -1 stands for a window without a sample"
+            )
+    return arguments.narrowed(dx, dy.dtype)
+
+
+def average_input(
+    size: tuple[int, ...],
+    windows: list[Windows],
+    grad_output: npt.ArrayLike,
+    divisor: float,
+    workers: int | None,
+) -> Array:
+    """Return the adjoint of `average`."""
+    dy = _gradient(grad_output, size, out_shape(windows))
+    lead = len(size) - len(windows)
+    order = in_order(tuple([w.size for w in windows]))
+    seen = (*range(lead), *(lead + i for i in order))
+    axes = three_axes([windows[i] for i in order])
+    given = arguments.contiguous(dy.transpose(seen), arguments.computed_in(dy.dtype))
+    dx = np.empty(size, given.dtype)
+    into = dx.transpose(seen)
+    total = into if into.flags.c_contiguous else np.empty(into.shape, dx.dtype)
+    planes = dx.size // plane_size(windows)
+    count, context = arguments.share(workers, planes, given, dx)
+    if dx.size:
+        with context:
+            loader.native.pool_average_adjoint(
+                given.reshape(planes, *out_shape(axes)),
+                total.reshape(planes, *(a.size for a in axes)),
+                axes,
+                divisor,
+                count,
+            )
+        if total is not into:
+            write(total, into)
+    return arguments.narrowed(dx, dy.dtype)
+
+
+def divisor_of(divisor_override: object) -> float:
+    """Return the divisor of all windows; 0 where each has its own."""
+    if divisor_override is None:
+        return 0.0
+    number = integer(divisor_override, "divisor_override")
+    if number == 0 or abs(number) > arguments.MAX_NUMBER:
+        raise ValueError(
+            f"divisor_override={divisor_override!r}: allowed are None and integers from -2**59 "
+            "to 2**59 but 0"
+        )
+    return float(number)

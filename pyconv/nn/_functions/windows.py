@@ -1,0 +1,127 @@
+"""Where the windows of a pool lie: the validated form of kernel, stride, padding and the rest."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from pyconv.nn._functions.arguments import MAX_NUMBER, SPATIAL_NAMES, per_axis
+
+
+class Windows(NamedTuple):
+    """The windows along one axis, as the compiled loops read them.
+
+    Window `o` reads ``taps`` samples, ``dilation`` apart, from ``o·stride − low`` on; those that
+    lie outside are left out. With ``taps`` 0 they are adaptive:
+    ``⌊o·size/out⌋ … ⌈(o + 1)·size/out⌉ − 1``.
+    """
+
+    size: int
+    out: int
+    taps: int
+    stride: int = 1
+    low: int = 0
+    dilation: int = 1
+    #: Whether an average counts the samples of its window that lie in the padding.
+    padded: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one window, and it is the axis."""
+        spanned = self.taps == 0 or (self.taps == self.size and self.dilation == 1)
+        return spanned and self.out == 1 and self.low == 0
+
+
+#: The axis that an array does not have.
+ABSENT = Windows(1, 1, 1)
+
+
+def pool_windows(
+    sizes: tuple[int, ...],
+    kernel_size: object,
+    stride: object,
+    padding: object,
+    dilation: object,
+    ceil_mode: bool,
+    count_include_pad: bool = False,
+) -> list[Windows]:
+    """Return the windows of a pool on spatial axes of these sizes."""
+    n = len(sizes)
+    taps = per_axis(kernel_size, n, "kernel_size", 1)
+    strides = taps if stride is None else per_axis(stride, n, "stride", 1)
+    lows = per_axis(padding, n, "padding", 0)
+    dilations = per_axis(dilation, n, "dilation", 1)
+    windows = []
+    for size, k, s, low, d in zip(sizes, taps, strides, lows, dilations, strict=True):
+        span = (k - 1) * d + 1
+        if span > MAX_NUMBER:
+            raise ValueError(
+                f"kernel_size={kernel_size!r} with dilation={dilation!r} spans {span} samples; "
+                "at most 2**59 are allowed"
+            )
+        if low > span // 2:
+            raise ValueError(
+                f"padding={padding!r}: at most half of what the kernel spans is allowed, "
+                f"{span // 2} for kernel_size={kernel_size!r} with dilation={dilation!r}"
+            )
+        windows.append(
+            Windows(size, _outputs(size, span, s, low, ceil_mode), k, s, low, d, count_include_pad)
+        )
+    out = tuple(w.out for w in windows)
+    if min(out) < 1:
+        raise ValueError(
+            f"the result would be empty: ({SPATIAL_NAMES[n]}) would be {out} for {sizes} under "
+            f"kernel_size={kernel_size!r}, stride={stride!r}, padding={padding!r}, "
+            f"dilation={dilation!r}"
+        )
+    return windows
+
+
+def _outputs(size: int, span: int, stride: int, low: int, ceil_mode: bool) -> int:
+    """Return how many windows there are; under ceil_mode the last may stick out at the end."""
+    room = size + 2 * low - span
+    if not ceil_mode:
+        return room // stride + 1
+    out = -(-room // stride) + 1
+    # The last window starts inside the input or the padding before it.
+    return out - 1 if (out - 1) * stride >= size + low else out
+
+
+def adaptive_windows(sizes: tuple[int, ...], output_size: object) -> list[Windows]:
+    """Return windows that divide each axis into ``output_size`` parts, as evenly as they can."""
+    n = len(sizes)
+    wanted = output_size
+    if isinstance(output_size, tuple | list):
+        if len(output_size) != n:
+            raise ValueError(
+                f"output_size={output_size!r} has {len(output_size)} entries; allowed are one "
+                f"integer or one for each of the {n} spatial axes, None for the size of the input"
+            )
+        wanted = [s if o is None else o for s, o in zip(sizes, output_size, strict=True)]
+    elif output_size is None:
+        wanted = sizes
+    out = per_axis(wanted, n, "output_size", 1)
+    return [Windows(size, parts, 0) for size, parts in zip(sizes, out, strict=True)]
+
+
+def three_axes(windows: list[Windows]) -> list[Windows]:
+    """Return the windows along z, y and x of the same samples in the same order.
+
+    Where one window is the whole of the last axes, they are one axis: a global pool folds one
+    long row.
+    """
+    merged = list(windows)
+    while len(merged) > 1 and merged[-1].is_whole and merged[-2].is_whole:
+        size = merged[-1].size * merged[-2].size
+        merged[-2:] = [Windows(size, 1, size)]
+    return [ABSENT] * (3 - len(merged)) + merged
+
+
+def out_shape(windows: list[Windows]) -> tuple[int, ...]:
+    """Return the spatial shape of the result."""
+    return tuple(w.out for w in windows)
+
+
+def plane_size(windows: list[Windows]) -> int:
+    """Return the number of samples in a plane."""
+    return math.prod(w.size for w in windows)

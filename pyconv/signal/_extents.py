@@ -1,0 +1,106 @@
+"""Full convolutions and parts of them: what `scipy.signal` means by full, same and valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv._calls import correlation
+from pyconv._engine.dtypes import DTYPES
+from pyconv._engine.problem import MAX_SPATIAL
+
+Array = npt.NDArray[Any]
+
+MODES = ("valid", "same", "full")
+
+
+class Part(NamedTuple):
+    """A run of the outputs of a full convolution along one axis."""
+
+    start: int
+    length: int
+
+
+def known(mode: object) -> None:
+    """Raise ValueError for a mode that SciPy does not know."""
+    if mode not in MODES:
+        raise ValueError(f"acceptable mode flags are 'valid', 'same', or 'full', not mode={mode!r}")
+
+
+def part_of(mode: str, n: int, k: int) -> Part:
+    """Return which outputs exist for n and k samples; those of ``same`` have the length of n."""
+    full = n + k - 1
+    if mode == "full":
+        return Part(0, full)
+    length = n if mode == "same" else abs(n - k) + 1
+    return Part((full - length) // 2, length)
+
+
+def swapped(mode: str, shape1: Sequence[int], shape2: Sequence[int], axes: Sequence[int]) -> bool:
+    """Return whether in ``valid`` mode the second array is the larger one."""
+    if mode != "valid":
+        return False
+    first = all(shape1[a] >= shape2[a] for a in axes)
+    if not (first or all(shape2[a] >= shape1[a] for a in axes)):
+        raise ValueError(
+            "For 'valid' mode, one must be at least as large as the other in every dimension"
+        )
+    return not first
+
+
+def taken(*arrays: Array) -> bool:
+    """Return whether the engine has these dtypes; SciPy's own functions have the others.
+
+    Booleans, whose products SciPy joins by or, are among those.
+    """
+    if all(a.dtype.kind == "b" for a in arrays):
+        return False
+    return all(a.size > 0 and a.dtype.newbyteorder("=") in DTYPES for a in arrays)
+
+
+def call_of(
+    in1: Array, in2: Array, axes: Sequence[int], parts: Sequence[Part]
+) -> tuple[Array, dict[str, Any]]:
+    """Return the kernel and the options of `pyconv.convolve` for parts of a full convolution."""
+    kernel = in2.reshape([in2.shape[a] for a in axes])
+    pads = [
+        (k - 1 - part.start, part.start + part.length - in1.shape[a])
+        for a, k, part in zip(axes, kernel.shape, parts, strict=True)
+    ]
+    dtype = np.result_type(in1, in2)
+    return kernel, {"mode": pads, "axes": tuple(axes), "dtype": dtype, "overflow": "wrap"}
+
+
+def convolve_parts(
+    in1: Array,
+    in2: Array,
+    axes: Sequence[int],
+    parts: Sequence[Part],
+    rtol: float | None = None,
+) -> Array:
+    """Return parts of the full convolution along ``axes``; ``in2`` has one sample on the others.
+
+    Kernels of more dimensions than the engine has are summed from smaller ones.
+    """
+    if len(axes) <= MAX_SPATIAL:
+        kernel, options = call_of(in1, in2, axes, parts)
+        return correlation.convolve(in1, kernel, rtol=rtol, **options)
+    axis, part = axes[0], parts[0]
+    taps, size = in2.shape[axis], in1.shape[axis]
+    shape = list(in1.shape)
+    for a, p in zip(axes, parts, strict=True):
+        shape[a] = p.length
+    total = np.zeros(shape, np.result_type(in1, in2))
+    for u in range(taps):  # output i reads sample i + start − u
+        first = max(0, u - part.start)
+        last = min(part.length, size + u - part.start)
+        if first < last:
+            along = (slice(None),) * axis
+            read = slice(first + part.start - u, last + part.start - u)
+            total[(*along, slice(first, last))] += convolve_parts(
+                in1[(*along, read)], in2[(*along, slice(u, u + 1))], axes[1:], parts[1:], rtol
+            )
+    return total

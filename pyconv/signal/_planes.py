@@ -1,0 +1,176 @@
+"""convolve2d and correlate2d of `scipy.signal`: plain sums, with its boundaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from pyconv._calls import correlation
+from pyconv.signal._extents import (
+    Array,
+    known,
+    part_of,
+    swapped,
+    taken,
+)
+
+#: SciPy's words → ours.
+BOUNDARIES = {
+    "fill": "constant",
+    "pad": "constant",
+    "wrap": "wrap",
+    "circular": "wrap",
+    "symm": "symmetric",
+    "symmetric": "symmetric",
+}
+#: SciPy's own functions, whatever is put in their place later.
+_scipy_convolve2d, _scipy_correlate2d = scipy.signal.convolve2d, scipy.signal.correlate2d
+
+
+def convolve2d(
+    in1: npt.ArrayLike,
+    in2: npt.ArrayLike,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: complex = 0,
+) -> Array:
+    """Convolve two arrays of two dimensions by plain sums.
+
+    Parameters
+    ----------
+    in1, in2 : array_like
+        Arrays of two dimensions.
+    mode : {'full', 'valid', 'same'}, optional
+        Which outputs exist: all, those that read no zero outside, or the middle ones, as many as
+        `in1` has.
+    boundary : {'fill', 'wrap', 'symm'}, optional
+        What is read outside `in1`: `fillvalue` (also ``pad``), its repetition (also ``circular``)
+        or its mirror image, the edge included (also ``symmetric``).
+    fillvalue : scalar, optional
+        The value that ``boundary='fill'`` reads.
+
+    Returns
+    -------
+    ndarray
+        The convolution, of the dtype ``np.result_type(in1, in2)``.
+
+    Raises
+    ------
+    ValueError
+        For dimensions, modes, boundaries and fill values that are not allowed.
+
+    See Also
+    --------
+    scipy.signal.convolve2d : the same signature, with every parameter at length.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.convolve2d([[1, 2], [3, 4]], [[1, 1]], "same", "symm")
+    array([[2, 3],
+           [6, 7]])
+    """
+    x, w = np.asarray(in1), np.asarray(in2)
+    if not x.ndim == w.ndim == 2:
+        raise ValueError("convolve2d inputs must both be 2-D arrays")
+    if swapped(mode, x.shape, w.shape, (0, 1)):
+        x, w = w, x
+    if not taken(x, w):
+        return _scipy_convolve2d(x, w, mode, boundary, fillvalue)
+    return _planes(x, w, mode, boundary, fillvalue, flip=True)
+
+
+def correlate2d(
+    in1: npt.ArrayLike,
+    in2: npt.ArrayLike,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: complex = 0,
+) -> Array:
+    """Correlate two arrays of two dimensions by plain sums.
+
+    Parameters
+    ----------
+    in1, in2 : array_like
+        Arrays of two dimensions.
+    mode : {'full', 'valid', 'same'}, optional
+        Which outputs exist: all, those that read no zero outside, or the middle ones, as many as
+        `in1` has.
+    boundary : {'fill', 'wrap', 'symm'}, optional
+        What is read outside `in1`: `fillvalue` (also ``pad``), its repetition (also ``circular``)
+        or its mirror image, the edge included (also ``symmetric``).
+    fillvalue : scalar, optional
+        The value that ``boundary='fill'`` reads.
+
+    Returns
+    -------
+    ndarray
+        The correlation, of the dtype ``np.result_type(in1, in2)``.
+
+    Raises
+    ------
+    ValueError
+        For dimensions, modes, boundaries and fill values that are not allowed.
+
+    See Also
+    --------
+    scipy.signal.correlate2d : the same signature, with every parameter at length.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.correlate2d([[1, 2], [3, 4]], [[1, 2]], "valid")
+    array([[ 5],
+           [11]])
+    """
+    x, w = np.asarray(in1), np.asarray(in2)
+    if not x.ndim == w.ndim == 2:
+        raise ValueError("correlate2d inputs must both be 2-D arrays")
+    turned = swapped(mode, x.shape, w.shape, (0, 1))
+    if turned:
+        x, w = w, x
+    if not taken(x, w):
+        y = _scipy_correlate2d(x, w, mode, boundary, fillvalue)
+    else:
+        y = _planes(x, w, mode, boundary, fillvalue, flip=False)
+    return y[::-1, ::-1] if turned else y
+
+
+def _planes(x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, flip: bool) -> Array:
+    known(mode)
+    if boundary not in BOUNDARIES:
+        raise ValueError(
+            "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' "
+            f"(or 'symm'), not {boundary!r}"
+        )
+    dtype = np.result_type(x, w)
+    pads = []
+    for n, k in zip(x.shape, w.shape, strict=True):
+        part = part_of(mode, n, k)
+        # A correlation counts its outputs from the other end of the kernel.
+        start = part.start if flip or mode != "same" else k // 2
+        pads.append((k - 1 - start, start + part.length - n))
+    call = correlation.convolve if flip else correlation.correlate
+    return call(
+        x,
+        w,
+        pads,
+        BOUNDARIES[boundary],
+        fill_value=_fill(fillvalue, dtype),
+        dtype=dtype,
+        overflow="wrap",
+        rtol=0.0,
+    )
+
+
+def _fill(fillvalue: Any, dtype: np.dtype) -> complex:
+    """Return what is read outside, in the dtype of the result."""
+    value = np.asarray(fillvalue)
+    if value.size != 1:
+        raise ValueError("`fillvalue` must be scalar or an array with one element.")
+    if not np.can_cast(value.dtype, dtype, "same_kind") and value.dtype.kind == "c":
+        raise ValueError("could not cast `fillvalue` directly to the output type (it was complex)")
+    return value.astype(dtype).reshape(())[()].item()
