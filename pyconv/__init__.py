@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import types
+import typing
+
 from pyconv._calls.correlation import convolve, correlate
 from pyconv._calls.explanation import explain
 from pyconv._calls.lags import xcorr
@@ -15,20 +19,48 @@ from pyconv._engine.machine_rates import tune_machine
 from pyconv._engine.threads import get_workers, set_workers
 from pyconv._version import __version__
 
+if typing.TYPE_CHECKING:
+    from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, signal, viz
+
 __all__ = [
     "Explanation",
     "Plan",
     "__version__",
+    "arithmetic",
     "convolve",
     "correlate",
     "coverage",
     "explain",
+    "filters",
     "get_workers",
+    "kernels",
     "match_template",
+    "ndimage",
+    "nn",
+    "operators",
     "plan",
     "set_workers",
     "show_versions",
+    "signal",
     "tune",
     "tune_machine",
+    "viz",
     "xcorr",
 ]
+
+#: Modules that are imported when they are first asked for.
+_SUBMODULES = frozenset(
+    ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "signal", "viz")
+)
+
+
+def __getattr__(name: str) -> types.ModuleType:
+    """Import a public module at its first use."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"pyconv.{name}")
+    raise AttributeError(f"module 'pyconv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those of modules that are not imported yet included."""
+    return sorted(__all__)

@@ -242,7 +242,7 @@ def test_public_names_are_those_of_the_package(module):
     public = {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
+        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
     }
     modules = {name for name in module.__all__ if inspect.ismodule(getattr(module, name))}
     named = set(module.__all__) - modules - {"__version__"}
@@ -257,6 +257,23 @@ def test_modules_are_imported_only_by_who_asks(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
     assert result.stdout.strip() == "False"
+
+
+def test_public_modules_are_there_without_an_import_of_their_own():
+    """`import pyconv` is enough for every public module, and still imports no SciPy."""
+    rooms = sorted(PUBLIC_ROOMS)
+    code = (
+        f"import sys, pyconv; print('scipy' in sys.modules); print({', '.join(rooms)}, sep='\\n')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    scipy, *found = result.stdout.splitlines()
+    assert scipy == "False"
+    assert [line.split("'")[1] for line in found] == rooms
+    assert {room.split(".")[1] for room in rooms[1:]} <= set(dir(pyconv))
+    with pytest.raises(AttributeError, match="module 'pyconv' has no attribute 'gausian'"):
+        _ = pyconv.gausian
 
 
 def test_extras_are_imported_only_when_they_are_used():

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import scipy
 
 from pyconv._engine.threads import available_cpus, get_workers
 from pyconv._native import loader
@@ -16,6 +15,8 @@ from pyconv._version import __version__
 
 def versions() -> dict[str, str]:
     """Return the names and versions of everything that decides what a call does."""
+    import scipy  # 15 ms, which `import pyconv` need not take
+
     return {
         "pyconv": __version__,
         "Python": sys.version.split()[0],
@@ -63,6 +64,8 @@ def blas() -> str:
 
 
 def _scipy_build_blas() -> str:
+    import scipy
+
     built = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
 
