@@ -9,7 +9,7 @@ import pytest
 import pyconv
 from pyconv._engine import layer_planning, planning
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._native import loader
 
 hypothesis.settings.register_profile(
@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("default")
 PLAIN = [
     algorithm
     for algorithm in ALGORITHMS
-    if algorithm.name != "fft" and not isinstance(algorithm, WeighingAlgorithm)
+    if algorithm.name != "fft" and not isinstance(algorithm, WeightDependentAlgorithm)
 ]
 #: Compiled algorithms in every variant, the others once.
 ENGINES = [

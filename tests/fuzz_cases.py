@@ -29,7 +29,7 @@ from pyconv import (
 from pyconv._calls.coefficients import TOLERANCES
 from pyconv._engine import layer_planning, planning
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import OVERFLOWS
 from pyconv._native import loader
@@ -47,7 +47,7 @@ INTEGERS = ("?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8")
 NAMES = sorted(BOUNDARIES)
 #: Algorithms that sum any weights exactly where the data are small whole numbers.
 EXACT = [
-    a.name for a in ALGORITHMS if a.name != "fft" and not isinstance(a, WeighingAlgorithm)
+    a.name for a in ALGORITHMS if a.name != "fft" and not isinstance(a, WeightDependentAlgorithm)
 ]  # fmt: skip
 
 #: Odd arguments by name, so that a case with one is still JSON.

@@ -17,7 +17,7 @@ import scipy.ndimage
 import pyconv
 from pyconv import ndimage
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.algorithms.layers.winograd import Winograd
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.layer_problem import LayerProblem
@@ -287,7 +287,9 @@ def sweep():
     for dtype in ("float32", "float64"):
         check_rounded(rng, dtype)
     for method in (
-        a.name for a in ALGORITHMS if a.name != "reference" and not isinstance(a, WeighingAlgorithm)
+        a.name
+        for a in ALGORITHMS
+        if a.name != "reference" and not isinstance(a, WeightDependentAlgorithm)
     ):
         for dtype in DTYPES:
             for x_shape, w_shape in SHAPES:

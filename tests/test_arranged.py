@@ -7,7 +7,7 @@ import pytest
 import pyconv
 from pyconv._engine import planning
 from pyconv._engine.algorithms import ALGORITHMS, arranged
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.algorithms.correlation import direct
 from pyconv._engine.problem import make_problem
 from pyconv.nn import functional, grad
@@ -38,7 +38,7 @@ THIN = [
     ((9, 10, 11), (3, 1, 4)),
     ((9, 10, 2), (1, 1, 1)),
 ]
-METHODS = ["auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm))]
+METHODS = ["auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm))]
 
 
 def _problem(x_shape, w_shape, **options):

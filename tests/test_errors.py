@@ -12,7 +12,7 @@ import pyconv.ndimage
 import pyconv.nn.functional
 from pyconv._engine import output_arrays
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 
 X, W = np.arange(12.0).reshape(3, 4), np.ones((2, 2))
@@ -243,7 +243,10 @@ def test_reference_takes_what_others_reject():
 
 def test_empty_batches():
     """A batch axis of length zero gives an empty result of the right shape."""
-    for method in ("auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm))):
+    for method in (
+        "auto",
+        *(a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm)),
+    ):
         for shape in [(0, 3), (0, 500), (3, 0, 500), (0, 2, 3)]:
             y = pyconv.correlate(np.zeros(shape), np.ones(2), method=method)
             assert y.shape == (*shape[:-1], shape[-1] - 1)
@@ -257,7 +260,7 @@ def test_empty_batches():
         for dtype in ("float32", "uint8", "complex64"):
             for method in (
                 "auto",
-                *(a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm)),
+                *(a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm)),
             ):
                 if (method, dtype) == ("fft", "uint8"):
                     continue  # no transform of integers

@@ -14,7 +14,7 @@ from test_properties import valid_calls
 import pyconv
 from pyconv._engine import planning
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS
 from pyconv._engine.problem import EXTENTS
@@ -37,7 +37,7 @@ def outcome(function, *args, **keywords):
 
 
 @pytest.mark.parametrize(
-    "method", ["auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm))]
+    "method", ["auto", *(a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm))]
 )
 @pytest.mark.parametrize("flip", [False, True])
 def test_plan_equals_call(rng, method, flip):

@@ -13,10 +13,10 @@ import pytest
 from processes import SOON, seconds_to_interrupt
 
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 
 #: Those that take any weights.
-METHODS = [a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm)]
+METHODS = [a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm)]
 COMPILED = [name for name in METHODS if name != "reference"]
 #: Those whose sums of whole numbers are exact, and that take minutes where a transform does not.
 PLAIN = [name for name in COMPILED if name != "fft"]

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS
 
@@ -73,7 +73,11 @@ def cropped_to_nothing(low, high):
     st.booleans(),
     # One rounds, two take few kernels: they have tests of their own.
     st.sampled_from(
-        [a.name for a in ALGORITHMS if a.name != "fft" and not isinstance(a, WeighingAlgorithm)]
+        [
+            a.name
+            for a in ALGORITHMS
+            if a.name != "fft" and not isinstance(a, WeightDependentAlgorithm)
+        ]
     ),
     st.integers(1, 3),
 )

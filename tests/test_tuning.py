@@ -17,7 +17,7 @@ import pyconv
 from pyconv._calls import tuning
 from pyconv._engine import files, machine_rates, planning, wisdom
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import WeighingAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.machine import MACHINE
 
 SHAPE, W = (40, 41), np.ones((5, 5), "float32")
@@ -61,7 +61,7 @@ def test_near_algorithms_are_timed():
 
 
 @pytest.mark.parametrize(
-    "name", [a.name for a in ALGORITHMS if not isinstance(a, WeighingAlgorithm)]
+    "name", [a.name for a in ALGORITHMS if not isinstance(a, WeightDependentAlgorithm)]
 )
 def test_what_was_found_is_taken(monkeypatch, rng, name):
     """By calls, plans and explanations of that problem, and no other."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS, Algorithm, arranged, slabs
-from pyconv._engine.algorithms.base import Run, UnfitDataError, WeighingAlgorithm
+from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
     check_overflow,
     exact_accumulator,
@@ -147,7 +147,7 @@ def fitted(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algo
     reason = able.rejects(problem)
     if reason is not None:
         return reason
-    if not isinstance(algorithm, WeighingAlgorithm):
+    if not isinstance(algorithm, WeightDependentAlgorithm):
         return able
     if w is None:
         return "it depends on the weights"
@@ -185,11 +185,11 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
     if method == "auto":
         item = _item(problem)
         fastest = WISDOM.get(description(problem)) if WISDOM.known() else None
-        weighing = [a for a in ALGORITHMS if isinstance(a, WeighingAlgorithm)]
-        plain = (fitted(a, problem, w) for a in ALGORITHMS if a not in weighing)
+        dependent = [a for a in ALGORITHMS if isinstance(a, WeightDependentAlgorithm)]
+        plain = (fitted(a, problem, w) for a in ALGORITHMS if a not in dependent)
         able = [a for a in plain if not isinstance(a, str)]
         least_cost = min(a.cost(item, MACHINE) for a in able)
-        for unfitted in weighing:  # none is fitted that would not be faster than those
+        for unfitted in dependent:  # none is fitted that would not be faster than those
             a = arranged.arranged(unfitted, problem)
             if a.rejects(problem) is None and (
                 a.name == fastest or a.cost(item, MACHINE) < least_cost
@@ -214,34 +214,43 @@ def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algori
     )
 
 
-def weights_decide(problem: Problem, method: str) -> tuple[str, ...]:
+def weight_dependent(problem: Problem, method: str) -> tuple[str, ...]:
     """Return the algorithms that some weights are fit for and that may then beat all others.
 
     By its predicted time, or because `tune` has found so for this problem.
     """
     able = [(a, arranged.arranged(a, problem)) for a in ALGORITHMS]
     able = [(a, b) for a, b in able if b.rejects(problem) is None]
-    weighing = [
-        b for a, b in able if isinstance(a, WeighingAlgorithm) and method in ("auto", a.name)
+    dependent = [
+        b for a, b in able if isinstance(a, WeightDependentAlgorithm) and method in ("auto", a.name)
     ]
-    names = tuple(a.name for a in weighing)
-    if method != "auto" or not weighing:
+    names = tuple(a.name for a in dependent)
+    if method != "auto" or not dependent:
         return names
     if WISDOM.known() and WISDOM.get(description(problem)) in names:
         return names
     item = _item(problem)
-    least = min(b.cost(item, MACHINE) for _, b in able if b not in weighing)
-    return tuple(b.name for b in weighing if b.cost(item, MACHINE) < least)
+    least = min(b.cost(item, MACHINE) for _, b in able if b not in dependent)
+    return tuple(b.name for b in dependent if b.cost(item, MACHINE) < least)
 
 
 class Prepared:
     """A problem and its plans.
 
-    There is one for each dtype of the sums that its data has asked for; where `weights_decide`,
+    There is one for each dtype of the sums that its data has asked for; where `weight_dependent`,
     one for each of the last weights.
     """
 
-    __slots__ = ("method", "plans", "problem", "settled", "short", "uneven", "weighed", "weighs")
+    __slots__ = (
+        "by_weights",
+        "dependents",
+        "method",
+        "plans",
+        "problem",
+        "settled",
+        "short",
+        "uneven",
+    )
 
     def __init__(self, problem: Problem, method: str) -> None:
         self.problem = problem
@@ -254,8 +263,8 @@ class Prepared:
         )
         self.plans: dict[np.dtype, Plan] = {}
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
-        self.weighs: dict[np.dtype, tuple[str, ...]] = {}
-        self.weighed: dict[tuple[np.dtype, bytes], Plan] = {}
+        self.dependents: dict[np.dtype, tuple[str, ...]] = {}
+        self.by_weights: dict[tuple[np.dtype, bytes], Plan] = {}
         #: The plan, once known, of a problem whose plan does not depend on the data.
         self.settled: Plan | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
@@ -278,35 +287,37 @@ class Prepared:
                 exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
             )
         plan = self._bound(compute, w)
-        if not self.weighs[compute]:
+        if not self.dependents[compute]:
             self.settled = plan
-        elif self.weighs[compute] == ("box",):
+        elif self.dependents[compute] == ("box",):
             self.uneven = self.plans.get(compute)
         return plan
 
     def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
-        weighs = self.weighs.get(compute)
-        if weighs is None:
-            weighs = weights_decide(self.problem.summed_in(compute), self.method)
-            self.weighs[compute] = weighs
-        if weighs and (weighs != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"):
-            return self._weighed(compute, w)
+        dependents = self.dependents.get(compute)
+        if dependents is None:
+            dependents = weight_dependent(self.problem.summed_in(compute), self.method)
+            self.dependents[compute] = dependents
+        if dependents and (
+            dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"
+        ):
+            return self._for_weights(compute, w)
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
             plan = self.plans[compute] = Plan(problem, choose(problem, self.method))
         return plan
 
-    def _weighed(self, compute: np.dtype, w: np.ndarray) -> Plan:
+    def _for_weights(self, compute: np.dtype, w: np.ndarray) -> Plan:
         key = (compute, w.tobytes())
-        plan = self.weighed.get(key)
+        plan = self.by_weights.get(key)
         if plan is None:
             problem = self.problem.summed_in(compute)
             plan = Plan(problem, choose(problem, self.method, w))
             with _lock:
-                while len(self.weighed) >= _MOST_WEIGHED:
-                    del self.weighed[next(iter(self.weighed))]
-                self.weighed[key] = plan
+                while len(self.by_weights) >= _MAX_WEIGHTS:
+                    del self.by_weights[next(iter(self.by_weights))]
+                self.by_weights[key] = plan
         return plan
 
 
@@ -332,7 +343,7 @@ OPTIONS: dict[str, object] = {
 _prepared: dict[object, Any] = {}
 _MOST_PREPARED = 256
 #: Weights of one problem whose plans are kept.
-_MOST_WEIGHED = 8
+_MAX_WEIGHTS = 8
 _lock = threads.ForkedLock()
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import LocalAlgorithm, WeighingAlgorithm
+from pyconv._engine.algorithms.base import LocalAlgorithm, WeightDependentAlgorithm
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planning import Plan as Bound
 from pyconv._engine.problem import Problem
@@ -42,6 +42,6 @@ def is_affordable(problem: Problem, name: str) -> bool:
     plain = [
         a.cost(plainly, MACHINE)
         for a in ALGORITHMS
-        if a.rejects(plainly) is None and not isinstance(a, WeighingAlgorithm)
+        if a.rejects(plainly) is None and not isinstance(a, WeightDependentAlgorithm)
     ]
     return min(plain) <= AFFORDABLE * least

@@ -24,7 +24,7 @@ from pyconv._engine.algorithms.base import (
     OmittingAlgorithm,
     Run,
     Shares,
-    WeighingAlgorithm,
+    WeightDependentAlgorithm,
 )
 from pyconv._engine.machine import Machine
 from pyconv._engine.problem import Axis, Problem
@@ -231,7 +231,7 @@ def arranged(algorithm: Algorithm, problem: Problem) -> Algorithm:
     return _on(algorithm, arrangement_of(problem, algorithm.name))
 
 
-def fitted(algorithm: WeighingAlgorithm, problem: Problem, w: np.ndarray) -> Algorithm | str:
+def fitted(algorithm: WeightDependentAlgorithm, problem: Problem, w: np.ndarray) -> Algorithm | str:
     """Return the algorithm for these weights, on the arrays as they are best seen."""
     arrangement = arrangement_of(problem, algorithm.name)
     if arrangement is None:

@@ -74,7 +74,7 @@ class Algorithm(Protocol):
 
 
 @runtime_checkable
-class WeighingAlgorithm(Algorithm, Protocol):
+class WeightDependentAlgorithm(Algorithm, Protocol):
     """An algorithm that only some weights are fit for.
 
     Before it has seen them, it rejects by shapes alone, and its cost is the least it may be.
