@@ -22,7 +22,7 @@ from pyconv._engine.machine import MACHINE
 def work(monkeypatch):
     """Return a function that counts the work of a call."""
     total = 0.0
-    plain = planning.Plan.__init__
+    plain = planning.BoundProblem.__init__
     boxes = loop_adapters.Patches.run
 
     def counted(plan, problem, algorithm):
@@ -44,7 +44,7 @@ def work(monkeypatch):
         total += products * w.itemsize / MACHINE.direct_bytes_per_second
         boxes(patches, listed, x, w, *arguments)
 
-    monkeypatch.setattr(planning.Plan, "__init__", counted)
+    monkeypatch.setattr(planning.BoundProblem, "__init__", counted)
     monkeypatch.setattr(loop_adapters.Patches, "run", counted_boxes)
 
     def of(call, *arguments, **options):

@@ -18,7 +18,7 @@ from pyconv._engine.output_arrays import plain_array
 from pyconv._engine.planning import (
     OPTIONS,
     WISDOM,
-    Plan,
+    BoundProblem,
     array_like,
     choose,
     clear_cache,
@@ -119,7 +119,7 @@ def _times(problem: Problem, x: np.ndarray, w: np.ndarray) -> dict[str, float]:
     able = [a for a in able if a.workspace(problem) <= problem.max_memory]
     most = NEAR * min(a.cost(problem, MACHINE) for a in able)
     near = [a.name for a in able if a.cost(problem, MACHINE) <= most]
-    plans = {name: Plan(problem, choose(problem, name, w)) for name in near}
+    plans = {name: BoundProblem(problem, choose(problem, name, w)) for name in near}
     best = dict.fromkeys(plans, math.inf)
     spent = dict.fromkeys(plans, 0.0)
     for plan in plans.values():

@@ -39,7 +39,7 @@ METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise", "omit")
 
 
-class Plan:
+class BoundProblem:
     """A problem bound to an algorithm. It holds no workspace: threads may share it."""
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Plan:
         if 0 not in problem.y_shape:
             self.most_threads = slabs.most_threads(algorithm, problem)
         #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
-        self.plain: Plan | None = None
+        self.plain: BoundProblem | None = None
         plainly = replace(problem, rtol=0.0)
         if algorithm.rejects(plainly) is not None:
             self.run = self._or_plainly(self.run, plainly)
@@ -80,14 +80,16 @@ class Plan:
             except UnfitDataError:
                 if lead:  # each item by itself, so that the others are summed as they are alone
                     if self.plain is None:
-                        self.plain = Plan(_item_in_front(self.problem, lead), self.algorithm)
+                        self.plain = BoundProblem(
+                            _item_in_front(self.problem, lead), self.algorithm
+                        )
                     for at in np.ndindex(x.shape[:lead]):
                         item = tuple(slice(i, i + 1) for i in at)
                         count = min(workers, self.plain.most_threads)
                         self.plain.run(x[item], w, y[item], count)
                     return
                 if self.plain is None:
-                    self.plain = Plan(plainly, choose(plainly, "auto"))
+                    self.plain = BoundProblem(plainly, choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
 
         return run_fit_data
@@ -261,17 +263,17 @@ class Prepared:
             and math.prod(problem.w_shape) <= FEW_PRODUCTS
             and method in ("auto", "direct")
         )
-        self.plans: dict[np.dtype, Plan] = {}
+        self.plans: dict[np.dtype, BoundProblem] = {}
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
         self.dependents: dict[np.dtype, tuple[str, ...]] = {}
-        self.by_weights: dict[tuple[np.dtype, bytes], Plan] = {}
+        self.by_weights: dict[tuple[np.dtype, bytes], BoundProblem] = {}
         #: The plan, once known, of a problem whose plan does not depend on the data.
-        self.settled: Plan | None = None
+        self.settled: BoundProblem | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
         #: would take long to ask more of them.
-        self.uneven: Plan | None = None
+        self.uneven: BoundProblem | None = None
 
-    def plan(self, x: np.ndarray, w: np.ndarray) -> Plan:
+    def plan(self, x: np.ndarray, w: np.ndarray) -> BoundProblem:
         """Return the plan for this data."""
         if self.uneven is not None and w.item(0) != w.item(-1):
             return self.uneven
@@ -293,7 +295,7 @@ class Prepared:
             self.uneven = self.plans.get(compute)
         return plan
 
-    def _bound(self, compute: np.dtype, w: np.ndarray) -> Plan:
+    def _bound(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         dependents = self.dependents.get(compute)
         if dependents is None:
             dependents = weight_dependent(self.problem.summed_in(compute), self.method)
@@ -305,15 +307,15 @@ class Prepared:
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
-            plan = self.plans[compute] = Plan(problem, choose(problem, self.method))
+            plan = self.plans[compute] = BoundProblem(problem, choose(problem, self.method))
         return plan
 
-    def _for_weights(self, compute: np.dtype, w: np.ndarray) -> Plan:
+    def _for_weights(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         key = (compute, w.tobytes())
         plan = self.by_weights.get(key)
         if plan is None:
             problem = self.problem.summed_in(compute)
-            plan = Plan(problem, choose(problem, self.method, w))
+            plan = BoundProblem(problem, choose(problem, self.method, w))
             with _lock:
                 while len(self.by_weights) >= _MAX_WEIGHTS:
                     del self.by_weights[next(iter(self.by_weights))]
@@ -347,7 +349,7 @@ _MAX_WEIGHTS = 8
 _lock = threads.ForkedLock()
 
 
-def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> Plan:
+def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> BoundProblem:
     """Return the plan of a call that names some of the OPTIONS."""
     return prepare(x, w, tuple((OPTIONS | options).values())).plan(x, w)
 

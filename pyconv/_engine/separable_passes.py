@@ -21,7 +21,7 @@ from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
-from pyconv._engine.planning import Plan, kept
+from pyconv._engine.planning import BoundProblem, kept
 from pyconv._engine.problem import Problem, make_problem
 from pyconv._native import loader
 
@@ -152,7 +152,7 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
     passes = Passes(factors, what.divisor)
     if len(what.axes) > 1 and 0 not in shape and passes.workspace(problem) > problem.max_memory:
         return None
-    plan = Plan(problem, passes)
+    plan = BoundProblem(problem, passes)
     w = np.zeros(1, wanted.weights)
 
     def run(x: Array, y: Array | None, workers: int | None) -> Array:
@@ -325,7 +325,7 @@ def _planned_means(
         return _means_in_turn(shape, dtype, size, what, wanted)
     if box.rejects(problem) is not None:
         return _product(shape, dtype, what, wanted)
-    plan = Plan(problem, box)
+    plan = BoundProblem(problem, box)
     w = np.full(1, 2.0**-shift, wanted.weights)
 
     def run(x: Array, y: Array | None, workers: int | None) -> Array:

@@ -22,7 +22,7 @@ from pyconv._engine.boundaries import FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
-from pyconv._engine.planning import Plan as Bound
+from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import loader

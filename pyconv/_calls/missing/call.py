@@ -27,7 +27,7 @@ from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
 from pyconv._engine.planning import OPTIONS, Prepared, check_nan, prepare
-from pyconv._engine.planning import Plan as Bound
+from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 

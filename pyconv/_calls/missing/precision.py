@@ -8,7 +8,7 @@ from functools import lru_cache
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import LocalAlgorithm, WeightDependentAlgorithm
 from pyconv._engine.machine import MACHINE
-from pyconv._engine.planning import Plan as Bound
+from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
 
 #: The error of an algorithm that is no plain sum is a part of Σ|w|, whatever was seen of it, and
