@@ -29,7 +29,7 @@ try:
 except ImportError:  # the loops run on the compiler's OpenMP
     _pool = None
 
-#: Shares of one region of `_native/pool.c`.
+#: Normalisation of one region of `_native/pool.c`.
 _MOST_THREADS = 64
 #: The forks between the process that imported this and the one that runs.
 _forks = 0

@@ -19,8 +19,8 @@ from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import (
     Algorithm,
     Left,
+    Normalisation,
     OmittingAlgorithm,
-    Shares,
     UnfitDataError,
 )
 from pyconv._engine.boundaries import boundary_name
@@ -186,7 +186,7 @@ class Omission:
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
-        shares = Shares(weights.sign, weights.void, 0.0, float(weights.total), thin, sparse)
+        shares = Normalisation(weights.sign, weights.void, 0.0, float(weights.total), thin, sparse)
         return self._divided(y, run, algorithm, run.bound.problem, shares)
 
     def _refill_at_once(self, y: np.ndarray, run: Run, sums: np.dtype) -> Left | None:
@@ -203,7 +203,7 @@ class Omission:
         ):
             return None
         weights = self.weights_in(sums)
-        shares = Shares(
+        shares = Normalisation(
             weights.sign, weights.void, 0.0, float(weights.total), weights.void, refilling=True
         )
         return self._divided(y, run, transform, problem, shares)
@@ -214,7 +214,7 @@ class Omission:
         run: Run,
         algorithm: OmittingAlgorithm,
         problem: Problem,
-        shares: Shares,
+        shares: Normalisation,
     ) -> Left | None:
         """Run a loop that makes both sums; None if it takes too much memory, or not the samples."""
         most = problem.max_memory // algorithm.omission_workspace(problem)

@@ -20,10 +20,10 @@ from pyconv._engine.algorithms.base import (
     Algorithm,
     Copies,
     Left,
+    Normalisation,
     Omit,
     OmittingAlgorithm,
     Run,
-    Shares,
     WeightDependentAlgorithm,
 )
 from pyconv._engine.machine import Machine
@@ -200,7 +200,7 @@ class ArrangedOmitting(Arranged):
         copied = self._arrangement.copied
         return least + copied * math.prod(problem.y_shape) * problem.dtype.itemsize
 
-    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
         """Return the function that leaves samples out of the arrays as they are seen."""
         array, weights = self._arrangement.array, self._arrangement.weights
         solve = self._algorithm.bind_omission(self._arrangement.problem(problem), shares)

@@ -88,7 +88,7 @@ class WeightDependentAlgorithm(Algorithm, Protocol):
         ...
 
 
-class Shares(NamedTuple):
+class Normalisation(NamedTuple):
     """What the division of a sum by what was seen of the weights has to know."""
 
     #: +1 or −1 where all weights have that sign, 0 otherwise.
@@ -138,7 +138,7 @@ class OmittingAlgorithm(Algorithm, Protocol):
         """Return the bytes that one thread needs for that besides the arrays."""
         ...
 
-    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
         """Return the function that leaves samples out, for a real problem that is not exact.
 
         It takes arrays that the loops read as they are, the mask of the shape of ``x``, and ``y``

@@ -18,9 +18,9 @@ import numpy as np
 from pyconv._engine.algorithms.base import (
     Copies,
     Left,
+    Normalisation,
     Omit,
     Run,
-    Shares,
     summation_bound,
 )
 from pyconv._engine.algorithms.loop_adapters import (
@@ -172,7 +172,7 @@ class Direct:
         """Return the function that runs the compiled loop."""
         return bind_loop(problem, _bind)
 
-    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
         """Return the function that runs the compiled loop with gaps."""
         loop, _ = _loop(loader.native, problem, 1)
         fill = np.array([problem.fill_value], problem.compute)

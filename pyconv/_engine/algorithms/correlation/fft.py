@@ -17,9 +17,9 @@ import numpy as np
 from pyconv._engine.algorithms.base import (
     Copies,
     Left,
+    Normalisation,
     Omit,
     Run,
-    Shares,
     UnfitDataError,
 )
 from pyconv._engine.algorithms.loop_adapters import (
@@ -190,7 +190,7 @@ class Fft:
         judging = _judging_bytes(tile)
         return _bytes(size, tile) + judging + tile.lengths[2] * size.item + 8 * size.batch
 
-    def bind_omission(self, problem: Problem, shares: Shares) -> Omit:
+    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
         """Return the function that runs the compiled loop with gaps: one tile to a transform."""
         loop = _loop(problem, 1)
         order = _axis_order(problem)
