@@ -31,7 +31,7 @@ from pyconv._engine.problem import boundary_names, integer, several, spatial_axe
 from pyconv._engine.rounded_mean import rounded_means
 from pyconv._engine.separable_passes import Filter, Wanted, filtered
 from pyconv._engine.separable_passes import means as box_means
-from pyconv.kernels import EVERY, KERNELS, Number
+from pyconv.kernels import ALL_NDIMS, KERNELS, Number
 
 __all__ = [
     "ball",
@@ -157,7 +157,7 @@ def gaussian(
     (dtype('float32'), [1, 12, 36, 36, 12, 1])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     given = (sigma, order, call.n, truncate, radius)
     # Of plain numbers alone, for 1 == 1.0 == True.
     plain = type(sigma) in (int, float) and type(order) is int and type(truncate) in (int, float)
@@ -211,7 +211,7 @@ def box(
     array([1., 1., 3., 4.])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.means(kernels.box_rows(size, call.n))
 
 
@@ -428,7 +428,7 @@ def sobel(
     array([40, 40,  0])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("sobel", call.position(axis), call.n)])
 
 
@@ -481,7 +481,7 @@ def prewitt(
     array([30, 30,  0])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("prewitt", call.position(axis), call.n)])
 
 
@@ -534,7 +534,7 @@ def scharr(
     array([160, 160,   0])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("scharr", call.position(axis), call.n)])
 
 
@@ -650,7 +650,7 @@ def gradient_magnitude(
     if (operator == "gaussian") != (sigma is not None):
         raise ValueError(f"sigma={sigma!r}: operator='gaussian' needs it, and no other has it")
     options = Options(boundary, fill_value, dtype, "raise", out, rtol, workers)
-    call = _Call(x, axes, EVERY if sigma is not None else KERNELS[operator].ndims, options)
+    call = _Call(x, axes, ALL_NDIMS if sigma is not None else KERNELS[operator].ndims, options)
     result = call.real_dtype()
     if sigma is None:
         parts = (
@@ -718,7 +718,7 @@ def laplace(
     array([ 1,  2,  2,  2, -7])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.laplace_terms(call.n, diagonals=diagonals))
 
 
@@ -767,7 +767,7 @@ def edge(
            [-1, -1, -1]])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.laplace_terms(call.n, diagonals=True, sign=-1))
 
 
@@ -820,7 +820,7 @@ def log(
     array([  4.,  16.,   0., -40.,   0.,  16.,   4.])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.log_terms(sigma, call.n, truncate))
 
 
@@ -875,7 +875,7 @@ def dog(
     array([-5., -6.,  4., 15.,  4., -6., -5.])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.dog_terms(sigma, wider, call.n, truncate))
 
 
@@ -931,7 +931,7 @@ def sharpen(
     array([100,   0, 255, 200], dtype=uint8)
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.sharpen_terms(call.n, diagonals=diagonals))
 
 
@@ -986,7 +986,7 @@ def unsharp(
     array([0.94, 0.7 , 2.3 , 2.06])
     """
     options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, EVERY, options)
+    call = _Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.unsharp_terms(sigma, amount, call.n, truncate))
 
 

@@ -1183,7 +1183,7 @@ def _at_least(least: int, value: object, n: int, argument: str) -> tuple[int, ..
 # ---- the table --------------------------------------------------------------------------------
 
 
-class Named(NamedTuple):
+class KernelSpec(NamedTuple):
     """One row of KERNELS."""
 
     make: Callable[..., Array]
@@ -1204,27 +1204,33 @@ class Named(NamedTuple):
         return [{self.direction: i} for i in range(count)] if self.direction else [{}]
 
 
-EVERY = (1, 2, 3)
+ALL_NDIMS = (1, 2, 3)
 
 #: Kernels by name: what the command line, the filters, the tests and the pages iterate over.
-KERNELS: dict[str, Named] = {
-    "ball": Named(ball, (3,), ("radius",), 1, "mean of a ball"),
-    "box": Named(box, EVERY, ("size",), 1, "mean of some samples along each axis"),
-    "disk": Named(disk, (2,), ("radius",), 1, "mean of a disk: a lens out of focus"),
-    "dog": Named(dog, EVERY, ("sigma",), 0, "difference of two Gaussians, bright blobs positive"),
-    "edge": Named(edge, EVERY, (), 0, "every sample against all its neighbours"),
-    "emboss": Named(emboss, (2,), (), 1, "relief lit from the upper left"),
-    "gabor": Named(
+KERNELS: dict[str, KernelSpec] = {
+    "ball": KernelSpec(ball, (3,), ("radius",), 1, "mean of a ball"),
+    "box": KernelSpec(box, ALL_NDIMS, ("size",), 1, "mean of some samples along each axis"),
+    "disk": KernelSpec(disk, (2,), ("radius",), 1, "mean of a disk: a lens out of focus"),
+    "dog": KernelSpec(
+        dog, ALL_NDIMS, ("sigma",), 0, "difference of two Gaussians, bright blobs positive"
+    ),
+    "edge": KernelSpec(edge, ALL_NDIMS, (), 0, "every sample against all its neighbours"),
+    "emboss": KernelSpec(emboss, (2,), (), 1, "relief lit from the upper left"),
+    "gabor": KernelSpec(
         gabor, (1, 2), ("wavelength", "orientation"), 0, "wave under a Gaussian: stripes"
     ),
-    "gaussian": Named(gaussian, EVERY, ("sigma",), 1, "Gaussian, cut off at 4 sigma"),
-    "laplace": Named(laplace, EVERY, (), 0, "sum of the second differences"),
-    "log": Named(log, EVERY, ("sigma",), 0, "Laplacian of a Gaussian, dark blobs positive"),
-    "motion": Named(motion, (2,), ("length", "orientation"), 1, "straight and steady motion"),
-    "prewitt": Named(prewitt, EVERY, (), 0, "differences, smoothed by 1 1 1", "axis"),
-    "roberts": Named(roberts, (2,), (), 0, "differences along the diagonals", "diagonal"),
-    "scharr": Named(scharr, EVERY, (), 0, "differences, smoothed by 3 10 3", "axis"),
-    "sharpen": Named(sharpen, EVERY, (), 1, "the samples minus their Laplacian"),
-    "sobel": Named(sobel, EVERY, (), 0, "differences, smoothed by 1 2 1", "axis"),
-    "unsharp": Named(unsharp, EVERY, ("sigma",), 1, "what a Gaussian takes away, added again"),
+    "gaussian": KernelSpec(gaussian, ALL_NDIMS, ("sigma",), 1, "Gaussian, cut off at 4 sigma"),
+    "laplace": KernelSpec(laplace, ALL_NDIMS, (), 0, "sum of the second differences"),
+    "log": KernelSpec(
+        log, ALL_NDIMS, ("sigma",), 0, "Laplacian of a Gaussian, dark blobs positive"
+    ),
+    "motion": KernelSpec(motion, (2,), ("length", "orientation"), 1, "straight and steady motion"),
+    "prewitt": KernelSpec(prewitt, ALL_NDIMS, (), 0, "differences, smoothed by 1 1 1", "axis"),
+    "roberts": KernelSpec(roberts, (2,), (), 0, "differences along the diagonals", "diagonal"),
+    "scharr": KernelSpec(scharr, ALL_NDIMS, (), 0, "differences, smoothed by 3 10 3", "axis"),
+    "sharpen": KernelSpec(sharpen, ALL_NDIMS, (), 1, "the samples minus their Laplacian"),
+    "sobel": KernelSpec(sobel, ALL_NDIMS, (), 0, "differences, smoothed by 1 2 1", "axis"),
+    "unsharp": KernelSpec(
+        unsharp, ALL_NDIMS, ("sigma",), 1, "what a Gaussian takes away, added again"
+    ),
 }

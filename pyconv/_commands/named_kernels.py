@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv.kernels import KERNELS, Named
+from pyconv.kernels import KERNELS, KernelSpec
 
 Array = npt.NDArray[Any]
 
@@ -44,13 +44,13 @@ AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
 class Filter(NamedTuple):
     """A name of the command line: a kernel, or one of its derivatives, or all of them."""
 
-    kernel: Named
+    kernel: KernelSpec
     #: The one axis, counted from the last, if the name means one derivative.
     axis: int | None
     summary: str
 
 
-def _filters(name: str, kernel: Named) -> dict[str, Filter]:
+def _filters(name: str, kernel: KernelSpec) -> dict[str, Filter]:
     """Return the names that a row of KERNELS has here."""
     if kernel.direction is None:
         return {name: Filter(kernel, None, kernel.summary)}
@@ -89,7 +89,7 @@ def named_kernels(name: str, ndim: int, **parameters: float) -> tuple[Array, ...
     return tuple(kernel.make(**direction, **call) for direction in kernel.directions(ndim))
 
 
-def _arguments(kernel: Named, parameters: Mapping[str, float]) -> dict[str, Any]:
+def _arguments(kernel: KernelSpec, parameters: Mapping[str, float]) -> dict[str, Any]:
     """Return the parameters that a kernel has, as its function takes them."""
     defaults = {word: parameter.default for word, parameter in PARAMETERS.items()}
     given = {word: (defaults | dict(parameters))[word] for word in kernel.parameters}
