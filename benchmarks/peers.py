@@ -21,9 +21,9 @@ from benchmarks.cases import NDIMAGE_MODES, Case
 
 Call = Callable[[], np.ndarray]
 #: Weights from which on anyone would take Fourier transforms.
-LEAST_TRANSFORMED = 200
+MIN_TRANSFORMED = 200
 #: Products from which on nobody would wait for a loop that is not tuned.
-MOST_PLAIN = 3e8
+MAX_PLAIN = 3e8
 #: Returns the call that solves a case, into ``out`` where the peer can, or None if the peer
 #: has no such problem.
 Bind = Callable[[Case, np.ndarray, np.ndarray, np.ndarray | None], Call | None]
@@ -67,7 +67,7 @@ def _signal(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) ->
 
 
 def _oaconvolve(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
-    large = w.size >= LEAST_TRANSFORMED
+    large = w.size >= MIN_TRANSFORMED
     if not (large and _zero_extended(case) and x.ndim == w.ndim):
         return None
     flipped = np.flip(w)
@@ -137,7 +137,7 @@ def _torch(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> 
 
 def _astropy(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
     boundary = {"constant": "fill", "nearest": "extend", "wrap": "wrap"}.get(case.boundary)
-    if not case.dense or x.ndim != w.ndim or boundary is None or case.products > MOST_PLAIN:
+    if not case.dense or x.ndim != w.ndim or boundary is None or case.products > MAX_PLAIN:
         return None
     convolution: Any = importlib.import_module("astropy.convolution")
     options = {"normalize_kernel": False, "nan_treatment": "fill", "boundary": boundary}
@@ -147,7 +147,7 @@ def _astropy(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -
 
 def _skimage(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
     floats = case.dense and case.x_dtype == case.w_dtype and x.ndim == w.ndim
-    if not floats or w.ndim == 1 or case.products > MOST_PLAIN:
+    if not floats or w.ndim == 1 or case.products > MAX_PLAIN:
         return None
     filters: Any = importlib.import_module("skimage.filters")
     mode = NDIMAGE_MODES[case.boundary]
@@ -155,7 +155,7 @@ def _skimage(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -
 
 
 def _numba(case: Case, x: np.ndarray, w: np.ndarray, out: np.ndarray | None) -> Call | None:
-    if not case.dense or x.ndim != w.ndim or case.products > MOST_PLAIN:
+    if not case.dense or x.ndim != w.ndim or case.products > MAX_PLAIN:
         return None
     loop = importlib.import_module("benchmarks.numba_loop").loop(parallel=threads.COUNT > 1)
     y = np.empty(case.y_shape, case.result_dtype) if out is None else out

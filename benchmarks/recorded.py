@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 #: Arrays of more numbers are described by their shape; those of a function's samples always are.
-MOST_VALUES = 64
+MAX_VALUES = 64
 #: The samples of calls that are kept.
 FEWEST, MOST = 2**8, 2**20
 #: The parameters that hold samples.
@@ -68,7 +68,7 @@ def _described_array(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
         raise TypeError(f"{name}={value!r} has no description")
     told = {"array": list(value.shape), "dtype": value.dtype.str}
-    if name not in SAMPLES and value.size <= MOST_VALUES:
+    if name not in SAMPLES and value.size <= MAX_VALUES:
         if value.dtype.kind == "c":
             told["imag"] = value.imag.tolist()
         return told | {"real": value.real.tolist()}

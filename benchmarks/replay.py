@@ -29,13 +29,13 @@ from pyconv._engine.machine import cpu_name
 CALLS = Path(__file__).with_name("scikit_image_calls.json")
 MODULES = {"ndimage": (ndimage, scipy.ndimage), "signal": (signal, scipy.signal)}
 #: The CPUs that a run may use at most, so that one busy process takes half of them.
-MOST_CPUS = 2
+MAX_CPUS = 2
 #: Of the calls, those that lose most by a second thread are printed.
 WORST = 5
 #: Processes that are busy meanwhile.
 BUSY = (0, 1)
 #: Who is timed, and on how many threads at most.
-CONTENDERS = {"default": MOST_CPUS, "one thread": 1, "SciPy": 1}
+CONTENDERS = {"default": MAX_CPUS, "one thread": 1, "SciPy": 1}
 
 
 class Call(NamedTuple):
@@ -93,7 +93,7 @@ def shares(call: Call) -> bool:
 
     threads.resolve = noted
     try:
-        with pyconv.set_workers(MOST_CPUS):
+        with pyconv.set_workers(MAX_CPUS):
             call.ours()
     finally:
         threads.resolve = resolve
@@ -104,14 +104,14 @@ def run(given: Any) -> int:
     """Print the tables."""
     os.environ.pop("OMP_NUM_THREADS", None)  # the other commands use one thread
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MOST_CPUS])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MAX_CPUS])
     print(f"{cpu_name()}, {threads.available_cpus()} of {os.cpu_count()} CPUs\n")
     calls = recorded(given.calls)
     sharing = [each for each in calls if shares(each)]
     total = sum(each.count for each in calls)
     print(
         f"{total} calls, {len(calls)} of them distinct; by default {len(sharing)} of these "
-        f"take {MOST_CPUS} threads\n"
+        f"take {MAX_CPUS} threads\n"
     )
     table = Table(
         "busy processes", "calls", "default ms", "one thread ms", "SciPy ms", "default ÷ one thread"

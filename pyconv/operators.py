@@ -415,7 +415,7 @@ def _fold(extended: np.ndarray, a: Axis) -> np.ndarray:
 # ---- with a matrix ------------------------------------------------------------------------------
 
 #: Entries of the rows that are made in one go.
-_MOST_ENTRIES = 2**20
+_MAX_ENTRIES = 2**20
 
 
 def _matrix(problem: Problem, w: np.ndarray) -> csr_array:
@@ -425,7 +425,7 @@ def _matrix(problem: Problem, w: np.ndarray) -> csr_array:
     """
     dtype = np.result_type(problem.dtype, np.float32)
     values = _kernel(problem, w).conj().astype(dtype)
-    step = max(1, _MOST_ENTRIES // w.size)
+    step = max(1, _MAX_ENTRIES // w.size)
     made = [
         _rows(problem, values, first, min(step, math.prod(problem.y_shape) - first))
         for first in range(0, math.prod(problem.y_shape), step)

@@ -154,14 +154,14 @@ def test_blocks(boundary, block, rng, monkeypatch):
         whole = pyconv.correlate(x, w, "full", boundary, **keywords)
         with monkeypatch.context() as patch:
             patch.setattr(blocks, "BLOCK", block)
-            patch.setattr(blocks, "LEAST_SPANS", 0)
+            patch.setattr(blocks, "MIN_SPANS", 0)
             cut = pyconv.correlate(x, w, "full", boundary, **keywords)
         assert bits(cut) == bits(whole)
         keywords |= {"fill_value": np.nan, "nan_policy": "omit"}
         whole = pyconv.correlate(x, w, "full", boundary, **keywords)
         with monkeypatch.context() as patch:
             patch.setattr(blocks, "BLOCK", block)
-            patch.setattr(blocks, "LEAST_SPANS", 0)
+            patch.setattr(blocks, "MIN_SPANS", 0)
             cut = pyconv.correlate(x, w, "full", boundary, **keywords)
         assert bits(cut) == bits(whole)
 
@@ -180,7 +180,7 @@ def test_transforms(dtype, method, rng):
     right = expected(x, seen, w, "same", "nearest") / w.sum()
     y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method=method) / w.sum()
     covered = coverage_of(seen, w, "same", "nearest")
-    assert np.array_equal(np.isnan(y), covered < weights.LEAST_COVERAGE)
+    assert np.array_equal(np.isnan(y), covered < weights.MIN_COVERAGE)
     assert np.isnan(y).any()
     assert np.any((covered > 0) & (covered < 1e-3))
     error = np.abs(y - right) / np.abs(x).max()
@@ -253,7 +253,7 @@ def test_a_gap_much_larger_than_a_kernel(rng, monkeypatch):
     seen[100:300, 50:350] = False
     right = expected(x, seen, w, "same", "nearest") / w.sum()
     monkeypatch.setattr(blocks, "TRANSFORMED_BLOCK", 1 << 15)
-    monkeypatch.setattr(blocks, "LEAST_TRANSFORMED_SPANS", 2)
+    monkeypatch.setattr(blocks, "MIN_TRANSFORMED_SPANS", 2)
     results = [
         pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="fft", workers=workers)
         for workers in (1, 3)
@@ -292,7 +292,7 @@ def test_transforms_that_see_little_at_the_border(boundary, rng):
         **keywords,
     )  # fmt: skip
     covered = coverage_of(seen, w, "full", boundary, outside=0, **keywords)
-    assert np.array_equal(np.isnan(y), covered < weights.LEAST_COVERAGE)
+    assert np.array_equal(np.isnan(y), covered < weights.MIN_COVERAGE)
     assert np.nanmax(np.abs(y - right)) / w.sum() < 1e-3
 
 
@@ -388,7 +388,7 @@ def test_amplification_is_bounded(name, method, gaps, rng):
         balance = np.abs(balance.astype(complex)) / np.maximum(covered, 1e-9) / np.abs(w).sum()
         right = expected(x, seen, w, "same", "nearest")
         near = np.abs(balance - weights.BALANCE) < 1e-9
-        kept = (balance > weights.BALANCE) & (covered > weights.LEAST_COVERAGE)
+        kept = (balance > weights.BALANCE) & (covered > weights.MIN_COVERAGE)
         assert np.array_equal(np.isnan(y)[~near], ~kept[~near])
         error = np.abs(y - right) * np.maximum(covered, 1e-9) / np.abs(w).sum()
         assert np.all((error < 1e-12) | ~kept)
@@ -482,8 +482,8 @@ def test_products_of_factors_err_as_plain_sums(taps, rng):
     right = expected(x, seen, w, "same", "nearest")
     y = pyconv.correlate(x, w, "same", "nearest", mask=~seen, method="separable")
     covered = coverage_of(seen, w, "same", "nearest")
-    assert np.any((covered > weights.LEAST_COVERAGE) & (covered < 1e-6))
-    kept = covered > 1.01 * weights.LEAST_COVERAGE
+    assert np.any((covered > weights.MIN_COVERAGE) & (covered < 1e-6))
+    kept = covered > 1.01 * weights.MIN_COVERAGE
     assert np.all(np.abs(y[kept] / right[kept] - 1) < 100 * 2.0**-23)
 
 
@@ -503,7 +503,7 @@ def test_negative_weights_and_tails(rng):
     right = expected(x, seen, np.full(3, -1.0), "same", "wrap")
     y = pyconv.correlate(x, np.full(3, -1, "float32"), "same", "wrap", mask=~seen)
     np.testing.assert_allclose(y, right, rtol=1e-6)
-    w = np.array([1e-39, 1, 2 * weights.LEAST_COVERAGE], "float32")
+    w = np.array([1e-39, 1, 2 * weights.MIN_COVERAGE], "float32")
     x = np.array([3, np.nan, np.nan, 7, np.nan], "float32")
     for dtype in ("float32", "float64", "complex64"):
         for given in (w, -w, w * np.complex64(1j)):

@@ -44,11 +44,11 @@ SECONDS_PER_WINDOW, SECONDS_PER_PRODUCT = 2.5e-9, 2.5e-10
 #: What float32 and float64 hold of whole numbers.
 SINGLE_BITS, DOUBLE_BITS = 24, 52
 #: Powers of two that float32 holds.
-MOST_EXPONENT = 120
+MAX_EXPONENT = 120
 #: Error of a transform, in units of rounding of the largest sample.
 TRANSFORM_ERROR = 4
 #: Part of the template's samples that a window with missing samples has to have.
-LEAST_SEEN = 1 / 4
+MIN_SEEN = 1 / 4
 #: What stands for the NaN of such a window, while NaN is what is uncertain.
 TOO_FEW = 3.0
 #: Part of the windows that may hold missing samples for the others to be made without them.
@@ -158,7 +158,7 @@ def _centred(x: np.ndarray, centre: float, wide: bool) -> np.ndarray:
 
 def _scale(x: np.ndarray, exponent: int) -> None:
     """Multiply ``x`` by 2 to the power of an exponent."""
-    if abs(exponent) <= MOST_EXPONENT:
+    if abs(exponent) <= MAX_EXPONENT:
         np.multiply(x, x.dtype.type(2.0**exponent), out=x)
     else:
         np.ldexp(x, exponent, out=x)
@@ -392,7 +392,7 @@ class Coefficients:
     @property
     def _least(self) -> float:
         """The fewest samples that a window with missing ones has to have."""
-        return max(2.0, LEAST_SEEN * self._count)
+        return max(2.0, MIN_SEEN * self._count)
 
     def _divide_missing(self, x: np.ndarray, y: np.ndarray, missing: np.ndarray) -> bool:
         """Write the coefficients over what was seen to ``y``, those that are uncertain as NaN.

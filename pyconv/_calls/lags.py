@@ -18,7 +18,7 @@ from pyconv._engine.problem import MAX_COORDINATE, integer
 #: Ways to scale the correlations of signals.
 SCALES = ("biased", "unbiased", "coeff")
 #: Part of the energy of a signal below which what is left of it is its rounding.
-LEAST_ENERGY = 1e-12
+MIN_ENERGY = 1e-12
 #: Weights that are NaN or infinite, up to which the products of each are added to the sums.
 FEW_UNSOUND = 8
 #: Samples of a signal of integers from which on a transform may be faster than a plain sum.
@@ -356,8 +356,8 @@ def _scaled_by_seen(
         energy += _outside(squares, b.samples.shape[-1], lags)
         other_energy = _products(here, other_squares, lags, workers)
         other_energy += _outside(other_squares, a.samples.shape[-1], -lags)
-        small = energy <= LEAST_ENERGY * squares.sum(axis=-1, keepdims=True)
-        small |= other_energy <= LEAST_ENERGY * other_squares.sum(axis=-1, keepdims=True)
+        small = energy <= MIN_ENERGY * squares.sum(axis=-1, keepdims=True)
+        small |= other_energy <= MIN_ENERGY * other_squares.sum(axis=-1, keepdims=True)
         with np.errstate(all="ignore"):
             scaled = c / (largest * np.sqrt(energy) * (other_largest * np.sqrt(other_energy)))
         scaled = np.where(small, 0, scaled)

@@ -235,7 +235,7 @@ def _plain_method(problem: LayerProblem) -> str:
 
 #: Plans made before, the oldest first.
 _plans: dict[tuple[object, ...], Any] = {}
-_MOST_PLANS = 256
+_MAX_PLANS = 256
 _lock = ForkedLock()
 
 
@@ -257,7 +257,7 @@ def _kept(kind: Any, problem: LayerProblem, method: str) -> Any:
     if plan is None:
         plan = kind(problem, method)
         with _lock:
-            while len(_plans) >= _MOST_PLANS:
+            while len(_plans) >= _MAX_PLANS:
                 del _plans[next(iter(_plans))]
             _plans[key] = plan
     return plan

@@ -44,7 +44,7 @@ MACHINE = Machine()
 
 _DEFAULTS = asdict(Machine())
 #: Machines are no more than so many times faster or slower than the defaults say.
-_MOST_TIMES = 1e6
+_MAX_TIMES = 1e6
 
 
 def are_plausible(rates: object) -> bool:
@@ -56,7 +56,7 @@ def are_plausible(rates: object) -> bool:
         type(rate) in (int, float)
         and (
             name not in _DEFAULTS
-            or _DEFAULTS[name] / _MOST_TIMES <= rate <= _DEFAULTS[name] * _MOST_TIMES
+            or _DEFAULTS[name] / _MAX_TIMES <= rate <= _DEFAULTS[name] * _MAX_TIMES
         )
         for name, rate in rates.items()
     )

@@ -22,7 +22,7 @@ SECONDS, LEAST = 4e-3, 3
 COPY_BYTES = 24 << 20
 #: A thread is woken for so many times the work that waking it costs, within these limits: here it
 #: is awake mostly, and a caller that needs no help shows no cost.
-WORTH, FEWEST_SECONDS, MOST_SECONDS = 20, 100e-6, 2e-3
+WORTH, FEWEST_SECONDS, MAX_SECONDS = 20, 100e-6, 2e-3
 
 #: Rate → the method and the problem that it is measured by, shapes of x and w, and the seconds
 #: that these took on one thread where the defaults were found (Zen 4, AVX-512). The defaults make
@@ -111,7 +111,7 @@ def _thread_seconds() -> float:
     plan = plan_for(x, w, method="direct")
     y = np.empty(plan.problem.y_shape, np.float32)
     one, two = (_least_seconds(lambda n=n: plan.solve(x, w, y, n)) for n in (1, 2))  # type: ignore[misc]
-    return min(max(WORTH * (two - one), FEWEST_SECONDS), MOST_SECONDS)
+    return min(max(WORTH * (two - one), FEWEST_SECONDS), MAX_SECONDS)
 
 
 def _least_seconds(call: Callable[[], object]) -> float:

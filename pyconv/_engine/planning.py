@@ -343,7 +343,7 @@ OPTIONS: dict[str, object] = {
 #: Problems that were seen before, by everything that decides them, the oldest first; and what else
 #: is planned once (`kept`).
 _prepared: dict[object, Any] = {}
-_MOST_PREPARED = 256
+_MAX_PREPARED = 256
 #: Weights of one problem whose plans are kept.
 _MAX_WEIGHTS = 8
 _lock = threads.ForkedLock()
@@ -402,7 +402,7 @@ def kept(key: tuple[object, ...], planned: Callable[..., T], *arguments: Any) ->
 
 def _keep(key: object, value: object) -> None:
     with _lock:
-        while len(_prepared) >= _MOST_PREPARED:
+        while len(_prepared) >= _MAX_PREPARED:
             del _prepared[next(iter(_prepared))]
         _prepared[key] = value
 

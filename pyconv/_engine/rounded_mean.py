@@ -22,7 +22,7 @@ from pyconv._native import loader
 Array = npt.NDArray[Any]
 
 #: What the loop's sums of a row hold, and those of a box, which are exact in float32.
-MOST_ROW, MOST_BOX = 2**15 - 1, 2**24 - 1
+MAX_ROW, MAX_BOX = 2**15 - 1, 2**24 - 1
 
 
 def rounded_means(
@@ -47,7 +47,7 @@ def rounded_means(
         fill_value=fill_value, axes=axes,
     )  # fmt: skip
     fill: Any = problem.fill_value if problem.reads_fill else 0
-    if not abs(fill) <= MOST_ROW or fill != int(fill):
+    if not abs(fill) <= MAX_ROW or fill != int(fill):
         return False
     loop = _loop(loader.native, problem, max(map(abs, (*LIMITS[x.dtype], int(fill)))))
     if loop is None:
@@ -65,7 +65,7 @@ def _loop(native: ModuleType, problem: Problem, reach: int) -> Any:
     # Along two axes what follows them are samples of a pixel, however many.
     form = form_of(problem, wide=WIDE_GROUP if len(problem.spatial) == 1 else sys.maxsize)
     z, y, x = form.axes
-    if z.taps > 1 or reach * x.taps > MOST_ROW or reach * x.taps * y.taps > MOST_BOX:
+    if z.taps > 1 or reach * x.taps > MAX_ROW or reach * x.taps * y.taps > MAX_BOX:
         return None
     batch = form.batch if z.axis < 0 else (*form.batch, z.axis)
     return native.MeansLoop(

@@ -30,7 +30,7 @@ except ImportError:  # the loops run on the compiler's OpenMP
     _pool = None
 
 #: Normalisation of one region of `_native/pool.c`.
-_MOST_THREADS = 64
+_MAX_THREADS = 64
 #: The forks between the process that imported this and the one that runs.
 _forks = 0
 
@@ -227,7 +227,7 @@ def _threads(count: int) -> int:
         return 1  # OpenMP's threads do not survive a fork, and libgomp waits for them for ever
     if count < 0:
         count += 1 + available_cpus()
-    return min(count, _MOST_THREADS)
+    return min(count, _MAX_THREADS)
 
 
 def _is_careful() -> bool:

@@ -136,11 +136,11 @@ cdef extern from "phases.h":
                            double* even, double* odd, Py_ssize_t out_row) noexcept nogil
 
 cdef enum:
-    MOST_LANES = 16         # of a vector of any variant
+    MAX_LANES = 16         # of a vector of any variant
     # Sums of tiles side by side that are not stored as they are, in samples: of at least one
     # tile of any variant. To write them row by row takes a call for each.
     STENCIL_TILE_LIMIT = 4096
-    MOST_TILE = 512         # samples of a tile of any variant
+    MAX_TILE = 512         # samples of a tile of any variant
     LINE_BYTES = 64         # of the cache
 
 cdef Py_ssize_t NO_PLANE = -(<Py_ssize_t>1 << 62)

@@ -47,7 +47,7 @@ cdef Py_ssize_t LONGEST_PANEL = 1024
 # What is read in place: planes of so many rows of results at the least, kernels of so many taps in
 # a plane and rows of so many samples at the most. On Zen 4, 7×7 kernels are as fast copied.
 cdef Py_ssize_t FEWEST_ROWS = 4
-cdef Py_ssize_t MOST_TAPS = 49
+cdef Py_ssize_t MAX_TAPS = 49
 cdef Py_ssize_t LONGEST_ROW = 1 << 14
 # Taps that are summed in one go, or the root of their number if that is more.
 cdef Py_ssize_t BLOCK_KERNEL = 512
@@ -100,7 +100,7 @@ cdef inline void run_depthwise_taps(const Depthwise* s, const real_t* x,
 
 cdef void run_depthwise_tile(const Depthwise* s, const real_t* x, const stencil_segment* segments,
                              const real_t* w, real_t* y, Py_ssize_t y_pitch) noexcept nogil:
-    cdef real_t sums[MOST_TILE]
+    cdef real_t sums[MAX_TILE]
     cdef const Py_ssize_t* at = s.block_segment
     cdef Py_ssize_t k, r, c
     if s.n_blocks == 1:
@@ -427,7 +427,7 @@ cdef class DepthwiseLoop:
         slab = most(1, least(SLAB_SAMPLES // (s.cols * s.y.stride * s.x.axis.stride),
                              <Py_ssize_t>(LONGEST_PLANE / s.cols / s.n_taps)))
         s.in_place = (DEPTHWISE_IN_PLACE and s.zeros and rows >= FEWEST_ROWS
-                      and s.y.taps * s.x.axis.taps <= MOST_TAPS and s.n_taps <= BLOCK_KERNEL
+                      and s.y.taps * s.x.axis.taps <= MAX_TAPS and s.n_taps <= BLOCK_KERNEL
                       and s.x.axis.stride <= 2 and s.x.axis.size <= LONGEST_ROW)
         tile = DEPTHWISE_ROWS if s.in_place else s.tile_rows
         s.rows = least(rows, ceil_div(slab, tile) * tile)

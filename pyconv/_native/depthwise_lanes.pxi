@@ -173,7 +173,7 @@ cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t*
 
 cdef void turn_weights(const DepthwiseLanes* s, const real_t* w, Py_ssize_t block,
                        real_t* out) noexcept nogil:
-    cdef Py_ssize_t offset[MOST_LANES]
+    cdef Py_ssize_t offset[MAX_LANES]
     list_lanes(s, block, 1, s.n_taps, offset)
     turn_neighbours(s, w, 1, offset, s.n_taps, out)
 
@@ -184,7 +184,7 @@ cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t 
 
     ``work`` is room for weights, sums and samples.
     """
-    cdef Py_ssize_t offset[MOST_LANES]
+    cdef Py_ssize_t offset[MAX_LANES]
     cdef Py_ssize_t unit, row_from, oz, block, batch, first, rows
     cdef real_t* sums = work + s.n_taps * s.lanes
     cdef real_t* turned = sums + (s.chunk_rows + (s.n_taps > s.block)) * s.x.out * s.lanes

@@ -120,7 +120,7 @@ cdef void add_blocks(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                      const stencil_segment* segments, tile_t* y,
                      Py_ssize_t y_pitch) noexcept nogil:
     """Compute a tile block of taps by block of taps."""
-    cdef tile_t sums[MOST_TILE]
+    cdef tile_t sums[MAX_TILE]
     cdef const Py_ssize_t* at = s.block_segment
     cdef Py_ssize_t k, r, c
     cdef tile_t* row

@@ -151,8 +151,8 @@ cdef extern from "fft.h":
 
 # Sums of squares between these need no scaling: with weights as `FftLoop.run` takes them and
 # 2^22 points, no product leaves the range of float32.
-cdef double LEAST_ENERGY = 2.0 ** -60
-cdef double MOST_ENERGY = 2.0 ** 60
+cdef double MIN_ENERGY = 2.0 ** -60
+cdef double MAX_ENERGY = 2.0 ** 60
 # Tiles whose sums of squares differ by less are alike: the error of the smaller is at most 4
 # times what it would be alone.
 cdef double ALIKE = 16.0
@@ -169,11 +169,11 @@ cdef double FAINT = 1.0 / 1024
 # Few of a side of the core may be faint, one of so many, but none zero: random weights have such.
 cdef Py_ssize_t STRONG = 8
 # The core of the taps is worth looking at if it is no smaller part of them.
-cdef double LEAST_CORE = 0.25
+cdef double MIN_CORE = 0.25
 # Samples that are taken out of a tile: LOUD_PRODUCTS·points products take about as long as its
 # transform.
 cdef double LOUD_PRODUCTS = 8.0
-cdef Py_ssize_t MOST_LOUD = 1024
+cdef Py_ssize_t MAX_LOUD = 1024
 cdef Py_ssize_t EXPONENTS = 2048
 # Boxes of quiet outputs of a tile at most, and the numbers of one.
 cdef Py_ssize_t QUIET_BOXES = 8
@@ -468,7 +468,7 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
 
 cdef double largest_sample(const Overlap* s, const real_t* part) noexcept nogil:
     """Return the largest magnitude of one part of a tile, or a NaN or infinity if it has one."""
-    cdef real_t most[MOST_LANES]
+    cdef real_t most[MAX_LANES]
     cdef Py_ssize_t k, r, lane
     cdef double largest = 0
     memset(most, 0, s.lanes * sizeof(real_t))
@@ -502,7 +502,7 @@ cdef void scale_part(const Overlap* s, real_t* part, int exponent) noexcept nogi
 
 cdef inline bint is_in_range(double energy) noexcept nogil:
     """Return whether samples of that sum of squares need no scale."""
-    return LEAST_ENERGY < energy < MOST_ENERGY
+    return MIN_ENERGY < energy < MAX_ENERGY
 
 
 cdef void settle_scale(const Overlap* s, Tile* tile, real_t* part) noexcept nogil:
@@ -1358,8 +1358,8 @@ cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     for axis in range(3):
         v *= <double>(end[axis] - first[axis]) / taps[axis]
     for axis in range(3):
-        s.core_first[axis] = first[axis] if v >= LEAST_CORE else 0
-        s.core[axis] = end[axis] - first[axis] if v >= LEAST_CORE else taps[axis]
+        s.core_first[axis] = first[axis] if v >= MIN_CORE else 0
+        s.core[axis] = end[axis] - first[axis] if v >= MIN_CORE else taps[axis]
     lay_out_blocks(s, sizeof(real_t))
 
 
@@ -1518,7 +1518,7 @@ cdef class FftLoop:
         s.item_tiles = s.tiles_z * s.tiles_y * s.tiles_x
         s.item_pairs = (s.item_tiles + 1) // 2
         s.tiles = n_batch * s.item_tiles
-        s.most_loud = least(MOST_LOUD, most(1, <Py_ssize_t>(
+        s.most_loud = least(MAX_LOUD, most(1, <Py_ssize_t>(
             LOUD_PRODUCTS * s.along_z.n * s.along_y.n * s.along_x.n
             / (<double>s.z.taps * s.y.taps * s.x.axis.taps))))
 

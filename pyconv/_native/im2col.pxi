@@ -11,7 +11,7 @@ ctypedef void (*multiply_double)(int m, int n, int k, const double* a, const dou
 
 # A tile of X stays in the level-2 cache if the kernel is small enough.
 cdef Py_ssize_t COLUMNS_BYTES = 512 << 10
-cdef Py_ssize_t LEAST_COLUMNS = 64
+cdef Py_ssize_t MIN_COLUMNS = 64
 # Taps that are multiplied in one go, or the root of their number if that is more.
 cdef Py_ssize_t PRODUCT_TAPS = 512
 
@@ -137,7 +137,7 @@ cdef class Im2colLoop:
         s.multiply = <void*>multiply
         s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
         s.block = most(PRODUCT_TAPS, <Py_ssize_t>(<double>s.n_taps ** 0.5))
-        wanted = most(LEAST_COLUMNS, COLUMNS_BYTES // (s.n_taps * self.item))
+        wanted = most(MIN_COLUMNS, COLUMNS_BYTES // (s.n_taps * self.item))
         s.tile_cols = least(wanted, s.x.axis.out)
         s.tile_rows = least(most(1, wanted // s.tile_cols), s.z.out * s.y.out)
         s.row_tiles = ceil_div(s.z.out * s.y.out, s.tile_rows)

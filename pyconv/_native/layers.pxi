@@ -98,7 +98,7 @@ cdef double ADDING_LANES = 10
 # Terms of a chunk and pixels of a block of the gradient for the weights; sums of so many blocks, or
 # of the root of their number, are added up.
 cdef Py_ssize_t GRADIENT_TERMS = 144
-cdef Py_ssize_t MOST_PIXELS = 448
+cdef Py_ssize_t MAX_PIXELS = 448
 cdef Py_ssize_t GRADIENT_BLOCKS = 256
 # Terms that are summed in one go, or the root of their number if that is more.
 cdef Py_ssize_t BLOCK_TERMS = 1024
@@ -980,7 +980,7 @@ cdef class LayerLoop:
         """
         cdef Py_ssize_t width
         set_chunks(s, GRADIENT_TERMS)
-        width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MOST_PIXELS)
+        width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MAX_PIXELS)
         width = ceil_div(s.pixels, ceil_div(s.pixels, width))
         width = ceil_div(width, s.lanes) * s.lanes
         self.cut(s, width, width)

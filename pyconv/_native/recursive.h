@@ -47,29 +47,29 @@ enum recursive_lines {
 #define BITS uint32_t
 #define SUFFIX(name) name##_float
 #define RECURSIVE_TINY 0x1p-100f
-#define LEAST_EXPONENT (-126)
-#define MOST_EXPONENT 100
+#define MIN_EXPONENT (-126)
+#define MAX_EXPONENT 100
 #include "recursive_lines.h"
 #undef SCALAR
 #undef COUNT
 #undef BITS
 #undef SUFFIX
 #undef RECURSIVE_TINY
-#undef LEAST_EXPONENT
-#undef MOST_EXPONENT
+#undef MIN_EXPONENT
+#undef MAX_EXPONENT
 
 #define SCALAR double
 #define COUNT int64_t
 #define BITS uint64_t
 #define SUFFIX(name) name##_double
 #define RECURSIVE_TINY 0x1p-960
-#define LEAST_EXPONENT (-1022)
-#define MOST_EXPONENT 900
+#define MIN_EXPONENT (-1022)
+#define MAX_EXPONENT 900
 #include "recursive_lines.h"
 #undef SCALAR
 #undef COUNT
 #undef BITS
 #undef SUFFIX
 #undef RECURSIVE_TINY
-#undef LEAST_EXPONENT
-#undef MOST_EXPONENT
+#undef MIN_EXPONENT
+#undef MAX_EXPONENT

@@ -200,8 +200,8 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int SUFFIX(recursive_part)(int begin, int
         if (line[RECURSIVE_APART * WIDTH] != 0) {
             frexp((double)largest, &exponent);
             line[RECURSIVE_FLOOR * WIDTH] = (SCALAR)ldexp(1.0, exponent - span);
-            if (exponent < LEAST_EXPONENT) exponent = LEAST_EXPONENT;
-            if (exponent > MOST_EXPONENT) exponent = MOST_EXPONENT;
+            if (exponent < MIN_EXPONENT) exponent = MIN_EXPONENT;
+            if (exponent > MAX_EXPONENT) exponent = MAX_EXPONENT;
         }
         if (largest == 0 && (!begin || line[RECURSIVE_APART * WIDTH] != 0)) { /* nothing is left */
             line[RECURSIVE_CEILING * WIDTH] = line[RECURSIVE_FLOOR * WIDTH] = 0;

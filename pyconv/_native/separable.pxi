@@ -39,8 +39,8 @@ cdef extern from "turn.h":
 cdef Py_ssize_t STRIP_BYTES = 512 << 10
 cdef Py_ssize_t STRIP_COLS = 768      # samples of float32
 cdef Py_ssize_t WHOLE_COLS = 2048     # of rows that are read one by one, best in long runs
-cdef Py_ssize_t LEAST_COLS = 384      # where strips would be larger than that
-cdef Py_ssize_t MOST_STRIP_BYTES = 16 << 20
+cdef Py_ssize_t MIN_COLS = 384      # where strips would be larger than that
+cdef Py_ssize_t MAX_STRIP_BYTES = 16 << 20
 cdef Py_ssize_t RING_BYTES = 4 << 20  # of planes, in the level-3 cache
 # Columns that are turned, summed and turned back in the level-1 cache: whole tiles of them, and
 # whole vectors. A multiple of the rows of every tile, and of the lanes of every vector.
@@ -49,7 +49,7 @@ cdef Py_ssize_t STAGED = 64           # samples of a row that is converted befor
 # Columns of a unit whose rows alone would take longer than an interrupt may wait.
 cdef Py_ssize_t FEWEST_COLS = 96
 # Rows that fall into the same sets of the cache are worth a copy where tiles read more of them.
-cdef Py_ssize_t MOST_ALIASED_TAPS = 7
+cdef Py_ssize_t MAX_ALIASED_TAPS = 7
 
 
 cdef struct Pass:
@@ -190,7 +190,7 @@ cdef inline bint all_summable(const sum_t* row, Py_ssize_t n) noexcept nogil:
 cdef struct Lines:
     # Rows of the caller's array that are turned together, NULL where they lie outside; where
     # those behind them lie, in bytes, or 0.
-    const char* rows[MOST_LANES]
+    const char* rows[MAX_LANES]
     Py_ssize_t ahead
     # Pixels: the first one's coordinate, their number, those that lie inside.
     Py_ssize_t first, pixels, before, until_end
@@ -219,7 +219,7 @@ cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t*
     """Turn the pixels that lie inside; rows that cannot be read as they are, in pieces."""
     cdef const Source* x = &p.down.x
     cdef Py_ssize_t piece = most(1, STAGED // x.group), i = lines.before, j, n
-    cdef const sum_t* rows[MOST_LANES]
+    cdef const sum_t* rows[MAX_LANES]
     cdef const char* row
     cdef bint direct = x.same and (lines.until_end - i) * x.group >= 4
     if direct:
@@ -780,9 +780,9 @@ cdef class SeparableLoop:
         p.rows_held = ceil_div(samples_read(&s.y, least(p.step_rows, s.y.out)) + p.rows_at_once - 1,
                                p.rows_at_once) * p.rows_at_once
         while (p.rank * p.rows_held * cols * group * self.item > STRIP_BYTES
-               and cols * group > LEAST_COLS):
+               and cols * group > MIN_COLS):
             cols = ceil_div(cols, 2)
-        while (p.rank * p.rows_held * cols * group * self.item > MOST_STRIP_BYTES
+        while (p.rank * p.rows_held * cols * group * self.item > MAX_STRIP_BYTES
                and cols * group > s.lanes):
             cols = ceil_div(cols, 2)
         p.unit_cols = least(cols, s.x.axis.out)
@@ -936,7 +936,7 @@ cdef class SeparableLoop:
                        and s.tile_cols * s.item >= LINE_BYTES
                        and (p.ring or s.y.comb * s.out_y % LINE_BYTES == 0))
         p.in_place = (p.columns_only and not p.ring and s.x.same and s.y_stride % self.item == 0
-                      and (s.y_stride % 4096 != 0 or s.y.taps <= MOST_ALIASED_TAPS))
+                      and (s.y_stride % 4096 != 0 or s.y.taps <= MAX_ALIASED_TAPS))
         if p.ring:
             p.deep = s[0]
             p.deep.weights = p.pass_z.weights

@@ -53,10 +53,10 @@ cdef enum:
     WINOGRAD_RING = 8
 
 # The transformed samples of a chunk share the level-2 cache with its weights. Fewer tiles than
-# LEAST_TILES would have the weights, which each chunk streams, wait for the outer caches.
+# MIN_TILES would have the weights, which each chunk streams, wait for the outer caches.
 # Measured on a Zen 4 core with 1 MiB of level-2 cache; half or twice as much costs up to a tenth.
 cdef Py_ssize_t CHUNK_BYTES = 768 << 10
-cdef Py_ssize_t LEAST_TILES = 56
+cdef Py_ssize_t MIN_TILES = 56
 # Weights that were not packed and that several chunks use are transformed once, if they are
 # smaller: fresh pages for more would cost more.
 cdef Py_ssize_t EARLY_BYTES = 6 << 20
@@ -434,7 +434,7 @@ cdef class WinogradLoop:
     cdef void lay_out(self, Winograd* s, int threads) noexcept:
         """Cut the work into chunks that fit the cache, and into enough units for the threads."""
         cdef Py_ssize_t tile_bytes = s.points * ceil_div(s.channels, s.lanes) * s.lanes * s.item
-        cdef Py_ssize_t tiles = most(CHUNK_BYTES // tile_bytes, LEAST_TILES)
+        cdef Py_ssize_t tiles = most(CHUNK_BYTES // tile_bytes, MIN_TILES)
         cdef Py_ssize_t group = most(1, s.lanes // s.mx)
         cdef Py_ssize_t planes = most(1, s.n_planes)  # the batch may be empty
         while True:

@@ -32,14 +32,14 @@ Array = npt.NDArray[Any]
 #: Binary digits of the low halves of weights.
 LOW_DIGITS = 15
 #: What the loop's integers of 16 and of 32 bits hold.
-MOST_SHORT, MOST_LONG = 2**15 - 1, 2**31 - 1
+MAX_SHORT, MAX_LONG = 2**15 - 1, 2**31 - 1
 #: Digits behind the point: with fewer, many sums would lie next to whole numbers. With more, sums
 #: in double would no longer be much closer than the last digit.
-LEAST_FRACTION, MOST_FRACTION = 12, 22
+MIN_FRACTION, MAX_FRACTION = 12, 22
 #: The digits of means, of which every sum of 16 bits is exact.
 MEAN_FRACTION = 15
 #: Units of the last digit by which sums may differ from those in double.
-MOST_ERROR = 0.95
+MAX_ERROR = 0.95
 #: More than bounds of results are rounded by.
 MARGIN = 2.0**-20
 #: Values for which the result of a flat area is tabulated: −256 … 255.
@@ -154,7 +154,7 @@ def _stages(
     stages: list[Stage] = []
     for kernel in kernels:
         if reads_fill(kernel.boundaries, kernel.pads):
-            if not (abs(fill) <= MOST_SHORT and fill == int(fill)):
+            if not (abs(fill) <= MAX_SHORT and fill == int(fill)):
                 return None
             if not (stages or lowest <= fill <= highest):  # rows outside have 8 bits, too
                 return None
@@ -204,12 +204,12 @@ def fixed_weights(terms: Terms, lowest: int, highest: int) -> Weights | None:
     total = sum(map(abs, weights)) * most
     least = sum(min(w * bottom, w * top) for w in weights)
     greatest = sum(max(w * bottom, w * top) for w in weights)
-    if not total < MOST_SHORT or len(weights) * most * 2**LOW_DIGITS > MOST_LONG:
+    if not total < MAX_SHORT or len(weights) * most * 2**LOW_DIGITS > MAX_LONG:
         return None
-    greatest_weight = max(max(map(abs, weights)), 2.0**-MOST_FRACTION)
-    room = min(MOST_LONG / 2 / (total + 1), (MOST_SHORT - 1) / greatest_weight)
-    fraction = min(MOST_FRACTION, int(math.log2(room))) if room >= 1 else 0
-    if fraction < LEAST_FRACTION:
+    greatest_weight = max(max(map(abs, weights)), 2.0**-MAX_FRACTION)
+    room = min(MAX_LONG / 2 / (total + 1), (MAX_SHORT - 1) / greatest_weight)
+    fraction = min(MAX_FRACTION, int(math.log2(room))) if room >= 1 else 0
+    if fraction < MIN_FRACTION:
         return None
     scaled = np.array(weights) * 2.0 ** (LOW_DIGITS + fraction)
     multiples = np.rint(scaled)
@@ -217,7 +217,7 @@ def fixed_weights(terms: Terms, lowest: int, highest: int) -> Weights | None:
     error += (len(weights) + 2) * 2.0**-52 * total * 2**fraction
     if terms.difference:
         error += sum(map(abs, singles)) * reach * 2**fraction
-    if error > MOST_ERROR:
+    if error > MAX_ERROR:
         return None
     exact = np.array_equal(multiples, scaled) and not np.any(multiples % 2**LOW_DIGITS)
     exact = exact and not (terms.difference and any(singles))
@@ -234,7 +234,7 @@ def _mean_weights(terms: Terms, lowest: int, highest: int) -> Weights | None:
     cutting both gives the same.
     """
     n = terms.divisor
-    if max(-lowest, highest) * n > MOST_SHORT:
+    if max(-lowest, highest) * n > MAX_SHORT:
         return None
     multiple = -(-(2 ** (LOW_DIGITS + MEAN_FRACTION)) // n)
     return Weights(MEAN, np.array([multiple]), MEAN_FRACTION, False, lowest < 0, lowest, highest)
@@ -277,4 +277,4 @@ def _flat_results(terms: Terms) -> Array:
     total = np.zeros(len(values))
     for i, w in enumerate(terms.weights):
         total = total + (values if i < len(terms.singles) else both) * w
-    return np.trunc(total).clip(-MOST_SHORT, MOST_SHORT)
+    return np.trunc(total).clip(-MAX_SHORT, MAX_SHORT)

@@ -27,7 +27,7 @@ from pyconv.ndimage._filters import sum_of_passes
 from pyconv.ndimage._several_axes import Pass, smooth
 
 #: Smaller widths leave an axis as it is.
-LEAST_SIGMA = 1e-15
+MIN_SIGMA = 1e-15
 #: Samples whose magnitude is taken at a time: what stays in the cache.
 CHUNK = 1 << 14
 
@@ -261,7 +261,7 @@ def _passes(
     return [
         gaussian_pass(a, s, o, m, truncate, r)
         for a, s, o, m, r in zip(axes, sigmas, orders, modes, radii, strict=True)
-        if s > LEAST_SIGMA
+        if s > MIN_SIGMA
     ]
 
 

@@ -42,7 +42,7 @@ FEW_SAMPLES = 2**14
 #: What float32 holds exactly, so that sums in it are as good as the result.
 SINGLE = frozenset(map(np.dtype, "?bBhHfF"))
 #: float32 rounds weights beyond these to zero or infinity.
-LEAST_SINGLE, MOST_SINGLE = 2.0**-100, 2.0**100
+MIN_SINGLE, MAX_SINGLE = 2.0**-100, 2.0**100
 #: Roundings by which each weight of a product kernel may differ from the product of its factors,
 #: and those of a kernel along one axis from their mirror image.
 ROUNDINGS = 2
@@ -228,7 +228,7 @@ def single(x: np.dtype, output: np.dtype, w: Array) -> bool:
         return True
     magnitude = np.abs(w)
     least = magnitude.min(where=magnitude > 0, initial=1.0)
-    return bool(least > LEAST_SINGLE and magnitude.max() < MOST_SINGLE)
+    return bool(least > MIN_SINGLE and magnitude.max() < MAX_SINGLE)
 
 
 def _float_sums(

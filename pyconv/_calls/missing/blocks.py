@@ -16,7 +16,7 @@ from pyconv._engine.problem import Axis, Problem
 #: the overhead of the engine's calls does not show. A transform's tiles need more rows at a time.
 BLOCK, TRANSFORMED_BLOCK = 1 << 18, 1 << 19
 #: Outputs of a block span at least this many kernels: the rest are rows that are read twice.
-LEAST_SPANS, LEAST_TRANSFORMED_SPANS = 4, 16
+MIN_SPANS, MIN_TRANSFORMED_SPANS = 4, 16
 #: Blocks of which only those are summed that have outputs of low coverage are smaller.
 SMALLER = 4
 
@@ -77,7 +77,7 @@ class Blocks:
         self._axis: Axis | None = None
         if self._cut == first:
             self._axis = next(a for a in problem.spatial if a.axis == first)
-            spans = LEAST_TRANSFORMED_SPANS if transformed and not small else LEAST_SPANS
+            spans = MIN_TRANSFORMED_SPANS if transformed and not small else MIN_SPANS
             self._step = _outputs(self._axis, samples, spans)
         else:
             self._step = samples

@@ -16,7 +16,7 @@ from pyconv._engine.planning import OPTIONS, prepare
 BALANCE = 1 / 4
 #: Least Σ m·|w| / Σ|w| of an output that is not NaN: far above the rounding of a transform in
 #: double precision, which cannot tell less from nothing.
-LEAST_COVERAGE = 2.0**-24
+MIN_COVERAGE = 2.0**-24
 
 
 class Weights(NamedTuple):
@@ -68,7 +68,7 @@ def weights_of(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> Weight
         weights,
         whole.solve(ones, weights, None, 1)[(0,) * w.ndim],
         scale,
-        LEAST_COVERAGE * scale,
+        MIN_COVERAGE * scale,
         sign,
         None if sign else np.abs(w.astype(np.result_type(seen_sums, np.float32))),
     )

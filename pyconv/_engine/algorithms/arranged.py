@@ -34,7 +34,7 @@ SHORT = 8
 #: Another axis is worth a copy of the results if it has so many times as many, and so many.
 LONGER, FEW = 4, 16
 #: Axes of no more samples are copied a sample at a time.
-MOST_LINES = 4
+MAX_LINES = 4
 #: Algorithms that sum the taps along one axis in one order, however the axes lie and however many
 #: items there are: an axis of the batch may be last. Longer kernels are summed in blocks.
 ORDERLY, ORDERLY_TAPS = ("direct",), 512
@@ -94,7 +94,7 @@ def write(results: np.ndarray, into: np.ndarray) -> None:
     """
     strides = [abs(s) if n > 1 else math.inf for s, n in zip(into.strides, into.shape, strict=True)]
     axis = strides.index(min(strides))
-    if into.shape[axis] > MOST_LINES:
+    if into.shape[axis] > MAX_LINES:
         into[...] = results
         return
     before: tuple[Any, ...] = (slice(None),) * axis

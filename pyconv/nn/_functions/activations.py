@@ -152,7 +152,7 @@ def log_shares(x: Array, axis: int) -> Array:
         return x
     lines = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
     with np.errstate(all="ignore"):  # IEEE: infinities give NaN, as their shares have no limit
-        for part in blocks.parts(lines, max(1, blocks.MOST_SAMPLES // x.shape[axis])):
+        for part in blocks.parts(lines, max(1, blocks.MAX_SAMPLES // x.shape[axis])):
             logarithms = x[(*part[:axis], slice(None), *part[axis + 1 :])]
             logarithms -= logarithms.max(axis=axis, keepdims=True)
             logarithms -= np.log(np.exp(logarithms).sum(axis=axis, keepdims=True))
@@ -200,7 +200,7 @@ def log_softmax_input(output: npt.ArrayLike, grad_output: npt.ArrayLike, dim: in
     dx = np.empty(dy.shape, dy.dtype)
     lines = (*dy.shape[:axis], 1, *dy.shape[axis + 1 :])
     with np.errstate(all="ignore"):
-        for part in blocks.parts(lines, max(1, blocks.MOST_SAMPLES // max(1, dy.shape[axis]))):
+        for part in blocks.parts(lines, max(1, blocks.MAX_SAMPLES // max(1, dy.shape[axis]))):
             at = (*part[:axis], slice(None), *part[axis + 1 :])
             shares = np.exp(y[at].astype(dy.dtype, copy=False))
             np.subtract(dy[at], shares * dy[at].sum(axis=axis, keepdims=True), out=dx[at])

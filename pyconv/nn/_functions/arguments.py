@@ -120,7 +120,7 @@ def axis(value: object, ndim: int, argument: str) -> int:
 
 def contiguous(given: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
     """Return an array as the compiled loops take it."""
-    if given.size > blocks.MOST_SAMPLES and not (
+    if given.size > blocks.MAX_SAMPLES and not (
         given.dtype == dtype and given.flags.c_contiguous and given.flags.aligned
     ):
         return blocks.converted(given, dtype, copy=True)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from pyconv._engine.algorithms.base import block_of
 
 #: Samples that are copied, and products that are made, in one call of NumPy: a tenth of a second.
-MOST_SAMPLES = 2**24
+MAX_SAMPLES = 2**24
 MOST_PRODUCTS = 2**31
 
 
-def parts(shape: tuple[int, ...], most: int = MOST_SAMPLES) -> Iterator[tuple[slice, ...]]:
+def parts(shape: tuple[int, ...], most: int = MAX_SAMPLES) -> Iterator[tuple[slice, ...]]:
     """Yield indices of parts of an array, each of at most so many samples and contiguous."""
     behind, steps = 1, []
     for length in reversed(shape):
@@ -33,7 +33,7 @@ def parts(shape: tuple[int, ...], most: int = MOST_SAMPLES) -> Iterator[tuple[sl
 
 def converted(a: np.ndarray, dtype: npt.DTypeLike, copy: bool = False) -> np.ndarray:
     """Return ``a.astype(dtype, copy=copy)``, in C order if it is large."""
-    if a.size <= MOST_SAMPLES or (a.dtype == dtype and not copy):
+    if a.size <= MAX_SAMPLES or (a.dtype == dtype and not copy):
         return a.astype(dtype, copy=copy)
     result = np.empty(a.shape, dtype)
     for part in parts(a.shape):
@@ -44,7 +44,7 @@ def converted(a: np.ndarray, dtype: npt.DTypeLike, copy: bool = False) -> np.nda
 def combined(ufunc: np.ufunc, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return ``ufunc(a, b)`` of floating-point arrays of one dtype, which broadcast."""
     shape = np.broadcast_shapes(a.shape, b.shape)
-    if math.prod(shape) <= MOST_SAMPLES:
+    if math.prod(shape) <= MAX_SAMPLES:
         return np.asarray(ufunc(a, b))
     a, b = np.broadcast_to(a, shape), np.broadcast_to(b, shape)
     result = np.empty(shape, np.result_type(a, b))
@@ -55,7 +55,7 @@ def combined(ufunc: np.ufunc, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def total(a: np.ndarray) -> np.ndarray:
     """Return ``a.sum()``."""
-    if a.size <= MOST_SAMPLES:
+    if a.size <= MAX_SAMPLES:
         return np.asarray(a.sum())
     return np.asarray(np.array([a[part].sum() for part in parts(a.shape)]).sum())
 

@@ -39,7 +39,7 @@ def native(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def contiguous(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return ``array`` in ``dtype``, C-contiguous, aligned and in native byte order."""
     given = native(array, dtype)
-    if given.size > blocks.MOST_SAMPLES and not given.flags.c_contiguous:
+    if given.size > blocks.MAX_SAMPLES and not given.flags.c_contiguous:
         return blocks.converted(given, dtype, copy=True)
     return np.ascontiguousarray(given)
 

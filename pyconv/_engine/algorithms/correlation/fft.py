@@ -82,7 +82,7 @@ OUTPUT_STAGES = 2.2
 #: and for each call, seconds.
 CALL_SECONDS = 6e-6
 #: No tile takes fewer stages for each output.
-LEAST_STAGES = 4.5
+MIN_STAGES = 4.5
 #: Rows of samples that go into a tile at once, as the loop has it.
 ROWS_AT_ONCE = 4
 #: What is judged beside the classes of a tile's samples: counts, and what is taken out of it.
@@ -144,7 +144,7 @@ class Fft:
         size, runs = _size_of(problem)
         outputs = math.prod(size.outputs) * size.batch * size.item
         moved = math.prod(problem.x_shape) * size.item / machine.copy_bytes_per_second
-        least = CALL_SECONDS + max(moved, outputs * LEAST_STAGES / machine.fft_rate)
+        least = CALL_SECONDS + max(moved, outputs * MIN_STAGES / machine.fft_rate)
         if outputs * math.prod(problem.w_shape) / machine.direct_bytes_per_second < least:
             return runs * least  # a plain sum is faster than any tile: look for none
         return runs * max(least, _seconds(size, _tile_of(size), machine))

@@ -40,23 +40,23 @@ POLES = np.array([1.9641 + 1.1553j, 1.8898 + 2.4757j, 1.9969])
 #: Turns of the reweighting that makes a least sum of magnitudes of least squares.
 REWEIGHTED = 12
 #: Less is never asked for, along one axis: few Gaussians are met more closely.
-LEAST_ERROR = 2e-5
+MIN_ERROR = 2e-5
 #: A pole closer to the unit circle would multiply roundings too much for any use.
-MOST_SIGMA = 2.0**12
+MAX_SIGMA = 2.0**12
 #: Narrower ones decay to subnormal numbers before the loop looks (recursive.h).
-LEAST_SIGMA = 1.9
+MIN_SIGMA = 1.9
 #: Samples of a line that is not cut: its panel, of up to 32 lines, still lies in a cache.
 WHOLE_LINE = 2**13
 #: Samples of a piece, with its halos, where panels of whole lines would have empty lanes.
 PIECE = 2**11
 #: What a window has to hold of, by the dtype of the sums: below, states that the loop drops would
 #: count.
-LEAST_SAMPLE = {np.dtype(np.float32): 2.0**-70, np.dtype(np.float64): 2.0**-900}
+MIN_SAMPLE = {np.dtype(np.float32): 2.0**-70, np.dtype(np.float64): 2.0**-900}
 #: Of |x|, at most, the states that are dropped: 2^-100 / 2^-70 and 2^-960 / 2^-900 (recursive.h).
 DROPPED = 2.0**-30
 #: Powers of two by which samples differ that one recursion filters: as many as the error that is
 #: granted allows.
-LEAST_RANGE, MOST_RANGE = 6, 60
+MIN_RANGE, MAX_RANGE = 6, 60
 #: Sums of the weights that keep results within the range, too.
 WEIGHTS_RANGE = (2.0**-20, 2.0**30)
 #: Seconds of a call.
@@ -96,7 +96,7 @@ class Recursive:
     sides: tuple[Exponentials, ...] | None = None
     error: float = math.inf
     #: The power of two by which samples that are filtered together differ at most.
-    span: int = LEAST_RANGE
+    span: int = MIN_RANGE
     #: The sign of all weights, 0 if they have several: then infinities are no passes' business.
     sign: int = 1
 
@@ -108,7 +108,7 @@ class Recursive:
             return "it approximates, and integer results are exact"
         if problem.w_dtype.kind == "c":
             return "the weights are complex"
-        least = LEAST_ERROR * len(problem.spatial)
+        least = MIN_ERROR * len(problem.spatial)
         if problem.rtol is None or problem.rtol < least:
             return f"it approximates Gaussians: rtol has to grant an error of at least {least:.2g}"
         if any(a.taps % 2 == 0 for a in problem.spatial):
@@ -138,9 +138,9 @@ class Recursive:
             sides.append(_exponentials(side, sigma, sums))
         errors = {
             n: _error(wide, scale, taps, sides, problem.dtype, n)
-            for n in range(LEAST_RANGE, MOST_RANGE + 1)
+            for n in range(MIN_RANGE, MAX_RANGE + 1)
         }
-        error = errors[LEAST_RANGE]
+        error = errors[MIN_RANGE]
         if error > problem.rtol:
             return (
                 f"its proven error bound of {error:.2g} for these weights "
@@ -215,7 +215,7 @@ def _sigma(taps: np.ndarray) -> float | None:
     lags = np.arange(len(taps))[held] - len(taps) // 2
     bend = -np.polyfit(lags.astype(np.float64) ** 2, np.log(taps[held]), 1, w=taps[held])[0]
     sigma = 1 / math.sqrt(2 * bend) if bend > 0 else math.inf
-    return sigma if LEAST_SIGMA <= sigma <= MOST_SIGMA else None
+    return sigma if MIN_SIGMA <= sigma <= MAX_SIGMA else None
 
 
 def _powers(poles: np.ndarray, n: int) -> np.ndarray:
@@ -443,7 +443,7 @@ def _loop(sums: np.dtype, step: Pass, fitted: Recursive) -> Any:
     (axis,) = axis_rows([step.axis])
     return loader.native.RecursiveLoop(
         sums, axis, batch, n_lines, step.inner, step.abreast, step.piece, *side[:5],
-        LEAST_SAMPLE[sums], _most(side, sums), fitted.span,
+        MIN_SAMPLE[sums], _most(side, sums), fitted.span,
     )  # fmt: skip
 
 

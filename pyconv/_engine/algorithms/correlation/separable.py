@@ -73,7 +73,7 @@ FIT_SECONDS, FIT_CALLS = 1e-9, 16
 WIDE_GROUP = 16
 #: A line of more taps than this is cut into so many rows, of at least so many samples, or a
 #: multiple of them: as many as the vectors of every variant have lanes.
-FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MOST_SAMPLES = 25, 16, 128, 2**13
+FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MAX_SAMPLES = 25, 16, 128, 2**13
 #: Samples that are looked at together for what is not finite: copies of them stay in a cache.
 LOOKED_AT = 2**16
 #: Seconds of a sample that is spread, and of each of its products; on a Zen 4 core 25 to 45 ns.
@@ -786,7 +786,7 @@ def _is_line(problem: Problem) -> bool:
 def _cut_line(a: Axis) -> tuple[int, int]:
     """Return into how many rows a line is cut, and their outputs."""
     pieces = LINE_PIECES
-    while a.out >= 2 * pieces * max(4 * a.taps, MOST_SAMPLES):
+    while a.out >= 2 * pieces * max(4 * a.taps, MAX_SAMPLES):
         pieces *= 2
     return pieces, -(-a.out // pieces)
 

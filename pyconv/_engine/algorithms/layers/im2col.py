@@ -22,7 +22,7 @@ MAX_SPAN = 2**24
 MAX_WORKSPACE = 256 << 20
 #: Bytes of a tile of X: it is written and read once, and stays in the level-2 cache between.
 COLUMNS_BYTES = 1 << 20
-LEAST_COLUMNS = 64
+MIN_COLUMNS = 64
 #: Products of one call of BLAS: signals are looked at between calls.
 MOST_PRODUCTS = 2**31
 
@@ -76,7 +76,7 @@ def _columns(problem: LayerProblem) -> int:
     """Return the pixels of a tile, a whole number of vectors."""
     lanes = loader.native.vector_bytes() // problem.dtype.itemsize
     width = COLUMNS_BYTES // (problem.terms * problem.dtype.itemsize)
-    width = min(max(width, LEAST_COLUMNS), problem.pixels)
+    width = min(max(width, MIN_COLUMNS), problem.pixels)
     return -(-width // lanes) * lanes
 
 
