@@ -5,12 +5,12 @@
 # the rows of the strips give the next rows of the result. In three dimensions a unit is a run of
 # planes too: each plane that comes into reach goes to a slot of a ring in that way, whose planes
 # are summed along z. Along y and z these are sums of rows that lie anywhere (columns_body.h).
-# Along x a short v is summed where its row lies (along.h); for a long one as many rows as a vector
-# has lanes are turned into columns (turn.h), summed as such and turned back. Both give the same
+# Along x a short v is summed where its row lies (row_filter.h); for a long one as many rows as a vector
+# has lanes are turned into columns (transpose_rows.h), summed as such and turned back. Both give the same
 # bits.
 # Borders are those of the filtered rows: a row outside x is filtered like any other.
 
-cdef extern from "along.h":
+cdef extern from "row_filter.h":
     enum:
         ALONG_FOLDED_TAPS
         ALONG_TAPS
@@ -22,18 +22,18 @@ cdef extern from "along.h":
                       const uint64_t* w, uint64_t* out, Py_ssize_t n,
                       const uint64_t* ahead) noexcept nogil
 
-cdef extern from "turn.h":
-    void turn_in_float(const float* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+cdef extern from "transpose_rows.h":
+    void rows_to_columns_float(const float* const* rows, Py_ssize_t n, Py_ssize_t ahead,
                        float* out) noexcept nogil
-    void turn_in_double(const double* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+    void rows_to_columns_double(const double* const* rows, Py_ssize_t n, Py_ssize_t ahead,
                         double* out) noexcept nogil
-    void turn_in_uint64(const uint64_t* const* rows, Py_ssize_t n, Py_ssize_t ahead,
+    void rows_to_columns_uint64(const uint64_t* const* rows, Py_ssize_t n, Py_ssize_t ahead,
                         uint64_t* out) noexcept nogil
-    void turn_out_float(const float* sums, Py_ssize_t n, float* out,
+    void columns_to_rows_float(const float* sums, Py_ssize_t n, float* out,
                         Py_ssize_t pitch) noexcept nogil
-    void turn_out_double(const double* sums, Py_ssize_t n, double* out,
+    void columns_to_rows_double(const double* sums, Py_ssize_t n, double* out,
                          Py_ssize_t pitch) noexcept nogil
-    void turn_out_uint64(const uint64_t* sums, Py_ssize_t n, uint64_t* out,
+    void columns_to_rows_uint64(const uint64_t* sums, Py_ssize_t n, uint64_t* out,
                          Py_ssize_t pitch) noexcept nogil
 
 cdef Py_ssize_t STRIP_BYTES = 512 << 10
@@ -237,11 +237,11 @@ cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t*
                 pack_inside(x, row + (lines.first + i) * x.pixel_stride, 1, n, <sum_t*>rows[j])
         n *= x.group
         if sum_t is float:
-            turn_in_float(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_float(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
         elif sum_t is double:
-            turn_in_double(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_double(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
         else:
-            turn_in_uint64(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_uint64(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
         i += n // x.group
 
 
@@ -311,11 +311,11 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
             sum_along(p, &one, i, n, turned, sums)
             summable = all_summable(sums, n * group * lanes) and summable
             if sum_t is float:
-                turn_out_float(sums, n * group, out + i * group, p.pitch)
+                columns_to_rows_float(sums, n * group, out + i * group, p.pitch)
             elif sum_t is double:
-                turn_out_double(sums, n * group, out + i * group, p.pitch)
+                columns_to_rows_double(sums, n * group, out + i * group, p.pitch)
             else:
-                turn_out_uint64(sums, n * group, out + i * group, p.pitch)
+                columns_to_rows_uint64(sums, n * group, out + i * group, p.pitch)
             i += n
         out += p.rows_held * p.pitch
     return summable

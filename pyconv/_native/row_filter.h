@@ -1,6 +1,6 @@
 /* out[i] = Σ_t w[t] · x[i + t·step], a row summed along itself, tap by tap in their order.
 
-   Of short kernels that is faster than to turn rows into columns (turn.h); every sum has the
+   Of short kernels that is faster than to turn rows into columns (transpose_rows.h); every sum has the
    same bits as there. It is told on the way whether the sums may be summed again. */
 #pragma once
 #include "stencil.h"
@@ -21,6 +21,6 @@ typedef uint64_t word_double, word_uint64;
 #define carry_double ((uint64_t)1 << 53)
 #define carry_uint64 ((uint64_t)0)
 
-#define TEMPLATE "along_tile.h"
+#define TEMPLATE "row_filter_tile.h"
 #define WITH_INTEGERS
 #include "each_type.h"

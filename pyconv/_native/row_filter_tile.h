@@ -1,4 +1,4 @@
-/* The function of along.h for one SCALAR type; included once for each. */
+/* The function of row_filter.h for one SCALAR type; included once for each. */
 
 #define VEC SUFFIX(vec)
 #define WORD SUFFIX(word)

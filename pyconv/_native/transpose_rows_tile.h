@@ -1,11 +1,11 @@
-/* The functions of turn.h for one SCALAR type; included once for each. */
+/* The functions of transpose_rows.h for one SCALAR type; included once for each. */
 
 #define VEC SUFFIX(vec)
 
 /* n ≥ 4 samples of each row; `ahead` bytes behind them lie the rows that come next, if not 0.
    Whole vectors are copied first: rows a multiple of 4 KiB apart fall into the same set of the
    cache, which would lose a line before its second quarter is read. */
-STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(turn_in)(const SCALAR *const *rows,
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(rows_to_columns)(const SCALAR *const *rows,
                                                             ptrdiff_t n, ptrdiff_t ahead,
                                                             SCALAR *out) {
     SCALAR block[(STENCIL_VECTOR_BYTES / sizeof(SCALAR)) * (STENCIL_VECTOR_BYTES / sizeof(SCALAR))];
@@ -31,7 +31,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(turn_in)(const SCALAR *const 
 }
 
 /* n vectors; rows are written to a whole number of vectors. */
-STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(turn_out)(const SCALAR *in, ptrdiff_t n,
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns_to_rows)(const SCALAR *in, ptrdiff_t n,
                                                              SCALAR *out, ptrdiff_t pitch) {
     for (ptrdiff_t i = 0; i < n; i += LANES) {
         const SCALAR *block = in + i * LANES;
