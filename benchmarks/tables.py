@@ -9,12 +9,12 @@ import ast
 import re
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "pyconv"
+ENGINE = Path(__file__).parents[1] / "pyconv" / "_engine"
 
 
 def _value(file: str, name: str) -> ast.expr:
     """Return what a module-level ``name`` is set to."""
-    for node in ast.parse((PACKAGE / file).read_text()).body:
+    for node in ast.parse((ENGINE / file).read_text()).body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name and node.value:
             return node.value
     raise LookupError(f"{file} sets no {name}")
