@@ -5,9 +5,9 @@
 # the rows of the strips give the next rows of the result. In three dimensions a unit is a run of
 # planes too: each plane that comes into reach goes to a slot of a ring in that way, whose planes
 # are summed along z. Along y and z these are sums of rows that lie anywhere (columns_body.h).
-# Along x a short v is summed where its row lies (row_filter.h); for a long one as many rows as a vector
-# has lanes are turned into columns (transpose_rows.h), summed as such and turned back. Both give the same
-# bits.
+# Along x a short v is summed where its row lies (row_filter.h); for a long one as many rows as a
+# vector has lanes are turned into columns (transpose_rows.h), summed as such and turned back. Both
+# give the same bits.
 # Borders are those of the filtered rows: a row outside x is filtered like any other.
 
 cdef extern from "row_filter.h":
@@ -237,11 +237,14 @@ cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t*
                 pack_inside(x, row + (lines.first + i) * x.pixel_stride, 1, n, <sum_t*>rows[j])
         n *= x.group
         if sum_t is float:
-            rows_to_columns_float(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_float(rows, most(4, n), lines.ahead,
+                                  turned + i * x.group * p.down.lanes)
         elif sum_t is double:
-            rows_to_columns_double(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_double(rows, most(4, n), lines.ahead,
+                                   turned + i * x.group * p.down.lanes)
         else:
-            rows_to_columns_uint64(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
+            rows_to_columns_uint64(rows, most(4, n), lines.ahead,
+                                   turned + i * x.group * p.down.lanes)
         i += n // x.group
 
 
