@@ -110,7 +110,7 @@ def environment(folder: Path, chosen: Build, isa: str, reports: Path) -> dict[st
         "ASAN_OPTIONS": f"detect_leaks=0:allocator_may_return_null=1:{log}",
         "UBSAN_OPTIONS": f"print_stacktrace=1:halt_on_error=1:{log}",
         "TSAN_OPTIONS": f"suppressions={SUPPRESSIONS / 'thread.txt'}:second_deadlock_stack=1"
-        f":ignore_noninstrumented_modules=1:exitcode=0:{log}",
+        f":die_after_fork=0:exitcode=0:{log}",
     }
     if chosen.libraries:
         variables["LD_PRELOAD"] = ":".join(map(compiler_library, chosen.libraries))
