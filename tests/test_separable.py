@@ -570,6 +570,29 @@ def test_what_is_not_finite_in_another_dtype_than_the_sums(
         assert_as_plain(y, spoilt, w, "same")
 
 
+@pytest.mark.parametrize("dtype", REAL)
+def test_what_there_is_among_samples(isa, rng, dtype):
+    """Found among few and many: of NaN of any sign and payload the first and last, too."""
+    info = np.finfo(dtype)
+    unsigned = np.dtype(f"u{info.bits // 8}")
+    quiet, least = np.array([np.inf, 0], dtype).view(unsigned) + unsigned.type(1)
+    top = unsigned.type(1 << (info.bits - 1))
+    nans = np.array([np.nan, -np.nan, *np.array([quiet, quiet | top]).view(dtype)], dtype)
+    kinds = {"nan": nans, "infinite": np.array([np.inf, -np.inf], dtype)}
+    finite = np.array([0.0, -0.0, 1.5, -2.5, info.max, -info.max, info.tiny], dtype)
+    finite = np.append(finite, np.array([least, least | top]).view(dtype))
+    for n in [*range(1, 40), 1000, 4097]:
+        for names in ([], ["nan"], ["infinite"], ["nan", "infinite"]):
+            x = rng.choice(finite[: rng.integers(1, len(finite) + 1)], n)
+            x[::2] = rng.choice(finite[-2:], len(x[::2]))
+            places = rng.choice([0, n - 1, *range(n)], 2)
+            for name, place in zip(names, places, strict=False):
+                x[place] = rng.choice(kinds[name])
+            largest = np.abs(x).max(where=np.isfinite(x), initial=0)
+            found = loader.native.look_at_samples(x)
+            assert found == (largest, np.isnan(x).any(), np.isinf(x).any())
+
+
 @pytest.mark.parametrize("signs", SIGNS)
 def test_many_that_are_not_finite(isa, rng, signs):
     """NaN never costs a plain sum, nor do infinities that meet no weights of the other sign."""

@@ -472,7 +472,8 @@ class _Repairs:
             nan = found.nan or bool(np.isnan(self._fill).any())
             again = loud or (nan and bool(found.places))
             if again:
-                self._run_again(x, y, outside, workers, found.places)
+                shift = self._range.shift if loud else 0
+                self._run_again(x, y, outside, workers, shift, found.places)
             if found.places:
                 self._spread(found.places, x, w, y, cleared=again)
 
@@ -491,19 +492,15 @@ class _Repairs:
         """Look for loud samples, and for those to be spread unless ``most``, of them, is None."""
         loud, nan = False, False
         places: list[tuple[int, ...]] = []
-        limit = self._range.limit
         for first, block in _blocks(x):
-            with np.errstate(all="ignore"):  # a limit may be infinite in the dtype of the samples
-                if -limit < block.min() and block.max() < limit:  # none is NaN either
-                    continue
-                magnitude = np.abs(block).reshape(-1)
-                at = np.flatnonzero(~(magnitude < limit))
-                samples = magnitude[at].astype(self._problem.compute)
-            loud = loud or bool(np.isfinite(samples).any())
-            nan = nan or bool(np.isnan(samples).any())
-            if most is None:
+            seen = _look_at(block, self._problem.compute)
+            loud = loud or seen.largest >= self._range.limit
+            nan = nan or seen.nan
+            if most is None or not (seen.infinite or (seen.nan and not self.reads_all)):
                 continue
-            at = first + at[self._is_spread(samples)]
+            with np.errstate(all="ignore"):
+                samples = block.astype(self._problem.compute, copy=False)
+            at = first + np.flatnonzero(self._is_spread(samples))
             if len(places) + len(at) > most:
                 raise UnfitDataError
             places += zip(*(i.tolist() for i in np.unravel_index(at, x.shape)), strict=True)
@@ -515,14 +512,15 @@ class _Repairs:
         y: np.ndarray,
         outside: np.ndarray,
         workers: int,
+        shift: int,
         places: list[tuple[int, ...]],
     ) -> None:
-        """Write results that are not finite from a run on samples within its range.
+        """Write results that are not finite from a run on samples divided by 2 to the ``shift``.
 
         Those at ``places`` are zeros in it.
         """
         spoilt = ~np.isfinite(y)
-        problem, shift = self._problem, self._range.shift
+        problem = self._problem
         copied = (x.size + y.size) * problem.compute.itemsize
         if copied + self._loop.workspace() > problem.max_memory:
             raise UnfitDataError
@@ -530,9 +528,12 @@ class _Repairs:
         scaled = x.astype(problem.compute, order="C")
         if places:
             scaled[tuple(np.transpose(places))] = 0
-        np.ldexp(scaled, -shift, out=scaled)
-        self._loop.run(scaled, total, np.ldexp(outside, -shift), False, workers, True)
-        np.ldexp(total, shift, out=total)
+        if shift:
+            np.ldexp(scaled, -shift, out=scaled)
+            outside = np.ldexp(outside, -shift)
+        self._loop.run(scaled, total, outside, False, workers, True)
+        if shift:
+            np.ldexp(total, shift, out=total)
         np.copyto(y, total, where=spoilt, casting="same_kind")
 
     def _spread(
@@ -594,6 +595,24 @@ def _blocks(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     rows = max(1, LOOKED_AT // each)
     for i in range(0, x.shape[0], rows):
         yield i * each, x[i : i + rows]
+
+
+class _Seen(NamedTuple):
+    """What there is among samples."""
+
+    #: The largest magnitude of those that are finite.
+    largest: float
+    nan: bool
+    infinite: bool
+
+
+def _look_at(block: np.ndarray, dtype: np.dtype | None) -> _Seen:
+    """Return what there is in ``block``, an array that is not empty, in the dtype of sums."""
+    if block.dtype.kind != "f":
+        return _Seen(max(-float(block.min()), float(block.max())), nan=False, infinite=False)
+    with np.errstate(all="ignore"):  # numbers may be infinite in the dtype of the sums
+        samples = np.ascontiguousarray(block, dtype)
+    return _Seen(*loader.native.look_at_samples(samples))
 
 
 def _readers(a: Axis, at: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -808,11 +827,9 @@ def _shift_into_range(problem: Problem, factors: tuple[np.ndarray, ...]) -> _Shi
 
 def _largest(x: np.ndarray) -> float:
     """Return the largest magnitude of the finite samples."""
-    largest = 0.0
-    for _, block in _blocks(x):
-        magnitude = np.abs(block)
-        largest = max(largest, float(magnitude.max(where=np.isfinite(magnitude), initial=0.0)))
-    return largest
+    own = np.dtype(np.float64 if x.dtype.itemsize > 4 else np.float32)
+    x = x.T if x.flags.f_contiguous else x  # in the order of its memory
+    return max(_look_at(block, own).largest for _, block in _blocks(x))
 
 
 def _form(real: Problem, parts: int) -> Form:
