@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.algorithms.arranged import View, view_of
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
@@ -43,6 +44,14 @@ class Filter(NamedTuple):
     fill_value: complex = 0
     #: What sums are divided by.
     divisor: float = 1.0
+    #: Where the arrays are seen with axes exchanged: the caller's place of each filtered axis, so
+    #: that passes go one after the other in the order that they have there.
+    places: tuple[int, ...] = ()
+
+    def in_turn(self) -> list[int]:
+        """Return the filtered axes in the order in which they are passed: the last one first."""
+        places = self.places or self.axes
+        return sorted(range(len(places)), key=lambda i: -places[i])
 
     def key(self) -> tuple[object, ...]:
         """Return what tells this filter from others."""
@@ -83,6 +92,29 @@ def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 
 
 def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    # Sums of several terms may be rounded otherwise one by one than at once.
+    view = view_of(shape, what.axes, batch=len(what.terms) == 1)
+    if view is None:
+        return _as_it_lies(shape, dtype, what, wanted)
+    return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted))
+
+
+def _exchanged(view: View, what: Filter) -> Filter:
+    """Return a filter of arrays as they are seen."""
+    return what._replace(axes=tuple(view.axis(a) for a in what.axes), places=what.axes)
+
+
+def _seen(view: View, run: Runner) -> Runner:
+    """Return the filter of arrays from that of the arrays as they are seen."""
+
+    def run_seen(x: Array, y: Array | None, workers: int | None) -> Array:
+        seen = view.source(x)
+        return view.into(lambda total: run(seen, total, workers), y)
+
+    return run_seen
+
+
+def _as_it_lies(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     if len(what.axes) == 1 and len(what.terms) > 1:
         if len(what.terms[0][0]) == 3:  # a sum of differences stays one, and exactly 0
             run = _fused(shape, dtype, what, wanted)
@@ -92,7 +124,7 @@ def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
         what = what._replace(terms=((total,),))
     if len(what.terms) == 1:
         return _product(shape, dtype, what, wanted)
-    if len(what.axes) == 2 and not _is_thick(shape, what, what.terms[0]):
+    if len(what.axes) == 2 and not what.places and not _is_thick(shape, what, what.terms[0]):
         run = _fused(shape, dtype, what, wanted)
         if run is not None:
             return run
@@ -128,11 +160,11 @@ def _product(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     what = Filter(
         (tuple(rows[i] for i in busy),), tuple(what.axes[i] for i in busy),
         tuple(lows[i] for i in busy), tuple(what.boundaries[i] for i in busy),
-        what.fill_value, what.divisor,
+        what.fill_value, what.divisor, tuple(what.places[i] for i in busy if what.places),
     )  # fmt: skip
     rows = list(what.terms[0])
     run = None
-    if len(rows) == 1 or not _is_thick(shape, what, rows):
+    if len(rows) == 1 or not (what.places or _is_thick(shape, what, rows)):
         run = _fused(shape, dtype, what, wanted)
     return run or _in_turn(shape, dtype, what, wanted)
 
@@ -163,7 +195,7 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 
 def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     """Plan one pass after the other, the last axis first, as passes at once go."""
-    order = sorted(range(len(what.axes)), key=lambda i: -what.axes[i])
+    order = what.in_turn()
     compute = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).compute
     fill: complex = what.fill_value
     runs: list[Runner] = []
@@ -307,6 +339,17 @@ def means_runner(
 def _planned_means(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
+    # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
+    view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
+    if view is None:
+        return _means_as_they_lie(shape, dtype, size, what, wanted)
+    what = _exchanged(view, what)
+    return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted))
+
+
+def _means_as_they_lie(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
     # A power of two keeps sums within the range, and rounds nothing.
     shift = math.ceil(math.log2(math.prod(size)))
     divisor = math.prod(size) / 2.0**shift
@@ -339,15 +382,18 @@ def _means_in_turn(
 ) -> Runner:
     """Plan the means along one axis after the other, the last first."""
     compute = _problem(shape, dtype, what, size, wanted).compute
-    order = sorted(range(len(size)), key=lambda i: -what.axes[i])
+    order = what.in_turn()
     runs: list[Runner] = []
     for i in order:
         one = what._replace(
-            axes=(what.axes[i],), lows=(what.lows[i],), boundaries=(what.boundaries[i],)
+            axes=(what.axes[i],),
+            lows=(what.lows[i],),
+            boundaries=(what.boundaries[i],),
+            places=(),
         )
         last = i == order[-1]
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
-        runs.append(_planned_means(shape, compute if runs else dtype, (size[i],), one, its))
+        runs.append(_means_as_they_lie(shape, compute if runs else dtype, (size[i],), one, its))
 
     def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
         for run in runs[:-1]:

@@ -10,6 +10,7 @@ decide, so that an item of a batch is summed in the order that it has alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -92,14 +93,80 @@ def write(results: np.ndarray, into: np.ndarray) -> None:
     NumPy goes along the axis of neighbours in memory, which is the short one; here it is taken a
     sample at a time, and what NumPy goes along is long.
     """
-    strides = [abs(s) if n > 1 else math.inf for s, n in zip(into.strides, into.shape, strict=True)]
+    _copy(results, into, into)
+
+
+def _copy(source: np.ndarray, into: np.ndarray, view: np.ndarray) -> None:
+    """Copy an array, a sample at a time along the axis of neighbours in the ``view``'s memory."""
+    strides = [abs(s) if n > 1 else math.inf for s, n in zip(view.strides, view.shape, strict=True)]
     axis = strides.index(min(strides))
     if into.shape[axis] > MAX_LINES:
-        into[...] = results
+        into[...] = source
         return
     before: tuple[Any, ...] = (slice(None),) * axis
     for i in range(into.shape[axis]):
-        into[(*before, i)] = results[(*before, i)]
+        into[(*before, i)] = source[(*before, i)]
+
+
+class View(NamedTuple):
+    """Arrays of one shape, seen with their axes in another order."""
+
+    order: tuple[int, ...]
+    #: The shape as it is seen.
+    shape: tuple[int, ...]
+    #: Whether samples lie elsewhere in an array of that shape: axes of one sample move none.
+    moved: bool
+
+    def axis(self, axis: int) -> int:
+        """Return where an axis of the arrays is seen."""
+        return self.order.index(axis)
+
+    def source(self, x: np.ndarray) -> np.ndarray:
+        """Return an array as it is seen; a copy, if samples lie elsewhere in it."""
+        if not self.moved:
+            return x.reshape(self.shape)
+        seen = x.transpose(self.order)
+        if seen.flags.c_contiguous:
+            return seen
+        copy = np.empty(self.shape, x.dtype)
+        _copy(seen, copy, seen)
+        return copy
+
+    def into(
+        self, solve: Callable[[np.ndarray | None], np.ndarray], y: np.ndarray | None
+    ) -> np.ndarray:
+        """Return what ``solve`` writes to an array as it is seen, or to a fresh one: in ``y``.
+
+        A ``y`` is contiguous.
+        """
+        if not self.moved:
+            total = solve(None if y is None else y.reshape(self.shape))
+            return total.reshape([self.shape[self.axis(i)] for i in range(len(self.order))])
+        total = solve(None if y is None else np.empty(self.shape, y.dtype))
+        if y is None:
+            y = np.empty([self.shape[self.axis(i)] for i in range(len(self.order))], total.dtype)
+        write(total, y.transpose(self.order))
+        return y
+
+
+@lru_cache(maxsize=256)
+def view_of(shape: tuple[int, ...], axes: tuple[int, ...], *, batch: bool = True) -> View | None:
+    """Return how arrays that are filtered along some axes are best seen; None for as they are.
+
+    A ``batch`` may give its axes, where sums do not depend on the order of any: an item of it has
+    the bits that it has alone. Axes behind the last one that is filtered stay the last ones.
+    """
+    last = max(axes)
+    if shape[last] > SHORT or math.prod(shape) < FEW or math.prod(shape[last + 1 :]) > SHORT:
+        return None
+    places = [a for a in range(last + 1) if batch or a in axes]
+    order = list(range(len(shape)))
+    for place, i in zip(places, in_order(tuple(shape[a] for a in places)), strict=True):
+        order[place] = places[i]
+    if order == sorted(order):
+        return None
+    long = [a for a in order if shape[a] != 1]
+    return View(tuple(order), tuple(shape[a] for a in order), long != sorted(long))
 
 
 def arrangement_of(problem: Problem, algorithm: str) -> Arrangement | None:
