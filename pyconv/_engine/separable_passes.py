@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.algorithms.arranged import View, view_of
+from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
@@ -96,7 +96,8 @@ def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     view = view_of(shape, what.axes, batch=len(what.terms) == 1)
     if view is None:
         return _as_it_lies(shape, dtype, what, wanted)
-    return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted))
+    result = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).dtype
+    return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted), result)
 
 
 def _exchanged(view: View, what: Filter) -> Filter:
@@ -104,12 +105,20 @@ def _exchanged(view: View, what: Filter) -> Filter:
     return what._replace(axes=tuple(view.axis(a) for a in what.axes), places=what.axes)
 
 
-def _seen(view: View, run: Runner) -> Runner:
+def _seen(view: View, run: Runner, result: np.dtype) -> Runner:
     """Return the filter of arrays from that of the arrays as they are seen."""
 
     def run_seen(x: Array, y: Array | None, workers: int | None) -> Array:
         seen = view.source(x)
-        return view.into(lambda total: run(seen, total, workers), y)
+        y = np.empty(x.shape, result) if y is None else y
+        if not view.moved:
+            run(seen, y.reshape(view.shape), workers)
+            return y
+        # A copy of the source is no longer read when the last pass writes.
+        spare = isinstance(run, _InTurn) and seen.base is None and seen.dtype == y.dtype
+        total = run(seen, seen if spare else np.empty(view.shape, y.dtype), workers)
+        write(total, y.transpose(view.order))
+        return y
 
     return run_seen
 
@@ -198,26 +207,45 @@ def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     order = what.in_turn()
     compute = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).compute
     fill: complex = what.fill_value
-    runs: list[Runner] = []
+    # Where axes are exchanged those that are still passed from the last on go at once.
+    together: list[list[int]] = []
     for i in order:
-        last = i == order[-1]
-        row = what.terms[0][i]
+        if together and what.places and what.axes[i] < what.axes[together[-1][-1]]:
+            together[-1].append(i)
+        else:
+            together.append([i])
+    runs: list[Runner] = []
+    for some in together:
+        last = some is together[-1]
+        row = what.terms[0]
         one = Filter(
-            ((row,),), (what.axes[i],), (what.lows[i],), (what.boundaries[i],), fill,
+            (tuple(row[i] for i in some),), tuple(what.axes[i] for i in some),
+            tuple(what.lows[i] for i in some), tuple(what.boundaries[i] for i in some), fill,
             what.divisor if last else 1.0,
         )  # fmt: skip
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
-        run = _fused(shape, compute if runs else dtype, one, its)
-        assert run is not None
-        runs.append(run)
-        fill = _filtered_fill(fill, row, wanted.weights, compute)
+        its_dtype = compute if runs else dtype
+        run = None
+        if len(some) == 1 or not _is_thick(shape, one, one.terms[0]):
+            run = _fused(shape, its_dtype, one, its)
+        runs.append(run or _in_turn(shape, its_dtype, one, its))
+        for i in some:
+            fill = _filtered_fill(fill, row[i], wanted.weights, compute)
+    return runs[0] if len(runs) == 1 else _InTurn(runs)
 
-    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
-        for run in runs[:-1]:
+
+class _InTurn:
+    """Filters one after the other. Once the first has run the source is not read again."""
+
+    __slots__ = ("_runs",)
+
+    def __init__(self, runs: Sequence[Runner]) -> None:
+        self._runs = tuple(runs)
+
+    def __call__(self, x: Array, y: Array | None, workers: int | None) -> Array:
+        for run in self._runs[:-1]:
             x = run(x, None, workers)
-        return runs[-1](x, y, workers)
-
-    return run_all
+        return self._runs[-1](x, y, workers)
 
 
 def _filtered_fill(fill: complex, row: Array, weights: np.dtype, compute: np.dtype) -> complex:
@@ -343,8 +371,9 @@ def _planned_means(
     view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
     if view is None:
         return _means_as_they_lie(shape, dtype, size, what, wanted)
+    result = _problem(shape, dtype, what, size, wanted).dtype
     what = _exchanged(view, what)
-    return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted))
+    return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted), result)
 
 
 def _means_as_they_lie(
@@ -395,9 +424,4 @@ def _means_in_turn(
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
         runs.append(_means_as_they_lie(shape, compute if runs else dtype, (size[i],), one, its))
 
-    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
-        for run in runs[:-1]:
-            x = run(x, None, workers)
-        return runs[-1](x, y, workers)
-
-    return run_all
+    return runs[0] if len(runs) == 1 else _InTurn(runs)
