@@ -266,7 +266,7 @@ def test_threads(only_fixed, workers, rng, monkeypatch):
 
 
 def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch):
-    """Several axes are one call; axes out of order, and rows that nothing exchanges, are several."""
+    """Several axes are one call; axes out of order, and short rows as they lie, are several."""
     calls = []
 
     def count(x, kernels, fill, output):

@@ -67,9 +67,7 @@ def test_the_order_in_memory_changes_no_bit(shape, dtype, rng, as_it_lies):
         assert y.flags.c_contiguous
         np.testing.assert_array_equal(y, as_it_lies(filtered, x), err_msg=name)
         backwards = x[::-1]
-        np.testing.assert_array_equal(
-            filtered(backwards), filtered(backwards.copy()), err_msg=name
-        )
+        np.testing.assert_array_equal(filtered(backwards), filtered(backwards.copy()), err_msg=name)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -158,3 +156,31 @@ def test_what_is_seen(monkeypatch, rng):
             function(samples(rng, shape, "float64"))
             assert shapes[-1] == (1, 2**15)
     clear_cache()
+
+
+@pytest.mark.parametrize("boundary", ["symmetric", "mirror", "nearest", "wrap", "constant"])
+@pytest.mark.parametrize("shape", [(300, 1), (1, 300), (3, 200), (200, 2), (1, 1)], ids=str)
+def test_a_granted_error_on_few_samples(shape, boundary, rng, monkeypatch):
+    """The one kernel of a granted error reads each sample of a short axis once."""
+    x = samples(rng, shape, "float64")
+    kernels_of = []
+
+    def correlated(x, w, *arguments, **options):
+        kernels_of.append(w.shape)
+        return correlate(x, w, *arguments, **options)
+
+    correlate = filters.correlate
+    monkeypatch.setattr(filters, "correlate", correlated)
+    fill_value = 3 if boundary == "constant" else 0
+    for function, given in (
+        (filters.gaussian, (20,)),
+        (filters.unsharp, (5,)),
+        (filters.gaussian, (2, (0, 1))),
+    ):
+        plain, granted = (
+            function(x, *given, boundary=boundary, fill_value=fill_value, rtol=rtol)
+            for rtol in (None, 1e-12)
+        )
+        np.testing.assert_allclose(granted, plain, rtol=0, atol=1e-10 * np.abs(x).max())
+    taps = kernels_of[0]
+    assert all(k <= 2 * n + 1 for k, n in zip(taps, shape, strict=True) if n < 4)
