@@ -29,7 +29,7 @@ from pyconv._engine.output_arrays import check_out, empty, plain_array, writable
 from pyconv._engine.planning import plan_for
 from pyconv._engine.problem import boundary_names, integer, several, spatial_axes
 from pyconv._engine.rounded_mean import rounded_means
-from pyconv._engine.separable_passes import Filter, Wanted, filtered
+from pyconv._engine.separable_passes import Filter, Wanted, filtered, narrowed
 from pyconv._engine.separable_passes import means as box_means
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
 
@@ -1270,8 +1270,25 @@ class _Call:
         if self.options.rtol is not None or (whole and is_integer(self.x.dtype)):
             for rows in terms:
                 kernels.check_all(rows, f"rtol={self.options.rtol!r}")
+            if self.options.rtol is not None:
+                terms = self._narrowed(terms)
             return self.once(kernels.summed(terms), mean)
         return self._result(partial(self._passes, terms), partial(kernels.summed, terms), mean)
+
+    def _narrowed(self, terms: Sequence[Sequence[Array]]) -> Sequence[Sequence[Array]]:
+        """Return factors that read each sample once, where all of an axis can be made such."""
+        boundaries = boundary_names(self.options.boundary, self.n, self.options.fill_value)
+        along = []
+        for i, every in enumerate(zip(*terms, strict=True)):
+            size, boundary, low = self.x.shape[self.axes[i]], boundaries[i], len(every[0]) // 2
+            fewer = [narrowed(row, low, size, boundary) if size else (row, low) for row in every]
+            if size == 1 and boundary != "constant" and all(row.min() >= 0 for row in every):
+                along.append([row.sum(keepdims=True) for row in every])
+            elif all(low == len(row) // 2 and len(row) == len(fewer[0][0]) for row, low in fewer):
+                along.append([row for row, _ in fewer])
+            else:
+                along.append([*every])
+        return list(zip(*along, strict=True))
 
     def means(self, rows: Sequence[Array]) -> Array:
         """Return the means of boxes that are given by their weights along the axes."""

@@ -266,7 +266,7 @@ def test_threads(only_fixed, workers, rng, monkeypatch):
 
 
 def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch):
-    """Several axes are one call of the loop; axes out of order, and short rows, are several."""
+    """Several axes are one call; axes out of order, and short rows as they lie, are several."""
     calls = []
 
     def count(x, kernels, fill, output):
@@ -284,6 +284,9 @@ def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch)
     assert calls == [(2, False), (1, True), (1, True)]
     calls.clear()
     ndimage.gaussian_filter(x[:, :, :5], 1)
+    assert calls == [(3, True)]  # seen with another axis last
+    calls.clear()
+    ndimage.gaussian_filter(x[:, :, :9], 1)
     assert calls == [(3, False)] + [(1, True)] * 3
 
 

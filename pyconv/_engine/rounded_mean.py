@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine import threads
+from pyconv._engine.algorithms.arranged import view_of, write
 from pyconv._engine.algorithms.correlation.direct import WIDE_GROUP, Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import CONVERTED, axis_rows
 from pyconv._engine.dtypes import LIMITS
@@ -42,6 +43,27 @@ def rounded_means(
     """
     if x.dtype.itemsize != 1 or x.size == 0 or len(size) > 2 or y.dtype in CONVERTED:
         return False
+    view = view_of(x.shape, axes)
+    if view is not None:
+        seen = np.empty(view.shape, y.dtype)
+        where = tuple(view.axis(a) for a in axes)
+        if _rounded(view.source(x), size, where, boundary, fill_value, seen, clip, workers):
+            write(seen, y.transpose(view.order))
+            return True
+    return _rounded(x, size, axes, boundary, fill_value, y, clip, workers)
+
+
+def _rounded(
+    x: Array,
+    size: tuple[int, ...],
+    axes: tuple[int, ...],
+    boundary: str | Sequence[str],
+    fill_value: complex,
+    y: Array,
+    clip: bool,
+    workers: int | None,
+) -> bool:
+    """Write the means as the arrays lie; return whether it was done."""
     problem = make_problem(
         x.shape, x.dtype, size, np.dtype(np.float32), mode="same", boundary=boundary,
         fill_value=fill_value, axes=axes,

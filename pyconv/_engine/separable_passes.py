@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
@@ -43,6 +44,14 @@ class Filter(NamedTuple):
     fill_value: complex = 0
     #: What sums are divided by.
     divisor: float = 1.0
+    #: Where the arrays are seen with axes exchanged: the caller's place of each filtered axis, so
+    #: that passes go one after the other in the order that they have there.
+    places: tuple[int, ...] = ()
+
+    def in_turn(self) -> list[int]:
+        """Return the filtered axes in the order in which they are passed: the last one first."""
+        places = self.places or self.axes
+        return sorted(range(len(places)), key=lambda i: -places[i])
 
     def key(self) -> tuple[object, ...]:
         """Return what tells this filter from others."""
@@ -83,6 +92,38 @@ def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 
 
 def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    # Sums of several terms may be rounded otherwise one by one than at once.
+    view = view_of(shape, what.axes, batch=len(what.terms) == 1)
+    if view is None:
+        return _as_it_lies(shape, dtype, what, wanted)
+    result = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).dtype
+    return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted), result)
+
+
+def _exchanged(view: View, what: Filter) -> Filter:
+    """Return a filter of arrays as they are seen."""
+    return what._replace(axes=tuple(view.axis(a) for a in what.axes), places=what.axes)
+
+
+def _seen(view: View, run: Runner, result: np.dtype) -> Runner:
+    """Return the filter of arrays from that of the arrays as they are seen."""
+
+    def run_seen(x: Array, y: Array | None, workers: int | None) -> Array:
+        seen = view.source(x)
+        y = np.empty(x.shape, result) if y is None else y
+        if not view.moved:
+            run(seen, y.reshape(view.shape), workers)
+            return y
+        # A copy of the source is no longer read when the last pass writes.
+        spare = isinstance(run, _InTurn) and seen.base is None and seen.dtype == y.dtype
+        total = run(seen, seen if spare else np.empty(view.shape, y.dtype), workers)
+        write(total, y.transpose(view.order))
+        return y
+
+    return run_seen
+
+
+def _as_it_lies(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     if len(what.axes) == 1 and len(what.terms) > 1:
         if len(what.terms[0][0]) == 3:  # a sum of differences stays one, and exactly 0
             run = _fused(shape, dtype, what, wanted)
@@ -92,7 +133,7 @@ def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
         what = what._replace(terms=((total,),))
     if len(what.terms) == 1:
         return _product(shape, dtype, what, wanted)
-    if len(what.axes) == 2 and not _is_thick(shape, what, what.terms[0]):
+    if len(what.axes) == 2 and not what.places and not _is_thick(shape, what, what.terms[0]):
         run = _fused(shape, dtype, what, wanted)
         if run is not None:
             return run
@@ -128,11 +169,11 @@ def _product(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     what = Filter(
         (tuple(rows[i] for i in busy),), tuple(what.axes[i] for i in busy),
         tuple(lows[i] for i in busy), tuple(what.boundaries[i] for i in busy),
-        what.fill_value, what.divisor,
+        what.fill_value, what.divisor, tuple(what.places[i] for i in busy if what.places),
     )  # fmt: skip
     rows = list(what.terms[0])
     run = None
-    if len(rows) == 1 or not _is_thick(shape, what, rows):
+    if len(rows) == 1 or not (what.places or _is_thick(shape, what, rows)):
         run = _fused(shape, dtype, what, wanted)
     return run or _in_turn(shape, dtype, what, wanted)
 
@@ -163,29 +204,48 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 
 def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     """Plan one pass after the other, the last axis first, as passes at once go."""
-    order = sorted(range(len(what.axes)), key=lambda i: -what.axes[i])
+    order = what.in_turn()
     compute = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).compute
     fill: complex = what.fill_value
-    runs: list[Runner] = []
+    # Where axes are exchanged those that are still passed from the last on go at once.
+    together: list[list[int]] = []
     for i in order:
-        last = i == order[-1]
-        row = what.terms[0][i]
+        if together and what.places and what.axes[i] < what.axes[together[-1][-1]]:
+            together[-1].append(i)
+        else:
+            together.append([i])
+    runs: list[Runner] = []
+    for some in together:
+        last = some is together[-1]
+        row = what.terms[0]
         one = Filter(
-            ((row,),), (what.axes[i],), (what.lows[i],), (what.boundaries[i],), fill,
+            (tuple(row[i] for i in some),), tuple(what.axes[i] for i in some),
+            tuple(what.lows[i] for i in some), tuple(what.boundaries[i] for i in some), fill,
             what.divisor if last else 1.0,
         )  # fmt: skip
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
-        run = _fused(shape, compute if runs else dtype, one, its)
-        assert run is not None
-        runs.append(run)
-        fill = _filtered_fill(fill, row, wanted.weights, compute)
+        its_dtype = compute if runs else dtype
+        run = None
+        if len(some) == 1 or not _is_thick(shape, one, one.terms[0]):
+            run = _fused(shape, its_dtype, one, its)
+        runs.append(run or _in_turn(shape, its_dtype, one, its))
+        for i in some:
+            fill = _filtered_fill(fill, row[i], wanted.weights, compute)
+    return runs[0] if len(runs) == 1 else _InTurn(runs)
 
-    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
-        for run in runs[:-1]:
+
+class _InTurn:
+    """Filters one after the other. Once the first has run the source is not read again."""
+
+    __slots__ = ("_runs",)
+
+    def __init__(self, runs: Sequence[Runner]) -> None:
+        self._runs = tuple(runs)
+
+    def __call__(self, x: Array, y: Array | None, workers: int | None) -> Array:
+        for run in self._runs[:-1]:
             x = run(x, None, workers)
-        return runs[-1](x, y, workers)
-
-    return run_all
+        return self._runs[-1](x, y, workers)
 
 
 def _filtered_fill(fill: complex, row: Array, weights: np.dtype, compute: np.dtype) -> complex:
@@ -307,6 +367,18 @@ def means_runner(
 def _planned_means(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
+    # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
+    view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
+    if view is None:
+        return _means_as_they_lie(shape, dtype, size, what, wanted)
+    result = _problem(shape, dtype, what, size, wanted).dtype
+    what = _exchanged(view, what)
+    return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted), result)
+
+
+def _means_as_they_lie(
+    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+) -> Runner:
     # A power of two keeps sums within the range, and rounds nothing.
     shift = math.ceil(math.log2(math.prod(size)))
     divisor = math.prod(size) / 2.0**shift
@@ -339,19 +411,17 @@ def _means_in_turn(
 ) -> Runner:
     """Plan the means along one axis after the other, the last first."""
     compute = _problem(shape, dtype, what, size, wanted).compute
-    order = sorted(range(len(size)), key=lambda i: -what.axes[i])
+    order = what.in_turn()
     runs: list[Runner] = []
     for i in order:
         one = what._replace(
-            axes=(what.axes[i],), lows=(what.lows[i],), boundaries=(what.boundaries[i],)
+            axes=(what.axes[i],),
+            lows=(what.lows[i],),
+            boundaries=(what.boundaries[i],),
+            places=(),
         )
         last = i == order[-1]
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
-        runs.append(_planned_means(shape, compute if runs else dtype, (size[i],), one, its))
+        runs.append(_means_as_they_lie(shape, compute if runs else dtype, (size[i],), one, its))
 
-    def run_all(x: Array, y: Array | None, workers: int | None) -> Array:
-        for run in runs[:-1]:
-            x = run(x, None, workers)
-        return runs[-1](x, y, workers)
-
-    return run_all
+    return runs[0] if len(runs) == 1 else _InTurn(runs)

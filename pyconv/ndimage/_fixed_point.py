@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine import threads
+from pyconv._engine.algorithms.arranged import view_of, write
 from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.dtypes import LIMITS
@@ -81,6 +82,21 @@ def fixed_sums(x: Array, kernels: Sequence[Kernel], fill: float, output: Array) 
     in_turn = len(kernels) == 1 or (len(axes) == len(kernels) and axes == sorted(set(axes)))
     if x.dtype.itemsize != 1 or x.size == 0 or not in_turn or len(axes) > MAX_SPATIAL:
         return False
+    view = view_of(x.shape, tuple(axes))
+    if view is None:
+        return _sum_as_it_lies(x, kernels, fill, output)
+    # In another order of axes: one kernel after the other.
+    x = view.source(x)
+    for kernel in kernels:
+        total = np.empty(view.shape, output.dtype)
+        if x.dtype.itemsize != 1 or not _sum_as_it_lies(x, [kernel.seen(view)], fill, total):
+            return False
+        x = total
+    write(x, output.transpose(view.order))
+    return True
+
+
+def _sum_as_it_lies(x: Array, kernels: Sequence[Kernel], fill: float, output: Array) -> bool:
     native = output.dtype.newbyteorder("=")
     plan = _plan(loader.native, x.shape, x.dtype, native, tuple(kernels), fill)
     if plan is None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine import threads
+from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.problem import Problem, make_problem
@@ -79,12 +80,26 @@ class Kernel(NamedTuple):
     pads: tuple[tuple[int, int], ...]
     boundaries: tuple[str, ...]
 
+    def seen(self, view: View) -> Kernel:
+        """Return the filter of arrays as they are seen."""
+        return self._replace(axes=tuple(view.axis(a) for a in self.axes))
+
 
 def truncated_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
     """Write the sums of a kernel, divided and cut towards zero, to ``output``.
 
     They wrap; what no signed 64-bit integer holds becomes 0, and of a bool all but 0 is True.
     """
+    view = view_of(x.shape, kernel.axes)
+    if view is None:
+        _sum_as_it_lies(x, kernel, fill, output)
+        return
+    total = np.empty(view.shape, output.dtype)
+    _sum_as_it_lies(view.source(x), kernel.seen(view), fill, total)
+    write(total, output.transpose(view.order))
+
+
+def _sum_as_it_lies(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
     problem = make_problem(
         x.shape, x.dtype, kernel.shape, np.dtype(np.float64), mode=list(kernel.pads),
         boundary=kernel.boundaries, axes=kernel.axes, rtol=0,

@@ -35,6 +35,9 @@ SHORT = 8
 LONGER, FEW = 4, 16
 #: Axes of no more samples are copied a sample at a time.
 MAX_LINES = 4
+#: Filters of fewer samples take no longer as they lie than copied, or seen otherwise.
+#: On a Zen 4 core 100×2 samples took 15 to 20 % longer if copied, 300×3 as long, 1000×4 0.6 times.
+MOVED_FROM, SEEN_FROM = 2**10, 2**6
 #: Algorithms that sum the taps along one axis in one order, however the axes lie and however many
 #: items there are: an axis of the batch may be last. Longer kernels are summed in blocks.
 ORDERLY, ORDERLY_TAPS = ("direct",), 512
@@ -92,14 +95,72 @@ def write(results: np.ndarray, into: np.ndarray) -> None:
     NumPy goes along the axis of neighbours in memory, which is the short one; here it is taken a
     sample at a time, and what NumPy goes along is long.
     """
-    strides = [abs(s) if n > 1 else math.inf for s, n in zip(into.strides, into.shape, strict=True)]
+    _copy(results, into, into)
+
+
+def _copy(source: np.ndarray, into: np.ndarray, view: np.ndarray) -> None:
+    """Copy an array, a sample at a time along the axis of neighbours in the ``view``'s memory."""
+    strides = [abs(s) if n > 1 else math.inf for s, n in zip(view.strides, view.shape, strict=True)]
     axis = strides.index(min(strides))
     if into.shape[axis] > MAX_LINES:
-        into[...] = results
+        into[...] = source
         return
     before: tuple[Any, ...] = (slice(None),) * axis
     for i in range(into.shape[axis]):
-        into[(*before, i)] = results[(*before, i)]
+        into[(*before, i)] = source[(*before, i)]
+
+
+class View(NamedTuple):
+    """Arrays of one shape, seen with their axes in another order."""
+
+    order: tuple[int, ...]
+    #: The shape as it is seen.
+    shape: tuple[int, ...]
+    #: Whether samples lie elsewhere in an array of that shape: axes of one sample move none.
+    moved: bool
+
+    def axis(self, axis: int) -> int:
+        """Return where an axis of the arrays is seen."""
+        return self.order.index(axis)
+
+    def source(self, x: np.ndarray) -> np.ndarray:
+        """Return an array as it is seen; a copy, if samples lie elsewhere in it."""
+        if not self.moved:
+            return x.reshape(self.shape)
+        seen = x.transpose(self.order)
+        if seen.flags.c_contiguous:
+            return seen
+        copy = np.empty(self.shape, x.dtype)
+        _copy(seen, copy, seen)
+        return copy
+
+
+@lru_cache(maxsize=256)
+def view_of(shape: tuple[int, ...], axes: tuple[int, ...], *, batch: bool = True) -> View | None:
+    """Return how arrays that are filtered along some axes are best seen; None for as they are.
+
+    A ``batch`` may give its axes, where sums do not depend on the order of any: an item of it has
+    the bits that it has alone. Axes behind the last one that is filtered stay the last ones.
+    """
+    last = max(axes)
+    places = [a for a in range(last + 1) if batch or a in axes]
+    samples = math.prod(shape[a] for a in places)
+    if shape[last] > SHORT or samples < SEEN_FROM or math.prod(shape[last + 1 :]) > SHORT:
+        return None
+    order = list(range(len(shape)))
+    seen = [places[i] for i in in_order(tuple(shape[a] for a in places))]
+    short_first = sorted(places, key=lambda a: shape[a] > SHORT)
+    if seen != places and shape[short_first[-1]] >= LONGER * FEW:
+        seen = short_first  # long ones stay in order, and may be passed at once
+    for place, a in zip(places, seen, strict=True):
+        order[place] = a
+    if order == sorted(order):
+        return None
+    long = [a for a in order if shape[a] != 1]
+    moved = long != sorted(long)
+    if moved and samples < MOVED_FROM:
+        return None
+    return View(tuple(order), tuple(shape[a] for a in order), moved)
 
 
 def arrangement_of(problem: Problem, algorithm: str) -> Arrangement | None:
