@@ -31,6 +31,8 @@ from pyconv._engine.problem import Axis, Problem
 
 #: Results along the last axis that fill too few lanes of a vector.
 SHORT = 8
+#: The same for filters along axes: with 8, copies took as long as they spared.
+NARROW = 4
 #: Another axis is worth a copy of the results if it has so many times as many, and so many.
 LONGER, FEW = 4, 16
 #: Axes of no more samples are copied a sample at a time.
@@ -145,7 +147,7 @@ def view_of(shape: tuple[int, ...], axes: tuple[int, ...], *, batch: bool = True
     last = max(axes)
     places = [a for a in range(last + 1) if batch or a in axes]
     samples = math.prod(shape[a] for a in places)
-    if shape[last] > SHORT or samples < SEEN_FROM or math.prod(shape[last + 1 :]) > SHORT:
+    if shape[last] > NARROW or samples < SEEN_FROM or math.prod(shape[last + 1 :]) > SHORT:
         return None
     order = list(range(len(shape)))
     seen = [places[i] for i in in_order(tuple(shape[a] for a in places))]
