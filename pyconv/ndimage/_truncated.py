@@ -21,7 +21,7 @@ from pyconv._engine import threads
 from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.problem import Problem, make_problem
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 
 Array = npt.NDArray[Any]
 
@@ -97,7 +97,8 @@ def truncated_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None
     direct = y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative
     if not direct or np.may_share_memory(x, y):
         y = np.empty(output.shape, output.dtype.newbyteorder("="))
-    loop.run(x, y, fill, threads.resolve(None, Direct().threads(problem)))
+    workers = threads.resolve(None, Direct().threads(problem))
+    loop.run(layout.settled(x), layout.settled(y), fill, workers)
     if y is not output:
         output[...] = y
 
