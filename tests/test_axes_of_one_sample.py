@@ -147,7 +147,7 @@ def test_drop_ins(isa, rng, name, dtype):
             try:
                 y = run(x, **weights, **options, **along)
             except (TypeError, RuntimeError, ValueError):
-                assert np.dtype(dtype).kind in "c" or x.dtype == np.float16
+                assert np.dtype(dtype).kind == "c" or x.dtype == np.float16
                 continue
             call = functools.partial(run, **options, **along)
             check(call, input=x, **weights)
