@@ -519,3 +519,21 @@ def test_import_stays_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "pyconv.ndimage"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "int64"])
+@pytest.mark.parametrize("cval", [3.5, -2.25, 0.5, 2.0])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_laplacian_of_integers_cuts_a_fill_value_with_each_axis(rng, n, cval, dtype):
+    x = rng.integers(0, 5, (4,) * n).astype(dtype)
+    for mode in ("constant", ["constant"] + ["nearest"] * (n - 1)):
+        expected = scipy.ndimage.laplace(x, np.int64, mode, cval)
+        np.testing.assert_array_equal(ndimage.laplace(x, np.int64, mode, cval), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "object"])
+def test_means_of_single_samples_are_copies_of_any_dtype(dtype):
+    x = np.arange(5).astype(dtype)
+    y = ndimage.uniform_filter(x, 1)
+    assert y.dtype == scipy.ndimage.uniform_filter(x, 1).dtype == x.dtype
+    np.testing.assert_array_equal(y, x)

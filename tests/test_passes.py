@@ -1,5 +1,6 @@
 """Passes with known factors: costs of their own sizes, and sums that keep every symmetry."""
 
+import itertools
 import tracemalloc
 import warnings
 
@@ -139,6 +140,38 @@ def test_ones_stay_one(isa, dtype):
                 assert (ndimage.gaussian_filter(x, sigma) == 1).all(), sigma
         for size in (2, 3, 7, 9, 16, 17, 49, 101, 2001, 5001):
             assert (filters.box(x, size) == 1).all(), size
+
+
+@pytest.mark.parametrize("boundary", ["nearest", "mirror", "symmetric", "wrap"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_ones_stay_one_under_kernels_longer_than_the_axis(isa, dtype, boundary):
+    """Weights that a border reads many times are one weight, and their sum is rounded to 1."""
+    mode = {"symmetric": "reflect"}.get(boundary, boundary)
+    for shape in ((1,), (2,), (9,), (200, 5), (13, 8), (100, 3, 8), (1, 4, 20)):
+        x = np.ones(shape, dtype)
+        axes = tuple(range(len(shape)))
+        for sigma in (1, 2, 5, 6, 8.3, 10, 20, 37, 100, 300):
+            y = filters.gaussian(x, sigma, boundary=boundary, axes=axes)
+            assert (y == 1).all(), (shape, sigma)
+            y = ndimage.gaussian_filter(x, sigma, mode=mode)
+            assert (y == 1).all(), (shape, sigma)
+        assert (filters.box(x, 9, boundary=boundary, axes=axes) == 1).all()
+
+
+def test_weights_sum_to_one_in_the_order_of_the_loop():
+    """Each within roundings of what it was, and still its own mirror image."""
+    for dtype, boundary, size, sigma in itertools.product(
+        (np.float32, np.float64), ("nearest", "mirror", "symmetric", "wrap"), range(1, 40),
+        (0.7, 1.5, 5, 8.3, 20, 50, 300),
+    ):  # fmt: skip
+        row = kernels.gaussian(sigma, ndim=1).astype(float)
+        few, _ = separable_passes.narrowed(row, len(row) // 2, size, boundary)
+        w = separable_passes.balanced(few, np.dtype(dtype))
+        half, odd = divmod(len(w), 2)
+        terms = np.concatenate([2 * w[:half], w[half : half + odd]])
+        assert np.add.accumulate(terms)[-1] == 1, (dtype, boundary, size, sigma)
+        np.testing.assert_array_equal(w, w[::-1])
+        assert np.abs(w - few).max() <= 2 * np.finfo(dtype).eps
 
 
 # ---- rows that are read where they lie ----------------------------------------------------------

@@ -26,6 +26,7 @@ from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planning import WISDOM
 from pyconv._engine.threads import ForkedLock, resolve, running
+from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
 LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
 WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS))
@@ -48,8 +49,8 @@ class LayerPlan:
     def pack(self, w: np.ndarray) -> Any:
         """Return the weights as the loops read them, for `run`."""
         if self._seen is None:
-            return self._bound.pack(w)
-        return _SeenWeights(self._bound.pack(self._seen.view(w)))
+            return self._bound.pack(layout.settled(w))
+        return _SeenWeights(self._bound.pack(layout.settled(self._seen.view(w))))
 
     def run(
         self,
@@ -74,6 +75,9 @@ class LayerPlan:
         self, x: np.ndarray, w: Any, bias: np.ndarray | None, y: np.ndarray, workers: int | None
     ) -> None:
         count = resolve(workers, self.useful_threads)
+        x, y = layout.settled(x), layout.settled(y)
+        if isinstance(w, np.ndarray):
+            w = layout.settled(w)
         with running():
             stands = self._bound.run(x, w, bias, y, count)
         if not stands:
@@ -166,7 +170,7 @@ class WeightGradientPlan:
         if self._seen is not None:
             x, dy, total = self._seen.copy(x), self._seen.copy(dy), self._seen.room(dw)
         with running():
-            self.gradient(x, dy, total, count)
+            self.gradient(*map(layout.settled, (x, dy, total)), count)
         if self._seen is not None:
             self._seen.write(total, dw)
 

@@ -18,7 +18,7 @@ from pyconv._engine.algorithms.correlation.direct import WIDE_GROUP, Direct, for
 from pyconv._engine.algorithms.loop_adapters import CONVERTED, axis_rows
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.problem import Problem, make_problem
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 
 Array = npt.NDArray[Any]
 
@@ -75,7 +75,7 @@ def _rounded(
     if loop is None:
         return False
     loop.run(
-        np.ascontiguousarray(x), y, int(fill), clip,
+        layout.settled(np.ascontiguousarray(x)), layout.settled(y), int(fill), clip,
         threads.resolve(workers, Direct().threads(problem)),
     )  # fmt: skip
     return True

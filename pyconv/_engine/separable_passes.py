@@ -30,6 +30,9 @@ Array = npt.NDArray[Any]
 
 #: Windows of fewer samples are summed in pairs; sums that wider ones share cost less.
 FEW_SAMPLES = 16
+#: Weights of which one is changed for the sum to be 1, at least the largest divided by this, and
+#: by which parts of what the sum lacks.
+LARGEST_TRIED, LARGE, PARTS_TRIED = 16, 64, (1.0, 0.5, 0.75, 1.5, 0.25, 0.125, 2.0)
 
 
 class Filter(NamedTuple):
@@ -308,7 +311,14 @@ def narrowed(row: Array, low: int, size: int, boundary: str) -> tuple[Array, int
         few[0] = few[-1] = few[0] / 2
     if taps == 2 * low + 1 and np.array_equal(row, row[::-1]):
         few = (few + few[::-1]) / 2
+    if _is_mean(row):  # one by one, more weights are added up than the tolerance of few allows
+        few = few / few.sum()
     return few, reach
+
+
+def _is_mean(row: Array) -> bool:
+    """Return whether weights sum to 1, but for their rounding."""
+    return bool(abs(row.sum() - 1) <= len(row) * float(np.finfo(np.float64).eps))
 
 
 def balanced(row: Array, dtype: np.dtype) -> Array:
@@ -316,18 +326,15 @@ def balanced(row: Array, dtype: np.dtype) -> Array:
 
     Those that sum to 1 do so in the order of the loop too, pairs from the ends inwards, then the
     middle: so that an array of ones stays one. Each weight differs by no more than the rounding of
-    the sum of those outside it; none may be much smaller than they are.
+    the sum of those outside it. Where one is much smaller than they are, the largest differs alone.
     """
     plain = row.astype(dtype)
     half, odd = divmod(len(row), 2)
-    if half == 0 or not np.array_equal(row, row[::-1]) or not row[0] >= 0:
+    if half == 0 or not np.array_equal(row, row[::-1]) or not row[0] >= 0 or not _is_mean(row):
         return plain
-    eps = float(np.finfo(np.float64).eps)
     outside = np.cumsum(row[:half]) / np.arange(1, half + 1)
-    if np.any(row[1 : half + odd] < outside[: half + odd - 1] / 2) or (
-        abs(row.sum() - 1) > len(row) * eps
-    ):
-        return plain
+    if np.any(row[1 : half + odd] < outside[: half + odd - 1] / 2):
+        return _summing_to_one(plain)
     sums = (2 * np.cumsum(row[:half])).astype(dtype)
     if not odd:
         sums[-1] = 1
@@ -336,6 +343,30 @@ def balanced(row: Array, dtype: np.dtype) -> Array:
     outer = steps / 2
     middle = np.array([1 - total] * odd, dtype)
     return np.concatenate([outer, middle, outer[::-1]])
+
+
+def _summing_to_one(row: Array) -> Array:
+    """Return weights that are their own mirror image, of which a large one makes the sum 1.
+
+    The sum is that of `balanced`. The weight differs by about what the sum lacks, as the
+    roundings of the sum depend on it. Where that does not do, the weights are as they were.
+    """
+    half, odd = divmod(len(row), 2)
+
+    def terms(weights: Array) -> Array:
+        return np.concatenate([2 * weights[:half], weights[half : half + odd]])
+
+    share = terms(row)
+    lacking = 1 - np.add.accumulate(share)[-1]
+    large = np.argsort(-share, kind="stable")
+    for at in large[share[large] >= share.max() / LARGE][:LARGEST_TRIED]:
+        changed = row.copy()
+        for part in PARTS_TRIED:
+            changed[at] = row[at] + part * (lacking if at == half else lacking / 2)
+            changed[-1 - at] = changed[at]
+            if np.add.accumulate(terms(changed))[-1] == 1:
+                return changed
+    return row
 
 
 # ---- means ------------------------------------------------------------------------------------

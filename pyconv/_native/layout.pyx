@@ -17,6 +17,33 @@ def writable(cnp.ndarray y not None):
     return cnp.PyArray_ISCARRAY(y)
 
 
+def settled(cnp.ndarray a not None):
+    """Return the array with the strides that its axes of one sample have in a contiguous one.
+
+    NumPy lets them have any, and calls the array contiguous all the same; a loop that goes through
+    several axes as one takes the stride of the last of them.
+    """
+    cdef int i, n = cnp.PyArray_NDIM(a)
+    cdef Py_ssize_t expected = cnp.PyArray_ITEMSIZE(a)
+    cdef bint odd = False
+    cdef cnp.ndarray view
+    for i in range(n - 1, -1, -1):
+        if cnp.PyArray_DIM(a, i) != 1:
+            expected = cnp.PyArray_DIM(a, i) * cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != expected:
+            odd = True
+    if not odd:
+        return a
+    view = a.view()
+    expected = cnp.PyArray_ITEMSIZE(a)
+    for i in range(n - 1, -1, -1):
+        if cnp.PyArray_DIM(view, i) == 1:
+            cnp.PyArray_STRIDES(view)[i] = expected
+        else:
+            expected = cnp.PyArray_DIM(view, i) * cnp.PyArray_STRIDE(view, i)
+    return view
+
+
 def apart(cnp.ndarray a not None, cnp.ndarray b not None):
     """Return whether no array has bytes between the first and the last of the other."""
     cdef Py_ssize_t low[2]

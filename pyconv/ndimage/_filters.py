@@ -509,6 +509,9 @@ def uniform_filter(
         _box(a, int(k), o, m) for a, k, o, m in zip(where, sizes, origins, modes, strict=True)
         if k > 1
     ]  # fmt: skip
+    if not boxes:  # samples of any dtype
+        y[...] = x
+        return y
     check_dtypes(x, y)
     _boxes(x, boxes, fill_of(cval, x.dtype.kind == "c"), y)
     return y
@@ -756,7 +759,9 @@ def laplace(
             key = ("laplace", loader.native, *what, type(fill))
             write(kept(key, _planned_laplacian, *what), x, y)
         return y
-    if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x, y):
+    # A fill value with a fraction is cut with the sum of each axis.
+    whole = "constant" not in modes or float(fill.real).is_integer()
+    if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x, y) and whole:
         cross = np.zeros((3,) * len(where))
         for i in range(len(where)):
             line = [1] * len(where)

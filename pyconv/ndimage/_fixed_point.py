@@ -24,7 +24,7 @@ from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.problem import MAX_SPATIAL, Problem, make_problem
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 from pyconv.ndimage._arguments import reads_fill
 from pyconv.ndimage._truncated import Kernel, Terms
 
@@ -107,7 +107,8 @@ def _sum_as_it_lies(x: Array, kernels: Sequence[Kernel], fill: float, output: Ar
     y = output
     if not direct or np.may_share_memory(x, y):
         y = np.empty(output.shape, native)
-    loop.run(x, y, outside, threads.resolve(None, Direct().threads(problem)))
+    workers = threads.resolve(None, Direct().threads(problem))
+    loop.run(layout.settled(x), layout.settled(y), outside, workers)
     if y is not output:
         output[...] = y
     return True

@@ -22,7 +22,7 @@ from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.problem import Problem, make_problem
-from pyconv._native import loader
+from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
 
 Array = npt.NDArray[Any]
 
@@ -112,7 +112,8 @@ def _sum_as_it_lies(x: Array, kernel: Kernel, fill: float, output: Array) -> Non
     direct = y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative
     if not direct or np.may_share_memory(x, y):
         y = np.empty(output.shape, output.dtype.newbyteorder("="))
-    loop.run(x, y, fill, threads.resolve(None, Direct().threads(problem)))
+    workers = threads.resolve(None, Direct().threads(problem))
+    loop.run(layout.settled(x), layout.settled(y), fill, workers)
     if y is not output:
         output[...] = y
 

@@ -224,10 +224,12 @@ class Omission:
         if self._outside:
             problem = replace(problem, fill_value=math.nan)
         solve = algorithm.bind_omission(problem, shares)
-        w = self._w.astype(problem.compute, copy=False)
+        w = layout.settled(self._w.astype(problem.compute, copy=False))
+        mask = None if run.mask is None else layout.settled(run.mask)
+        x, y = layout.settled(run.x), layout.settled(y)
         try:
             with threads.running():
-                return solve(run.x, run.mask, w, y, run.nan or self._outside, count)
+                return solve(x, mask, w, y, run.nan or self._outside, count)
         except UnfitDataError:
             return None
 

@@ -105,6 +105,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         x = _addressable(x)
         w = loadable(w, sums)
+        y = layout.settled(y)
         if not (converted if y.dtype == result else y.dtype in CONVERTED):
             loop(x, w, y, clip, workers)
             return
@@ -123,16 +124,16 @@ ROUNDED = 3
 
 
 def _addressable(x: np.ndarray) -> np.ndarray:
-    """Return ``x`` aligned, in native byte order and in a dtype that the loops read."""
+    """Return ``x`` as the loops read it: aligned, in native byte order, its strides settled."""
     if layout.readable(x):
-        return x
+        return layout.settled(x)
     native = x.dtype.newbyteorder("=")
     return x.astype(np.float32 if native == np.float16 else native, order="C")
 
 
 def loadable(w: np.ndarray, sums: np.dtype) -> np.ndarray:
-    """Return weights in the dtype of the sums, aligned."""
-    return w if w.dtype == sums and layout.readable(w) else w.astype(sums)
+    """Return weights in the dtype of the sums, aligned, their strides settled."""
+    return layout.settled(w if w.dtype == sums and layout.readable(w) else w.astype(sums))
 
 
 class Patches:
