@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._calls import unsound
 from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
 from pyconv._engine.dtypes import is_integer, supported
@@ -19,8 +20,6 @@ from pyconv._engine.problem import MAX_COORDINATE, integer
 SCALES = ("biased", "unbiased", "coeff")
 #: Part of the energy of a signal below which what is left of it is its rounding.
 MIN_ENERGY = 1e-12
-#: Weights that are NaN or infinite, up to which the products of each are added to the sums.
-FEW_UNSOUND = 8
 #: Samples of a signal of integers from which on a transform may be faster than a plain sum.
 LONG = 64
 #: Proven error of sums of integers below which they are rounded to whole numbers: exactly.
@@ -220,25 +219,15 @@ def _products(
 def _lagged(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
-    unsound = np.flatnonzero(~np.isfinite(w))
-    if not unsound.size:
+    if not unsound.unsound(x, w):
         return _sums(x, w, lags, workers)
-    # Zeros outside the signal times such a weight would be NaN.
-    finite = w.copy()
-    finite[unsound] = 0
-    sound = np.isfinite(x)
-    if len(unsound) > FEW_UNSOUND or not sound.all():
-        c = _sums(np.where(sound, x, np.zeros((), x.dtype)), finite, lags, workers)
-        with np.errstate(all="ignore"):
-            return c + _unsound_sums(x, w, lags, workers)
-    c = _sums(x, finite, lags, workers)
-    with np.errstate(all="ignore"):
-        for n in unsound.tolist():
-            start, stop = max(0, n + int(lags[0])), min(x.shape[-1], n + int(lags[-1]) + 1)
-            if start < stop:
-                at = slice(start - n - int(lags[0]), stop - n - int(lags[0]))
-                c[..., at] += x[..., start:stop] * np.conj(w[n])
-    return c
+
+    def sums(x: np.ndarray, turned: np.ndarray) -> np.ndarray:
+        return _sums(x, np.conj(turned.ravel()[::-1]), lags, workers)
+
+    turned = np.conj(w[::-1]).reshape((1,) * (x.ndim - 1) + w.shape)
+    start = len(w) - 1 + int(lags[0])
+    return unsound.convolve(x, turned, (x.ndim - 1,), (start,), sums, sums)
 
 
 def _sums(
@@ -256,37 +245,6 @@ def _sums(
             unsigned = x.dtype.kind == w.dtype.kind == "u"
             return sums.astype(np.uint64 if unsigned else np.int64)
     return correlate(x, w, pads, workers=workers)
-
-
-def _unsound_sums(
-    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
-) -> np.ndarray:
-    """Return the sums of products of which a factor is NaN or infinite: 0, NaN or infinity."""
-    if np.iscomplexobj(x) or np.iscomplexobj(w):
-        real = _unsound_sums(x.real, w.real, lags, workers)
-        real = real + _unsound_sums(x.imag, w.imag, lags, workers)
-        c = np.empty(real.shape, np.result_type(x, w))
-        c.real = real
-        c.imag = _unsound_sums(x.imag, w.real, lags, workers)
-        c.imag -= _unsound_sums(x.real, w.imag, lags, workers)
-        return c
-    every = np.ones(x.shape, np.bool), np.ones(w.shape, np.bool)
-    above, below = (x > 0, w > 0), (x < 0, w < 0)
-    most, least = (x == np.inf, w == np.inf), (x == -np.inf, w == -np.inf)
-    pairs = (
-        # of which the product is NaN, infinity, and minus infinity
-        ((every[0], np.isnan(w)), (np.isnan(x), every[1]), (x == 0, most[1] | least[1]),
-         (most[0] | least[0], w == 0)),
-        ((above[0], most[1]), (below[0], least[1]), (most[0], above[1]), (least[0], below[1])),
-        ((above[0], least[1]), (below[0], most[1]), (most[0], below[1]), (least[0], above[1])),
-    )  # fmt: skip
-    found = np.zeros((*x.shape[:-1], len(lags)), np.result_type(x, w))
-    for value, products in zip((np.nan, np.inf, -np.inf), pairs, strict=True):
-        for samples, weights in products:
-            if samples.any() and weights.any():
-                counts = _sums(samples, weights, lags, workers)
-                found += np.where(counts > 0, found.dtype.type(value), 0)
-    return found
 
 
 def _overlap(a: int, b: int, lags: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
