@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
 from pyconv._engine.dtypes import is_integer, supported
 from pyconv._engine.output_arrays import is_masked, plain_array
-from pyconv._engine.planning import plan_for
+from pyconv._engine.planning import OPTIONS, Prepared, plan_for, prepare
 from pyconv._engine.problem import MAX_COORDINATE, integer
 
 #: Ways to scale the correlations of signals.
@@ -126,11 +125,19 @@ def xcorr(
     w, w_missing = (x, x_missing) if b is None else _split(b, b_mask, "b", "b_mask")
     known = normalize is None or isinstance(normalize, str)
     if not known or normalize not in (None, *SCALES, "normalized"):
-        raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
+        raise ValueError(
+            f"normalize={normalize!r} is unknown; allowed are None, {', '.join(SCALES)}, normalized"
+        )
     where = integer(axis, "axis")
     for name, array in (("a", x), ("b", w)):
         supported(array.dtype, name)
-        if not array.size or not -array.ndim <= where < array.ndim:
+        alone = name == "b" and array.ndim == 1  # with time along its only axis
+        if array.ndim and not alone and not -array.ndim <= where < array.ndim:
+            raise ValueError(
+                f"axis={axis!r}, but {name} has shape {array.shape}: from {-array.ndim} to "
+                f"{array.ndim - 1} are allowed"
+            )
+        if not array.size or not array.ndim:
             raise ValueError(f"{name} has shape {array.shape}: no samples along axis={axis}")
     check_seen(nan_policy, x, x_missing, "a")
     check_seen(nan_policy, w, w_missing, "b")
@@ -196,24 +203,69 @@ def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
     most = integer(maxlag, "maxlag")
     if not 0 <= most < MAX_COORDINATE // 8:
         raise ValueError(f"maxlag={maxlag!r}: an integer from 0 to below 2**59 is allowed")
-    return np.arange(-most, most + 1)
-
-
-def _pairs(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the signals that are compared; all at once with a single one."""
-    if w.ndim == 1:
-        yield x, w
-        return
-    for index in np.ndindex(x.shape[:-1]):
-        yield x[index], w[index]
+    try:
+        return np.arange(-most, most + 1)
+    except MemoryError:
+        raise MemoryError(
+            f"maxlag={maxlag!r} asks for {2 * most + 1} lags, which memory does not hold; signals "
+            f"of {a} and {b} samples overlap at lags from {1 - b} to {a - 1}"
+        ) from None
 
 
 def _products(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
     """Return the sums of products of signals at each lag."""
-    c = np.concatenate([_lagged(*pair, lags, workers).ravel() for pair in _pairs(x, w)])
+    if w.ndim == 1:
+        return _lagged(x, w, lags, workers)
+    signals, others = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (x, w))
+    c = _of_pairs(signals, others, lags, workers)
     return c.reshape(*x.shape[:-1], len(lags))
+
+
+def _of_pairs(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of each signal with its own partner; the pairs share a plan."""
+    prepared = _prepared(x[0], w[0], lags)
+    c = np.empty((len(x), len(lags)), prepared.problem.dtype)
+    if 1 in (x.shape[-1], w.shape[-1]) and c.dtype.kind != "c" and not _overflows(x, w):
+        _multiply(x, w, c, lags)
+        return c
+    integers = is_integer(x.dtype) and is_integer(w.dtype)
+    unfit = ~(np.isfinite(x).all(axis=-1) & np.isfinite(w).all(axis=-1))
+    # Longer partners are exchanged with their signals, and long integers summed by transforms.
+    if w.shape[-1] > x.shape[-1] or (integers and w.shape[-1] >= LONG):
+        unfit[:] = True
+    for i in range(len(x)):
+        if unfit[i]:
+            c[i] = _lagged(x[i], w[i], lags, workers)
+        else:
+            plan = prepared.settled or prepared.plan(x[i], w[i])
+            plan.solve(x[i], w[i], c[i], workers)
+    return c
+
+
+def _overflows(x: np.ndarray, w: np.ndarray) -> bool:
+    """Return whether a product of integers may be larger than 64 bits hold."""
+    if not (is_integer(x.dtype) and is_integer(w.dtype)):
+        return False
+    most, other = (max(abs(int(a.min())), abs(int(a.max()))) for a in (x, w))
+    return most * other >= 2**62 or max(most, other) >= 2**62
+
+
+def _multiply(x: np.ndarray, w: np.ndarray, c: np.ndarray, lags: npt.NDArray[np.intp]) -> None:
+    """Write the products at each lag to ``c``, one at most: signals or partners have one sample."""
+    n, k = x.shape[-1], w.shape[-1]
+    first = int(lags[0])
+    low, high = max(first, 1 - k), min(int(lags[-1]) + 1, n)
+    c[...] = 0
+    if low < high:
+        turned = w[:, ::-1]
+        at = slice(low + k - 1, high + k - 1) if n == 1 else slice(low, high)
+        read, weights = (x, turned[:, at]) if n == 1 else (x[:, at], turned)
+        with np.errstate(all="ignore"):
+            c[:, low - first : high - first] += read.astype(c.dtype) * weights.astype(c.dtype)
 
 
 def _lagged(
@@ -234,7 +286,7 @@ def _sums(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
     """Return the sums of products of finite signals at each lag, exact ones of integers."""
-    pads = [(int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1])]
+    pads = _pads(x, w, lags)
     if is_integer(x.dtype) and is_integer(w.dtype) and len(w) >= LONG:
         a, b = x.astype(np.float64), w.astype(np.float64)
         bound = plan_for(a, b, mode=pads)
@@ -242,9 +294,17 @@ def _sums(
         # Where a transform errs by less than half a unit, as proven, the sums are whole numbers.
         if bound.algorithm.error_bound(bound.problem) * size < WHOLE and size < 2.0**52:
             sums = np.rint(bound.solve(a, b, None, workers))
-            unsigned = x.dtype.kind == w.dtype.kind == "u"
-            return sums.astype(np.uint64 if unsigned else np.int64)
+            return sums.astype(_prepared(x, w, lags).problem.dtype)
     return correlate(x, w, pads, workers=workers)
+
+
+def _prepared(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> Prepared:
+    """Return the prepared problem of the sums at each lag."""
+    return prepare(x, w, tuple((OPTIONS | {"mode": _pads(x, w, lags)}).values()))
+
+
+def _pads(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> tuple[tuple[int, int]]:
+    return ((int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1]),)
 
 
 def _overlap(a: int, b: int, lags: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

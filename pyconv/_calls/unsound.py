@@ -36,8 +36,8 @@ def convolve(
 ) -> Array:
     """Return Σ_u x[i + start − u] · w[u] over the samples that there are.
 
-    ``sums`` returns it for finite arrays. So does ``counts``, to within a half, for zeros and ones in
-    float64. ``w`` has one sample on the axes that are not among ``axes``.
+    ``sums`` returns it for finite arrays. So does ``counts``, to within a half, for zeros and ones
+    in float64. ``w`` has one sample on the axes that are not among ``axes``.
     """
     at = np.zeros(x.ndim, np.intp)
     at[list(axes)] = starts
