@@ -104,6 +104,28 @@ def test_constant_windows_are_zero(rng):
     assert np.all(pyconv.match_template(np.full((9, 9), 7, "uint8"), np.eye(3)) == 0)
 
 
+@pytest.mark.parametrize("taps", [(1, 1), (1, 2), (3, 3)])
+@pytest.mark.parametrize("way", ["image_mask", "masked array", "omit"])
+def test_a_constant_template_where_little_was_seen(taps, way, rng):
+    """NaN, as with any template; elsewhere zero, also where nothing is missing."""
+    x = rng.random((20, 30))
+    missing = rng.random(x.shape) < 0.4
+    missing[:6, :7] = True
+    given = {
+        "image_mask": (x, {"image_mask": missing}),
+        "masked array": (np.ma.array(x, mask=missing), {}),
+        "omit": (np.where(missing, np.nan, x), {"nan_policy": "omit"}),
+    }
+    image, options = given[way]
+    y = pyconv.match_template(image, np.full(taps, 3.0), **options)
+    left = np.lib.stride_tricks.sliding_window_view(~missing, taps).sum(axis=(-2, -1))
+    size = taps[0] * taps[1]
+    few = (left < size) & (left < max(2, size / 4))
+    assert few.any()
+    assert not few.all()
+    assert np.array_equal(y, np.where(few, np.nan, 0), equal_nan=True)
+
+
 def test_blocks(rng, monkeypatch):
     """However the image is cut, the variances are the same."""
     x, t = rng.random((90, 40)), rng.random((7, 6))

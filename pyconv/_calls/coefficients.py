@@ -193,9 +193,7 @@ class Coefficients:
                     self._settle_constant(x[item], y[item])
                     self._refine(x[item], y[item], None)
             return
-        taps = self._where_seen().astype(np.uint8)
-        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
-        holed, few = counts > 0, self._count - counts < self._least
+        holed, few = self.holed(missing)
         if np.count_nonzero(holed) <= FEW_HOLED * holed.size:
             # Whole windows are those of an array with any samples in its gaps.
             whole = np.where(missing, x[~missing][0], x)
@@ -211,6 +209,13 @@ class Coefficients:
         for item in range(len(y)):
             self._refine(x[item], y[item], missing[item])
         y[y == TOO_FEW] = np.nan
+
+    def holed(self, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which windows miss samples, and which of them have too few left."""
+        taps = self._where_seen().astype(np.uint8)
+        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
+        holed = counts > 0
+        return holed, holed & (self._count - counts < self._least)
 
     def _where_seen(self) -> np.ndarray:
         """Return where samples of the template count."""

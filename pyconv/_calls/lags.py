@@ -228,7 +228,7 @@ def _of_pairs(
 ) -> np.ndarray:
     """Return the sums of products of each signal with its own partner; the pairs share a plan."""
     prepared = _prepared(x[0], w[0], lags)
-    c = np.empty((len(x), len(lags)), prepared.problem.dtype)
+    c = np.zeros((len(x), len(lags)), prepared.problem.dtype)
     if 1 in (x.shape[-1], w.shape[-1]) and c.dtype.kind != "c" and not _overflows(x, w):
         _multiply(x, w, c, lags)
         return c
@@ -255,11 +255,10 @@ def _overflows(x: np.ndarray, w: np.ndarray) -> bool:
 
 
 def _multiply(x: np.ndarray, w: np.ndarray, c: np.ndarray, lags: npt.NDArray[np.intp]) -> None:
-    """Write the products at each lag to ``c``, one at most: signals or partners have one sample."""
+    """Add the products at each lag to ``c``, one at most: signals or partners have one sample."""
     n, k = x.shape[-1], w.shape[-1]
     first = int(lags[0])
     low, high = max(first, 1 - k), min(int(lags[-1]) + 1, n)
-    c[...] = 0
     if low < high:
         turned = w[:, ::-1]
         at = slice(low + k - 1, high + k - 1) if n == 1 else slice(low, high)
