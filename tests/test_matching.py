@@ -104,6 +104,38 @@ def test_constant_windows_are_zero(rng):
     assert np.all(pyconv.match_template(np.full((9, 9), 7, "uint8"), np.eye(3)) == 0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64"])
+@pytest.mark.parametrize("masks", ["none", "template", "image"])
+@pytest.mark.parametrize("loud", [1e6, 1e9])
+def test_few_loud_samples(dtype, masks, loud, rng, monkeypatch):
+    """Windows without them are those of an image without them, and none is looked at by itself."""
+    x, t = rng.integers(0, 99, (160, 180)).astype(dtype), rng.integers(0, 99, (13, 12))
+    at = rng.random(x.shape) < 1e-3
+    x[at] = loud
+    if np.dtype(dtype).kind != "u":
+        x[np.nonzero(at)[0][::2], np.nonzero(at)[1][::2]] *= -1
+    seen = rng.random(t.shape) < 0.9 if masks == "template" else np.ones(t.shape, bool)
+    missing = rng.random(x.shape) < 2e-4 if masks == "image" else None
+    left = []
+    refine = coefficients.Coefficients._refine
+
+    def count(self, x, y, missing):
+        left.append(np.count_nonzero(np.isnan(y)))
+        refine(self, x, y, missing)
+
+    monkeypatch.setattr(coefficients.Coefficients, "_refine", count)
+    monkeypatch.setattr(coefficients, "FEW_PRODUCTS", 1 << 14)
+    y = pyconv.match_template(
+        x, t.astype(dtype), mask=None if seen.all() else ~seen, image_mask=missing
+    )
+    right = expected(x, t, (0, 1), seen=seen)
+    whole = np.ones(y.shape, bool)
+    if missing is not None:
+        whole = ~np.lib.stride_tricks.sliding_window_view(missing, t.shape).any(axis=(-2, -1))
+    np.testing.assert_allclose(y[whole], right[whole], atol=5e-5 if dtype == "float32" else 1e-9)
+    assert max(left[:1], default=0) < y.size / 20
+
+
 @pytest.mark.parametrize("taps", [(1, 1), (1, 2), (3, 3)])
 @pytest.mark.parametrize("way", ["image_mask", "masked array", "omit"])
 def test_a_constant_template_where_little_was_seen(taps, way, rng):
