@@ -275,6 +275,18 @@ def test_what_is_not_finite_spoils_what_reads_it(shapes, dtype, share, rng):
                 np.testing.assert_allclose(y[read], right[read], rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_integers_and_what_is_not_finite(value):
+    """SciPy's choice of a method raises an error for these."""
+    a, b = np.arange(1, 9), np.array([1.0, value, 2.0])
+    for name in ("convolve", "correlate"):
+        right = getattr(scipy.signal, name)(a, b, method="direct")
+        np.testing.assert_array_equal(getattr(signal, name)(a, b), right)
+        right = getattr(scipy.signal, name)(b, a, method="direct")
+        np.testing.assert_array_equal(getattr(signal, name)(b, a), right)
+    assert signal.choose_conv_method(a, b) == "direct"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_parts_of_what_is_spoilt(mode, rng):
     """Of batches too, whose axes have either of them."""

@@ -150,7 +150,10 @@ def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
     """Return whether SciPy would sum this call plainly: no transform is then granted."""
     if method != "auto" or np.result_type(volume, kernel).kind not in "fc":
         return False
-    return bool(_scipy_choose(volume, kernel, mode) == "direct")
+    try:
+        return bool(_scipy_choose(volume, kernel, mode) == "direct")
+    except (ValueError, OverflowError):  # SciPy makes whole numbers of NaN and infinity
+        return False
 
 
 def _arranged(
