@@ -53,6 +53,13 @@ def noise(*shape):
     return np.random.default_rng(0).standard_normal(shape, dtype="f4")
 
 
+def holed(n):
+    """Return noise with a NaN near its start."""
+    x = noise(n)
+    x[7] = np.nan
+    return x
+
+
 class Nothing:
     """Stands for a function, and for what it returns, while the arrays of a call are made."""
 
@@ -255,6 +262,8 @@ def pictures():
         yield f"signal.{name}2d", lambda f: f(noise(side, side), noise(101, 101))
     for name in ("fftconvolve", "oaconvolve"):
         yield f"signal.{name}", lambda f: f(noise(1 << 25), noise(1 << 22))
+    for name in ("convolve", "correlate"):
+        yield f"signal.{name} of NaN", lambda f: f(*(holed(1 << 18) for _ in range(2)))
 
 
 GROUPS = {

@@ -229,6 +229,77 @@ def test_weights_that_are_not_finite_meet_no_sample_outside(value, dtype, mode, 
             np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
+def spoil(a, value, share, rng):
+    """Write a value to one sample, or to a share of them."""
+    a[tuple(rng.integers(a.shape)) if share == "one" else rng.random(a.shape) < share] = value
+
+
+def summed(a, b):
+    """Return the full convolution by its definition: products of what both arrays have."""
+    y = np.zeros([n + k - 1 for n, k in zip(a.shape, b.shape, strict=True)], np.result_type(a, b))
+    with np.errstate(all="ignore"):
+        for u in np.ndindex(b.shape):
+            y[tuple(slice(i, i + n) for i, n in zip(u, a.shape, strict=True))] += a * b[u]
+    return y
+
+
+SPOILT = (
+    ((40,), (9,)),
+    ((9, 7), (4, 3)),
+    ((2, 30), (1, 9)),
+    ((1400,), (1300,)),
+    ((5, 4, 3, 4), (2, 3, 2, 2)),
+)
+
+
+@pytest.mark.parametrize("shapes", SPOILT)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("share", ["one", 0.02, 0.5])
+def test_what_is_not_finite_spoils_what_reads_it(shapes, dtype, share, rng):
+    """In either array, or in both: products as NumPy has them, and none with what is outside."""
+    for value, which in itertools.product((np.nan, np.inf, -np.inf), ((0,), (1,), (0, 1))):
+        a, b = arrays = [np.round(data(rng, shape, dtype)) for shape in shapes]
+        for i in which:
+            spoil(arrays[i], value, share, rng)
+        right = summed(a, b)
+        read = np.isfinite(right)
+        calls = [("fftconvolve", ()), ("oaconvolve", ()), ("convolve", ("full", "fft"))]
+        for name, more in [*calls, ("convolve", ("full", "direct"))][: 4 if a.ndim == 1 else 3]:
+            for one, two in ((a, b), (b, a)):
+                y = getattr(signal, name)(one, two, *more)
+                assert y.dtype == right.dtype
+                assert np.array_equal(np.isfinite(y), read)
+                if dtype != "complex128":  # whose infinity may have a part that is NaN
+                    assert np.array_equal(y[~read], right[~read], equal_nan=True)
+                scale = np.abs(right[read]).max(initial=1)
+                np.testing.assert_allclose(y[read], right[read], rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_integers_and_what_is_not_finite(value):
+    """SciPy's choice of a method raises an error for these."""
+    a, b = np.arange(1, 9), np.array([1.0, value, 2.0])
+    for name in ("convolve", "correlate"):
+        right = getattr(scipy.signal, name)(a, b, method="direct")
+        np.testing.assert_array_equal(getattr(signal, name)(a, b), right)
+        right = getattr(scipy.signal, name)(b, a, method="direct")
+        np.testing.assert_array_equal(getattr(signal, name)(b, a), right)
+    assert signal.choose_conv_method(a, b) == "direct"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parts_of_what_is_spoilt(mode, rng):
+    """Of batches too, whose axes have either of them."""
+    a, b = data(rng, (3, 40), "float64"), data(rng, (1, 9), "float64")
+    a[1, 5], b[0, 2] = np.inf, np.nan
+    y = signal.fftconvolve(a, b, mode, axes=1)
+    right = [scipy.signal.convolve(line, b[0], mode, "direct") for line in a]
+    np.testing.assert_allclose(y, right, rtol=0, atol=1e-12)
+    y = signal.fftconvolve(a[:1], np.repeat(b, 4, 0), mode, axes=1)
+    right = scipy.signal.convolve(a[0], b[0], mode, "direct")
+    np.testing.assert_allclose(y, np.repeat([right], len(y), 0), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_lags(mode):
     """One for each output of correlate."""

@@ -104,6 +104,60 @@ def test_constant_windows_are_zero(rng):
     assert np.all(pyconv.match_template(np.full((9, 9), 7, "uint8"), np.eye(3)) == 0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint64"])
+@pytest.mark.parametrize("masks", ["none", "template", "image"])
+@pytest.mark.parametrize("loud", [1e6, 1e9])
+def test_few_loud_samples(dtype, masks, loud, rng, monkeypatch):
+    """Windows without them are those of an image without them, and none is looked at by itself."""
+    x, t = rng.integers(0, 99, (160, 180)).astype(dtype), rng.integers(0, 99, (13, 12))
+    at = rng.random(x.shape) < 1e-3
+    x[at] = loud
+    if np.dtype(dtype).kind != "u":
+        x[np.nonzero(at)[0][::2], np.nonzero(at)[1][::2]] *= -1
+    seen = rng.random(t.shape) < 0.9 if masks == "template" else np.ones(t.shape, bool)
+    missing = rng.random(x.shape) < 2e-4 if masks == "image" else None
+    left = []
+    refine = coefficients.Coefficients._refine
+
+    def count(self, x, y, missing):
+        left.append(np.count_nonzero(np.isnan(y)))
+        refine(self, x, y, missing)
+
+    monkeypatch.setattr(coefficients.Coefficients, "_refine", count)
+    monkeypatch.setattr(coefficients, "FEW_PRODUCTS", 1 << 14)
+    y = pyconv.match_template(
+        x, t.astype(dtype), mask=None if seen.all() else ~seen, image_mask=missing
+    )
+    right = expected(x, t, (0, 1), seen=seen)
+    whole = np.ones(y.shape, bool)
+    if missing is not None:
+        whole = ~np.lib.stride_tricks.sliding_window_view(missing, t.shape).any(axis=(-2, -1))
+    np.testing.assert_allclose(y[whole], right[whole], atol=5e-5 if dtype == "float32" else 1e-9)
+    assert max(left[:1], default=0) < y.size / 20
+
+
+@pytest.mark.parametrize("taps", [(1, 1), (1, 2), (3, 3)])
+@pytest.mark.parametrize("way", ["image_mask", "masked array", "omit"])
+def test_a_constant_template_where_little_was_seen(taps, way, rng):
+    """NaN, as with any template; elsewhere zero, also where nothing is missing."""
+    x = rng.random((20, 30))
+    missing = rng.random(x.shape) < 0.4
+    missing[:6, :7] = True
+    given = {
+        "image_mask": (x, {"image_mask": missing}),
+        "masked array": (np.ma.array(x, mask=missing), {}),
+        "omit": (np.where(missing, np.nan, x), {"nan_policy": "omit"}),
+    }
+    image, options = given[way]
+    y = pyconv.match_template(image, np.full(taps, 3.0), **options)
+    left = np.lib.stride_tricks.sliding_window_view(~missing, taps).sum(axis=(-2, -1))
+    size = taps[0] * taps[1]
+    few = (left < size) & (left < max(2, size / 4))
+    assert few.any()
+    assert not few.all()
+    assert np.array_equal(y, np.where(few, np.nan, 0), equal_nan=True)
+
+
 def test_blocks(rng, monkeypatch):
     """However the image is cut, the variances are the same."""
     x, t = rng.random((90, 40)), rng.random((7, 6))
@@ -414,7 +468,9 @@ def test_many_signals(rng):
         (([1, 2], [1, 2], -1), ValueError, "maxlag=-1"),
         (([1, 2], [1, 2], 1.5), TypeError, "maxlag=1.5"),
         (([1, 2], [1, 2], 2**62), ValueError, "maxlag=46"),
+        (([1, 2], [1, 2], 2**58), MemoryError, f"maxlag={2**58} asks for .* from -1 to 1"),
         (([1, 2], [1, 2], 1, "none"), ValueError, "normalize='none' is unknown"),
+        (([1, 2], None, 1, "coef"), ValueError, "allowed are None, biased, unbiased, coeff, norm"),
         (([], [1, 2]), ValueError, "a has shape"),
         (([1, 2], []), ValueError, "b has shape"),
         ((np.ones((2, 3)), np.ones((3, 3))), ValueError, "signals differ"),
@@ -423,6 +479,63 @@ def test_many_signals(rng):
 def test_errors_of_xcorr(arguments, error, words):
     with pytest.raises(error, match=words):
         pyconv.xcorr(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "axis", "words"),
+    [
+        ([1.0], [1.0], 3, r"axis=3, but a has shape \(1,\): from -1 to 0 are allowed"),
+        (np.ones((2, 3)), None, -3, r"axis=-3, but a has shape \(2, 3\): from -2 to 1 are allowed"),
+        (np.ones((2, 3, 4)), np.ones((2, 4)), 2, "axis=2, but b has shape .* -2 to 1 are allowed"),
+    ],
+)
+def test_axes_of_xcorr(a, b, axis, words):
+    with pytest.raises(ValueError, match=words):
+        pyconv.xcorr(a, b, axis=axis)
+
+
+def test_one_signal_with_many_along_any_axis(rng):
+    """It has one axis, wherever the time of the others is."""
+    a, b = rng.random((3, 2, 20)), rng.random(15)
+    c, _ = pyconv.xcorr(a, b)
+    for axis in range(-3, 3):
+        turned, _ = pyconv.xcorr(np.moveaxis(a, -1, axis), b, axis=axis)
+        assert np.array_equal(np.moveaxis(turned, axis, -1), c)
+
+
+@pytest.mark.parametrize(
+    "dtypes", list(itertools.product(("f4", "f8", "c8", "i2", "u1", "?"), repeat=2))
+)
+def test_pairs_have_the_bits_that_they_have_alone(dtypes, rng):
+    """Of all lengths, and with NaN and infinity in some of them; and one dtype for all lengths."""
+    found = set()
+    for n, m in ((1, 1), (1, 7), (7, 1), (5, 5), (30, 9), (9, 30), (80, 70)):
+        for spoilt, maxlag in itertools.product((False, True), (None, 0, 3, 90)):
+            a, b = (rng.integers(0, 99, (5, k)).astype(d)
+                    for k, d in zip((n, m), dtypes, strict=True))  # fmt: skip
+            for at, array in enumerate((a, b)):
+                if array.dtype.kind in "fc":
+                    array += rng.random(array.shape)
+                    if spoilt:
+                        array[2 + at, 0], array[3 + at, -1] = np.inf, np.nan
+            c, _ = pyconv.xcorr(a, b, maxlag)
+            alone = [pyconv.xcorr(*pair, maxlag)[0] for pair in zip(a, b, strict=True)]
+            found |= {c.dtype, *(one.dtype for one in alone)}
+            assert np.array_equal(c, alone, equal_nan=True)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (20, 50), (20, 1, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_pairs_share_a_plan(shape, dtype, rng, monkeypatch):
+    """Many short signals are not many calls."""
+    monkeypatch.setattr("pyconv._calls.lags.correlate", None)
+    a = rng.integers(0, 99, shape).astype(dtype)
+    c, lags = pyconv.xcorr(a, axis=0, maxlag=2)
+    for at in np.ndindex(shape[1:]):
+        line = a[(slice(None), *at)].astype("f8")
+        right = [lagged(line, line, k) for k in lags]
+        np.testing.assert_allclose(c[(slice(None), *at)], right, rtol=1e-6)
 
 
 def seen_lags(a, b, seen_a, seen_b, lags, normalize):

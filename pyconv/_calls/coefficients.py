@@ -6,7 +6,8 @@ The products are a correlation. The variance of a window is the small difference
 samples are whole numbers, or are rounded to such, and the sums of those are exact.
 
 Rounded samples, and products that a transform makes, are as exact as the largest sample allows. A
-window of little contrast beside a large sample, or far from the mean, is uncertain. It is computed
+window of little contrast beside a large sample, or far from the mean, is uncertain. Where many are,
+they are computed again without the few loud samples. A window that still is uncertain is computed
 again among its neighbours only: the array is halved until the window is certain, or until few
 enough are left to be computed one by one, by the definition.
 """
@@ -17,7 +18,7 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +38,10 @@ BLOCK = 1 << 16
 FEW_PRODUCTS = 1 << 20
 #: Products of uncertain windows for each sample, from which on constant ones are looked for.
 PLAIN_PRODUCTS = 2
+#: Part of the windows that are uncertain, from which on loud samples are looked for.
+MANY_UNCERTAIN = 1 / 16
+#: Distance of a loud sample from the middle one, in units of that of three quarters of the others.
+LOUD = 1000
 #: Samples that NumPy goes over several times, in the cache.
 RUN = 1 << 15
 #: Of the loop that divides, on a Zen 4 core; and of a product of a window by itself.
@@ -191,11 +196,10 @@ class Coefficients:
             if self._divide(x, y, y.dtype == np.float32):
                 for item in range(len(y)):
                     self._settle_constant(x[item], y[item])
+                    self._settle_quiet(x[item], y[item])
                     self._refine(x[item], y[item], None)
             return
-        taps = self._where_seen().astype(np.uint8)
-        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
-        holed, few = counts > 0, self._count - counts < self._least
+        holed, few = self.holed(missing)
         if np.count_nonzero(holed) <= FEW_HOLED * holed.size:
             # Whole windows are those of an array with any samples in its gaps.
             whole = np.where(missing, x[~missing][0], x)
@@ -203,6 +207,7 @@ class Coefficients:
             unsure = np.isnan(y) & ~holed
             for item in map(int, np.flatnonzero(unsure.any(axis=tuple(range(1, y.ndim))))):
                 y[item][holed[item]] = 0  # they are made below
+                self._settle_quiet(whole[item], y[item])
                 self._refine(whole[item], y[item], None)
             y[holed] = np.nan
         else:
@@ -211,6 +216,13 @@ class Coefficients:
         for item in range(len(y)):
             self._refine(x[item], y[item], missing[item])
         y[y == TOO_FEW] = np.nan
+
+    def holed(self, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which windows miss samples, and which of them have too few left."""
+        taps = self._where_seen().astype(np.uint8)
+        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
+        holed = counts > 0
+        return holed, holed & (self._count - counts < self._least)
 
     def _where_seen(self) -> np.ndarray:
         """Return where samples of the template count."""
@@ -233,6 +245,25 @@ class Coefficients:
                 if not uncertain.any():
                     return
         y[uncertain] = 0
+
+    def _settle_quiet(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Write coefficients that are NaN of one item, of windows that hold no loud samples.
+
+        They are those of an array with any samples in place of the loud ones.
+        """
+        uncertain = np.isnan(y)
+        many = np.count_nonzero(uncertain)
+        if many * self._count <= FEW_PRODUCTS or many < MANY_UNCERTAIN * y.size:
+            return
+        loud, middle = _loud(x)
+        if not loud.any():
+            return
+        uncertain &= ~self.holed(loud)[0]
+        if np.count_nonzero(uncertain) < MANY_UNCERTAIN * y.size:
+            return
+        part = np.empty(y.shape)
+        self._divide(np.where(loud, middle, x)[np.newaxis], part[np.newaxis], False)
+        np.copyto(y, part, where=uncertain, casting="same_kind")
 
     # ---- all at once ------------------------------------------------------------------------
 
@@ -433,6 +464,18 @@ class Coefficients:
         y[uncertain] = np.nan
         y[few] = TOO_FEW
         return bool(uncertain.any())
+
+
+def _loud(x: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Return which samples are loud beside most of them, and the middle one of some."""
+    some = x.ravel()[:: max(1, x.size // RUN)]
+    middle = np.sort(some)[some.size // 2]
+    wide = np.float64(middle)
+    with np.errstate(all="ignore"):
+        apart = np.abs(some.astype(np.float64) - wide)
+        apart = apart[apart > 0]
+        usual = np.quantile(apart, 3 / 4) if apart.size else 0.0
+        return np.abs(x.astype(np.float64) - wide) > LOUD * usual, middle
 
 
 def _box(where: np.ndarray) -> tuple[slice, ...] | None:

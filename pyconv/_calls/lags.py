@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._calls import unsound
 from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
 from pyconv._engine.dtypes import is_integer, supported
 from pyconv._engine.output_arrays import is_masked, plain_array
-from pyconv._engine.planning import plan_for
+from pyconv._engine.planning import OPTIONS, Prepared, plan_for, prepare
 from pyconv._engine.problem import MAX_COORDINATE, integer
 
 #: Ways to scale the correlations of signals.
 SCALES = ("biased", "unbiased", "coeff")
 #: Part of the energy of a signal below which what is left of it is its rounding.
 MIN_ENERGY = 1e-12
-#: Weights that are NaN or infinite, up to which the products of each are added to the sums.
-FEW_UNSOUND = 8
 #: Samples of a signal of integers from which on a transform may be faster than a plain sum.
 LONG = 64
 #: Proven error of sums of integers below which they are rounded to whole numbers: exactly.
@@ -127,11 +125,19 @@ def xcorr(
     w, w_missing = (x, x_missing) if b is None else _split(b, b_mask, "b", "b_mask")
     known = normalize is None or isinstance(normalize, str)
     if not known or normalize not in (None, *SCALES, "normalized"):
-        raise ValueError(f"normalize={normalize!r} is unknown; allowed are None, {SCALES}")
+        raise ValueError(
+            f"normalize={normalize!r} is unknown; allowed are None, {', '.join(SCALES)}, normalized"
+        )
     where = integer(axis, "axis")
     for name, array in (("a", x), ("b", w)):
         supported(array.dtype, name)
-        if not array.size or not -array.ndim <= where < array.ndim:
+        alone = name == "b" and array.ndim == 1  # with time along its only axis
+        if array.ndim and not alone and not -array.ndim <= where < array.ndim:
+            raise ValueError(
+                f"axis={axis!r}, but {name} has shape {array.shape}: from {-array.ndim} to "
+                f"{array.ndim - 1} are allowed"
+            )
+        if not array.size or not array.ndim:
             raise ValueError(f"{name} has shape {array.shape}: no samples along axis={axis}")
     check_seen(nan_policy, x, x_missing, "a")
     check_seen(nan_policy, w, w_missing, "b")
@@ -197,55 +203,89 @@ def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
     most = integer(maxlag, "maxlag")
     if not 0 <= most < MAX_COORDINATE // 8:
         raise ValueError(f"maxlag={maxlag!r}: an integer from 0 to below 2**59 is allowed")
-    return np.arange(-most, most + 1)
-
-
-def _pairs(x: np.ndarray, w: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the signals that are compared; all at once with a single one."""
-    if w.ndim == 1:
-        yield x, w
-        return
-    for index in np.ndindex(x.shape[:-1]):
-        yield x[index], w[index]
+    try:
+        return np.arange(-most, most + 1)
+    except MemoryError:
+        raise MemoryError(
+            f"maxlag={maxlag!r} asks for {2 * most + 1} lags, which memory does not hold; signals "
+            f"of {a} and {b} samples overlap at lags from {1 - b} to {a - 1}"
+        ) from None
 
 
 def _products(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
     """Return the sums of products of signals at each lag."""
-    c = np.concatenate([_lagged(*pair, lags, workers).ravel() for pair in _pairs(x, w)])
+    if w.ndim == 1:
+        return _lagged(x, w, lags, workers)
+    signals, others = (np.ascontiguousarray(a).reshape(-1, a.shape[-1]) for a in (x, w))
+    c = _of_pairs(signals, others, lags, workers)
     return c.reshape(*x.shape[:-1], len(lags))
+
+
+def _of_pairs(
+    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the sums of products of each signal with its own partner; the pairs share a plan."""
+    prepared = _prepared(x[0], w[0], lags)
+    c = np.zeros((len(x), len(lags)), prepared.problem.dtype)
+    if 1 in (x.shape[-1], w.shape[-1]) and c.dtype.kind != "c" and not _overflows(x, w):
+        _multiply(x, w, c, lags)
+        return c
+    integers = is_integer(x.dtype) and is_integer(w.dtype)
+    unfit = ~(np.isfinite(x).all(axis=-1) & np.isfinite(w).all(axis=-1))
+    # Longer partners are exchanged with their signals, and long integers summed by transforms.
+    if w.shape[-1] > x.shape[-1] or (integers and w.shape[-1] >= LONG):
+        unfit[:] = True
+    for i in range(len(x)):
+        if unfit[i]:
+            c[i] = _lagged(x[i], w[i], lags, workers)
+        else:
+            plan = prepared.settled or prepared.plan(x[i], w[i])
+            plan.solve(x[i], w[i], c[i], workers)
+    return c
+
+
+def _overflows(x: np.ndarray, w: np.ndarray) -> bool:
+    """Return whether a product of integers may be larger than 64 bits hold."""
+    if not (is_integer(x.dtype) and is_integer(w.dtype)):
+        return False
+    most, other = (max(abs(int(a.min())), abs(int(a.max()))) for a in (x, w))
+    return most * other >= 2**62 or max(most, other) >= 2**62
+
+
+def _multiply(x: np.ndarray, w: np.ndarray, c: np.ndarray, lags: npt.NDArray[np.intp]) -> None:
+    """Add the products at each lag to ``c``, one at most: signals or partners have one sample."""
+    n, k = x.shape[-1], w.shape[-1]
+    first = int(lags[0])
+    low, high = max(first, 1 - k), min(int(lags[-1]) + 1, n)
+    if low < high:
+        turned = w[:, ::-1]
+        at = slice(low + k - 1, high + k - 1) if n == 1 else slice(low, high)
+        read, weights = (x, turned[:, at]) if n == 1 else (x[:, at], turned)
+        with np.errstate(all="ignore"):
+            c[:, low - first : high - first] += read.astype(c.dtype) * weights.astype(c.dtype)
 
 
 def _lagged(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
-    unsound = np.flatnonzero(~np.isfinite(w))
-    if not unsound.size:
+    if not unsound.unsound(x, w):
         return _sums(x, w, lags, workers)
-    # Zeros outside the signal times such a weight would be NaN.
-    finite = w.copy()
-    finite[unsound] = 0
-    sound = np.isfinite(x)
-    if len(unsound) > FEW_UNSOUND or not sound.all():
-        c = _sums(np.where(sound, x, np.zeros((), x.dtype)), finite, lags, workers)
-        with np.errstate(all="ignore"):
-            return c + _unsound_sums(x, w, lags, workers)
-    c = _sums(x, finite, lags, workers)
-    with np.errstate(all="ignore"):
-        for n in unsound.tolist():
-            start, stop = max(0, n + int(lags[0])), min(x.shape[-1], n + int(lags[-1]) + 1)
-            if start < stop:
-                at = slice(start - n - int(lags[0]), stop - n - int(lags[0]))
-                c[..., at] += x[..., start:stop] * np.conj(w[n])
-    return c
+
+    def sums(x: np.ndarray, turned: np.ndarray) -> np.ndarray:
+        return _sums(x, np.conj(turned.ravel()[::-1]), lags, workers)
+
+    turned = np.conj(w[::-1]).reshape((1,) * (x.ndim - 1) + w.shape)
+    start = len(w) - 1 + int(lags[0])
+    return unsound.convolve(x, turned, (x.ndim - 1,), (start,), sums, sums)
 
 
 def _sums(
     x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
 ) -> np.ndarray:
     """Return the sums of products of finite signals at each lag, exact ones of integers."""
-    pads = [(int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1])]
+    pads = _pads(x, w, lags)
     if is_integer(x.dtype) and is_integer(w.dtype) and len(w) >= LONG:
         a, b = x.astype(np.float64), w.astype(np.float64)
         bound = plan_for(a, b, mode=pads)
@@ -253,40 +293,17 @@ def _sums(
         # Where a transform errs by less than half a unit, as proven, the sums are whole numbers.
         if bound.algorithm.error_bound(bound.problem) * size < WHOLE and size < 2.0**52:
             sums = np.rint(bound.solve(a, b, None, workers))
-            unsigned = x.dtype.kind == w.dtype.kind == "u"
-            return sums.astype(np.uint64 if unsigned else np.int64)
+            return sums.astype(_prepared(x, w, lags).problem.dtype)
     return correlate(x, w, pads, workers=workers)
 
 
-def _unsound_sums(
-    x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp], workers: int | None
-) -> np.ndarray:
-    """Return the sums of products of which a factor is NaN or infinite: 0, NaN or infinity."""
-    if np.iscomplexobj(x) or np.iscomplexobj(w):
-        real = _unsound_sums(x.real, w.real, lags, workers)
-        real = real + _unsound_sums(x.imag, w.imag, lags, workers)
-        c = np.empty(real.shape, np.result_type(x, w))
-        c.real = real
-        c.imag = _unsound_sums(x.imag, w.real, lags, workers)
-        c.imag -= _unsound_sums(x.real, w.imag, lags, workers)
-        return c
-    every = np.ones(x.shape, np.bool), np.ones(w.shape, np.bool)
-    above, below = (x > 0, w > 0), (x < 0, w < 0)
-    most, least = (x == np.inf, w == np.inf), (x == -np.inf, w == -np.inf)
-    pairs = (
-        # of which the product is NaN, infinity, and minus infinity
-        ((every[0], np.isnan(w)), (np.isnan(x), every[1]), (x == 0, most[1] | least[1]),
-         (most[0] | least[0], w == 0)),
-        ((above[0], most[1]), (below[0], least[1]), (most[0], above[1]), (least[0], below[1])),
-        ((above[0], least[1]), (below[0], most[1]), (most[0], below[1]), (least[0], above[1])),
-    )  # fmt: skip
-    found = np.zeros((*x.shape[:-1], len(lags)), np.result_type(x, w))
-    for value, products in zip((np.nan, np.inf, -np.inf), pairs, strict=True):
-        for samples, weights in products:
-            if samples.any() and weights.any():
-                counts = _sums(samples, weights, lags, workers)
-                found += np.where(counts > 0, found.dtype.type(value), 0)
-    return found
+def _prepared(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> Prepared:
+    """Return the prepared problem of the sums at each lag."""
+    return prepare(x, w, tuple((OPTIONS | {"mode": _pads(x, w, lags)}).values()))
+
+
+def _pads(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> tuple[tuple[int, int]]:
+    return ((int(-lags[0]), int(lags[-1]) + len(w) - x.shape[-1]),)
 
 
 def _overlap(a: int, b: int, lags: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

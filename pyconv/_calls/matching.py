@@ -70,7 +70,8 @@ def match_template(
     -------
     ndarray
         Coefficients from −1 to 1: float32, or float64 if the image or the template is float64 or
-        has integers of more than 16 bits. 0 where a window, or the template, is constant.
+        has integers of more than 16 bits. 0 where a window, or the template, is constant,
+        but for NaN where too few pairs are left.
 
     Raises
     ------
@@ -157,10 +158,14 @@ def _fill(
     missing, unsound = masks
     if unsound is not None:
         x = np.where(unsound, _any_sound(x, unsound), x)
-    if constant:
-        y[...] = 0
+    coefficients = Coefficients(template, y.dtype, workers)
+    if not constant:
+        coefficients.fill(x, y, missing)
     else:
-        Coefficients(template, y.dtype, workers).fill(x, y, missing)
+        y[...] = 0
+        if missing is not None:
+            _, few = coefficients.holed(missing)
+            y[few] = np.nan
     if unsound is not None:
         seen = np.ones(template.values.shape, np.bool) if template.seen is None else template.seen
         y[correlate(unsound, seen, workers=workers) > 0] = np.nan

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls import correlation
+from pyconv._calls import correlation, unsound
 from pyconv._engine.dtypes import DTYPES
 from pyconv._engine.problem import MAX_SPATIAL
 
@@ -83,6 +83,27 @@ def convolve_parts(
 ) -> Array:
     """Return parts of the full convolution along ``axes``; ``in2`` has one sample on the others.
 
+    Nothing outside is read along one axis, nor where a transform is granted. Plain sums along more
+    axes multiply zeros there, as SciPy's do: by a weight that is NaN or infinite they make NaN.
+    """
+    if (rtol is None or in2.ndim == 1) and unsound.unsound(in1, in2):
+        return unsound.convolve(
+            in1, in2, axes, [part.start for part in parts],
+            lambda x, w: _convolved(x, w, axes, parts, rtol),
+            lambda x, w: _convolved(x, w, axes, parts),
+        )  # fmt: skip
+    return _convolved(in1, in2, axes, parts, rtol)
+
+
+def _convolved(
+    in1: Array,
+    in2: Array,
+    axes: Sequence[int],
+    parts: Sequence[Part],
+    rtol: float | None = None,
+) -> Array:
+    """Do as `convolve_parts`, with products of the zeros outside.
+
     Kernels of more dimensions than the engine has are summed from smaller ones.
     """
     if len(axes) <= MAX_SPATIAL:
@@ -100,7 +121,9 @@ def convolve_parts(
         if first < last:
             along = (slice(None),) * axis
             read = slice(first + part.start - u, last + part.start - u)
-            total[(*along, slice(first, last))] += convolve_parts(
+            products = _convolved(
                 in1[(*along, read)], in2[(*along, slice(u, u + 1))], axes[1:], parts[1:], rtol
             )
+            with np.errstate(invalid="ignore"):  # infinities of both signs
+                total[(*along, slice(first, last))] += products
     return total

@@ -143,11 +143,6 @@ def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> Array:
     """Return a convolution; in ``valid`` mode either array may be the larger one."""
     granted = GRANTED["direct" if _sums_plainly(volume, kernel, mode, method) else method]
     volume, kernel, axes, parts = _arranged(volume, kernel, mode)
-    if kernel.ndim == 1 and not np.isfinite(kernel).all():
-        # Along one axis SciPy multiplies no zero outside by such a weight, which would be NaN.
-        wide = np.result_type(volume, kernel, np.float32)
-        y = np.convolve(volume.astype(wide), kernel.astype(wide))
-        return y[parts[0].start :][: parts[0].length].astype(np.result_type(volume, kernel))
     return convolve_parts(volume, kernel, axes, parts, granted)
 
 
@@ -155,7 +150,10 @@ def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
     """Return whether SciPy would sum this call plainly: no transform is then granted."""
     if method != "auto" or np.result_type(volume, kernel).kind not in "fc":
         return False
-    return bool(_scipy_choose(volume, kernel, mode) == "direct")
+    try:
+        return bool(_scipy_choose(volume, kernel, mode) == "direct")
+    except (ValueError, OverflowError):  # SciPy makes whole numbers of NaN and infinity
+        return False
 
 
 def _arranged(
