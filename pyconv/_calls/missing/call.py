@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._calls.missing.block_sums import BlockSums, Run, Sums
-from pyconv._calls.missing.mask import check_seen, holds_nan, split_mask
+from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
 from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
 from pyconv._engine import threads
@@ -26,14 +27,13 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import OPTIONS, Prepared, check_nan, prepare
+from pyconv._engine.planning import OPTIONS, Prepared, check_nan, kept, prepare
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
-#: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
-#: second sum is made once.
-FEW_ALIKE = 3
+#: Samples of items that are gathered, of those with gaps and of those without.
+GATHERED = 1 << 20
 
 
 class Omission:
@@ -110,25 +110,92 @@ class Omission:
     ) -> np.ndarray:
         """Return the result for ``x`` without the samples where ``mask`` is True."""
         problem = self.problem
-        bound = self.prepared.plan(x, self._w)
         nan = self._omit_nan and self.possible and holds_nan(x)
         masked = mask is not None and bool(mask.any())
         outside = self._outside and problem.reads_fill
         direct = out is not None and writable_in_place(out, x, self._w)
         y = out if direct else None
         if not (nan or masked or outside) or 0 in problem.y_shape:
-            y = bound.solve(x, self._w, y, workers)
+            y = self.prepared.solver(x, self._w).solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
-            mask = mask if masked else None
-            with np.errstate(all="ignore"):
-                self._fill(y, Run(x, mask, nan, bound, workers))
+            self._omit(y, x, mask if masked else None, nan, outside, workers)
         if out is None or y is out:
             return y
         out[...] = y
         return out
 
-    def _fill(self, y: np.ndarray, run: Run) -> None:
+    def _omit(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        nan: bool,
+        outside: bool,
+        workers: int | None,
+    ) -> None:
+        """Write the results to ``y``; items of which nothing is missing are plain calls."""
+        problem = self.problem
+        # The loops that make both sums read samples as they are; other loops round differently.
+        native = x.dtype.newbyteorder("=")
+        copied = not (x.flags.aligned and x.dtype.isnative)
+        spatial = sorted(a.axis for a in problem.spatial)
+        batch = [axis for axis in range(x.ndim) if axis not in spatial]
+        gaps = None
+        if not outside and math.prod(x.shape[axis] for axis in batch) > 1:
+            gaps = items_with_gaps(x, mask, nan, tuple(spatial))
+        if gaps is None or gaps.all():
+            if copied and x.nbytes <= problem.max_memory:
+                x = x.astype(native)
+            self._fill(y, x, mask, nan, workers)
+            return
+        front = range(len(batch))
+        every, into = np.moveaxis(x, batch, front), np.moveaxis(y, batch, front)
+        masks = None if mask is None else np.moveaxis(mask, batch, front)
+        most = max(1, GATHERED // math.prod(every.shape[len(batch) :]))
+        for some in (False, True):
+            places = np.nonzero(gaps == some)
+            for start in range(0, len(places[0]), most):
+                at = tuple(place[start : start + most] for place in places)
+                items = every[at].astype(native, copy=False)
+                part = self._of_items(len(items))
+                if some:
+                    result = empty(part.problem.y_shape, problem.dtype)
+                    part._fill(result, items, None if masks is None else masks[at], nan, workers)
+                else:
+                    solver = part.prepared.solver(items, self._w)
+                    result = solver.solve(items, self._w, None, workers)
+                into[at] = result
+
+    def _of_items(self, count: int) -> Omission:
+        """Return the call on so many items, which one axis in front counts."""
+        problem = self.problem
+        axes = sorted(a.axis for a in problem.spatial)
+        items = replace(
+            problem,
+            x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
+            y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
+            spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
+        )
+        part = copy.copy(self)
+        part.problem, method = items, self.prepared.method
+        part.prepared = kept(("items", items, method), Prepared, items, method)
+        return part
+
+    def _fill(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        nan: bool,
+        workers: int | None,
+    ) -> None:
+        """Write the results of items that all have gaps to ``y``."""
+        bound = self.prepared.plan(x, self._w)
+        with np.errstate(all="ignore"):
+            self._fill_run(y, Run(x, mask, nan, bound, workers))
+
+    def _fill_run(self, y: np.ndarray, run: Run) -> None:
         """Write the results to ``y``, and those of low coverage once more if that is finer."""
         bound = run.bound
         finer = self._finer(bound)
@@ -178,11 +245,7 @@ class Omission:
         Return which are left: those are NaN, and those of low coverage only where others are
         ``finer``.
         """
-        if (
-            not self._is_real(run)
-            or not isinstance(algorithm, OmittingAlgorithm)
-            or (not run.nan and _alike(run.x, run.mask, self.problem) > FEW_ALIKE)
-        ):
+        if not self._is_real(run) or not isinstance(algorithm, OmittingAlgorithm):
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
@@ -240,16 +303,6 @@ class Omission:
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
         return y
-
-
-def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
-    """Return how many items of the batch have the same gaps if there are no NaN."""
-    spatial = {a.axis for a in problem.spatial}
-    return math.prod(
-        n
-        for axis, n in enumerate(x.shape)
-        if axis not in spatial and (mask is None or mask.strides[axis] == 0)
-    )
 
 
 def omit(
