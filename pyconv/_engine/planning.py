@@ -222,11 +222,12 @@ class Exchange:
     def __init__(self, as_written: Prepared, inner: Problem) -> None:
         self._as_written = as_written
         self._problem = as_written.problem
-        self._inner = Prepared(inner, "auto")
+        # Items that were kernels of few factors would each have to be looked at.
+        self._inner = Prepared(inner, "auto", any_weights=True)
         #: The problem of one item as written, once data have asked for it.
         self._single: Prepared | None = None
         compute = ACCUMULATORS[0][0] if inner.compute is None else inner.compute
-        #: What runs if neither the values of an item nor the type of its sums allows for less.
+        #: What runs; of integers if the type of their sums allows for no less.
         self.algorithm = choose(inner.summed_in(compute), "auto")
 
     def solve(
@@ -339,6 +340,7 @@ class Prepared:
     """
 
     __slots__ = (
+        "any_weights",
         "by_weights",
         "dependents",
         "exchange",
@@ -350,9 +352,11 @@ class Prepared:
         "uneven",
     )
 
-    def __init__(self, problem: Problem, method: str) -> None:
+    def __init__(self, problem: Problem, method: str, *, any_weights: bool = False) -> None:
         self.problem = problem
         self.method = method
+        #: Whether only algorithms count that take any weights.
+        self.any_weights = any_weights
         #: Whether sums of 16 bits are worth it, where they are exact.
         self.short = (
             problem.x_dtype.itemsize == 1
@@ -411,7 +415,9 @@ class Prepared:
     def _bound(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         dependents = self.dependents.get(compute)
         if dependents is None:
-            dependents = weight_dependent(self.problem.summed_in(compute), self.method)
+            dependents = ()
+            if not self.any_weights:
+                dependents = weight_dependent(self.problem.summed_in(compute), self.method)
             self.dependents[compute] = dependents
         if dependents and (
             dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"

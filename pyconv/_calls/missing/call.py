@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pyconv._calls.missing.block_sums import BlockSums, Run, Sums
 from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
-from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local
+from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
@@ -33,7 +33,8 @@ from pyconv._engine.problem import Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
 #: Samples of items that are gathered, of those with gaps and of those without.
-GATHERED = 1 << 20
+#: Larger items are read and written where they lie, one by one.
+GATHERED = 1 << 18
 
 
 class Omission:
@@ -142,7 +143,8 @@ class Omission:
         spatial = sorted(a.axis for a in problem.spatial)
         batch = [axis for axis in range(x.ndim) if axis not in spatial]
         gaps = None
-        if not outside and math.prod(x.shape[axis] for axis in batch) > 1:
+        several = math.prod(x.shape[axis] for axis in batch) > 1
+        if several and not outside and not self._sums_alike(x):
             gaps = items_with_gaps(x, mask, nan, tuple(spatial))
         if gaps is None or gaps.all():
             if copied and x.nbytes <= problem.max_memory:
@@ -152,20 +154,48 @@ class Omission:
         front = range(len(batch))
         every, into = np.moveaxis(x, batch, front), np.moveaxis(y, batch, front)
         masks = None if mask is None else np.moveaxis(mask, batch, front)
-        most = max(1, GATHERED // math.prod(every.shape[len(batch) :]))
+        size = x.size // gaps.size
+        large = size >= GATHERED and not copied and into[(0,) * len(batch)].flags.c_contiguous
+        most = 1 if large else max(1, GATHERED // size)
+        parts: dict[int, Omission] = {}
         for some in (False, True):
             places = np.nonzero(gaps == some)
             for start in range(0, len(places[0]), most):
                 at = tuple(place[start : start + most] for place in places)
-                items = every[at].astype(native, copy=False)
-                part = self._of_items(len(items))
-                if some:
+                count = len(at[0])
+                part = parts.get(count)
+                if part is None:
+                    part = parts[count] = self._of_items(count)
+                if large:
+                    one = tuple(slice(i, i + 1) for (i,) in at)
+                    shape = (1, *every.shape[len(batch) :])
+                    items, result = every[one].reshape(shape), into[one]
+                    result = result.reshape(1, *into.shape[len(batch) :])
+                else:
+                    items = every[at].astype(native, copy=False)
                     result = empty(part.problem.y_shape, problem.dtype)
+                if some:
                     part._fill(result, items, None if masks is None else masks[at], nan, workers)
                 else:
                     solver = part.prepared.solver(items, self._w)
-                    result = solver.solve(items, self._w, None, workers)
-                into[at] = result
+                    solver.solve(items, self._w, result, workers)
+                if not large:
+                    into[at] = result
+
+    def _sums_alike(self, x: np.ndarray) -> bool:
+        """Return whether windows that miss nothing have the bits of the plain call.
+
+        So they have in the loop of plain sums.
+        """
+        bound = self.prepared.plan(x, self._w)
+        algorithm, problem = bound.algorithm, bound.problem
+        return (
+            self.prepared.exchange is None
+            and isinstance(algorithm, OmittingAlgorithm)
+            and not is_transformed(bound)
+            and self._is_real(bound)
+            and algorithm.omission_workspace(problem) <= problem.max_memory
+        )
 
     def _of_items(self, count: int) -> Omission:
         """Return the call on so many items, which one axis in front counts."""
@@ -228,14 +258,17 @@ class Omission:
         weights = self.weights if same else self.weights_in(how.dtype)
         return BlockSums(self.problem, w, weights, self._outside, run, how)
 
-    def _is_real(self, run: Run) -> bool:
+    def _is_real(self, bound: Bound) -> bool:
         """Return whether a loop may make both sums: real ones, of weights of one sign."""
         return (
-            self.problem.dtype == run.bound.problem.compute == self._sums
+            self.problem.dtype == bound.problem.compute == self._sums
             and self._sums.kind == "f"
             and self.weights.sign != 0
-            and layout.readable(run.x)
         )
+
+    def _may_run(self, run: Run) -> bool:
+        """Return whether a loop may make both sums of these samples."""
+        return self._is_real(run.bound) and layout.readable(run.x)
 
     def _fill_at_once(
         self, y: np.ndarray, run: Run, algorithm: Algorithm, finer: bool
@@ -245,7 +278,7 @@ class Omission:
         Return which are left: those are NaN, and those of low coverage only where others are
         ``finer``.
         """
-        if not self._is_real(run) or not isinstance(algorithm, OmittingAlgorithm):
+        if not self._may_run(run) or not isinstance(algorithm, OmittingAlgorithm):
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
@@ -260,7 +293,7 @@ class Omission:
         transform = next(a for a in ALGORITHMS if a.name == "fft")
         problem = replace(run.bound.problem.summed_in(sums), rtol=None)
         if (
-            not self._is_real(run)
+            not self._may_run(run)
             or not isinstance(transform, OmittingAlgorithm)
             or transform.rejects(problem) is not None
         ):
