@@ -59,14 +59,16 @@ def ways(x, w, mode, boundary, **options):
     yield pyconv.correlate(x[np.newaxis], w, mode, boundary, **options)[0]
 
 
-def assert_alone(x, w, mode, boundary, options, of_item=None):
+def assert_alone(x, w, mode, boundary, options, whole=None, of_items=None):
     """Assert that the items of a batch have the bits that they have alone; return the batch."""
-    y = pyconv.correlate(x, w, mode, boundary, **options)
+    every = options | (whole or {})
+    y = pyconv.correlate(x, w, mode, boundary, **every)
     shape = {"shape": x.shape, "x_dtype": x.dtype}
-    plan = pyconv.plan(w=w, mode=mode, boundary=boundary, **shape, **options)
+    plan = pyconv.plan(w=w, mode=mode, boundary=boundary, **shape, **every)
     assert bits(plan(x)) == bits(y)
     for i, item in enumerate(x):
-        for alone in ways(item, w, mode, boundary, **(of_item(i) if of_item else options)):
+        more = of_items[i] if of_items else {}
+        for alone in ways(item, w, mode, boundary, **options, **more):
             assert bits(alone) == bits(y[i]), (i, mode, boundary, options)
     return y
 
@@ -132,9 +134,8 @@ def test_an_item_is_the_same_beside_gaps(rng, method, kind, dtype):
         plain = pyconv.correlate(x, w, mode, boundary, **options)
         y = assert_alone(gaps, w, mode, boundary, options | {"nan_policy": "omit"})
         assert bits(y[[0, 3]]) == bits(plain[[0, 3]])
-        z = assert_alone(
-            x, w, mode, boundary, options | {"mask": hidden}, lambda i: options | {"mask": hidden[i]}
-        )
+        masks = {"mask": hidden}, [{"mask": m} for m in hidden]
+        z = assert_alone(x, w, mode, boundary, options, *masks)
         assert bits(z) == bits(y)
         assert_alone(x, w, mode, boundary, options | {"mask": shared})
 
@@ -171,7 +172,8 @@ def test_exchanged_items_lie_along_any_axes(rng, axes, flip):
         for mode, stride in itertools.product(("full", "same", [(10, 9), (12, 8)]), (1, (2, 3))):
             y = call(x, w, mode, axes=axes, stride=stride)
             order = (0, 1) if axes[0] < axes[1] else (1, 0)
-            for item, result in zip(np.moveaxis(x, batch, 0), np.moveaxis(y, batch, 0), strict=True):
+            items, results = np.moveaxis(x, batch, 0), np.moveaxis(y, batch, 0)
+            for item, result in zip(items, results, strict=True):
                 alone = call(item.transpose(order), w, mode, stride=stride)
                 assert bits(alone.transpose(order)) == bits(np.ascontiguousarray(result))
                 plain = call(item.transpose(order), w, mode, stride=stride, method="reference")
@@ -182,7 +184,7 @@ def test_exchanged_items_lie_along_any_axes(rng, axes, flip):
 
 
 def test_exchanged_items_that_are_not_finite(rng):
-    """They are summed as written; the others are as they are alone; so is a kernel of infinities."""
+    """They are summed as written, as all are under infinite weights; the others are exchanged."""
     x, w = rng.standard_normal((6, 20)), rng.standard_normal(50)
     x[1, 3], x[4, 0] = np.nan, np.inf
     with np.errstate(all="ignore"):

@@ -152,4 +152,4 @@ def test_kernels_longer_than_the_items_of_a_batch(work):
                 lambda x, w, mode: pyconv.correlate(x, w, mode, mask=np.zeros(x.shape, bool)),
                 lambda x, w, mode: pyconv.plan(x, w, mode)(x),
             ):
-                assert work(call, x, w, mode) < 1.01 * len(x) * alone
+                assert work(call, x, w, mode) < 1.05 * len(x) * alone

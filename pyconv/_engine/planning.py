@@ -242,7 +242,8 @@ class Exchange:
         axes = [a.axis for a in problem.spatial]
         order = [sorted(axes).index(axis) for axis in axes]
         single = tuple(1 if i in axes else n for i, n in enumerate(problem.x_shape))
-        turned = np.array(w if problem.flip else np.flip(w).conj(), w.dtype.newbyteorder("="), order="C")
+        turned = w if problem.flip else np.flip(w).conj()
+        turned = np.array(turned, w.dtype.newbyteorder("="), order="C")
         finite = _is_finite(x)
         for at in np.ndindex(single):
             item = tuple(slice(None) if i in axes else n for i, n in enumerate(at))
