@@ -138,3 +138,18 @@ def test_the_longer_array_may_come_second(work, rng, name, dtype):
             continue
         a, b = noise(rng, few, dtype), noise(rng, many, dtype)
         assert work(call, a, b, "full") <= 2 * work(call, b, a, "full")
+
+
+def test_kernels_longer_than_the_items_of_a_batch(work):
+    """Each item is exchanged with the kernel, by calls and by plans: no work is done on zeros."""
+    for shape, taps in (((20,), (400,)), ((6, 7), (60, 70))):
+        x, w = _rng.random((50, *shape)), _rng.random(taps)
+        for mode in ("full", "same"):
+            alone = work(pyconv.correlate, x[0], w, mode)
+            assert alone < work(pyconv.correlate, x[0], w, mode, method="direct")
+            for call in (
+                lambda x, w, mode: pyconv.correlate(x, w, mode),
+                lambda x, w, mode: pyconv.correlate(x, w, mode, mask=np.zeros(x.shape, bool)),
+                lambda x, w, mode: pyconv.plan(x, w, mode)(x),
+            ):
+                assert work(call, x, w, mode) < 1.05 * len(x) * alone

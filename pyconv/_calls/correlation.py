@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 from pyconv._calls.missing.call import omit
 from pyconv._calls.missing.mask import leaves_out
-from pyconv._engine.dtypes import check_overflow, result_interval
 from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
 from pyconv._engine.planning import check_nan, prepare
-from pyconv._engine.problem import Problem
 
 
 def correlate(
@@ -255,44 +253,10 @@ def _run(
     if not isinstance(nan_policy, str) or nan_policy != "propagate":
         check_nan(nan_policy, "x", x)
         check_nan(nan_policy, "w", w)
-    if (
-        w.size > x.size
-        and options[-1] == "auto"
-        and (exchanged := _exchanged(x, w, problem)) is not None
-    ):
-        options = (True, exchanged[2], "constant", 0, None, *options[5:])
-        if problem.exact and problem.overflow == "raise":
-            # The bound of the results is another one when the arrays are exchanged.
-            check_overflow(result_interval(x, w, 0), problem.dtype, "raise")
-            options = (*options[:8], "wrap", *options[9:])
-        x, w, _ = exchanged
-        prepared = prepare(x, w, options)
-    plan = prepared.settled or prepared.plan(x, w)
+    plan = prepared.settled or prepared.solver(x, w)
     if out is None:
         return plan.solve(x, w, None, workers)
     y = plan.solve(x, w, out if writable_in_place(out, x, w) else None, workers)
     if y is not out:
         out[...] = y
     return out
-
-
-def _exchanged(
-    x: np.ndarray, w: np.ndarray, problem: Problem
-) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], ...]] | None:
-    """Return x, w and pads of the convolution that is the same sum with the arrays exchanged.
-
-    None where it is not, or not surely: what is outside has to be zero, and zero times anything.
-    """
-    axes = problem.spatial
-    if (
-        x.ndim != w.ndim
-        or problem.rtol
-        or problem.fill_value != 0
-        or any(a.axis != i or a.dilation > 1 for i, a in enumerate(axes))
-        or any(a.taps < a.size or a.boundary != "constant" for a in axes)
-        or not (np.isfinite(x).all() and np.isfinite(w).all())
-    ):
-        return None
-    turned = w if problem.flip else np.flip(w).conj()
-    pads = tuple((a.size - a.taps + a.low, a.size - a.taps + a.high) for a in axes)
-    return turned, x, pads

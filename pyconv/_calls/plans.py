@@ -107,9 +107,10 @@ class Plan:
         self._settled = None
         if _data_decide(problem):
             compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
-            choose(problem.summed_in(compute), prepared.method, self._w)
+            if prepared.exchange is None:
+                choose(problem.summed_in(compute), prepared.method, self._w)
         else:
-            self._settled = prepared.plan(self._zeros(), self._w)
+            self._settled = prepared.solver(self._zeros(), self._w)
 
     @property
     def algorithm(self) -> str | None:
@@ -177,7 +178,7 @@ class Plan:
             check_out(out, problem.y_shape, problem.dtype)
         if self._nan_policy == "raise":
             check_nan("raise", "x", x)
-        settled = self._settled or self._prepared.plan(x, self._w)
+        settled = self._settled or self._prepared.solver(x, self._w)
         if out is None:
             return settled.solve(x, self._w, None, workers)
         # No caller has an array that could share the weights' memory.

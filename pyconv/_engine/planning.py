@@ -16,6 +16,7 @@ from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS, Algorithm, arranged, slabs
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
+    ACCUMULATORS,
     check_overflow,
     exact_accumulator,
     is_integer,
@@ -162,14 +163,110 @@ def _item(problem: Problem) -> Problem:
     So that an item is summed in the order that it has alone. Exact sums are the same in every
     order: their whole batch decides.
     """
-    if problem.exact:
-        return problem
+    return problem if problem.exact else _one_item(problem)
+
+
+def _one_item(problem: Problem) -> Problem:
+    """Return the problem of one item of its batch."""
     spatial = {a.axis for a in problem.spatial}
     x_shape, y_shape = (
         tuple(n if axis in spatial else 1 for axis, n in enumerate(shape))
         for shape in (problem.x_shape, problem.y_shape)
     )
     return replace(problem, x_shape=x_shape, y_shape=y_shape)
+
+
+def _exchanged(problem: Problem) -> Problem | None:
+    """Return the problem of one item with the arrays exchanged: the item is the kernel.
+
+    None where that is not the same sum, or no shorter: zeros have to be outside, and the kernel has
+    to be the longer one along every axis.
+    """
+    axes = problem.spatial
+    if (
+        problem.rtol
+        or problem.fill_value != 0
+        or math.prod(problem.w_shape) <= math.prod(a.size for a in axes)
+        or any(a.dilation > 1 or a.taps < a.size or a.boundary != "constant" for a in axes)
+    ):
+        return None
+    overflow = problem.overflow
+    return make_problem(
+        problem.w_shape,
+        problem.w_dtype,
+        tuple(a.size for a in axes),
+        problem.x_dtype,
+        flip=True,
+        mode=tuple((a.size - a.taps + a.low, a.size - a.taps + a.high) for a in axes),
+        stride=tuple(a.stride for a in axes),
+        dtype=problem.dtype,
+        # The bound of the results is another one when the arrays are exchanged.
+        overflow="wrap" if overflow == "raise" and is_integer(problem.dtype) else overflow,
+        rtol=problem.rtol,
+        max_memory=problem.max_memory,
+    )
+
+
+def _is_finite(a: np.ndarray) -> bool:
+    return a.dtype.kind not in "fc" or bool(np.isfinite(a).all())
+
+
+class Exchange:
+    """A call whose kernel is longer than the array: each item is the kernel of the weights.
+
+    Items with samples that are not finite are summed as written, for zero times those is not zero.
+    """
+
+    __slots__ = ("_as_written", "_inner", "_problem", "_single", "algorithm")
+
+    def __init__(self, as_written: Prepared, inner: Problem) -> None:
+        self._as_written = as_written
+        self._problem = as_written.problem
+        # Items that were kernels of few factors would each have to be looked at.
+        self._inner = Prepared(inner, "auto", any_weights=True)
+        #: The problem of one item as written, once data have asked for it.
+        self._single: Prepared | None = None
+        compute = ACCUMULATORS[0][0] if inner.compute is None else inner.compute
+        #: What runs; of integers if the type of their sums allows for no less.
+        self.algorithm = choose(inner.summed_in(compute), "auto")
+
+    def solve(
+        self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        problem = self._problem
+        if not _is_finite(w):
+            return self._as_written.plan(x, w).solve(x, w, y, workers)
+        if y is None:
+            y = allocator(problem.y_shape, problem.dtype)()
+        axes = [a.axis for a in problem.spatial]
+        order = [sorted(axes).index(axis) for axis in axes]
+        single = tuple(1 if i in axes else n for i, n in enumerate(problem.x_shape))
+        turned = w if problem.flip else np.flip(w).conj()
+        turned = np.array(turned, w.dtype.newbyteorder("="), order="C")
+        finite = _is_finite(x)
+        for at in np.ndindex(single):
+            item = tuple(slice(None) if i in axes else n for i, n in enumerate(at))
+            if not finite and not _is_finite(x[item]):
+                self._sum_as_written(x, w, y, at, workers)
+                continue
+            kernel, into = x[item].transpose(order), y[item].transpose(order)
+            straight = into.flags.c_contiguous
+            plan = self._inner.settled or self._inner.plan(turned, kernel)
+            result = plan.solve(turned, kernel, into if straight else None, workers)
+            if not straight:
+                into[...] = result
+        return y
+
+    def _sum_as_written(
+        self, x: np.ndarray, w: np.ndarray, y: np.ndarray, at: tuple[int, ...], workers: int | None
+    ) -> None:
+        """Write the result of one item."""
+        if self._single is None:
+            self._single = Prepared(_one_item(self._problem), self._as_written.method)
+        axes = [a.axis for a in self._problem.spatial]
+        item = tuple(slice(None) if i in axes else slice(n, n + 1) for i, n in enumerate(at))
+        y[item] = self._single.plan(x[item], w).solve(x[item], w, None, workers)
 
 
 def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algorithm:
@@ -244,8 +341,10 @@ class Prepared:
     """
 
     __slots__ = (
+        "any_weights",
         "by_weights",
         "dependents",
+        "exchange",
         "method",
         "plans",
         "problem",
@@ -254,9 +353,11 @@ class Prepared:
         "uneven",
     )
 
-    def __init__(self, problem: Problem, method: str) -> None:
+    def __init__(self, problem: Problem, method: str, *, any_weights: bool = False) -> None:
         self.problem = problem
         self.method = method
+        #: Whether only algorithms count that take any weights.
+        self.any_weights = any_weights
         #: Whether sums of 16 bits are worth it, where they are exact.
         self.short = (
             problem.x_dtype.itemsize == 1
@@ -267,14 +368,30 @@ class Prepared:
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
         self.dependents: dict[np.dtype, tuple[str, ...]] = {}
         self.by_weights: dict[tuple[np.dtype, bytes], BoundProblem] = {}
-        #: The plan, once known, of a problem whose plan does not depend on the data.
+        #: What computes a call, once known, if that does not depend on the data.
         self.settled: BoundProblem | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
         #: would take long to ask more of them.
         self.uneven: BoundProblem | None = None
+        #: What computes calls whose kernel is longer than the array.
+        self.exchange: Exchange | None = None
+        inner = _exchanged(problem) if method == "auto" else None
+        if inner is not None:
+            with contextlib.suppress(MemoryError):
+                self.exchange = Exchange(self, inner)
+
+    def solver(self, x: np.ndarray, w: np.ndarray) -> BoundProblem | Exchange:
+        """Return what computes the call for this data: its plan, or the exchange."""
+        if self.exchange is None:
+            return self.plan(x, w)
+        problem = self.problem
+        if is_integer(problem.dtype):
+            interval = result_interval(x, w, 0)
+            check_overflow(interval, problem.dtype, problem.overflow)
+        return self.exchange
 
     def plan(self, x: np.ndarray, w: np.ndarray) -> BoundProblem:
-        """Return the plan for this data."""
+        """Return the plan of the sum as written for this data."""
         if self.uneven is not None and w.item(0) != w.item(-1):
             return self.uneven
         problem = self.problem
@@ -290,7 +407,8 @@ class Prepared:
             )
         plan = self._bound(compute, w)
         if not self.dependents[compute]:
-            self.settled = plan
+            if self.exchange is None:
+                self.settled = plan
         elif self.dependents[compute] == ("box",):
             self.uneven = self.plans.get(compute)
         return plan
@@ -298,7 +416,9 @@ class Prepared:
     def _bound(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         dependents = self.dependents.get(compute)
         if dependents is None:
-            dependents = weight_dependent(self.problem.summed_in(compute), self.method)
+            dependents = ()
+            if not self.any_weights:
+                dependents = weight_dependent(self.problem.summed_in(compute), self.method)
             self.dependents[compute] = dependents
         if dependents and (
             dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"

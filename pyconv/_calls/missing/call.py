@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._calls.missing.block_sums import BlockSums, Run, Sums
-from pyconv._calls.missing.mask import check_seen, holds_nan, split_mask
-from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local
+from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
+from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
@@ -26,14 +27,14 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import OPTIONS, Prepared, check_nan, prepare
+from pyconv._engine.planning import OPTIONS, Prepared, check_nan, kept, prepare
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
-#: Items of a batch with the same gaps, up to which one loop makes both sums of each; of more the
-#: second sum is made once.
-FEW_ALIKE = 3
+#: Samples of items that are gathered, of those with gaps and of those without.
+#: Larger items are read and written where they lie, one by one.
+GATHERED = 1 << 18
 
 
 class Omission:
@@ -110,25 +111,121 @@ class Omission:
     ) -> np.ndarray:
         """Return the result for ``x`` without the samples where ``mask`` is True."""
         problem = self.problem
-        bound = self.prepared.plan(x, self._w)
         nan = self._omit_nan and self.possible and holds_nan(x)
         masked = mask is not None and bool(mask.any())
         outside = self._outside and problem.reads_fill
         direct = out is not None and writable_in_place(out, x, self._w)
         y = out if direct else None
         if not (nan or masked or outside) or 0 in problem.y_shape:
-            y = bound.solve(x, self._w, y, workers)
+            y = self.prepared.solver(x, self._w).solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
-            mask = mask if masked else None
-            with np.errstate(all="ignore"):
-                self._fill(y, Run(x, mask, nan, bound, workers))
+            self._omit(y, x, mask if masked else None, nan, outside, workers)
         if out is None or y is out:
             return y
         out[...] = y
         return out
 
-    def _fill(self, y: np.ndarray, run: Run) -> None:
+    def _omit(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        nan: bool,
+        outside: bool,
+        workers: int | None,
+    ) -> None:
+        """Write the results to ``y``; items of which nothing is missing are plain calls."""
+        problem = self.problem
+        # The loops that make both sums read samples as they are; other loops round differently.
+        native = x.dtype.newbyteorder("=")
+        copied = not (x.flags.aligned and x.dtype.isnative)
+        spatial = sorted(a.axis for a in problem.spatial)
+        batch = [axis for axis in range(x.ndim) if axis not in spatial]
+        gaps = None
+        several = math.prod(x.shape[axis] for axis in batch) > 1
+        if several and not outside and not self._sums_alike(x):
+            gaps = items_with_gaps(x, mask, nan, tuple(spatial))
+        if gaps is None or gaps.all():
+            if copied and x.nbytes <= problem.max_memory:
+                x = x.astype(native)
+            self._fill(y, x, mask, nan, workers)
+            return
+        front = range(len(batch))
+        every, into = np.moveaxis(x, batch, front), np.moveaxis(y, batch, front)
+        masks = None if mask is None else np.moveaxis(mask, batch, front)
+        size = x.size // gaps.size
+        large = size >= GATHERED and not copied and into[(0,) * len(batch)].flags.c_contiguous
+        most = 1 if large else max(1, GATHERED // size)
+        parts: dict[int, Omission] = {}
+        for some in (False, True):
+            places = np.nonzero(gaps == some)
+            for start in range(0, len(places[0]), most):
+                at = tuple(place[start : start + most] for place in places)
+                count = len(at[0])
+                part = parts.get(count)
+                if part is None:
+                    part = parts[count] = self._of_items(count)
+                if large:
+                    one = tuple(slice(i, i + 1) for (i,) in at)
+                    shape = (1, *every.shape[len(batch) :])
+                    items, result = every[one].reshape(shape), into[one]
+                    result = result.reshape(1, *into.shape[len(batch) :])
+                else:
+                    items = every[at].astype(native, copy=False)
+                    result = empty(part.problem.y_shape, problem.dtype)
+                if some:
+                    part._fill(result, items, None if masks is None else masks[at], nan, workers)
+                else:
+                    solver = part.prepared.solver(items, self._w)
+                    solver.solve(items, self._w, result, workers)
+                if not large:
+                    into[at] = result
+
+    def _sums_alike(self, x: np.ndarray) -> bool:
+        """Return whether windows that miss nothing have the bits of the plain call.
+
+        So they have in the loop of plain sums.
+        """
+        bound = self.prepared.plan(x, self._w)
+        algorithm, problem = bound.algorithm, bound.problem
+        return (
+            self.prepared.exchange is None
+            and isinstance(algorithm, OmittingAlgorithm)
+            and not is_transformed(bound)
+            and self._is_real(bound)
+            and algorithm.omission_workspace(problem) <= problem.max_memory
+        )
+
+    def _of_items(self, count: int) -> Omission:
+        """Return the call on so many items, which one axis in front counts."""
+        problem = self.problem
+        axes = sorted(a.axis for a in problem.spatial)
+        items = replace(
+            problem,
+            x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
+            y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
+            spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
+        )
+        part = copy.copy(self)
+        part.problem, method = items, self.prepared.method
+        part.prepared = kept(("items", items, method), Prepared, items, method)
+        return part
+
+    def _fill(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        mask: np.ndarray | None,
+        nan: bool,
+        workers: int | None,
+    ) -> None:
+        """Write the results of items that all have gaps to ``y``."""
+        bound = self.prepared.plan(x, self._w)
+        with np.errstate(all="ignore"):
+            self._fill_run(y, Run(x, mask, nan, bound, workers))
+
+    def _fill_run(self, y: np.ndarray, run: Run) -> None:
         """Write the results to ``y``, and those of low coverage once more if that is finer."""
         bound = run.bound
         finer = self._finer(bound)
@@ -161,14 +258,17 @@ class Omission:
         weights = self.weights if same else self.weights_in(how.dtype)
         return BlockSums(self.problem, w, weights, self._outside, run, how)
 
-    def _is_real(self, run: Run) -> bool:
+    def _is_real(self, bound: Bound) -> bool:
         """Return whether a loop may make both sums: real ones, of weights of one sign."""
         return (
-            self.problem.dtype == run.bound.problem.compute == self._sums
+            self.problem.dtype == bound.problem.compute == self._sums
             and self._sums.kind == "f"
             and self.weights.sign != 0
-            and layout.readable(run.x)
         )
+
+    def _may_run(self, run: Run) -> bool:
+        """Return whether a loop may make both sums of these samples."""
+        return self._is_real(run.bound) and layout.readable(run.x)
 
     def _fill_at_once(
         self, y: np.ndarray, run: Run, algorithm: Algorithm, finer: bool
@@ -178,11 +278,7 @@ class Omission:
         Return which are left: those are NaN, and those of low coverage only where others are
         ``finer``.
         """
-        if (
-            not self._is_real(run)
-            or not isinstance(algorithm, OmittingAlgorithm)
-            or (not run.nan and _alike(run.x, run.mask, self.problem) > FEW_ALIKE)
-        ):
+        if not self._may_run(run) or not isinstance(algorithm, OmittingAlgorithm):
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
@@ -197,7 +293,7 @@ class Omission:
         transform = next(a for a in ALGORITHMS if a.name == "fft")
         problem = replace(run.bound.problem.summed_in(sums), rtol=None)
         if (
-            not self._is_real(run)
+            not self._may_run(run)
             or not isinstance(transform, OmittingAlgorithm)
             or transform.rejects(problem) is not None
         ):
@@ -242,16 +338,6 @@ class Omission:
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
         return y
-
-
-def _alike(x: np.ndarray, mask: np.ndarray | None, problem: Problem) -> int:
-    """Return how many items of the batch have the same gaps if there are no NaN."""
-    spatial = {a.axis for a in problem.spatial}
-    return math.prod(
-        n
-        for axis, n in enumerate(x.shape)
-        if axis not in spatial and (mask is None or mask.strides[axis] == 0)
-    )
 
 
 def omit(

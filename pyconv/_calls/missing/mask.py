@@ -66,3 +66,17 @@ def holds_nan(x: np.ndarray) -> bool:
             for part in parts
             for start in range(0, x.shape[axis], step)
         )
+
+
+def items_with_gaps(
+    x: np.ndarray, mask: np.ndarray | None, nan: bool, axes: tuple[int, ...]
+) -> np.ndarray:
+    """Return which items, that lie along some axes, have samples missing: masked, or ``nan``."""
+    gaps = np.zeros([n for axis, n in enumerate(x.shape) if axis not in axes], np.bool)
+    if mask is not None:
+        gaps |= mask.any(axes)
+    if nan:
+        with np.errstate(all="ignore"):  # a NaN is the least
+            for part in (x.real, x.imag) if x.dtype.kind == "c" else (x,):
+                gaps |= np.isnan(part.min(axes))
+    return gaps

@@ -1,0 +1,196 @@
+"""An item has the bits that it has alone: in a batch, by a plan, from a pickle, beside gaps.
+
+Over the tables of algorithms, dtypes, extents and boundaries, for kernels shorter and longer than
+the array, and for every way in which samples may be left out.
+"""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from arrays import bits, noise
+
+import pyconv
+from pyconv._engine.algorithms import ALGORITHMS
+
+METHODS = ["auto", *(a.name for a in ALGORITHMS)]
+#: Shapes of an item and of the kernel.
+SHAPES = {
+    "line": ((300,), (15,)),
+    "long line": ((4000,), (301,)),
+    "short line": ((20,), (47,)),
+    "image": ((30, 41), (7, 7)),
+    "wide kernel": ((50, 60), (31, 31)),
+    "wider kernel": ((6, 9), (13, 11)),
+}
+BORDERS = [("valid", "constant"), ("full", "constant"), ("same", "nearest"), ("same", "wrap")]
+ITEMS = 4
+
+
+def weights(method, shape, dtype):
+    """Return weights that an algorithm takes, whose sum is not near zero."""
+    rng = np.random.default_rng(1)
+    real = np.zeros(0, dtype).real.dtype
+    if method == "box":
+        return np.full(shape, 1 / 3, real)
+    if method == "separable":
+        rows = [rng.random(k) + 0.5 for k in shape]
+        return (rows[0] if len(rows) == 1 else np.multiply.outer(*rows)).astype(real)
+    if method == "recursive":
+        rows = [np.exp(-((np.arange(k) - k // 2) ** 2) / (k / 4) ** 2 / 2) for k in shape]
+        return np.multiply.outer(*rows).astype(real)
+    return rng.random(shape).astype(real)
+
+
+def options_of(method):
+    """Return what lets an algorithm run."""
+    granted = {"recursive": 1e-3, "box": 1e-3}
+    return {"method": method, "rtol": granted.get(method)}
+
+
+def ways(x, w, mode, boundary, **options):
+    """Yield the results of one item by every way to ask for it alone."""
+    yield pyconv.correlate(x, w, mode, boundary, **options)
+    shape = {"shape": x.shape, "x_dtype": x.dtype}
+    plan = pyconv.plan(w=w, mode=mode, boundary=boundary, **shape, **options)
+    yield plan(x)
+    yield pickle.loads(pickle.dumps(plan))(x)
+    yield pyconv.correlate(x[np.newaxis], w, mode, boundary, **options)[0]
+
+
+def assert_alone(x, w, mode, boundary, options, whole=None, of_items=None):
+    """Assert that the items of a batch have the bits that they have alone; return the batch."""
+    every = options | (whole or {})
+    y = pyconv.correlate(x, w, mode, boundary, **every)
+    shape = {"shape": x.shape, "x_dtype": x.dtype}
+    plan = pyconv.plan(w=w, mode=mode, boundary=boundary, **shape, **every)
+    assert bits(plan(x)) == bits(y)
+    for i, item in enumerate(x):
+        more = of_items[i] if of_items else {}
+        for alone in ways(item, w, mode, boundary, **options, **more):
+            assert bits(alone) == bits(y[i]), (i, mode, boundary, options)
+    return y
+
+
+def cases(method, kind, dtype):
+    """Yield extents and boundaries that an algorithm can do."""
+    shape, taps = SHAPES[kind]
+    for mode, boundary in BORDERS:
+        if mode == "valid" and any(k > n for k, n in zip(taps, shape, strict=True)):
+            continue
+        try:
+            x, w = np.ones((2, *shape), dtype), weights(method, taps, dtype)
+            pyconv.plan(x, w, mode, boundary, **options_of(method))
+        except ValueError:
+            continue
+        yield mode, boundary
+
+
+def skip_slow(method, kind):
+    """Skip what takes seconds, and what the page about performance excepts."""
+    if method in ("reference", "im2col") and kind in ("wide kernel", "long line"):
+        pytest.skip("takes seconds")
+    if method == "recursive" and len(SHAPES[kind][0]) == 1:
+        pytest.skip("a line is cut into pieces where there are few")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "f2"])
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_an_item_is_the_same_alone_by_plan_and_call(rng, method, kind, dtype):
+    """And with a mask that hides nothing, and where NaN may be left out and there is none."""
+    skip_slow(method, kind)
+    shape, taps = SHAPES[kind]
+    x, w = noise(rng, (ITEMS, *shape), dtype), weights(method, taps, dtype)
+    spoilt = x.copy()
+    spoilt[1].flat[5] = np.nan
+    for mode, boundary in cases(method, kind, dtype):
+        options = options_of(method)
+        y = assert_alone(x, w, mode, boundary, options)
+        for more in ({"nan_policy": "omit"}, {"mask": np.zeros(shape, bool)}):
+            assert bits(assert_alone(x, w, mode, boundary, options | more)) == bits(y)
+        with np.errstate(all="ignore"):
+            z = pyconv.correlate(spoilt, w, mode, boundary, **options)
+        assert bits(z[[0, 2, 3]]) == bits(y[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "f2"])
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_an_item_is_the_same_beside_gaps(rng, method, kind, dtype):
+    """Of its own, of others, or of all."""
+    skip_slow(method, kind)
+    shape, taps = SHAPES[kind]
+    x, w = noise(rng, (ITEMS, *shape), dtype), weights(method, taps, dtype)
+    hidden = rng.random(x.shape) < 0.02
+    hidden[[0, 3]] = False
+    hidden[1].flat[5] = True
+    gaps = x.copy()
+    gaps[hidden] = np.nan
+    shared = hidden[1]
+    for mode, boundary in cases(method, kind, dtype):
+        options = options_of(method)
+        plain = pyconv.correlate(x, w, mode, boundary, **options)
+        y = assert_alone(gaps, w, mode, boundary, options | {"nan_policy": "omit"})
+        assert bits(y[[0, 3]]) == bits(plain[[0, 3]])
+        masks = {"mask": hidden}, [{"mask": m} for m in hidden]
+        z = assert_alone(x, w, mode, boundary, options, *masks)
+        assert bits(z) == bits(y)
+        assert_alone(x, w, mode, boundary, options | {"mask": shared})
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "f2"])
+@pytest.mark.parametrize("method", ["auto", "direct", "fft"])
+def test_gaps_in_every_layout(rng, method, dtype):
+    """Copies that are not aligned, not native, in another order."""
+    for shape, taps in SHAPES.values():
+        x, w = noise(rng, (ITEMS, *shape), dtype), weights(method, taps, dtype)
+        x[rng.random(x.shape) < 0.02] = np.nan
+        room = np.frombuffer(b"-" + x.tobytes(), np.uint8)[1:]
+        copies = {
+            "swapped": x.astype(x.dtype.newbyteorder()),
+            "unaligned": room.view(x.dtype).reshape(x.shape),
+            "Fortran": np.asfortranarray(x),
+        }
+        for n, mode in itertools.product((1, ITEMS), ("full", "same")):
+            options = {"method": method, "nan_policy": "omit"}
+            y = pyconv.correlate(x[:n], w, mode, **options)
+            for name, other in copies.items():
+                z = pyconv.correlate(other[:n], w, mode, **options)
+                assert bits(z) == bits(y), (name, shape, n, mode)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("axes", [(1, 2), (2, 1), (0, 2), (2, 0), (0, 1)])
+def test_exchanged_items_lie_along_any_axes(rng, axes, flip):
+    """Kernels longer than the array, on every pair of axes, with strides, into any array."""
+    for dtype in ("i4", "f8", "c16"):
+        x, w = noise(rng, (5, 6, 7), dtype), noise(rng, (11, 9), dtype)
+        (batch,) = {0, 1, 2} - set(axes)
+        call = pyconv.convolve if flip else pyconv.correlate
+        for mode, stride in itertools.product(("full", "same", [(10, 9), (12, 8)]), (1, (2, 3))):
+            y = call(x, w, mode, axes=axes, stride=stride)
+            order = (0, 1) if axes[0] < axes[1] else (1, 0)
+            items, results = np.moveaxis(x, batch, 0), np.moveaxis(y, batch, 0)
+            for item, result in zip(items, results, strict=True):
+                alone = call(item.transpose(order), w, mode, stride=stride)
+                assert bits(alone.transpose(order)) == bits(np.ascontiguousarray(result))
+                plain = call(item.transpose(order), w, mode, stride=stride, method="reference")
+                np.testing.assert_allclose(alone, plain, rtol=1e-12, atol=1e-12)
+            out = np.empty_like(y)
+            assert call(x, w, mode, axes=axes, stride=stride, out=out) is out
+            assert bits(out) == bits(y)
+
+
+def test_exchanged_items_that_are_not_finite(rng):
+    """They are summed as written, as all are under infinite weights; the others are exchanged."""
+    x, w = rng.standard_normal((6, 20)), rng.standard_normal(50)
+    x[1, 3], x[4, 0] = np.nan, np.inf
+    with np.errstate(all="ignore"):
+        y = assert_alone(x, w, "full", "constant", {})
+        np.testing.assert_array_equal(
+            np.isfinite(y), np.isfinite(pyconv.correlate(x, w, "full", method="direct"))
+        )
+        w[7] = np.inf
+        assert_alone(x, w, "full", "constant", {})
