@@ -25,12 +25,12 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
     Loop,
-    Patches,
     axis_rows,
     bind_loop,
     copies,
     on_real_parts,
 )
+from pyconv._engine.algorithms.quiet import QuietOutputs
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.machine import MACHINE, Machine
 from pyconv._engine.problem import Problem
@@ -376,7 +376,7 @@ def _loop(real: Problem, parts: int) -> Any:
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     loop = _loop(problem, len(fill))
     order = _axis_order(problem)
-    patches = Patches(problem, len(fill))
+    quiet = QuietOutputs(problem, len(fill), _transform, _price)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
         laid_out, exponent = _laid_out(w, order, problem.flip)
@@ -384,9 +384,25 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         for (x_part, y_part), value in zip(parts, fill, strict=True):
             boxes = loop.run(x_part, laid_out, y_part, value, exponent, clip, workers)
             if len(boxes):
-                patches.run(boxes, x_part, w, y_part, value, clip, workers)
+                quiet.run(boxes, x_part, w, y_part, value, clip, workers)
 
     return run
+
+
+def _transform(
+    real: Problem, x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int
+) -> np.ndarray:
+    """Solve a problem of quiet outputs; return boxes of what is too quiet once more."""
+    laid_out, exponent = _laid_out(w, _axis_order(real), real.flip)
+    boxes = _loop(real, 1).run(x, laid_out, y, real.fill_value, exponent, False, workers)
+    return np.asarray(boxes, np.intp).reshape(-1, 7)
+
+
+def _price(real: Problem) -> tuple[float, int]:
+    """Return the predicted seconds of `_transform`, and the bytes of its workspace."""
+    size = _size_of_real(real, 1)
+    tile = _tile_of(size)
+    return _seconds(size, tile, MACHINE), _bytes(size, tile) + _judging_bytes(tile)
 
 
 def _axis_order(problem: Problem) -> list[int]:
