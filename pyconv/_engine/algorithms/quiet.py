@@ -32,6 +32,8 @@ LEVEL = 4
 SPARE = 2
 #: The exponent of zero, less than any.
 NONE = -4000
+#: Samples whose exponents are taken at once.
+BLOCK = 1 << 16
 #: Seconds of one level besides its sums, and of each sample and output for telling levels apart.
 LEVEL_SECONDS = 1e-4
 POINT_SECONDS = 2e-9
@@ -53,7 +55,9 @@ class _Level(NamedTuple):
     #: Exponents of samples that are kept are above the first and up to the second.
     floor: int
     top: int
-    transformed: bool
+    #: The predicted seconds, and the bytes of workspace of a thread; None for a plain sum.
+    seconds: float
+    workspace: int | None
 
 
 class QuietOutputs:
@@ -126,17 +130,22 @@ class QuietOutputs:
         if plain < LEVEL_SECONDS + POINT_SECONDS * read:
             return False
         # Samples, those of a level and its results; exponents of samples and of windows, twice.
-        room = self._real.max_memory - read * (3 * w.itemsize + 8)
+        held = math.prod(
+            min(m + a.taps - 1, a.size) if _is_bare(a, fill) else m + a.taps - 1
+            for m, a in zip(shape, axes, strict=True)
+        )
+        # Samples, those of a level and its weights; exponents; results and windows.
+        room = self._real.max_memory - held * (3 * w.itemsize + 4) - read * (6 + w.itemsize)
         if room <= 0 or plain < self._price(_whole(shape, w, room))[0]:
             return False
         item = _place(self._batch, self._items, box[0], n)
         samples, first = _gathered(x[item], axes, ends, fill, w.dtype)
-        if not np.isfinite(samples).all():
+        exponents = _exponents(samples)
+        if exponents is None:
             return False
-        exponents = np.where(samples == 0, NONE, np.frexp(samples)[1]).astype(np.int16)
         loudest = _windows(exponents, first, shape, w.shape)
         levels = self._levels(exponents, loudest, first, w, room)
-        if sum(self._seconds(level) for level in levels) > plain:
+        if sum(level.seconds for level in levels) > plain:
             return False
         result = y[item][tuple(slice(*e) for e in ends)]
         result[loudest == NONE] = 0
@@ -199,19 +208,14 @@ class QuietOutputs:
             axes.append(Axis(i, size, end - begin, low, high, 1, 1, "constant", m))
             taps.append(slice(begin, end))
         problem = _problem(axes, w.dtype, room)
-        seconds, workspace = self._price(problem)
         plain = _plain_seconds(problem.y_shape, problem.w_shape, w.itemsize)
-        transformed = workspace <= room and seconds < plain
-        return _Level(problem, outputs, samples, tuple(taps), floor, top, transformed)
-
-    def _seconds(self, level: _Level) -> float:
-        problem = level.problem
+        seconds, workspace = self._price(problem)
         points = math.prod(problem.x_shape) + math.prod(problem.y_shape)
-        if level.transformed:
-            seconds = self._price(problem)[0]
-        else:
-            seconds = _plain_seconds(problem.y_shape, problem.w_shape, problem.dtype.itemsize)
-        return LEVEL_SECONDS + POINT_SECONDS * points + seconds
+        besides = LEVEL_SECONDS + POINT_SECONDS * points
+        if workspace > room or plain <= seconds:
+            return _Level(problem, outputs, samples, tuple(taps), floor, top, besides + plain, None)
+        besides += seconds
+        return _Level(problem, outputs, samples, tuple(taps), floor, top, besides, workspace)
 
     def _sum(
         self,
@@ -226,9 +230,8 @@ class QuietOutputs:
         problem = level.problem
         boxes = np.array([[0, 0, 1, 0, 1, 0, 1]], np.intp)
         boxes[0, 7 - 2 * y.ndim :] = np.array([(0, m) for m in y.shape]).ravel()
-        if level.transformed:
-            workspace = self._price(problem)[1]
-            threads = min(workers, max(1, problem.max_memory // workspace))
+        if level.workspace is not None:
+            threads = max(1, min(workers, problem.max_memory // level.workspace))
             boxes = self._transform(problem, x, w, y, threads)
             # Outputs that are listed for others' sake are good. Only tiles that the transform gave
             # up whole were not written.
@@ -305,6 +308,23 @@ def _whole(shape: Sequence[int], w: np.ndarray, room: int) -> Problem:
     return _problem(axes, w.dtype, room)
 
 
+def _is_bare(a: Axis, fill: np.generic) -> bool:
+    """Return whether nothing but zeros surrounds the samples of an axis."""
+    return a.boundary == "constant" and bool(fill == 0)
+
+
+def _exponents(samples: np.ndarray) -> np.ndarray | None:
+    """Return the exponents of contiguous samples, `NONE` of zeros; None if any is not finite."""
+    exponents = np.empty(samples.shape, np.int16)
+    flat, of = samples.reshape(-1), exponents.reshape(-1)
+    for start in range(0, len(flat), BLOCK):
+        block = flat[start : start + BLOCK]
+        if not np.isfinite(block).all():
+            return None
+        of[start : start + BLOCK] = np.where(block == 0, NONE, np.frexp(block)[1])
+    return exponents
+
+
 def _gathered(
     x: np.ndarray,
     axes: Sequence[Axis],
@@ -319,13 +339,14 @@ def _gathered(
     indices, first = [], []
     for a, (begin, end) in zip(axes, ends, strict=True):
         low = begin - a.low
-        if a.boundary == "constant" and fill == 0:
+        if _is_bare(a, fill):
             at = np.arange(max(0, low), max(0, low, min(a.size, end - 1 - a.low + a.span)))
         else:
             at = BOUNDARIES[a.boundary].index(np.arange(low, end - 1 - a.low + a.span), a.size)
-        first.append(max(0, -low) if a.boundary == "constant" and fill == 0 else 0)
+        first.append(max(0, -low) if _is_bare(a, fill) else 0)
         indices.append(at)
-    samples = x[np.ix_(*indices)].astype(dtype)
+    samples = x[np.ix_(*indices)].astype(dtype, order="C", copy=False)
+    samples = np.ascontiguousarray(samples)
     for i, at in enumerate(indices):
         np.moveaxis(samples, i, 0)[at == FILL] = fill
     return samples, first
