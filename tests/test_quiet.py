@@ -30,7 +30,9 @@ def transforms(monkeypatch):
 
 
 def _radius(shape):
-    return np.sqrt(sum(((i - n / 2) / n) ** 2 for i, n in zip(np.indices(shape), shape)))
+    return np.sqrt(
+        sum(((i - n / 2) / n) ** 2 for i, n in zip(np.indices(shape), shape, strict=True))
+    )
 
 
 DATA = {
@@ -46,12 +48,15 @@ DATA = {
         rng.standard_normal(shape) + 1e12 * (_radius(shape) < 2.5 / max(shape))
     ),
     "window": lambda rng, shape: (
-        rng.standard_normal(shape) * np.prod(np.sin(np.pi * np.indices(shape).T / shape[::-1]) ** 8, -1).T
+        rng.standard_normal(shape)
+        * np.prod(np.sin(np.pi * np.indices(shape).T / shape[::-1]) ** 8, -1).T
         if len(shape) == 1
         else rng.standard_normal(shape) * np.maximum(0, 0.7 - _radius(shape)) ** 9
     ),
-    "zeros": lambda rng, shape: np.where(_radius(shape) < 0.2, rng.standard_normal(shape), 0)
-    * 10.0 ** (20 * _radius(shape)),
+    "zeros": lambda rng, shape: (
+        np.where(_radius(shape) < 0.2, rng.standard_normal(shape), 0)
+        * 10.0 ** (20 * _radius(shape))
+    ),
     "subnormal": lambda rng, shape: 1e-30 * np.exp(-((_radius(shape) / 0.08) ** 2)),
 }
 

@@ -32,14 +32,17 @@ LEVEL = 4
 SPARE = 2
 #: The exponent of zero, less than any.
 NONE = -4000
+#: Bytes for each point of a transform by NumPy.
+SPECTRA = 48
 #: Samples whose exponents are taken at once.
 BLOCK = 1 << 16
 #: Seconds of one level besides its sums, and of each sample and output for telling levels apart.
 LEVEL_SECONDS = 1e-4
 POINT_SECONDS = 2e-9
 
-#: Solves a real problem on ``x`` and ``w``, in the dtype of its sums, writes ``y`` and returns boxes
-#: of outputs that it leaves to a plain sum, each after a batch item; takes a number of threads.
+#: Solves a real problem on ``x`` and ``w``, in the dtype of its sums, writes ``y`` and returns
+#: boxes of outputs that it leaves to a plain sum, each after a batch item; takes a number of
+#: threads.
 Transform = Callable[[Problem, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 #: Returns the predicted seconds of the transform, and the bytes of its workspace.
 Price = Callable[[Problem], tuple[float, int]]
@@ -94,9 +97,7 @@ class QuietOutputs:
             laid_out = w.transpose(self._order)
             laid_out = np.flip(laid_out) if self._real.flip else laid_out
             left = [
-                box
-                for box in merged(boxes)
-                if not self._solved(box, x, laid_out, y, fill, workers)
+                box for box in merged(boxes) if not self._solved(box, x, laid_out, y, fill, workers)
             ]
             boxes = np.array(left, np.intp).reshape(-1, boxes.shape[1])
         if len(boxes):
@@ -113,8 +114,14 @@ class QuietOutputs:
     ) -> bool:
         """Write the results of a box by its levels, unless a plain sum is the better way."""
         n = len(self._axes)
+        item = _place(self._batch, self._items, box[0], n)
+        ends = [(box[i], box[i + 1]) for i in range(7 - 2 * n, 7, 2)]
+        result = y[item][tuple(slice(*e) for e in ends)]
         if not w.any():
-            return False
+            if not np.isfinite(x[item]).all() or not np.isfinite(fill):
+                return False
+            result[...] = 0
+            return True
         strong = _bounds(w != 0)
         w = w[strong]
         axes = [
@@ -123,7 +130,6 @@ class QuietOutputs:
         ]
         if not w.all() and any(2 * a.taps <= a.size for a in axes):
             return False  # of a mask: what is loud under its zeros is to leave no trace
-        ends = [(box[i], box[i + 1]) for i in range(7 - 2 * n, 7, 2)]
         shape = [to - first for first, to in ends]
         plain = _plain_seconds(shape, w.shape, w.itemsize)
         read = math.prod(m + k - 1 for m, k in zip(shape, w.shape, strict=True))
@@ -138,7 +144,6 @@ class QuietOutputs:
         room = self._real.max_memory - held * (3 * w.itemsize + 4) - read * (6 + w.itemsize)
         if room <= 0 or plain < self._price(_whole(shape, w, room))[0]:
             return False
-        item = _place(self._batch, self._items, box[0], n)
         samples, first = _gathered(x[item], axes, ends, fill, w.dtype)
         exponents = _exponents(samples)
         if exponents is None:
@@ -147,7 +152,6 @@ class QuietOutputs:
         levels = self._levels(exponents, loudest, first, w, room)
         if sum(level.seconds for level in levels) > plain:
             return False
-        result = y[item][tuple(slice(*e) for e in ends)]
         result[loudest == NONE] = 0
         for level in levels:
             total = np.full([s.stop - s.start for s in level.outputs], np.nan, w.dtype)
@@ -234,11 +238,37 @@ class QuietOutputs:
             threads = max(1, min(workers, problem.max_memory // level.workspace))
             boxes = self._transform(problem, x, w, y, threads)
             # Outputs that are listed for others' sake are good. Only tiles that the transform gave
-            # up whole were not written.
+            # up whole were not written: their loud samples meet faint weights alone.
             missing = wanted & np.isnan(y)
+            if not missing.any():
+                return
+            lengths = [_length(a.size + a.taps) for a in problem.spatial]
+            if SPECTRA * math.prod(lengths) <= problem.max_memory:
+                y[missing] = _unjudged(problem, x, w, level.top, lengths)[missing]
+                return
             boxes = boxes[np.array([bool(missing[_slices(b, y.ndim)].any()) for b in boxes], bool)]
         if len(boxes):
             Patches(problem, 1).run(boxes, x, w, y, x.dtype.type(0), False, workers)
+
+
+def _length(n: int) -> int:
+    """Return a length of a fast transform that is no less than ``n``."""
+    power = 1 << max(3, n.bit_length())
+    return min(m for m in (power, power * 3 // 4, power * 5 // 8, power // 2) if m >= n)
+
+
+def _unjudged(
+    problem: Problem, x: np.ndarray, w: np.ndarray, top: int, lengths: list[int]
+) -> np.ndarray:
+    """Return all results by one transform in double precision, whatever the weights are."""
+    _, scale = np.frexp(np.abs(w).max())
+    axes = tuple(range(x.ndim))
+    spectrum = np.fft.rfftn(np.ldexp(x.astype(np.float64), -top), lengths, axes)
+    spectrum *= np.conj(np.fft.rfftn(np.ldexp(w.astype(np.float64), -scale), lengths, axes))
+    y = np.fft.irfftn(spectrum, lengths, axes)
+    at = [(np.arange(a.out) - a.low) % n for a, n in zip(problem.spatial, lengths, strict=True)]
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(y[np.ix_(*at)], top + int(scale)).astype(x.dtype)
 
 
 def merged(boxes: np.ndarray) -> list[list[int]]:
