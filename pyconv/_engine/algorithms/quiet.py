@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -297,9 +297,9 @@ def _slices(box: np.ndarray, n: int) -> tuple[slice, ...]:
     return tuple(slice(box[i], box[i + 1]) for i in range(7 - 2 * n, 7, 2))
 
 
-def _place(batch: list[int], items: tuple[int, ...], item: int, n: int) -> tuple[object, ...]:
+def _place(batch: list[int], items: tuple[int, ...], item: int, n: int) -> tuple[Any, ...]:
     """Return the index of an item's samples."""
-    place: list[object] = [slice(None)] * (len(batch) + n)
+    place: list[Any] = [slice(None)] * (len(batch) + n)
     for axis, at in zip(batch, np.unravel_index(item, items) if items else (), strict=True):
         place[axis] = int(at)
     return tuple(place)
