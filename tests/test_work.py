@@ -5,6 +5,7 @@ boxes of outputs that a transform leaves to the plain sum. It is the same on a l
 """
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from arrays import noise
 import pyconv
 from pyconv import filters, kernels, signal
 from pyconv._engine import planning
-from pyconv._engine.algorithms import loop_adapters
+from pyconv._engine.algorithms import loop_adapters, quiet
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.machine import MACHINE
 
@@ -44,6 +45,16 @@ def work(monkeypatch):
         total += products * w.itemsize / MACHINE.direct_bytes_per_second
         boxes(patches, listed, x, w, *arguments)
 
+    levels = quiet.QuietOutputs._sum
+
+    def counted_level(outputs, level, *arguments):
+        nonlocal total
+        if level.workspace is not None:
+            total += outputs._price(level.problem)[0]
+        total += quiet.LEVEL_SECONDS
+        levels(outputs, level, *arguments)
+
+    monkeypatch.setattr(quiet.QuietOutputs, "_sum", counted_level)
     monkeypatch.setattr(planning.BoundProblem, "__init__", counted)
     monkeypatch.setattr(loop_adapters.Patches, "run", counted_boxes)
 
@@ -153,3 +164,37 @@ def test_kernels_longer_than_the_items_of_a_batch(work):
                 lambda x, w, mode: pyconv.plan(x, w, mode)(x),
             ):
                 assert work(call, x, w, mode) < 1.05 * len(x) * alone
+
+
+def _uneven(name, shape, dtype):
+    """Return data whose magnitudes differ from place to place."""
+    rng = np.random.default_rng(1)
+    at = [np.arange(n) / n for n in shape]
+    grid = np.meshgrid(*at, indexing="ij", sparse=True)
+    pulse = np.exp(-sum(((g - 0.5) / 0.12) ** 2 for g in grid))
+    level = rng.standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        level = level + 1j * rng.standard_normal(shape)
+    x = {
+        "pulse": lambda: pulse,
+        "decay": lambda: np.exp(-30 * sum(grid)),
+        "block": lambda: np.where(
+            np.maximum.reduce(np.broadcast_arrays(*grid)) < 0.4, -9999, level
+        ),
+        "quake": lambda: level * (1 + 1e4 * pulse**9),
+        "star": lambda: level + 1e8 * (sum((g - 0.4) ** 2 for g in grid) < 1e-5),
+        "window": lambda: level * math.prod(np.sin(np.pi * g) ** 4 for g in grid),
+    }
+    return x[name]().astype(dtype), level.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("shape", [(100_000,), (384, 384)])
+@pytest.mark.parametrize("name", ["pulse", "decay", "block", "quake", "star", "window"])
+def test_two_long_arrays_of_any_magnitudes(work, name, shape, dtype):
+    """Quiet results are sums of few samples, or of samples as quiet: no plain sum of all."""
+    x, level = _uneven(name, shape, dtype)
+    options = {"mode": "full", "method": "fft"}
+    uneven = work(pyconv.convolve, x, x, **options)
+    even = work(pyconv.convolve, level, level, **options)
+    assert uneven <= 12 * even

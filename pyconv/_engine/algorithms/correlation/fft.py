@@ -25,12 +25,12 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
     Loop,
-    Patches,
     axis_rows,
     bind_loop,
     copies,
     on_real_parts,
 )
+from pyconv._engine.algorithms.quiet import QuietOutputs
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.machine import MACHINE, Machine
 from pyconv._engine.problem import Problem
@@ -87,6 +87,8 @@ MIN_STAGES = 4.5
 ROWS_AT_ONCE = 4
 #: What is judged beside the classes of a tile's samples: counts, and what is taken out of it.
 JUDGING_BYTES = 96 << 10
+#: Leading bits of the sizes of problems of quiet outputs that tiles are looked for by.
+COARSE_BITS = 3
 #: Weights of other magnitudes are scaled, so that no product leaves the range of float32.
 WEIGHT_EXPONENTS = range(-39, 21)
 
@@ -353,7 +355,7 @@ def _turns(rows: int, columns: int, lanes: int, compute: np.dtype) -> np.ndarray
 # ---- the loop -------------------------------------------------------------------------------
 
 
-def _loop(real: Problem, parts: int) -> Any:
+def _loop(real: Problem, parts: int, tile: Tile | None = None) -> Any:
     """Return the compiled loop of a real problem, or of one part of its samples."""
     axes = sorted(real.spatial, key=lambda a: a.axis)
     spatial = {a.axis for a in axes}
@@ -361,7 +363,7 @@ def _loop(real: Problem, parts: int) -> Any:
     if parts == 2:
         batch.remove(len(real.x_shape) - 1)
     size = _size_of_real(real, parts)
-    tile = _tile_of(size)
+    tile = tile or _tile_of(size)
     _, rows, columns = tile.lengths
     return loader.native.FftLoop(
         real.compute,
@@ -376,7 +378,7 @@ def _loop(real: Problem, parts: int) -> Any:
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
     loop = _loop(problem, len(fill))
     order = _axis_order(problem)
-    patches = Patches(problem, len(fill))
+    quiet = QuietOutputs(problem, len(fill), _transform, _price)
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
         laid_out, exponent = _laid_out(w, order, problem.flip)
@@ -384,9 +386,39 @@ def _bind(problem: Problem, fill: np.ndarray) -> Loop:
         for (x_part, y_part), value in zip(parts, fill, strict=True):
             boxes = loop.run(x_part, laid_out, y_part, value, exponent, clip, workers)
             if len(boxes):
-                patches.run(boxes, x_part, w, y_part, value, clip, workers)
+                quiet.run(boxes, x_part, w, y_part, value, clip, workers)
 
     return run
+
+
+def _transform(
+    real: Problem, x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int
+) -> np.ndarray:
+    """Solve a problem of quiet outputs; return boxes of what is too quiet once more."""
+    laid_out, exponent = _laid_out(w, _axis_order(real), real.flip)
+    tile = _tile_of(_coarse(_size_of_real(real, 1)))
+    boxes = _loop(real, 1, tile).run(x, laid_out, y, real.fill_value, exponent, False, workers)
+    return np.asarray(boxes, np.intp).reshape(-1, 7)
+
+
+def _price(real: Problem) -> tuple[float, int]:
+    """Return the predicted seconds of `_transform`, and the bytes of its workspace."""
+    size = _size_of_real(real, 1)
+    tile = _tile_of(_coarse(size))
+    workspace = _bytes(size, tile) + _judging_bytes(tile) + real.table_bytes
+    return _seconds(size, tile, MACHINE), workspace
+
+
+def _coarse(size: Size) -> Size:
+    """Return a size no smaller, one of few: a tile is looked for once for many of them."""
+
+    def above(n: int) -> int:
+        step = 1 << max(0, n.bit_length() - COARSE_BITS)
+        return -(-n // step) * step
+
+    return size._replace(
+        outputs=tuple(map(above, size.outputs)), spans=tuple(map(above, size.spans))
+    )
 
 
 def _axis_order(problem: Problem) -> list[int]:
