@@ -32,7 +32,7 @@ LEFT_OUT = (
 #: A shadow of memory, ten times the time: what these measure is no longer so.
 UNMEASURED = (
     "memory or allocation or allocat or torch or light or nothing_but or import_nothing"
-    " or omp_num_threads or threads_never_exceed or ctrl_c or starts_no_thread"
+    " or omp_num_threads or threads_never_exceed or ctrl_c or starts_no_thread or cap_is_kept"
 )
 
 
