@@ -64,7 +64,7 @@ def test_the_error_of_each_algorithm_is_on_the_page_of_dtypes(algorithm):
         ),
         (
             "performance.rst",
-            "another instruction set (``PYCONV_ISA``, another CPU), what `tune` has",
+            "another instruction set (``PYCONV_ISA``, another CPU), and what `tune` has",
         ),
     ],
 )

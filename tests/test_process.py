@@ -632,7 +632,8 @@ SHARING = """
 import pyconv.nn.functional as f
 import pyconv.nn.grad as g
 import pyconv.kernels
-from pyconv import filters, ndimage, threads
+from pyconv import filters, ndimage
+from pyconv._engine import threads
 from pyconv._engine.algorithms import LAYER_ALGORITHMS
 from pyconv._engine.machine import MACHINE
 MACHINE.seconds_per_thread = 1e-9  # as many as are allowed, for the smallest work

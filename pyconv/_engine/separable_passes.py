@@ -94,7 +94,15 @@ def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 # ---- one filter -------------------------------------------------------------------------------
 
 
+def _check_samples(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    """Raise ValueError for an axis without samples, as `Problem` does."""
+    for axis in axes:
+        if shape[axis] == 0:
+            raise ValueError(f"x is empty along axis {axis}: there is nothing to correlate")
+
+
 def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    _check_samples(shape, what.axes)
     # Sums of several terms may be rounded otherwise one by one than at once.
     view = view_of(shape, what.axes, batch=len(what.terms) == 1)
     if view is None:
@@ -398,6 +406,7 @@ def means_runner(
 def _planned_means(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
+    _check_samples(shape, what.axes)
     # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
     view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
     if view is None:
