@@ -241,6 +241,12 @@ def _memory(max_memory: object) -> int:
     return value
 
 
+def check_samples(size: int, axis: int) -> None:
+    """Raise ValueError for an axis of the kernel along which the array has no samples."""
+    if size == 0:
+        raise ValueError(f"x is empty along axis {axis}: there is nothing to correlate")
+
+
 def _axis(
     axis: int,
     size: int,
@@ -253,8 +259,7 @@ def _axis(
 ) -> Axis:
     low, high = pads
     span = (taps - 1) * dilation + 1
-    if size == 0:
-        raise ValueError(f"x is empty along axis {axis}: there is nothing to correlate")
+    check_samples(size, axis)
     if max(span, abs(low), abs(high), size, stride) > MAX_COORDINATE // 8:
         raise ValueError(
             f"axis {axis}: size {size}, kernel span {span} ({taps} taps, dilation {dilation}), "

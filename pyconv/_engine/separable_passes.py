@@ -23,7 +23,7 @@ from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.planning import BoundProblem, kept
-from pyconv._engine.problem import Problem, make_problem
+from pyconv._engine.problem import Problem, check_samples, make_problem
 from pyconv._native import loader
 
 Array = npt.NDArray[Any]
@@ -94,15 +94,14 @@ def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
 # ---- one filter -------------------------------------------------------------------------------
 
 
-def _check_samples(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
-    """Raise ValueError for an axis without samples, as `Problem` does."""
+def _check(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    """Raise ValueError for an axis without samples: narrowed weights would leave it out."""
     for axis in axes:
-        if shape[axis] == 0:
-            raise ValueError(f"x is empty along axis {axis}: there is nothing to correlate")
+        check_samples(shape[axis], axis)
 
 
 def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
-    _check_samples(shape, what.axes)
+    _check(shape, what.axes)
     # Sums of several terms may be rounded otherwise one by one than at once.
     view = view_of(shape, what.axes, batch=len(what.terms) == 1)
     if view is None:
@@ -406,7 +405,7 @@ def means_runner(
 def _planned_means(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
-    _check_samples(shape, what.axes)
+    _check(shape, what.axes)
     # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
     view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
     if view is None:
