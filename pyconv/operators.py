@@ -403,11 +403,11 @@ def _fold(extended: np.ndarray, a: Axis) -> np.ndarray:
     """Add what reached each coordinate outside to the sample that is read there."""
     rows = np.moveaxis(extended, a.axis, 0)
     read = BOUNDARIES[a.boundary].index(np.arange(-a.low, a.size + a.high), a.size)
-    # The samples themselves, those of them that are not cropped.
-    first, last = max(0, -a.low), min(a.size, a.size + a.high)
+    # The samples themselves, those of them that are not cropped: there may be none.
+    first, last = (min(max(0, place), len(rows)) for place in (a.low, a.low + a.size))
     inside = np.zeros((a.size, *rows.shape[1:]), rows.dtype)
-    inside[first:last] = rows[first + a.low : last + a.low]
-    for outside in (slice(0, max(0, a.low)), slice(max(0, a.size + a.low), None)):
+    inside[first - a.low : last - a.low] = rows[first:last]
+    for outside in (slice(0, first), slice(last, None)):
         np.add.at(inside, read[outside], rows[outside])
     return np.ascontiguousarray(np.moveaxis(inside, 0, a.axis))
 

@@ -85,12 +85,12 @@ def report(case, error):
 
 
 def run(options):
-    """Draw and check cases until the time is over; return how many kinds of failure were found."""
+    """Draw and check cases until the time is over or all are drawn; return the kinds of failure."""
     end = time.monotonic() + options.seconds
     seed, found = options.seed << 32, {}
     families = options.family or list(fuzz_cases.FAMILIES)
     counts = dict.fromkeys(families, 0)
-    while time.monotonic() < end:
+    while time.monotonic() < end and sum(counts.values()) < options.cases:
         case = fuzz_cases.draw(seed, families)
         if options.verbose:
             print(line(case), flush=True)
@@ -121,6 +121,7 @@ def main(arguments=None):
         prog="python -m tests.fuzz", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--cases", type=int, default=sys.maxsize, help="the most that are drawn")
     parser.add_argument("--seed", type=int, default=0, help="where the cases begin")
     parser.add_argument("--corpus", type=Path, help="folder to write failing cases to")
     parser.add_argument("--family", action="append", choices=list(fuzz_cases.FAMILIES))

@@ -20,13 +20,18 @@ SHAPES = {
 }
 #: Stride and dilation: coprime, with common divisors, one larger than the kernel.
 STEPS = [(1, 1), (2, 1), (2, 2), (2, 3), (4, 6), (5, 1)]
-EXTENTS = ["same", "full", "pads", "crop"]
+#: The last two read samples outside on one side alone.
+EXTENTS = ["same", "full", "pads", "crop", "before", "after"]
 
 
 def pads(mode, n):
-    return {"pads": [(7, 5), (3, 9), (6, 6)][:n], "crop": [(-1, 4), (4, -1), (4, 4)][:n]}.get(
-        mode, mode
-    )
+    explicit = {
+        "pads": [(7, 5), (3, 9), (6, 6)],
+        "crop": [(-1, 4), (4, -1), (4, 4)],
+        "before": [(15, -10), (12, -8), (13, -9)],
+        "after": [(-10, 15), (-8, 12), (-9, 13)],
+    }
+    return explicit[mode][:n] if mode in explicit else mode
 
 
 def problems():
