@@ -27,15 +27,17 @@ def stress(tmp_path, flags, *arguments):
     if COMPILER is None or not sources[1].exists():
         pytest.skip("needs a C compiler and the source of the pool")
     program = tmp_path / "stress"
+    # The program has a sanitizer of its own, or none: another's must not be loaded first.
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     built = subprocess.run(
         [COMPILER, *FLAGS, *flags, *map(str, sources), "-o", str(program), "-lm"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env=plain,
     )  # fmt: skip
     if built.returncode:
         return built, None
     return built, subprocess.run(
         [str(program), *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=300, env=plain,
     )  # fmt: skip
 
 
