@@ -299,6 +299,31 @@ def sweep_bytes(rng):
             check_bytes(rng, shape)
 
 
+def sweep_correlations(rng, method):
+    """Run the calls of one algorithm."""
+    for turn, dtype in enumerate(DTYPES):
+        of = 1 if dtype == "float32" else 3
+        for x_shape, w_shape in some(SHAPES, turn, of):
+            check(rng, x_shape, w_shape, dtype, method)
+        for x_shape, w_shape in some(SHAPES, turn + 1, of):
+            check(rng, x_shape, w_shape, dtype, method, mode="same", boundary="mirror")
+        check_views(rng, dtype, method)
+        check_folded(rng, dtype, method)
+    for turn, (mode, boundary) in enumerate(itertools.product(("same", "full"), BOUNDARIES)):
+        for x_shape, w_shape in some(SHAPES[::3], turn, 5):
+            check(rng, x_shape, w_shape, "float32", method, mode=mode, boundary=boundary)
+    for turn, (stride, dilation) in enumerate([(2, 1), (3, 1), (1, 2), (2, 3), (4, 2)]):
+        for x_shape, w_shape in some(SHAPES[::3], turn, 3):
+            check(
+                rng, x_shape, w_shape, "float32", method, stride=stride, dilation=dilation
+            )  # fmt: skip
+    for x_shape, w_shape in SHAPES[::3]:
+        check(rng, x_shape, w_shape, "float32", method, mode=[(-1, -1)] * len(x_shape))
+    for (x_shape, w_shape), workers in itertools.product(LARGE, (1, 2, 3)):
+        check(rng, x_shape, w_shape, "float32", method, workers)
+        check(rng, x_shape, w_shape, "float64", method, workers, mode="same")
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
@@ -310,32 +335,9 @@ def sweep():
     for dtype in ("float32", "float64"):
         check_rounded(rng, dtype)
         check_one_sample_axes(rng, dtype)
-    for method in (
-        a.name
-        for a in ALGORITHMS
-        if a.name != "reference" and not isinstance(a, WeightDependentAlgorithm)
-    ):
-        for turn, dtype in enumerate(DTYPES):
-            of = 1 if dtype == "float32" else 3
-            for x_shape, w_shape in some(SHAPES, turn, of):
-                check(rng, x_shape, w_shape, dtype, method)
-            for x_shape, w_shape in some(SHAPES, turn + 1, of):
-                check(rng, x_shape, w_shape, dtype, method, mode="same", boundary="mirror")
-            check_views(rng, dtype, method)
-            check_folded(rng, dtype, method)
-        for turn, (mode, boundary) in enumerate(itertools.product(("same", "full"), BOUNDARIES)):
-            for x_shape, w_shape in some(SHAPES[::3], turn, 5):
-                check(rng, x_shape, w_shape, "float32", method, mode=mode, boundary=boundary)
-        for turn, (stride, dilation) in enumerate([(2, 1), (3, 1), (1, 2), (2, 3), (4, 2)]):
-            for x_shape, w_shape in some(SHAPES[::3], turn, 3):
-                check(
-                    rng, x_shape, w_shape, "float32", method, stride=stride, dilation=dilation
-                )  # fmt: skip
-        for x_shape, w_shape in SHAPES[::3]:
-            check(rng, x_shape, w_shape, "float32", method, mode=[(-1, -1)] * len(x_shape))
-        for (x_shape, w_shape), workers in itertools.product(LARGE, (1, 2, 3)):
-            check(rng, x_shape, w_shape, "float32", method, workers)
-            check(rng, x_shape, w_shape, "float64", method, workers, mode="same")
+    for algorithm in ALGORITHMS:
+        if algorithm.name != "reference" and not isinstance(algorithm, WeightDependentAlgorithm):
+            sweep_correlations(rng, algorithm.name)
 
 
 if __name__ == "__main__":
