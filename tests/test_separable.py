@@ -83,15 +83,20 @@ SHAPES = [
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", *REAL])
 @pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
-def test_whole_kernels_are_exact(isa, rng, x_shape, w_shape, dtype):
-    """Every boundary and extent, without any rounding."""
+def test_whole_kernels_are_exact(use_isa, rng, x_shape, w_shape, dtype):
+    """Every boundary and extent, without any rounding, in each variant."""
     x, w = small(rng, x_shape, dtype), whole(rng, w_shape, dtype)
     pads = [(4, 3), (-1, 2), (3, 0)][: w.ndim]
-    for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
-        keywords = {"mode": mode, "boundary": boundary, "fill_value": 3}
-        total, _ = oracles.correlate(x, w, **keywords)
-        y = separable(x, w, **keywords)
-        assert_exact(y, total, y.dtype)
+    calls = [
+        {"mode": mode, "boundary": boundary, "fill_value": 3}
+        for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES)
+    ]
+    totals = [oracles.correlate(x, w, **keywords)[0] for keywords in calls]
+    for name in loader.runnable():
+        use_isa(name)
+        for total, keywords in zip(totals, calls, strict=True):
+            y = separable(x, w, **keywords)
+            assert_exact(y, total, y.dtype)
 
 
 @pytest.mark.parametrize("dtype", [*REAL, "complex64", "complex128"])
