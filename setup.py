@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -68,6 +69,9 @@ SANITIZE = [
 DEBUG = os.environ.get("PYCONV_DEBUG") == "1"
 #: ``PYCONV_PORTABLE=1``: loops without the compiler's vector types, as MSVC compiles them.
 PORTABLE = os.environ.get("PYCONV_PORTABLE") == "1"
+
+#: ``PYCONV_WERROR=1``: what Cython warns of ends the build.
+WARNINGS_ARE_ERRORS = os.environ.get("PYCONV_WERROR") == "1"
 
 #: ``PYCONV_BUILD_CACHE``: the folder of compiled extensions. It may be deleted at any time.
 COMPILED = Path(os.environ.get("PYCONV_BUILD_CACHE") or "build/extensions")
@@ -130,6 +134,7 @@ class BuildExt(build_ext):
 
     def build_extensions(self) -> None:
         """Probe the compiler, then build."""
+        Options.warning_errors = WARNINGS_ARE_ERRORS
         msvc = self.compiler.compiler_type == "msvc"
         openmp = None if msvc else self.probe_pool()
         if openmp is None:

@@ -1,7 +1,9 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
 
 import argparse
+import json
 import os
+import sys
 from pathlib import Path
 
 # The gallery's small models are computed as fast, and as predictably, by one thread.
@@ -11,6 +13,10 @@ import pyconv
 from pyconv.__main__ import parser
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, natural_dtype
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # behind all others: the package that is installed is documented
+from benchmarks.report import pages  # noqa: E402
 
 pyconv.set_workers(1)
 
@@ -127,6 +133,16 @@ def write_tables(*_: object) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def write_report(*_: object) -> None:
+    """Write the report of peers and its charts from its figures, where they are out of date."""
+    figures = Path(__file__).parent / "peers" / "peers.json"
+    page = figures.with_suffix(".md")
+    sources = [figures, *(ROOT / "benchmarks" / "report").glob("*.py")]
+    if not page.exists() or page.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        pages.write(json.loads(figures.read_text(encoding="utf-8")), figures.parent)
+
+
 def setup(app: object) -> None:
-    """Write the tables before the pages are read."""
+    """Write the tables and the report before the pages are read."""
     app.connect("builder-inited", write_tables)  # type: ignore[attr-defined]
+    app.connect("builder-inited", write_report)  # type: ignore[attr-defined]

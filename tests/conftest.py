@@ -27,17 +27,27 @@ PLAIN = [
     for algorithm in ALGORITHMS
     if algorithm.name != "fft" and not isinstance(algorithm, WeightDependentAlgorithm)
 ]
-#: Compiled algorithms in every variant, the others once.
-ENGINES = [
-    (algorithm.name, isa)
-    for algorithm in PLAIN
-    for isa in (loader.runnable() if algorithm.name != "reference" else loader.runnable()[-1:])
-]
 
-LAYER_ENGINES = [
-    (algorithm.name, isa)
-    for algorithm in LAYER_ALGORITHMS
-    for isa in (loader.runnable() if algorithm.name != "reference" else loader.runnable()[-1:])
+
+def in_variants(algorithm):
+    """Yield an algorithm with each variant that is another one for it, as parameters.
+
+    `reference` has none. `im2col` has loops that copy, from one source without vector types, and
+    its products are of BLAS: in all variants but the widest it is slow.
+    """
+    widest = loader.runnable()[-1]
+    for isa in loader.runnable() if algorithm != "reference" else [widest]:
+        copied = algorithm == "im2col" and isa != widest
+        marks = [pytest.mark.slow] if copied else []
+        yield pytest.param((algorithm, isa), marks=marks, id=f"{algorithm}-{isa}")
+
+
+ENGINES = [each for algorithm in PLAIN for each in in_variants(algorithm.name)]
+LAYER_ENGINES = [each for algorithm in LAYER_ALGORITHMS for each in in_variants(algorithm.name)]
+#: Variants for tests of what stands above the loops: one runs always, the others are slow.
+ABOVE_LOOPS = [
+    pytest.param(isa, marks=[pytest.mark.slow] if isa != loader.runnable()[-1] else [])
+    for isa in loader.runnable()
 ]
 
 
@@ -106,7 +116,13 @@ def isa(request, use_isa):
     return use_isa(request.param)
 
 
-@pytest.fixture(params=ENGINES, ids="-".join)
+@pytest.fixture(params=ABOVE_LOOPS)
+def widest_isa(request, use_isa):
+    """Run the test with the widest variant; once for each of the others among the slow tests."""
+    return use_isa(request.param)
+
+
+@pytest.fixture(params=ENGINES)
 def engine(request, use_isa):
     """Run the test once for each algorithm and variant."""
     method, isa = request.param
@@ -114,7 +130,7 @@ def engine(request, use_isa):
     return Engine(method, isa)
 
 
-@pytest.fixture(params=LAYER_ENGINES, ids="-".join)
+@pytest.fixture(params=LAYER_ENGINES)
 def layer_method(request, use_isa):
     """Run the test once for each algorithm of layers and variant; the value is its name."""
     method, isa = request.param

@@ -1,7 +1,8 @@
 """Run the tables on arrays that end, or begin, beside a page that must not be touched.
 
 A read or write one element outside kills this process. ``test_guard_pages.py`` starts it once
-for each ISA variant; by hand: ``PYCONV_ISA=avx2 python tests/guard_pages.py``.
+for each ISA variant; by hand: ``PYCONV_ISA=avx2 python tests/guard_pages.py``. Where two lists are
+combined, each of a list meets some of the other (`some`), and each pair with ``--whole``.
 """
 
 import ctypes
@@ -27,6 +28,7 @@ from pyconv._native import loader
 from pyconv.nn import functional, grad
 
 PROT_NONE = 0
+WHOLE = sys.argv[1:] == ["--whole"]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -50,6 +52,12 @@ def guarded(values, at_end):
     array = beside_guard(values.shape, values.dtype, at_end)
     array[...] = values
     return array
+
+
+def some(items, turn, of):
+    """Return each ``of``-th of the items, others at every turn; all of them under ``--whole``."""
+    items = list(items)
+    return items if WHOLE else items[turn % of :: of]
 
 
 def whole(rng, shape, dtype):
@@ -199,7 +207,7 @@ def check_pools(rng, shape, dtype):
     n = len(shape) - 1
     x = whole(rng, shape, dtype)
     options = [(k, s, k // 2, c) for k in (1, 2, 3, 7) for s in (1, 2, 3) for c in (False, True)]
-    for at_end, (k, s, p, ceil) in itertools.product((True, False), options):
+    for at_end, (k, s, p, ceil) in itertools.product((True, False), some(options, sum(shape), 5)):
         gx = guarded(x, at_end)
         pool = getattr(functional, f"max_pool{n}d")
         try:
@@ -291,38 +299,45 @@ def sweep_bytes(rng):
             check_bytes(rng, shape)
 
 
+def sweep_correlations(rng, method):
+    """Run the calls of one algorithm."""
+    for turn, dtype in enumerate(DTYPES):
+        of = 1 if dtype == "float32" else 3
+        for x_shape, w_shape in some(SHAPES, turn, of):
+            check(rng, x_shape, w_shape, dtype, method)
+        for x_shape, w_shape in some(SHAPES, turn + 1, of):
+            check(rng, x_shape, w_shape, dtype, method, mode="same", boundary="mirror")
+        check_views(rng, dtype, method)
+        check_folded(rng, dtype, method)
+    for turn, (mode, boundary) in enumerate(itertools.product(("same", "full"), BOUNDARIES)):
+        for x_shape, w_shape in some(SHAPES[::3], turn, 5):
+            check(rng, x_shape, w_shape, "float32", method, mode=mode, boundary=boundary)
+    for turn, (stride, dilation) in enumerate([(2, 1), (3, 1), (1, 2), (2, 3), (4, 2)]):
+        for x_shape, w_shape in some(SHAPES[::3], turn, 3):
+            check(
+                rng, x_shape, w_shape, "float32", method, stride=stride, dilation=dilation
+            )  # fmt: skip
+    for x_shape, w_shape in SHAPES[::3]:
+        check(rng, x_shape, w_shape, "float32", method, mode=[(-1, -1)] * len(x_shape))
+    for (x_shape, w_shape), workers in itertools.product(LARGE, (1, 2, 3)):
+        check(rng, x_shape, w_shape, "float32", method, workers)
+        check(rng, x_shape, w_shape, "float64", method, workers, mode="same")
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
     sweep_layers(rng)
     sweep_bytes(rng)
-    for x_shape, dtype in itertools.product(dict(SHAPES), DTYPES):
-        check_gaps(rng, x_shape, dtype)
+    for turn, dtype in enumerate(DTYPES):
+        for x_shape in some(dict(SHAPES), turn, 2):
+            check_gaps(rng, x_shape, dtype)
     for dtype in ("float32", "float64"):
         check_rounded(rng, dtype)
         check_one_sample_axes(rng, dtype)
-    for method in (
-        a.name
-        for a in ALGORITHMS
-        if a.name != "reference" and not isinstance(a, WeightDependentAlgorithm)
-    ):
-        for dtype in DTYPES:
-            for x_shape, w_shape in SHAPES:
-                check(rng, x_shape, w_shape, dtype, method)
-                check(rng, x_shape, w_shape, dtype, method, mode="same", boundary="mirror")
-            check_views(rng, dtype, method)
-            check_folded(rng, dtype, method)
-        for x_shape, w_shape in SHAPES[::3]:
-            for mode, boundary in itertools.product(("same", "full"), BOUNDARIES):
-                check(rng, x_shape, w_shape, "float32", method, mode=mode, boundary=boundary)
-            for stride, dilation in [(2, 1), (3, 1), (1, 2), (2, 3), (4, 2)]:
-                check(
-                    rng, x_shape, w_shape, "float32", method, stride=stride, dilation=dilation
-                )  # fmt: skip
-            check(rng, x_shape, w_shape, "float32", method, mode=[(-1, -1)] * len(x_shape))
-        for (x_shape, w_shape), workers in itertools.product(LARGE, (1, 2, 3)):
-            check(rng, x_shape, w_shape, "float32", method, workers)
-            check(rng, x_shape, w_shape, "float64", method, workers, mode="same")
+    for algorithm in ALGORITHMS:
+        if algorithm.name != "reference" and not isinstance(algorithm, WeightDependentAlgorithm):
+            sweep_correlations(rng, algorithm.name)
 
 
 if __name__ == "__main__":

@@ -98,9 +98,9 @@ def test_every_algorithm(isa, rng, method, dtype):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", [name for name in filters.__all__ if name != "gabor_bank"])
-def test_filters(isa, rng, name, shape):
+def test_filters(widest_isa, rng, name, shape):
     """Of every kernel, along every choice of axes."""
-    del isa
+    del widest_isa
     given = required(f"pyconv.filters.{name}", getattr(filters, name))
     taken = 0
     for n in (1, 2, 3):
@@ -122,9 +122,9 @@ def test_filters(isa, rng, name, shape):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "uint8", "int32", "float16"])
 @pytest.mark.parametrize("name", ndimage.__all__)
-def test_drop_ins(isa, rng, name, dtype):
+def test_drop_ins(widest_isa, rng, name, dtype):
     """Samples, weights and `output`; along all axes and along one."""
-    del isa
+    del widest_isa
     run = getattr(ndimage, name)
     options = {"sigma": 1.5} if "gauss" in name else {"size": 5} if "uniform" in name else {}
     for shape in SHAPES:
@@ -162,9 +162,9 @@ def test_drop_ins(isa, rng, name, dtype):
 @pytest.mark.parametrize(
     "name", ["convolve", "correlate", "convolve2d", "correlate2d", "fftconvolve", "oaconvolve"]
 )
-def test_signal(isa, rng, name):
+def test_signal(widest_isa, rng, name):
     """Both arrays."""
-    del isa
+    del widest_isa
     run = getattr(pyconv_signal, name)
     for x_shape, w_shape in [
         ((30, 1), (5, 1)),
@@ -180,9 +180,9 @@ def test_signal(isa, rng, name):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "complex64"])
-def test_missing_samples_and_templates(isa, rng, dtype):
+def test_missing_samples_and_templates(widest_isa, rng, dtype):
     """By every way of such a call; masks too."""
-    del isa
+    del widest_isa
     for shape in [(12, 11, 1), (12, 1, 11), (1, 12, 11), (7, 6, 1, 1), (30, 1)]:
         for n in (1, 2):
             for axes in itertools.combinations(range(len(shape)), n):
@@ -306,9 +306,9 @@ def test_pools_and_columns(isa, rng, size, dtype):
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name.startswith("pyconv.nn")])
-def test_functions_of_layers(isa, name):
+def test_functions_of_layers(widest_isa, name):
     """As the test of arguments calls them."""
-    del isa
+    del widest_isa
     given = required(name, FUNCTIONS[name])
     arrays = {k: value for k, value in given.items() if isinstance(value, np.ndarray)}
     if arrays:

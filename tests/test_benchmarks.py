@@ -24,6 +24,7 @@ from benchmarks import (
     callgrind,
     cliffs,
     dashboard,
+    house,
     instructions,
     noise,
     recorded,
@@ -56,6 +57,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "cliffs",
         "lenet",
         "dashboard",
+        "house",
         "instructions",
         "peers",
         "replay",
@@ -65,6 +67,16 @@ def test_help_is_printed(name, capsys):
     with pytest.raises(SystemExit, match="^0$"):
         command.main([name, "--help"])
     assert f"benchmarks {name}" in capsys.readouterr().out
+
+
+def test_lines_are_counted_by_their_kind():
+    """Docstrings, signatures, bodies; comments and blank lines are none of them."""
+    source = (
+        '"""One.\n\nTwo.\n"""\n# why\nimport os\n\n\n'
+        'def f(\n    a,\n):\n    """Three."""\n    # why\n    return a\n\n\n'
+        "def g(): return 1\n"
+    )
+    assert house.count(source) == house.Lines(docstrings=5, signatures=4, bodies=2, total=17)
 
 
 # ---- tables -----------------------------------------------------------------------------------

@@ -207,6 +207,22 @@ def test_an_extension_is_compiled_again_when_it_has_to_be(tree):
 
 
 @pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+@pytest.mark.parametrize("strict", ["", "1"])
+def test_warnings_of_cython_end_a_strict_build(tree, strict):
+    """An index below zero where the file promises none."""
+    (NATIVE / "tiny.pyx").write_text(
+        "# cython: wraparound=False\nrow = (1, 2)\nanswer = row[-2:]\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM],
+        env=os.environ | {"PYCONV_POOL": "0", "PYCONV_BUILD_CACHE": "", "PYCONV_WERROR": strict},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "wraparound=False" in result.stdout + result.stderr
+    assert (result.returncode != 0) == (strict == "1")
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
 def test_our_own_c_gives_no_warning(build, tree):
     """The pool and the headers of the loops in every variant, and without vector types."""
     headers = sorted(headers_of(build["extensions"]()))

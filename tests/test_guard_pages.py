@@ -30,9 +30,10 @@ def run(isa, *arguments):
 
 
 @pytest.mark.parametrize("isa", loader.runnable())
-def test_no_access_outside(isa):
+@pytest.mark.parametrize("parts", [(), pytest.param(("--whole",), marks=pytest.mark.slow)])
+def test_no_access_outside(isa, parts):
     """The tables with x, w and out flush against the guard, at their end and their start."""
-    result = run(isa)
+    result = run(isa, *parts)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.strip() == isa
 

@@ -12,6 +12,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -372,3 +373,60 @@ def test_page_lists_what_takes_the_place_of_scipy(module):
 def test_package_is_typed():
     """Type checkers are told that the annotations count."""
     assert ROOT.joinpath("py.typed").exists()
+
+
+# ---- tools and versions -----------------------------------------------------------------------
+
+
+def source_file(name):
+    """Return the text of a file of the checkout."""
+    path = ROOT.parent / name
+    if not path.exists():
+        pytest.skip("neither a package nor a source archive has it")
+    return path.read_text(encoding="utf-8")
+
+
+def test_hooks_run_the_tools_of_the_lint_extra():
+    """No version stands in the hooks; those of the extra are exact."""
+    config = source_file(".pre-commit-config.yaml")
+    extra = tomllib.loads(source_file("pyproject.toml"))["project"]["optional-dependencies"]["lint"]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", requirement) for requirement in extra), extra
+    hooks = config.count("- id: ")
+    entries = re.findall(r"^ +entry: (\S+)", config, re.MULTILINE)
+    assert len(entries) == hooks == config.count("language: system") > 8
+    assert not re.search(r"\brev:|additional_dependencies:|repo: (?!local)", config)
+    tools = {requirement.partition("==")[0] for requirement in extra}
+    of_pre_commit_hooks = {
+        "check-added-large-files", "check-case-conflict", "check-merge-conflict", "check-toml",
+        "check-yaml", "end-of-file-fixer", "mixed-line-ending", "trailing-whitespace-fixer",
+    }  # fmt: skip
+    assert set(entries) - tools == of_pre_commit_hooks
+    assert "pre-commit-hooks" in tools
+
+
+def test_actions_are_pinned():
+    """By a digest, the same in every workflow, with the version that it is beside it."""
+    source_file(".github/workflows/tests.yml")
+    digests = {}
+    for workflow in (ROOT.parent / ".github" / "workflows").glob("*.yml"):
+        for action in re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8")):
+            pinned = re.fullmatch(r"([\w/-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", action)
+            assert pinned, f"{workflow.name}: {action}"
+            digests.setdefault(pinned[1], set()).add(pinned.groups())
+    assert all(len(each) == 1 for each in digests.values()), digests
+
+
+def test_version_stands_in_one_place():
+    """`_version.py` has it; the build reads it there, and a release compares its tag with it."""
+    project = tomllib.loads(source_file("pyproject.toml"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "pyconv._version.__version__"
+    }
+    release = source_file(".github/workflows/wheels.yml")
+    assert "pyconv/_version.py" in release
+    jobs = re.findall(r"^  \w+:$", release.partition("\njobs:\n")[2], re.MULTILINE)
+    assert release.count("    needs: version\n") == len(jobs) - 1
+    written = re.compile(rf"(?<![\d.]){re.escape(pyconv.__version__)}(?![\d.])")
+    for name in ("setup.py", "README.md", "docs/conf.py", "asv.conf.json"):
+        assert not written.search(source_file(name)), name

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs timers that co
 
 #: Processor time of a call after which it is interrupted: soon, or where most have ended.
 ENOUGH = [
-    pytest.param(1, 0.3, id="1"),
+    pytest.param(1, 0.15, id="1"),
     pytest.param(2, 0.3, id="2", marks=pytest.mark.slow),
     pytest.param(1, 5.0, id="to the end", marks=pytest.mark.slow),
 ]

@@ -60,8 +60,8 @@ def test_stride_is_a_slice(engine, rng, shapes, mode, boundary):
     for dilation in (1, 2):
         dense = engine(x, w, mode, boundary, dilation=dilation)
         for steps in itertools.product(range(4), repeat=x.ndim):
-            if x.ndim == 3 and sum(steps) % 2 == dilation % 2:
-                continue  # each step of each axis, with every dilation, is among the others
+            if x.ndim == 3 and sum(steps) % 4 != dilation:
+                continue  # each pair of steps of two axes, with every dilation, is among the others
             stride = tuple((1, 2, 3, 50)[step] for step in steps)
             y = engine(x, w, mode, boundary, dilation=dilation, stride=stride)
             if y is not None:
@@ -73,6 +73,8 @@ def test_dilation_is_a_kernel_with_zeros(engine, rng, shapes, boundary):
     """A dilated kernel is the kernel with zeros between its weights."""
     x, w = small(rng, shapes[0], "float64"), small(rng, shapes[1], "float64")
     for dilation in itertools.product((1, 2, 3), repeat=x.ndim):
+        if x.ndim == 3 and sum(dilation) % 3 != 0:
+            continue  # each pair of dilations of two axes is among the others
         spread = np.zeros([(k - 1) * d + 1 for k, d in zip(w.shape, dilation, strict=True)])
         spread[tuple(slice(None, None, d) for d in dilation)] = w
         for mode in ("same", "full"):
@@ -81,33 +83,30 @@ def test_dilation_is_a_kernel_with_zeros(engine, rng, shapes, boundary):
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("dtype", EXACT)
-def test_extents_are_crops_of_one_another(engine, rng, shapes, dtype, boundary):
+def test_extents_are_crops_of_one_another(engine, rng, shapes, boundary):
     """Valid and same are crops of full, and explicit pads say where."""
-    x, w = small(rng, shapes[0], dtype), small(rng, shapes[1], dtype)
-    full = engine(x, w, "full", boundary)
-    inside = tuple(slice(k - 1, n) for k, n in zip(w.shape, x.shape, strict=True))
-    np.testing.assert_array_equal(engine(x, w), full[inside])
-    same = tuple(
-        slice(k - 1 - k // 2, k - 1 - k // 2 + n)
-        for k, n in zip(w.shape, x.shape, strict=True)
-    )  # fmt: skip
-    np.testing.assert_array_equal(engine(x, w, "same", boundary), full[same])
-    pads = [(k - 1, k - 1) for k in w.shape]
-    np.testing.assert_array_equal(engine(x, w, pads, boundary), full)
+    for dtype in EXACT:
+        x, w = small(rng, shapes[0], dtype), small(rng, shapes[1], dtype)
+        full = engine(x, w, "full", boundary)
+        inside = tuple(slice(k - 1, n) for k, n in zip(w.shape, x.shape, strict=True))
+        np.testing.assert_array_equal(engine(x, w), full[inside])
+        same = tuple(
+            slice(k - 1 - k // 2, k - 1 - k // 2 + n)
+            for k, n in zip(w.shape, x.shape, strict=True)
+        )  # fmt: skip
+        np.testing.assert_array_equal(engine(x, w, "same", boundary), full[same])
+        pads = [(k - 1, k - 1) for k in w.shape]
+        np.testing.assert_array_equal(engine(x, w, pads, boundary), full)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-@pytest.mark.parametrize("mode", EXTENTS)
-@pytest.mark.parametrize("dtype", EXACT)
-def test_convolution_is_correlation_with_the_flipped_conjugate(
-    engine, rng, shapes, dtype, mode, boundary
-):
+def test_convolution_is_correlation_with_the_flipped_conjugate(engine, rng, shapes, boundary):
     """convolve(x, w) = correlate(x, conj(flip(w)))."""
-    x, w = small(rng, shapes[0], dtype), small(rng, shapes[1], dtype)
-    np.testing.assert_array_equal(
-        engine(x, w, mode, boundary, flip=True), engine(x, np.flip(w).conj(), mode, boundary)
-    )
+    for dtype, mode in itertools.product(EXACT, EXTENTS):
+        x, w = small(rng, shapes[0], dtype), small(rng, shapes[1], dtype)
+        np.testing.assert_array_equal(
+            engine(x, w, mode, boundary, flip=True), engine(x, np.flip(w).conj(), mode, boundary)
+        )
 
 
 @pytest.mark.parametrize("dtype", EXACT)
@@ -170,27 +169,26 @@ def assert_within_bound(y, expected, scale, taps):
     assert np.all(np.abs(y - expected) <= bound)
 
 
-@pytest.mark.parametrize("dtype", ROUNDED)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_error_is_within_the_bound(engine, rng, shapes, boundary, dtype):
+def test_error_is_within_the_bound(engine, rng, shapes, boundary):
     """Of sums in twice the precision where the oracle has it, of another order elsewhere."""
-    x, w = noise(rng, shapes[0], dtype), noise(rng, shapes[1], dtype)
-    for mode in EXTENTS:
+    for dtype, mode in itertools.product(ROUNDED, EXTENTS):
+        x, w = noise(rng, shapes[0], dtype), noise(rng, shapes[1], dtype)
         expected, scale = oracles.correlate(x, w, mode, boundary)
         assert_within_bound(engine(x, w, mode, boundary), expected, scale, w.size)
 
 
-@pytest.mark.parametrize("dtype", ROUNDED)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_agrees_with_scipy_ndimage(engine, rng, shapes, boundary, dtype):
+def test_agrees_with_scipy_ndimage(engine, rng, shapes, boundary):
     """scipy.ndimage.correlate computes the same with mode="same" (real kernels)."""
-    x, w = noise(rng, shapes[0], dtype), noise(rng, shapes[1], np.dtype(dtype).char.lower())
-    wide = np.complex128 if x.dtype.kind == "c" else np.float64
-    expected = scipy.ndimage.correlate(
-        x.astype(wide), w.astype(np.float64), mode=SCIPY_BOUNDARIES[boundary], cval=0.0
-    )
-    _, scale = oracles.correlate(x, w, "same", boundary)
-    assert_within_bound(engine(x, w, "same", boundary), expected, 2 * scale, w.size)
+    for dtype in ROUNDED:
+        x, w = noise(rng, shapes[0], dtype), noise(rng, shapes[1], np.dtype(dtype).char.lower())
+        wide = np.complex128 if x.dtype.kind == "c" else np.float64
+        expected = scipy.ndimage.correlate(
+            x.astype(wide), w.astype(np.float64), mode=SCIPY_BOUNDARIES[boundary], cval=0.0
+        )
+        _, scale = oracles.correlate(x, w, "same", boundary)
+        assert_within_bound(engine(x, w, "same", boundary), expected, 2 * scale, w.size)
 
 
 @pytest.mark.parametrize("dtype", ROUNDED)
@@ -217,25 +215,24 @@ def test_long_sums_stay_within_the_bound(engine, rng, dtype):
 # ---- NaN and infinity -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("dtype", ["float16", *ROUNDED])
-def test_not_finite_samples_are_local(engine, rng, dtype, boundary, value):
+def test_not_finite_samples_are_local(engine, rng, dtype, boundary):
     """NaN and Inf reach exactly the outputs whose window holds them; the others keep their bits."""
     for x_shape, w_shape in [((70,), (5,)), ((12, 40), (3, 4)), ((5, 7, 30), (2, 3, 3))]:
         clean, w = noise(rng, x_shape, dtype), noise(rng, w_shape, dtype)
-        for keywords in [{}, {"stride": 2, "dilation": 2}]:
-            for mode in EXTENTS:
-                spot = tuple(rng.integers(0, n) for n in x_shape)
-                x, seen = clean.copy(), np.zeros(x_shape)
-                x[spot], seen[spot] = value, 1
-                ones = np.ones(w_shape)
-                touched = oracles.correlate(seen, ones, mode, boundary, **keywords)[0] > 0
+        for keywords, mode in itertools.product([{}, {"stride": 2, "dilation": 2}], EXTENTS):
+            before = engine(clean, w, mode, boundary, **keywords)
+            if before is None:
+                continue
+            spot = tuple(rng.integers(0, n) for n in x_shape)
+            x, seen = clean.copy(), np.zeros(x_shape)
+            seen[spot] = 1
+            touched = oracles.correlate(seen, np.ones(w_shape), mode, boundary, **keywords)[0] > 0
+            for value in (np.nan, np.inf, -np.inf):
+                x[spot] = value
                 y = engine(x, w, mode, boundary, **keywords)
-                if y is None:
-                    continue
                 np.testing.assert_array_equal(~np.isfinite(y), touched)
-                before = engine(clean, w, mode, boundary, **keywords)
                 np.testing.assert_array_equal(y[~touched], before[~touched])
                 if np.isnan(value):
                     np.testing.assert_array_equal(np.isnan(y), touched)

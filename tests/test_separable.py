@@ -83,15 +83,20 @@ SHAPES = [
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", *REAL])
 @pytest.mark.parametrize(("x_shape", "w_shape"), SHAPES)
-def test_whole_kernels_are_exact(isa, rng, x_shape, w_shape, dtype):
-    """Every boundary and extent, without any rounding."""
+def test_whole_kernels_are_exact(use_isa, rng, x_shape, w_shape, dtype):
+    """Every boundary and extent, without any rounding, in each variant."""
     x, w = small(rng, x_shape, dtype), whole(rng, w_shape, dtype)
     pads = [(4, 3), (-1, 2), (3, 0)][: w.ndim]
-    for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES):
-        keywords = {"mode": mode, "boundary": boundary, "fill_value": 3}
-        total, _ = oracles.correlate(x, w, **keywords)
-        y = separable(x, w, **keywords)
-        assert_exact(y, total, y.dtype)
+    calls = [
+        {"mode": mode, "boundary": boundary, "fill_value": 3}
+        for mode, boundary in itertools.product([*EXTENTS, pads], BOUNDARIES)
+    ]
+    totals = [oracles.correlate(x, w, **keywords)[0] for keywords in calls]
+    for name in loader.runnable():
+        use_isa(name)
+        for total, keywords in zip(totals, calls, strict=True):
+            y = separable(x, w, **keywords)
+            assert_exact(y, total, y.dtype)
 
 
 @pytest.mark.parametrize("dtype", [*REAL, "complex64", "complex128"])
@@ -775,23 +780,25 @@ def test_no_access_outside(name):
     code = """
 import itertools, numpy as np, pyconv
 from guard_pages import beside_guard, guarded
-for dtype, at_end, rows, (cols, taps) in itertools.product(
-    ("float32", "uint8", "complex64"), (True, False), (3, 8, 12, 70),
+for dtype, rows, (cols, taps) in itertools.product(
+    ("float32", "uint8", "complex64"), (3, 8, 12, 70),
     ((4, 4), (17, 4), (34, 4), (200, 4), (801, 4), (34, 5), (200, 5), (300, 9), (801, 17)),
 ):
     x = np.ones((rows, cols), dtype)
     w = np.ones((3, taps), "uint8" if dtype == "uint8" else "float32")
     for mode, workers in (("valid", 1), ("same", 2)):
         y = pyconv.correlate(x, w, mode, "wrap", method="reference")
-        out = beside_guard(y.shape, y.dtype, at_end)
-        pyconv.correlate(guarded(x, at_end), guarded(w, at_end), mode, "wrap", out=out,
-                         method="separable", workers=workers)
-        np.testing.assert_array_equal(out, y)
+        for at_end in (True, False):
+            out = beside_guard(y.shape, y.dtype, at_end)
+            pyconv.correlate(guarded(x, at_end), guarded(w, at_end), mode, "wrap", out=out,
+                             method="separable", workers=workers)
+            np.testing.assert_array_equal(out, y)
     deep, w3 = np.ones((4, rows, cols), dtype), np.ones((2, 3, taps), w.dtype)
     y = pyconv.correlate(deep, w3, method="reference")
-    out = beside_guard(y.shape, y.dtype, at_end)
-    pyconv.correlate(guarded(deep, at_end), guarded(w3, at_end), out=out, method="separable")
-    np.testing.assert_array_equal(out, y)
+    for at_end in (True, False):
+        out = beside_guard(y.shape, y.dtype, at_end)
+        pyconv.correlate(guarded(deep, at_end), guarded(w3, at_end), out=out, method="separable")
+        np.testing.assert_array_equal(out, y)
 """
     result = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", code],

@@ -110,6 +110,19 @@ def check(rng, tile, problem):
 
 
 @pytest.mark.parametrize("tile", TILES)
+def test_quick(isa, rng, tile):
+    """One layer of each kind that the tests below have: for whoever edits the loops (-k quick)."""
+    for dtype in DTYPES:
+        check(rng, tile, layer((2, 17, 9, 14), 33, dtype=dtype))
+    for shape in [(70, 16, 6, 7), (1, 33, 90, 9), (1, 64, 9, 350), (2, 17, 23), (2, 3, 4, 5, 6)]:
+        check(rng, tile, layer(shape, 18))
+    for boundary in BOUNDARIES:
+        check(rng, tile, layer((1, 5, 2, 5), 6, pads=((3, 4), (5, 3)), boundary=boundary))
+    check(rng, tile, layer((1, 3, 12, 13), 4, pads=((-1, 2), (-2, -3))))
+    check(rng, tile, layer((2, 12, 7, 9), 10, groups=2))
+
+
+@pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_channels(isa, rng, tile, dtype):
     """Any number of channels and of outputs, whatever the vectors."""

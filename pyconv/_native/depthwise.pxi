@@ -406,7 +406,7 @@ cdef class DepthwiseLoop:
             )
         s.x.group = 1
         s.x.n_fill = 1
-        s.zeros = all((np.concatenate(row[-2:]) < 0).all() for row in axes)
+        s.zeros = all((np.concatenate(row[7:]) < 0).all() for row in axes)
         s.n_batch = n_batch
         s.outs = channels * multiplier
         s.multiplier = multiplier
