@@ -616,7 +616,6 @@ REFUSING = {
     "a mask of a template": lambda m: pyconv.match_template(
         np.ones(9), np.ones(5), mask=m.astype(bool)
     ),
-    "a filter": lambda m: pyconv.filters.gaussian(m, 1),
     "an operator": lambda m: pyconv.operators.linear_operator((5,), [1.0, 2]) @ m,
     "weights of an operator": lambda m: pyconv.operators.linear_operator((9,), m),
     "a matrix": lambda m: pyconv.operators.sparse_matrix((9,), m),
@@ -627,6 +626,7 @@ HONOURING = {
     "convolve": lambda m: pyconv.convolve(m, [1.0, 2], "full"),
     "coverage": lambda m: pyconv.coverage(m, [1.0, 2]),
     "plan": lambda m: pyconv.plan(np.ones(5), [1.0, 2], nan_policy="omit")(m),
+    "a filter": lambda m: pyconv.filters.gaussian(m, 1),
     "xcorr": lambda m: pyconv.xcorr(m, m, 2)[0],
     "image": lambda m: pyconv.match_template(m, [1.0, 3, 2]),
     "template": lambda m: pyconv.match_template(np.arange(9.0) ** 2, m),

@@ -181,8 +181,8 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
-    strides = _positive(stride, n, "stride")
-    dilations = _positive(dilation, n, "dilation")
+    strides = positive(stride, n, "stride")
+    dilations = positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
     spans = [(k - 1) * d + 1 for k, d in zip(w_shape, dilations, strict=True)]
     pads = _pads(mode, spans)
@@ -211,7 +211,7 @@ def make_problem(
         overflow=str(overflow),
         y_shape=tuple(y_shape),
         rtol=_tolerance(rtol),
-        max_memory=_memory(max_memory),
+        max_memory=granted_memory(max_memory),
     )
 
 
@@ -232,7 +232,8 @@ def _tolerance(rtol: object) -> float | None:
     return value
 
 
-def _memory(max_memory: object) -> int:
+def granted_memory(max_memory: object) -> int:
+    """Return how many bytes of workspace a call may take."""
     if max_memory is None:
         return DEFAULT_MEMORY
     value = integer(max_memory, "max_memory")
@@ -322,7 +323,8 @@ def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
     return (integer(value, argument),) * n
 
 
-def _positive(value: object, n: int, argument: str) -> tuple[int, ...]:
+def positive(value: object, n: int, argument: str) -> tuple[int, ...]:
+    """Return one integer of at least 1 for each of ``n`` axes."""
     numbers = integers(value, n, argument)
     if min(numbers) < 1:
         raise ValueError(f"{argument}={value!r}: integers of at least 1 are allowed")

@@ -37,6 +37,15 @@ from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 GATHERED = 1 << 18
 
 
+def check_quotient(dtype: Any) -> None:
+    """Raise TypeError for a dtype that cannot hold the results of a call with gaps."""
+    if is_integer(supported(dtype, "dtype")):
+        raise TypeError(
+            f"dtype={dtype!r}: where samples are left out a result is a quotient, or NaN; a "
+            "floating-point dtype is allowed"
+        )
+
+
 class Omission:
     """A call that leaves samples out, without its samples.
 
@@ -96,11 +105,8 @@ class Omission:
         """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
         if named["dtype"] is None:
             named["dtype"] = np.dtype(np.float64) if is_integer(natural) else None
-        elif is_integer(supported(named["dtype"], "dtype")):  # type: ignore[arg-type]
-            raise TypeError(
-                f"dtype={named['dtype']!r}: where samples are left out a result is a quotient, or "
-                "NaN; a floating-point dtype is allowed"
-            )
+        else:
+            check_quotient(named["dtype"])
 
     def solve(
         self,
