@@ -670,3 +670,23 @@ def test_agrees_with_astropy(boundary, rng):
         y = pyconv.convolve(x, w, "same", boundary, fill_value=2.0, nan_policy="omit")
         np.testing.assert_allclose(y, convolve(x, w, normalize_kernel=False, **theirs), rtol=1e-12)
         np.testing.assert_allclose(y / w.sum(), convolve(x, w, **theirs), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i2"])
+def test_coverage_takes_out(dtype, rng):
+    x = rng.integers(0, 9, (30, 40)).astype(dtype)
+    mask, w = rng.random(x.shape) < 0.3, rng.integers(1, 9, (3, 4)).astype(dtype)
+    seen = pyconv.coverage(x, w, "same", mask=mask)
+    weights = w.astype(float) / w.sum(dtype=float)
+    exact, _ = oracles.correlate((~mask).astype(float), weights, "same", fill_value=1.0)
+    np.testing.assert_allclose(seen, exact, rtol=1e-6)
+    for out in (np.empty_like(seen), np.empty(seen.shape[::-1], seen.dtype).T):
+        assert pyconv.coverage(x, w, "same", mask=mask, out=out) is out
+        np.testing.assert_array_equal(out, seen)
+    if x.dtype == seen.dtype:
+        assert pyconv.coverage(x, w, "same", mask=mask, out=x) is x
+        np.testing.assert_array_equal(x, seen)
+    with pytest.raises(TypeError, match="out has dtype complex128"):
+        pyconv.coverage(x, w, "same", mask=mask, out=np.empty(x.shape, complex))
+    with pytest.raises(ValueError, match="out has shape"):
+        pyconv.coverage(x, w, mask=mask, out=np.empty(x.shape, seen.dtype))

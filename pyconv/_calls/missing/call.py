@@ -335,15 +335,15 @@ class Omission:
         except UnfitDataError:
             return None
 
-    def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
-        """Return Σ|w|·m / Σ|w| for each output, of the weights |w|."""
-        y = np.empty(self.problem.y_shape, self.weights.total.dtype)
+    def coverage(
+        self, x: np.ndarray, mask: np.ndarray | None, y: np.ndarray, workers: int | None
+    ) -> None:
+        """Write Σ|w|·m / Σ|w| for each output to ``y``, of the weights |w|."""
         if y.size:
             bound = self.prepared.plan(x, self._w)
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
-        return y
 
 
 def omit(
@@ -378,6 +378,7 @@ def coverage(
     stride: int | Sequence[int] = 1,
     dilation: int | Sequence[int] = 1,
     mask: npt.ArrayLike | None = None,
+    out: npt.NDArray[Any] | None = None,
     max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
@@ -404,14 +405,14 @@ def coverage(
         As for `correlate`.
     mask : array_like of bool, optional
         True for samples to leave out.
-    max_memory, workers
+    out, max_memory, workers
         As for `correlate`.
 
     Returns
     -------
     ndarray
         Numbers from 0 to 1, of the shape of the result: float32 where the result of the call
-        would be half or single precision, float64 otherwise.
+        would be half or single precision, float64 otherwise. `out` if that was given.
 
     Raises
     ------
@@ -446,8 +447,16 @@ def coverage(
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
     check_balance(weights)
     sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
-    covered = Omission(samples, sizes, options, True, missing is not None).coverage(
-        samples, missing, workers
-    )
+    call = Omission(samples, sizes, options, True, missing is not None)
     single = sums.kind in "fc" and np.finfo(sums).bits <= 32
-    return covered.astype(np.float32) if single else covered
+    shape, dtype = call.problem.y_shape, np.dtype(np.float32 if single else np.float64)
+    if out is not None:
+        check_out(out, shape, dtype)
+    masks = () if missing is None else (missing,)
+    direct = out is not None and writable_in_place(out, samples, *masks)
+    y = out if direct and out is not None else empty(shape, dtype)
+    call.coverage(samples, missing, y, workers)
+    if out is None or y is out:
+        return y
+    out[...] = y
+    return out
