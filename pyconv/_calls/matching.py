@@ -28,7 +28,7 @@ from pyconv._engine.problem import Problem, granted_memory
 def match_template(
     image: npt.ArrayLike,
     template: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     fill_value: float = 0,

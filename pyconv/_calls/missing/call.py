@@ -369,7 +369,7 @@ def omit(
 def coverage(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
