@@ -32,8 +32,8 @@ Array = npt.NDArray[Any]
 #: Windows of fewer samples are summed in pairs; sums that wider ones share cost less.
 FEW_SAMPLES = 16
 #: Arrays of the source's shape that passes may make beside a caller's: copies of the source and the
-#: result, sums of terms and one of them, the results of two passes.
-WHOLE_ARRAYS = 6
+#: result, sums of terms and one of them, the results of two passes, results of which some are kept.
+WHOLE_ARRAYS = 7
 #: Bytes that are left to loops at least where such arrays are made.
 LOOP_BYTES = 8 << 20
 #: Weights of which one is changed for the sum to be 1, at least the largest divided by this, and
