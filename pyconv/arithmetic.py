@@ -117,8 +117,8 @@ def _outputs(size: int, span: int, stride: int, low: int, high: int, ceil_mode: 
     room = size + low + high - span
     if room < 0 or not ceil_mode:
         return room // stride + 1
-    out = -(-room // stride) + 1
-    return out - 1 if (out - 1) * stride >= size + low else out
+    sticks_out = room % stride and (room // stride + 1) * stride < size + low
+    return room // stride + 1 + bool(sticks_out)
 
 
 def _output_padding(

@@ -8,29 +8,16 @@ has the shape of the source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from copy import copy
-from functools import lru_cache, partial, reduce
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.correlation import correlate
-from pyconv._engine.dtypes import (
-    LIMITS,
-    check_overflow,
-    is_integer,
-    result_interval,
-    supported,
-)
-from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import plan_for
-from pyconv._engine.problem import boundary_names, integer, several, spatial_axes
-from pyconv._engine.rounded_mean import rounded_means
-from pyconv._engine.separable_passes import Filter, Wanted, filtered, narrowed
-from pyconv._engine.separable_passes import means as box_means
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._engine.problem import integer, several
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
 
 __all__ = [
@@ -55,13 +42,6 @@ __all__ = [
     "unsharp",
 ]
 
-Array = npt.NDArray[Any]
-Axes = int | Sequence[int] | None
-Boundary = str | Sequence[str]
-
-#: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
-BLOCK = 2**15
-
 #: More directions are told apart by no picture.
 MAX_ORIENTATIONS = 2**12
 
@@ -83,10 +63,15 @@ def gaussian(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Smooth with a Gaussian, or take a derivative of what is smoothed.
@@ -111,6 +96,9 @@ def gaussian(
         the samples mirrored at the edge.
     fill_value : scalar, optional
         The value that ``boundary='constant'`` reads outside.
+    stride : int or sequence of int, optional
+        Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
+        it does.
     dtype : dtype, optional
         Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
         whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
@@ -118,11 +106,28 @@ def gaussian(
         integer dtype is rounded half to even from such a result.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    nan_policy : {'propagate', 'raise', 'omit'}, optional
+        ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
+        refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
+        is NaN, what is outside is left out too.
+    mask : array_like of bool, optional
+        True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
+        masked array brings its own. Results are divided by the part of the weights that was seen,
+        as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
+        where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+        derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
+        :doc:`/missing`.
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x`.
+    method : str, optional
+        Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
     rtol : float, optional
         Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
+        what goes along one axis after the other may take some arrays of the size of `x`; where
+        that is more than is granted, it is one kernel of all axes.
     workers : int, optional
         Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
         number.
@@ -130,7 +135,7 @@ def gaussian(
     Returns
     -------
     ndarray
-        The result, in the shape of `x`; `out` if that was given.
+        The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
 
     Raises
     ------
@@ -156,8 +161,11 @@ def gaussian(
     >>> slope.dtype, slope[:, 0, 0].round().astype(int).tolist()
     (dtype('float32'), [1, 12, 36, 36, 12, 1])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     given = (sigma, order, call.n, truncate, radius)
     # Of plain numbers alone, for 1 == 1.0 == True.
     plain = type(sigma) in (int, float) and type(order) is int and type(truncate) in (int, float)
@@ -172,10 +180,15 @@ def box(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take the mean of a window.
@@ -187,7 +200,9 @@ def box(
     size : int or sequence of int
         Samples of the window along all axes or each. An even one has its odd sample before the
         centre.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -210,8 +225,11 @@ def box(
     >>> filters.box([0.0, 3.0, 0.0, 6.0], size=3)
     array([1., 1., 3., 4.])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.means(kernels.box_rows(size, call.n))
 
 
@@ -222,10 +240,15 @@ def disk(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take the mean of a disk along two axes, as a lens out of focus does.
@@ -236,7 +259,9 @@ def disk(
         Source array; see `gaussian`.
     radius : float
         Radius in samples.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -264,8 +289,11 @@ def disk(
            [1., 1., 1.],
            [0., 1., 0.]])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (2,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (2,), options)
     return call.once(kernels.disk(radius), mean=True)
 
 
@@ -276,10 +304,15 @@ def ball(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take the mean of a ball along three axes.
@@ -290,7 +323,9 @@ def ball(
         Source array; see `gaussian`.
     radius : float
         Radius in samples.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -318,8 +353,11 @@ def ball(
            [1., 1., 1.],
            [0., 1., 0.]])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (3,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (3,), options)
     return call.once(kernels.ball(radius), mean=True)
 
 
@@ -331,10 +369,15 @@ def motion(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Blur along two axes by a straight and steady motion.
@@ -347,7 +390,9 @@ def motion(
         How far a point moves, in samples.
     orientation : float, optional
         Angle of the line in radians, from the second of `axes` (0) towards the first (π/2).
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -371,8 +416,11 @@ def motion(
     >>> filters.motion(np.eye(3), length=3)[1]
     array([0.33333333, 0.33333333, 0.33333333])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (2,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (2,), options)
     return call.once(kernels.motion(length, orientation), mean=True)
 
 
@@ -386,10 +434,15 @@ def sobel(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take Sobel's derivative along one axis.
@@ -401,7 +454,9 @@ def sobel(
     axis : int, optional
         Axis of `x` along which samples are compared, one of `axes`; along the others they are
         smoothed.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -427,8 +482,11 @@ def sobel(
     >>> filters.sobel(image)[1]
     array([40, 40,  0])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("sobel", call.position(axis), call.n)])
 
 
@@ -439,10 +497,15 @@ def prewitt(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take Prewitt's derivative along one axis.
@@ -454,7 +517,9 @@ def prewitt(
     axis : int, optional
         Axis of `x` along which samples are compared, one of `axes`; along the others they are
         smoothed.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -480,8 +545,11 @@ def prewitt(
     >>> filters.prewitt(image)[1]
     array([30, 30,  0])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("prewitt", call.position(axis), call.n)])
 
 
@@ -492,10 +560,15 @@ def scharr(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take Scharr's derivative along one axis.
@@ -507,7 +580,9 @@ def scharr(
     axis : int, optional
         Axis of `x` along which samples are compared, one of `axes`; along the others they are
         smoothed.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -533,8 +608,11 @@ def scharr(
     >>> filters.scharr(image)[1]
     array([160, 160,   0])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products([kernels.difference_rows("scharr", call.position(axis), call.n)])
 
 
@@ -545,10 +623,15 @@ def roberts(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take Roberts's difference along a diagonal of two axes.
@@ -560,7 +643,9 @@ def roberts(
     diagonal : int, optional
         0: samples are compared towards higher indices of both axes; 1: towards higher ones of the
         first axis and lower ones of the second.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -586,8 +671,11 @@ def roberts(
     array([[0, 0],
            [0, 7]])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (2,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (2,), options)
     return call.once(kernels.roberts(diagonal))
 
 
@@ -599,9 +687,14 @@ def gradient_magnitude(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: float = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Return the length of the gradient.
@@ -618,7 +711,9 @@ def gradient_magnitude(
         Which derivatives; their factors are those of `pyconv.kernels`.
     sigma : float or sequence of float, optional
         Standard deviation in samples of ``gaussian``, for all axes or each.
-    axes, boundary, fill_value, out, rtol, workers
+    axes, boundary, fill_value, stride
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
     dtype : dtype, optional
         A floating-point dtype. By default that of `x`, for bool and 8- and 16-bit integers
@@ -649,23 +744,26 @@ def gradient_magnitude(
         raise ValueError(f"operator={operator!r} is unknown; allowed are {', '.join(OPERATORS)}")
     if (operator == "gaussian") != (sigma is not None):
         raise ValueError(f"sigma={sigma!r}: operator='gaussian' needs it, and no other has it")
-    options = Options(boundary, fill_value, dtype, "raise", out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS if sigma is not None else KERNELS[operator].ndims, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, "raise", nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS if sigma is not None else KERNELS[operator].ndims, options)
     result = call.real_dtype()
     if sigma is None:
         parts = (
-            [partial(_Call.once, w=kernels.roberts(diagonal)) for diagonal in range(2)]
+            [partial(Call.once, w=kernels.roberts(diagonal)) for diagonal in range(2)]
             if operator == "roberts"
             else [
-                partial(_Call.products, terms=[kernels.difference_rows(operator, axis, call.n)])
+                partial(Call.products, terms=[kernels.difference_rows(operator, axis, call.n)])
                 for axis in range(call.n)
             ]
         )
     else:
         orders = np.eye(call.n, dtype=int).tolist()
         factors = [kernels.gaussian_rows(sigma, order, call.n) for order in orders]
-        parts = [partial(_Call.products, terms=[rows]) for rows in factors]
-    y = call.destination(call.x.shape, result)
+        parts = [partial(Call.products, terms=[rows]) for rows in factors]
+    y = call.destination(call.shape, result)
     return call.returned(call.root_of_squares(parts, y))
 
 
@@ -679,10 +777,15 @@ def laplace(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Sum the second differences along all axes.
@@ -693,7 +796,9 @@ def laplace(
         Source array; see `gaussian`.
     diagonals : bool, optional
         Whether diagonal neighbours count too, as for `kernels.laplace`.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -717,8 +822,11 @@ def laplace(
     >>> filters.laplace([0, 1, 4, 9, 16])
     array([ 1,  2,  2,  2, -7])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.laplace_terms(call.n, diagonals=diagonals))
 
 
@@ -728,10 +836,15 @@ def edge(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Compare every sample with all its neighbours (−1 around 8 on images).
@@ -740,7 +853,9 @@ def edge(
     ----------
     x : array_like
         Source array; see `gaussian`.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -766,8 +881,11 @@ def edge(
            [-1,  8, -1],
            [-1, -1, -1]])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.laplace_terms(call.n, diagonals=True, sign=-1))
 
 
@@ -779,10 +897,15 @@ def log(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take the Laplacian of what a Gaussian has smoothed.
@@ -795,7 +918,9 @@ def log(
         Standard deviation in samples, for all axes or each.
     truncate : float, optional
         Where the kernel ends, in standard deviations.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -819,8 +944,11 @@ def log(
     >>> filters.log([0.0, 0.0, 0.0, 100.0, 0.0, 0.0, 0.0], sigma=1).round()
     array([  4.,  16.,   0., -40.,   0.,  16.,   4.])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.log_terms(sigma, call.n, truncate))
 
 
@@ -833,10 +961,15 @@ def dog(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Subtract what a wide Gaussian has smoothed from what a narrow one has.
@@ -851,7 +984,9 @@ def dog(
         Standard deviation of the wide one; by default 1.6 times as much.
     truncate : float, optional
         Where the kernel ends, in standard deviations of the wide Gaussian.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -874,8 +1009,11 @@ def dog(
     >>> filters.dog([0.0, 0.0, 0.0, 100.0, 0.0, 0.0, 0.0], sigma=1).round()
     array([-5., -6.,  4., 15.,  4., -6., -5.])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.dog_terms(sigma, wider, call.n, truncate))
 
 
@@ -889,10 +1027,15 @@ def sharpen(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Take the Laplacian off the samples.
@@ -903,7 +1046,9 @@ def sharpen(
         Source array; see `gaussian`.
     diagonals : bool, optional
         Whether diagonal neighbours count too, as for `kernels.laplace`.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -930,8 +1075,11 @@ def sharpen(
     >>> filters.sharpen(step, dtype=np.uint8, overflow="saturate")
     array([100,   0, 255, 200], dtype=uint8)
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
     return call.products(kernels.sharpen_terms(call.n, diagonals=diagonals))
 
 
@@ -944,13 +1092,21 @@ def unsharp(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Sharpen by unsharp masking: add what a Gaussian takes away.
+
+    Where samples are left out, the Gaussian is that of `gaussian`, and a sample that is missing is
+    what the Gaussian makes of the others.
 
     Parameters
     ----------
@@ -962,7 +1118,9 @@ def unsharp(
         How much is added.
     truncate : float, optional
         Where the Gaussian ends, in standard deviations.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -985,9 +1143,16 @@ def unsharp(
     >>> filters.unsharp([1.0, 1.0, 2.0, 2.0], sigma=1, amount=1.0).round(2)
     array([0.94, 0.7 , 2.3 , 2.06])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, ALL_NDIMS, options)
-    return call.products(kernels.unsharp_terms(sigma, amount, call.n, truncate))
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, ALL_NDIMS, options)
+    terms = kernels.unsharp_terms(sigma, amount, call.n, truncate)
+    if call.leaves_out:
+        rows = kernels.gaussian_rows(sigma, 0, call.n, truncate)
+        return call.unsharp(rows, float(amount), terms)
+    return call.products(terms)
 
 
 def emboss(
@@ -996,10 +1161,15 @@ def emboss(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Show an image as a relief, lit from where both indices are low.
@@ -1008,7 +1178,9 @@ def emboss(
     ----------
     x : array_like
         Source array; see `gaussian`.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -1034,8 +1206,11 @@ def emboss(
            [27, 45, 36],
            [27, 36,  9]])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (2,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (2,), options)
     return call.once(kernels.emboss())
 
 
@@ -1055,10 +1230,15 @@ def gabor(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: complex = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Answer to stripes of one wavelength and direction.
@@ -1073,7 +1253,9 @@ def gabor(
         Direction in which the wave goes, in radians from the last of `axes` towards the first.
     sigma, aspect, phase, zero_mean, truncate
         The Gaussian and the wave, as for `kernels.gabor`.
-    axes, boundary, fill_value, dtype, overflow, out, rtol, workers
+    axes, boundary, fill_value, stride, dtype, overflow
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
 
     Returns
@@ -1098,8 +1280,11 @@ def gabor(
     >>> filters.gabor(stripes, wavelength=6)[6:12].round(2)
     array([ 0.5 ,  0.24, -0.25, -0.5 , -0.25,  0.25])
     """
-    options = Options(boundary, fill_value, dtype, overflow, out, rtol, workers)
-    call = _Call(x, axes, (1, 2), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (1, 2), options)
     w = kernels.gabor(
         wavelength, orientation, sigma, aspect, phase,
         zero_mean=zero_mean, ndim=call.n, truncate=truncate,
@@ -1118,9 +1303,14 @@ def gabor_bank(
     axes: Axes = None,
     boundary: Boundary = "symmetric",
     fill_value: float = 0,
+    stride: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
     out: Array | None = None,
+    method: str = "auto",
     rtol: float | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Answer to stripes of several wavelengths and directions along two axes.
@@ -1139,7 +1329,9 @@ def gabor_bank(
     energy : bool, optional
         Return the root of the sum of the squares for the phases ψ and ψ − π/2. It says how much
         of a wave there is, wherever its crests are.
-    axes, boundary, fill_value, out, rtol, workers
+    axes, boundary, fill_value, stride
+        As for `gaussian`.
+    nan_policy, mask, out, method, rtol, max_memory, workers
         As for `gaussian`.
     dtype : dtype, optional
         A floating-point dtype, as for `gradient_magnitude`.
@@ -1170,21 +1362,24 @@ def gabor_bank(
     array([[0.3, 0. ],
            [0. , 0. ]])
     """
-    options = Options(boundary, fill_value, dtype, "raise", out, rtol, workers)
-    call = _Call(x, axes, (2,), options)
+    options = Options(
+        boundary, fill_value, stride, dtype, "raise", nan_policy, mask, out, method, rtol,
+        max_memory, workers,
+    )  # fmt: skip
+    call = Call(x, axes, (2,), options)
     result = call.real_dtype()
     waves = [kernels.wave_length(w, "wavelengths") for w in _sequence(wavelengths, "wavelengths")]
     angles = [kernels.number_of(a, "orientations") for a in _half_circle(orientations)]
     kernels.number_of(phase, "phase")
     phases = (phase, phase - np.pi / 2) if energy else (phase,)
     bank = [
-        [partial(_Call.once, w=kernels.gabor(wave, angle, None, aspect, p)) for p in phases]
+        [partial(Call.once, w=kernels.gabor(wave, angle, None, aspect, p)) for p in phases]
         for wave in waves
         for angle in angles
     ]
-    shape = (len(waves), len(angles), *call.x.shape)
+    shape = (len(waves), len(angles), *call.shape)
     y = call.destination(shape, result)
-    for parts, answer in zip(bank, y.reshape(len(bank), *call.x.shape), strict=True):
+    for parts, answer in zip(bank, y.reshape(len(bank), *call.shape), strict=True):
         if energy:
             call.root_of_squares(parts, answer)
         else:
@@ -1209,337 +1404,3 @@ def _half_circle(orientations: Any) -> tuple[Any, ...]:
     if not 1 <= count <= MAX_ORIENTATIONS:
         raise ValueError(f"orientations={orientations!r}: from 1 to {MAX_ORIENTATIONS} are allowed")
     return tuple((np.pi * np.arange(count) / count).tolist())
-
-
-# ---- the way of a call ------------------------------------------------------------------------
-
-
-class Options(NamedTuple):
-    """What every filter takes besides its array and its kernel."""
-
-    boundary: Boundary
-    fill_value: complex
-    dtype: npt.DTypeLike | None
-    overflow: str
-    out: Array | None
-    rtol: float | None
-    workers: int | None
-
-
-class _Call:
-    """A source and the axes along which it is filtered."""
-
-    def __init__(
-        self, x: npt.ArrayLike, axes: Axes, ndims: tuple[int, ...], options: Options
-    ) -> None:
-        self.x = plain_array(x, "x")
-        supported(self.x.dtype, "x")
-        self.axes = _filtered_axes(axes, ndims, self.x.shape)
-        if options.dtype is not None:
-            options = options._replace(dtype=supported(options.dtype, "dtype"))
-        self.options = options
-
-    @property
-    def n(self) -> int:
-        """Return how many axes are filtered."""
-        return len(self.axes)
-
-    def position(self, axis: object) -> int:
-        """Return the kernel axis that acts on an axis of ``x``."""
-        number = integer(axis, "axis")
-        counted = number + self.x.ndim if number < 0 else number
-        if counted not in self.axes:
-            raise ValueError(f"axis={axis!r}: one of axes={self.axes} is allowed")
-        return self.axes.index(counted)
-
-    def into(self, y: Array) -> _Call:
-        """Return the call whose result is written to ``y``."""
-        other = copy(self)
-        other.options = self.options._replace(dtype=y.dtype, out=y)
-        return other
-
-    # ---- one kernel
-
-    def products(self, terms: Sequence[Sequence[Array]], mean: bool = False) -> Array:
-        """Return the result of a sum of product kernels, given by their factors along the axes.
-
-        Real sums go along one axis after the other (`passes`). Exact ones, and an error that is
-        granted, which is one of one call, are those of one kernel.
-        """
-        whole = all(is_integer(row.dtype) for rows in terms for row in rows)
-        if self.options.rtol is not None or (whole and is_integer(self.x.dtype)):
-            for rows in terms:
-                kernels.check_all(rows, f"rtol={self.options.rtol!r}")
-            if self.options.rtol is not None:
-                terms = self._narrowed(terms)
-            return self.once(kernels.summed(terms), mean)
-        return self._result(partial(self._passes, terms), partial(kernels.summed, terms), mean)
-
-    def _narrowed(self, terms: Sequence[Sequence[Array]]) -> Sequence[Sequence[Array]]:
-        """Return factors that read each sample once, where all of an axis can be made such."""
-        boundaries = boundary_names(self.options.boundary, self.n, self.options.fill_value)
-        along = []
-        for i, every in enumerate(zip(*terms, strict=True)):
-            size, boundary, low = self.x.shape[self.axes[i]], boundaries[i], len(every[0]) // 2
-            fewer = [narrowed(row, low, size, boundary) if size else (row, low) for row in every]
-            if size == 1 and boundary != "constant" and all(row.min() >= 0 for row in every):
-                along.append([row.sum(keepdims=True) for row in every])
-            elif all(low == len(row) // 2 and len(row) == len(fewer[0][0]) for row, low in fewer):
-                along.append([row for row, _ in fewer])
-            else:
-                along.append([*every])
-        return list(zip(*along, strict=True))
-
-    def means(self, rows: Sequence[Array]) -> Array:
-        """Return the means of boxes that are given by their weights along the axes."""
-        size = tuple(map(len, rows))
-        run = partial(self._boxes, size)
-        if self.options.rtol is not None:
-            kernels.check_all(rows, f"rtol={self.options.rtol!r}")
-            w = self._weights(kernels.outer(rows))
-            run = partial(_correlated, self.x, w, self.axes)
-        return self._result(
-            partial(self._means, size, run), partial(kernels.outer, rows), mean=True
-        )
-
-    def _passes(
-        self, terms: Sequence[Sequence[Array]], options: Options, rounded: Array | None = None
-    ) -> Array:
-        what = self._filter(terms, [len(row) // 2 for row in terms[0]], options)
-        return self._filtered(partial(filtered, self.x, what), options, rounded)
-
-    def _boxes(
-        self, size: tuple[int, ...], options: Options, rounded: Array | None = None
-    ) -> Array:
-        what = self._filter([], [n // 2 for n in size], options)
-        return self._filtered(partial(box_means, self.x, size, what), options, rounded)
-
-    def _filter(
-        self, terms: Sequence[Sequence[Array]], lows: Sequence[int], options: Options
-    ) -> Filter:
-        boundaries = boundary_names(options.boundary, self.n, options.fill_value)
-        return Filter(
-            tuple(tuple(row.astype(np.float64, copy=False) for row in rows) for rows in terms),
-            self.axes,
-            tuple(lows),
-            boundaries,
-            options.fill_value,
-        )
-
-    def _filtered(
-        self, run: Callable[..., Array], options: Options, rounded: Array | None
-    ) -> Array:
-        """Return what ``run`` writes to an array that it may write to."""
-        result = None if options.dtype is None else np.dtype(options.dtype)
-        wanted = Wanted(self._sums_of_real_weights(), result, options.overflow)
-        if rounded is not None:
-            return run(wanted._replace(result=None), rounded, options.workers)
-        out = options.out
-        if out is None:
-            return run(wanted, None, options.workers)
-        check_out(
-            out, self.x.shape, self._result_dtype(options), "; pass dtype= for another result"
-        )
-        in_place = writable_in_place(out, self.x)
-        y = run(wanted, out if in_place else None, options.workers)
-        if y is not out:
-            out[...] = y
-        return out
-
-    def _result_dtype(self, options: Options) -> np.dtype:
-        """Return the dtype of real sums."""
-        if options.dtype is not None:
-            return np.dtype(options.dtype)
-        return np.result_type(self.x.dtype, np.float32)
-
-    def _means(
-        self,
-        size: tuple[int, ...],
-        run: Callable[..., Array],
-        options: Options,
-        rounded: Array | None = None,
-    ) -> Array:
-        """Return the means of boxes; those of 8 bits are rounded from exact sums."""
-        if rounded is not None and rounded_means(
-            self.x,
-            size,
-            self.axes,
-            options.boundary,
-            options.fill_value,
-            rounded,
-            clip=options.overflow == "saturate",
-            workers=options.workers,
-        ):
-            return rounded
-        return run(options, rounded)
-
-    def once(self, w: Array, mean: bool = False) -> Array:
-        """Return the result of one kernel; that of a ``mean`` lies among the samples."""
-        w = self._weights(w)
-        return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
-
-    def _weights(self, w: Array) -> Array:
-        """Return ``w`` in the dtype in which products are summed: integers stay exact."""
-        if is_integer(w.dtype) and is_integer(self.x.dtype):
-            return w
-        return w.astype(self._sums_of_real_weights())
-
-    def _sums_of_real_weights(self) -> np.dtype:
-        """Return the dtype of weights that are not whole, or of samples that are not."""
-        sums = np.result_type(self.x.dtype, np.float32, self._real_part(self.options.dtype))
-        return np.zeros((), sums).real.dtype
-
-    @staticmethod
-    def _real_part(dtype: Any) -> np.dtype:
-        return np.dtype(np.float32) if dtype is None or is_integer(dtype) else dtype
-
-    def _result(self, run: Callable[..., Array], kernel: Callable[[], Array], mean: bool) -> Array:
-        """Return the result of ``run`` in the dtype that is asked for.
-
-        Integer results of fractional weights are rounded from floating-point ones: those that
-        are asked of `correlate` have to be plain sums.
-        """
-        options = self.options
-        dtype: Any = options.dtype
-        half = np.dtype(np.float16)
-        if dtype is None and self.x.dtype.newbyteorder("=") == half:
-            return run(options._replace(dtype=half))
-        if dtype is None or not is_integer(dtype) or self.x.dtype.kind == "c":
-            return run(options)
-        if mean and options.overflow == "raise" and self._holds_samples(dtype):
-            options = options._replace(overflow="saturate")  # only rounding could lead out
-        if options.rtol is not None or (is_integer(self.x.dtype) and is_integer(kernel().dtype)):
-            return run(options)
-        if options.overflow == "raise":
-            check_overflow(result_interval(self.x, kernel(), self._fill()), dtype, "raise")
-        policy = "saturate" if options.overflow == "raise" else options.overflow
-        y = self.destination(self.x.shape, dtype)
-        run(options._replace(dtype=None, overflow=policy, out=None), y)
-        return self.returned(y)
-
-    def _fill(self) -> float | None:
-        """Return the number that is read outside, if one is."""
-        fill: Any = self.options.fill_value
-        names = boundary_names(self.options.boundary, self.n, fill)
-        return fill if "constant" in names and isinstance(fill, int | float) else None
-
-    def _holds_samples(self, dtype: np.dtype) -> bool:
-        """Return whether an integer dtype has a value for everything that is read."""
-        low, high = LIMITS[dtype]
-        fill = self._fill()
-        return np.can_cast(self.x.dtype, dtype) and (fill is None or bool(low <= fill <= high))
-
-    # ---- several kernels
-
-    def real_dtype(self) -> np.dtype:
-        """Return the dtype of a result whose parts are real, floating-point numbers."""
-        if self.x.dtype.kind == "c":
-            raise TypeError(f"x has dtype {self.x.dtype}; real dtypes are allowed")
-        dtype: Any = self.options.dtype
-        if dtype is None:
-            half = self.x.dtype.newbyteorder("=") == np.float16
-            return np.dtype(np.float16) if half else np.result_type(self.x.dtype, np.float32)
-        if dtype.kind != "f":
-            raise TypeError(f"dtype={dtype}: floating-point dtypes are allowed")
-        return dtype
-
-    def destination(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-        """Return where a result of several kernels is made: ``out``, if it may be written to."""
-        out = self.options.out
-        if out is None:
-            return empty(shape, dtype)
-        check_out(out, shape, dtype, "; pass dtype= for another result")
-        return out if writable_in_place(out, self.x) else empty(shape, dtype)
-
-    def returned(self, y: Array) -> Array:
-        """Return the result, in ``out`` if that was given."""
-        out = self.options.out
-        if out is None or y is out:
-            return y
-        out[...] = y
-        return out
-
-    def root_of_squares(self, parts: Sequence[Callable[[_Call], Array]], y: Array) -> Array:
-        """Write √(Σ part²) to ``y``; each part is what a call of some kernel returns."""
-        sums = np.promote_types(y.dtype, np.float32)
-        others = len(parts) - (y.dtype == sums)
-        results = [y] * (y.dtype == sums) + [empty(y.shape, sums) for _ in range(others)]
-        for part, result in zip(parts, results, strict=True):
-            part(self.into(result))
-        _root_of_squares(results)
-        if results[0] is not y:
-            y[...] = results[0]
-        return y
-
-
-def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the axes that are filtered, where it is clear which."""
-    words = " or ".join(map(str, ndims))
-    if axes is None:
-        n = len(shape)
-        if n < min(ndims):
-            return spatial_axes(None, min(ndims), shape)  # which says that it cannot be
-        if n not in ndims or (n > 2 and len(ndims) > 1):
-            raise ValueError(
-                f"x has shape {shape}: axes= says along which {words} of its axes it is filtered, "
-                "like (0, 1) for rows and columns, or (0, 1, 2) for a volume"
-            )
-        return tuple(range(n))
-    given = several(axes)
-    n = 1 if given is None else len(given)
-    if n not in ndims:
-        raise ValueError(f"axes={axes!r} names {n} axes; this filter acts on {words}")
-    return spatial_axes(axes, n, shape)
-
-
-def _correlated(
-    x: Array,
-    w: Array,
-    axes: int | Sequence[int],
-    options: Options,
-    rounded: Array | None = None,
-) -> Array:
-    """Return the result of one kernel, or write it to an array of integers, rounded."""
-    boundary, fill_value, dtype, overflow, out, rtol, workers = options
-    if rounded is not None:
-        plan = plan_for(
-            x, w, mode="same", boundary=boundary, fill_value=fill_value, axes=axes,
-            overflow=overflow,
-        )  # fmt: skip
-        return plan.solve(x, w, rounded, workers)
-    return correlate(
-        x,
-        w,
-        "same",
-        boundary,
-        fill_value=fill_value,
-        axes=axes,
-        dtype=dtype,
-        overflow=overflow,
-        out=out,
-        rtol=rtol,
-        workers=workers,
-    )
-
-
-def _root_of_squares(parts: Sequence[Array]) -> None:
-    """Write the root of the sum of squares to the first of some contiguous arrays.
-
-    A block at a time stays in the cache. Where a square is too large or too small for the dtype
-    the slow ``np.hypot`` is taken.
-    """
-    flat = [part.reshape(-1) for part in parts]
-    total, square = (np.empty(min(BLOCK, flat[0].size), flat[0].dtype) for _ in range(2))
-    for start in range(0, flat[0].size, BLOCK):
-        first, *rest = (part[start : start + BLOCK] for part in flat)
-        t, s = total[: first.size], square[: first.size]
-        try:
-            with np.errstate(over="raise", under="raise", invalid="ignore"):
-                np.multiply(first, first, out=t)
-                for part in rest:
-                    np.multiply(part, part, out=s)
-                    np.add(t, s, out=t)
-                np.sqrt(t, out=first)
-        except FloatingPointError:
-            with np.errstate(all="ignore"):
-                first[...] = reduce(np.hypot, rest, np.abs(first))

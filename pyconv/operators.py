@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 def linear_operator(
     x_shape: tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
@@ -131,7 +131,7 @@ def linear_operator(
 def sparse_matrix(
     x_shape: tuple[int, ...],
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,

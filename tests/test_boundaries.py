@@ -90,3 +90,43 @@ def test_fill_value_is_read_outside(engine, dtype):
     total, _ = oracles.correlate(x, np.ones((3, 3), dtype), "full", fill_value=fill)
     np.testing.assert_array_equal(y, total.astype(y.dtype))
     assert y[0, 0] == 8 * fill + 1
+
+
+#: What np.pad takes for two axes.
+PAD_WIDTHS = [
+    2, np.int64(1), np.array(3), (2,), (1, 2), [3, 0], ((1, 2),), [(0, 2), (3, 1)], ((1,), (4,)),
+    [[5]], np.array([2, 1]), np.array([[1, 0], [0, 2]], np.int8), np.array([[4, 1]], "i2"),
+    [np.array([1, 2]), (0, 1)],
+]  # fmt: skip
+BY_AXIS = [{0: 2}, {-1: (1, 3)}, {1: 1, 2: (0, 2)}, {}]
+
+
+@pytest.mark.parametrize("given", PAD_WIDTHS, ids=repr)
+def test_pads_are_those_of_numpy(given, rng):
+    x, w = rng.integers(-9, 9, (6, 7, 8)), rng.integers(-9, 9, (3, 2))
+    for call in (pyconv.correlate, pyconv.convolve):
+        expected = np.stack([call(np.pad(plane, given), w) for plane in x])
+        np.testing.assert_array_equal(call(x, w, given), expected, strict=True)
+    np.testing.assert_array_equal(pyconv.plan(x, w, given)(x), pyconv.correlate(x, w, given))
+    masked = np.pad(np.zeros(x.shape[1:], bool), given, constant_values=True)
+    seen = pyconv.coverage(x, w, given, fill_value=np.nan)
+    np.testing.assert_allclose(seen[0], pyconv.coverage(np.ones(masked.shape), w, mask=masked))
+    operator = pyconv.operators.linear_operator(x.shape, w, given)
+    np.testing.assert_array_equal(operator @ x.ravel(), pyconv.correlate(x, w, given).ravel())
+    line, taps = x[0, 0], w[0]
+    if (np.size(given) < 3 and not isinstance(given, tuple | list)) or np.ndim(given) < 2:
+        np.testing.assert_array_equal(
+            pyconv.correlate(line, taps, given), pyconv.correlate(np.pad(line, given), taps)
+        )
+
+
+@pytest.mark.parametrize("given", BY_AXIS, ids=repr)
+def test_pads_of_axes_that_are_named(given, rng):
+    x, w = rng.integers(-9, 9, (6, 7, 8)), rng.integers(-9, 9, (3, 2, 2))
+    pads = [(0, 0)] * 3
+    for axis, value in given.items():
+        pads[axis] = tuple(np.broadcast_to(value, 2).tolist())
+    expected = pyconv.correlate(np.pad(x, pads), w)
+    np.testing.assert_array_equal(pyconv.correlate(x, w, given), expected)
+    turned = pyconv.correlate(x, w.transpose(2, 0, 1), given, axes=(2, 0, 1))
+    np.testing.assert_array_equal(turned, expected)

@@ -2,6 +2,8 @@
 
 import importlib.util
 import itertools
+import re
+import tracemalloc
 
 import numpy as np
 import oracles
@@ -653,3 +655,72 @@ def test_single_windows_of_any_layout(order, dtype):
     assert np.count_nonzero(equal) > 5
     assert not y[equal].any()
     assert np.array_equal(y, pyconv.match_template(values, t))
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (2, 0), (0,)])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+def test_out_receives_the_coefficients(dtype, axes, rng):
+    x = rng.integers(0, 200, (20, 21, 22)).astype(dtype)
+    t = rng.integers(0, 200, (4, 3)[: len(axes)]).astype(dtype)
+    mask = rng.random(x.shape) < 0.05
+    for mode, keywords in (("valid", {}), ("same", {"image_mask": mask})):
+        keywords |= {"axes": axes, "boundary": "symmetric"}
+        y = pyconv.match_template(x, t, mode, **keywords)
+        for out in (np.empty_like(y), np.empty(y.shape[::-1], y.dtype).T):
+            assert pyconv.match_template(x, t, mode, out=out, **keywords) is out
+            np.testing.assert_array_equal(out, y)
+        if y.dtype == x.dtype and y.shape == x.shape:
+            over = x.copy()
+            assert pyconv.match_template(over, t, mode, out=over, **keywords) is over
+            np.testing.assert_array_equal(over, y)
+    with pytest.raises(TypeError, match="out has dtype int8, but the result is float"):
+        pyconv.match_template(x, t, axes=axes, out=np.empty(x.shape, np.int8))
+    with pytest.raises(ValueError, match="out has shape"):
+        pyconv.match_template(x, t, axes=axes, out=np.empty(3, y.dtype))
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_parts_within_memory(dtype, boundary, rng):
+    """Whatever the pads, the axes and the masks; and no more memory than was granted."""
+    x = (1000 * rng.standard_normal((3, 250, 260))).astype(dtype)
+    t, granted = (1000 * rng.standard_normal((9, 12))).astype(dtype), 6 << 20
+    tolerance = 1e-4 if dtype == "float32" else 2e-9
+    mask = rng.random(x.shape) < 0.01
+    mask[:, 50:100, 50:100] = True
+    for mode, keywords in (
+        ("same", {"boundary": boundary}),
+        ([(-3, 20), (30, -4)], {"boundary": boundary, "axes": (2, 1)}),
+        ("full", {"boundary": boundary, "image_mask": mask}),
+    ):
+        y = pyconv.match_template(x, t, mode, **keywords)
+        out = np.empty_like(y)
+        tracemalloc.start()
+        assert pyconv.match_template(x, t, mode, max_memory=granted, out=out, **keywords) is out
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak <= granted
+        np.testing.assert_allclose(out, y, rtol=0, atol=tolerance)
+        fresh = pyconv.match_template(x, t, mode, max_memory=granted, **keywords)
+        np.testing.assert_array_equal(fresh, out)
+
+
+def test_too_little_memory_to_match():
+    x, t, out = np.ones((300, 300)), np.arange(900.0).reshape(30, 30), np.full((271, 271), 7.0)
+    with pytest.raises(
+        MemoryError, match="max_memory=1000 is too .* the least .* is ([0-9]+)"
+    ) as e:
+        pyconv.match_template(x, t, out=out, max_memory=1000)
+    least = int(re.search("is ([0-9]+) bytes", str(e.value))[1])
+    with pytest.raises(MemoryError, match="the least"):
+        pyconv.match_template(x, t, out=out, max_memory=least - 1)
+    x[250, 250] = np.nan
+    with pytest.raises(ValueError, match="image holds NaN"):
+        pyconv.match_template(x, t, out=out, max_memory=least)
+    for bad, error in ((-1, ValueError), (0.5, TypeError)):
+        with pytest.raises(error, match=f"max_memory={bad}"):
+            pyconv.match_template(x, t, out=out, max_memory=bad)
+    assert (out == 7).all()
+    rows = x[:31]
+    y = pyconv.match_template(rows, t, max_memory=least)
+    np.testing.assert_allclose(y, pyconv.match_template(rows, t), atol=1e-9)

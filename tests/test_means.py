@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pyconv import filters
+from pyconv._calls import filter_call
 from pyconv._engine import rounded_mean
 from pyconv._engine.boundaries import BOUNDARIES
 
@@ -28,7 +29,7 @@ def only_exact(monkeypatch):
         assert rounded_mean.rounded_means(*args, **keywords)
         return True
 
-    monkeypatch.setattr(filters, "rounded_means", required)
+    monkeypatch.setattr(filter_call, "rounded_means", required)
 
 
 def mean(x, size, axes, boundary, fill=0):

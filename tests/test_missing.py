@@ -616,7 +616,6 @@ REFUSING = {
     "a mask of a template": lambda m: pyconv.match_template(
         np.ones(9), np.ones(5), mask=m.astype(bool)
     ),
-    "a filter": lambda m: pyconv.filters.gaussian(m, 1),
     "an operator": lambda m: pyconv.operators.linear_operator((5,), [1.0, 2]) @ m,
     "weights of an operator": lambda m: pyconv.operators.linear_operator((9,), m),
     "a matrix": lambda m: pyconv.operators.sparse_matrix((9,), m),
@@ -627,6 +626,7 @@ HONOURING = {
     "convolve": lambda m: pyconv.convolve(m, [1.0, 2], "full"),
     "coverage": lambda m: pyconv.coverage(m, [1.0, 2]),
     "plan": lambda m: pyconv.plan(np.ones(5), [1.0, 2], nan_policy="omit")(m),
+    "a filter": lambda m: pyconv.filters.gaussian(m, 1),
     "xcorr": lambda m: pyconv.xcorr(m, m, 2)[0],
     "image": lambda m: pyconv.match_template(m, [1.0, 3, 2]),
     "template": lambda m: pyconv.match_template(np.arange(9.0) ** 2, m),
@@ -670,3 +670,23 @@ def test_agrees_with_astropy(boundary, rng):
         y = pyconv.convolve(x, w, "same", boundary, fill_value=2.0, nan_policy="omit")
         np.testing.assert_allclose(y, convolve(x, w, normalize_kernel=False, **theirs), rtol=1e-12)
         np.testing.assert_allclose(y / w.sum(), convolve(x, w, **theirs), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i2"])
+def test_coverage_takes_out(dtype, rng):
+    x = rng.integers(0, 9, (30, 40)).astype(dtype)
+    mask, w = rng.random(x.shape) < 0.3, rng.integers(1, 9, (3, 4)).astype(dtype)
+    seen = pyconv.coverage(x, w, "same", mask=mask)
+    weights = w.astype(float) / w.sum(dtype=float)
+    exact, _ = oracles.correlate((~mask).astype(float), weights, "same", fill_value=1.0)
+    np.testing.assert_allclose(seen, exact, rtol=1e-6)
+    for out in (np.empty_like(seen), np.empty(seen.shape[::-1], seen.dtype).T):
+        assert pyconv.coverage(x, w, "same", mask=mask, out=out) is out
+        np.testing.assert_array_equal(out, seen)
+    if x.dtype == seen.dtype:
+        assert pyconv.coverage(x, w, "same", mask=mask, out=x) is x
+        np.testing.assert_array_equal(x, seen)
+    with pytest.raises(TypeError, match="out has dtype complex128"):
+        pyconv.coverage(x, w, "same", mask=mask, out=np.empty(x.shape, complex))
+    with pytest.raises(ValueError, match="out has shape"):
+        pyconv.coverage(x, w, mask=mask, out=np.empty(x.shape, seen.dtype))

@@ -5,6 +5,7 @@ import pytest
 import scipy.ndimage
 
 from pyconv import filters, ndimage
+from pyconv._calls import filter_call
 from pyconv._engine import rounded_mean, separable_passes
 from pyconv._engine.algorithms.arranged import view_of
 from pyconv._engine.planning import clear_cache
@@ -169,8 +170,8 @@ def test_a_granted_error_on_few_samples(shape, boundary, rng, monkeypatch):
         kernels_of.append(w.shape)
         return correlate(x, w, *arguments, **options)
 
-    correlate = filters.correlate
-    monkeypatch.setattr(filters, "correlate", correlated)
+    correlate = filter_call.correlate
+    monkeypatch.setattr(filter_call, "correlate", correlated)
     fill_value = 3 if boundary == "constant" else 0
     for function, given in (
         (filters.gaussian, (20,)),

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from arrays import LAYOUTS, bits, noise, small
 
+from pyconv import nn
 from pyconv.nn import functional, grad
+from pyconv.nn._functions import pooling
 
 #: Spatial sizes 1 to 5, and around the widths of vectors and of the lanes of long windows.
 SIZES = {
@@ -275,3 +277,192 @@ def test_huge_numbers():
     assert functional.max_pool1d(x, 2 * far, far, far, ceil_mode=True).ravel()[-1] == 5
     assert functional.max_pool1d(x, 1, far).tolist() == [[0]]
     assert functional.avg_pool1d(x, 2, far, 1, count_include_pad=False).tolist() == [[0]]
+
+
+# ---- pads of two sides, wide ones, and integers ------------------------------------------------
+
+#: Kernel, stride, (low, high) pads, dilation of one axis; from the fourth on wider than half.
+PADS = [
+    (3, 1, (1, 0), 1), (3, 2, (0, 1), 2), (4, 3, (2, 1), 1), (3, 1, (3, 0), 1), (2, 1, (0, 4), 1),
+    (2, 3, (7, 5), 1), (5, 2, (4, 9), 2), (1, 1, (2, 3), 1), (9, 4, (8, 8), 1), (1, 2, (70, 0), 1),
+]  # fmt: skip
+
+
+def padded_calls(n, dilated=True):
+    """Yield the keywords of a pool for sizes, and how many windows there are along each axis."""
+    for sizes, (i, case), ceil_mode in itertools.product(SIZES[n], enumerate(PADS), (False, True)):
+        cases = [case, PADS[(i + 5) % len(PADS)], PADS[(i + 8) % len(PADS)]][:n]
+        k, s, pads, d = zip(*cases, strict=True)
+        d = d if dilated else (1,) * n
+        out = []
+        for size, taps, step, (low, high), apart in zip(sizes, k, s, pads, d, strict=True):
+            span = (taps - 1) * apart + 1
+            starts = range(0, size + low + high - span + 1, step)
+            more = ceil_mode and len(starts) and starts[-1] + span < size + low + high
+            out.append(len(starts) + bool(more and starts[-1] + step < size + low))
+        if all(out):
+            given = {"kernel_size": k, "stride": s, "padding": pads, "ceil_mode": ceil_mode}
+            wide = any(max(p) > ((t - 1) * a + 1) // 2 for t, p, a in zip(k, pads, d, strict=True))
+            yield sizes, given | ({"dilation": d} if dilated else {}), out, wide
+
+
+def extended(x, given, value):
+    """Return an array with its pads, and so much more that no window sticks out."""
+    n = len(given["padding"])
+    pads = [(low, high + 40) for low, high in given["padding"]]
+    return np.pad(x, [(0, 0)] * (x.ndim - n) + pads, constant_values=value)
+
+
+def inside(given):
+    """Return the same call of an array that is extended."""
+    return given | {"padding": 0, "ceil_mode": False}
+
+
+def first(y, out):
+    return y[(..., *map(slice, out))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int8"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_max_pool_of_pads(isa, rng, n, dtype):
+    """Samples before, behind and between: those of an array that is extended."""
+    pool, scattered = function("max_pool", n), function("max_pool#_input", n, grad)
+    for sizes, given, out, wide in padded_calls(n):
+        x = rng.integers(-100, 100, (2, *sizes)).astype(dtype)
+        places = np.arange(math.prod(sizes)).reshape(1, *sizes)
+        floats = extended(x.astype("f8"), given, -np.inf)
+        y, where = pool(floats, **inside(given), return_indices=True)
+        y, where = first(y, out), first(where, out)
+        ours, indices = pool(x, **given, return_indices=True, wide_padding=True)
+        assert ours.dtype == dtype
+        least = np.iinfo(dtype).min if x.dtype.kind in "iu" else -np.inf
+        np.testing.assert_array_equal(ours, np.maximum(y, least))
+        at = extended(places, given, -1).ravel()[where]
+        np.testing.assert_array_equal(indices, np.where(y == -np.inf, -1, at))
+        np.testing.assert_array_equal(pool(x, **given, wide_padding=True), ours)
+        dy = rng.integers(-9, 9, ours.shape).astype("f4")
+        expected = scattered(floats.shape, where, np.where(y == -np.inf, 0, dy))
+        inner = tuple(slice(p[0], p[0] + s) for p, s in zip(given["padding"], sizes, strict=True))
+        dx = scattered(x.shape, indices, dy)
+        np.testing.assert_array_equal(dx, expected[(..., *inner)])
+        if wide:
+            with pytest.raises(ValueError, match="more with wide_padding=True"):
+                pool(x, **given)
+        else:
+            np.testing.assert_array_equal(pool(x, **given), ours)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_avg_pool_of_pads(isa, rng, n):
+    """Sums of an array that is extended by zeros, divided by what counts; and the adjoint."""
+    pool, pool_input = function("avg_pool", n), function("avg_pool#_input", n, grad)
+    for sizes, given, out, wide in padded_calls(n, dilated=False):
+        x = small(rng, (2, *sizes), "float64")
+        sums = inside(given) | {"divisor_override": 1}
+        total = first(pool(extended(x, given, 0), **sums), out)
+        ones = np.ones((1, *sizes))
+        pads = [(0, 0), *given["padding"]]
+        whole = {"padding": [(0, 0)] * n}
+        for include in (True, False):
+            counted = (
+                extended(np.pad(ones, pads, constant_values=1), given | whole, 0)
+                if include
+                else extended(ones, given, 0)
+            )
+            divisor = first(pool(counted, **sums), out)
+            options = given | {"count_include_pad": include, "wide_padding": True}
+            with np.errstate(invalid="ignore"):
+                np.testing.assert_array_equal(pool(x, **options), total / divisor)
+            each = rng.integers(-9, 9, total.shape)
+            dx = pool_input(x.shape, each * divisor, **options)
+            assert (x * dx).sum() == (total * each).sum()
+            assert np.isfinite(dx).all()
+        dy = small(rng, total.shape, "float64")
+        options = given | {"divisor_override": 1, "wide_padding": True}
+        np.testing.assert_array_equal(pool(x, **options), total)
+        assert (total * dy).sum() == (x * pool_input(x.shape, dy, **options)).sum()
+        if wide:
+            with pytest.raises(ValueError, match="more with wide_padding=True"):
+                pool(x, **given)
+            with pytest.raises(ValueError, match="more with wide_padding=True"):
+                pool_input(x.shape, dy, **given)
+
+
+def test_windows_without_samples():
+    x = np.full((1, 2), 5.0)
+    wide = {"padding": 3, "wide_padding": True}
+    y, indices = functional.max_pool1d(x, 2, 1, **wide, return_indices=True)
+    np.testing.assert_array_equal(y, [[-np.inf, -np.inf, 5, 5, 5, -np.inf, -np.inf]])
+    np.testing.assert_array_equal(indices, [[-1, -1, 0, 0, 1, -1, -1]])
+    y = functional.max_pool1d(x.astype("i1"), 2, 1, **wide)
+    np.testing.assert_array_equal(y, [[-128, -128, 5, 5, 5, -128, -128]], strict=False)
+    y = functional.avg_pool1d(x, 2, 1, **wide)
+    np.testing.assert_array_equal(y, [[0, 0, 2.5, 5, 2.5, 0, 0]])
+    y = functional.avg_pool1d(x, 2, 1, **wide, count_include_pad=False)
+    np.testing.assert_array_equal(y, [[np.nan, np.nan, 5, 5, 5, np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_largest_samples_of_integers(rng, dtype, monkeypatch):
+    """Of whole planes, of parts, some planes at a time; in any layout."""
+    limits = np.iinfo(dtype)
+    x = rng.integers(limits.min, limits.max + 1, (5, 3, 13, 14)).astype(dtype)
+    for name, given in (
+        ("max_pool2d", (3, 2, 1)), ("adaptive_max_pool2d", ((4, 5),)), ("global_max_pool", ()),
+    ):  # fmt: skip
+        pool = getattr(functional, name)
+        y, where = pool(x.astype("f4"), *given, return_indices=True)
+        for slab in (pooling.SLAB, 400):
+            monkeypatch.setattr(pooling, "SLAB", slab)
+            for a in (x, np.asfortranarray(x), x[::-1][::-1], np.repeat(x, 2, -1)[..., ::2]):
+                ours, indices = pool(a, *given, return_indices=True, workers=2)
+                np.testing.assert_array_equal(ours, y.astype(dtype), strict=True)
+                np.testing.assert_array_equal(indices, where, strict=True)
+                np.testing.assert_array_equal(pool(a, *given), ours, strict=True)
+    for empty in ((0, 3, 13, 14), (3, 0, 13, 14)):
+        assert functional.max_pool2d(np.empty(empty, dtype), 3).dtype == dtype
+    for call, words in (
+        (lambda: functional.avg_pool2d(x, 2), "allowed are float16, float32, float64$"),
+        (lambda: functional.max_pool2d(x.astype("i2"), 2), "float64, int8, uint8$"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("padding", "error", "words"),
+    [
+        ([(1, 1)], ValueError, "has 1 pairs; the kernel has 2"),
+        ([(1, 1, 1), (0, 0)], ValueError, "no .low, high. pair"),
+        ([(1, -1), (0, 0)], ValueError, "integers of at least 0"),
+        ([(1, 0.5), (0, 0)], TypeError, "padding=0.5: integers"),
+        ([(1, 2**60), (0, 0)], ValueError, "from 0 to"),
+        ([1, (0, 0)], ValueError, "either integers or"),
+        ("same", TypeError, "padding='same': integers"),
+        (-1, ValueError, "from 0 to"),
+    ],
+)
+def test_pads_that_are_none(padding, error, words):
+    for call in (functional.max_pool2d, functional.avg_pool2d):
+        with pytest.raises(error, match=words):
+            call(np.ones((1, 9, 9)), 3, padding=padding, wide_padding=True)
+
+
+def test_layers_take_pads(rng):
+    x = rng.standard_normal((2, 3, 9, 10))
+    for layer, name in ((nn.MaxPool2d, "max_pool2d"), (nn.AvgPool2d, "avg_pool2d")):
+        pads = [(0, 1), (2, 2)]
+        pool = layer(3, 2, pads, ceil_mode=True, wide_padding=True)
+        y = getattr(functional, name)(x, 3, 2, pads, ceil_mode=True, wide_padding=True)
+        np.testing.assert_array_equal(pool(x), y)
+        assert pool.output_shape(x.shape) == y.shape
+        assert pool.first_seen((0, 1)) == (0, 0)
+        dy = rng.standard_normal(y.shape)
+        dx = pool.backward(dy)
+        assert dx.shape == x.shape
+        step = 1e-6 * rng.standard_normal(x.shape)
+        change = (getattr(functional, name)(x + step, 3, 2, pads, ceil_mode=True,
+                                            wide_padding=True) - y)  # fmt: skip
+        np.testing.assert_allclose((change * dy).sum(), (step * dx).sum(), rtol=1e-5)
+        assert "wide_padding=True" in repr(pool)
+        assert "wide_padding" not in repr(layer(3))

@@ -175,8 +175,16 @@ def _scale(x: np.ndarray, exponent: int) -> None:
 class Coefficients:
     """Coefficients of windows with a template."""
 
-    def __init__(self, template: Template, dtype: np.dtype, workers: int | None) -> None:
+    def __init__(
+        self,
+        template: Template,
+        dtype: np.dtype,
+        workers: int | None,
+        max_memory: int | None = None,
+    ) -> None:
         self._template = template
+        #: Of each sum; the arrays that are made here are the caller's to count.
+        self._max_memory = max_memory
         self._taps = template.values.shape
         self._count = template.taps
         self._workers = workers
@@ -220,9 +228,13 @@ class Coefficients:
     def holed(self, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which windows miss samples, and which of them have too few left."""
         taps = self._where_seen().astype(np.uint8)
-        counts = correlate(missing.view(np.uint8), taps, workers=self._workers).astype(np.intp)
+        counts = self.sum(missing.view(np.uint8), taps).astype(np.intp)
         holed = counts > 0
         return holed, holed & (self._count - counts < self._least)
+
+    def sum(self, x: np.ndarray, w: np.ndarray, **options: Any) -> np.ndarray:
+        """Return a correlation within the memory that is granted."""
+        return correlate(x, w, max_memory=self._max_memory, workers=self._workers, **options)
 
     def _where_seen(self) -> np.ndarray:
         """Return where samples of the template count."""
@@ -241,7 +253,7 @@ class Coefficients:
                 )
                 steps = (x[ahead] != x[behind]).view(np.uint8)
                 taps = np.ones(tuple(k - (i == axis) for i, k in enumerate(self._taps)), np.uint8)
-                uncertain &= correlate(steps, taps, workers=self._workers) == 0
+                uncertain &= self.sum(steps, taps) == 0
                 if not uncertain.any():
                     return
         y[uncertain] = 0
@@ -275,7 +287,8 @@ class Coefficients:
             return 0
         template = self._template.values.astype(y.dtype, copy=False)
         values = samples.values.astype(y.dtype, copy=False)
-        bound = prepare(values, template, tuple(OPTIONS.values())).plan(values, template)
+        options = OPTIONS | {"max_memory": self._max_memory}
+        bound = prepare(values, template, tuple(options.values())).plan(values, template)
         bound.solve(values, template, y, self._workers)
         plain = bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is None
         limits = self._limits(samples, float(np.finfo(y.dtype).eps), plain)
@@ -340,10 +353,9 @@ class Coefficients:
         else:
             squares = [x * x]
         sums, *sums_of_squares = (
-            correlate(a, seen, dtype=np.int64, overflow="wrap",
-                      workers=self._workers).view(np.uint64).ravel()
+            self.sum(a, seen, dtype=np.int64, overflow="wrap").view(np.uint64).ravel()
             for a in (x, *squares)
-        )  # fmt: skip
+        )
         uncertain: int = loader.native.divide_by_sums(
             sums, np.stack(sums_of_squares), self._count, y, limits
         )
@@ -442,7 +454,7 @@ class Coefficients:
         where = self._where_seen()
         taps, template = where.astype(np.float64), self._template.values
         sums, squares, products, weights, norms = (
-            correlate(a, w, workers=self._workers)
+            self.sum(a, w)
             for a, w in (
                 (deviations, taps),
                 (np.square(deviations), taps),
@@ -451,7 +463,7 @@ class Coefficients:
                 (seen.astype(np.float64), np.square(template)),
             )
         )
-        count = correlate(seen, where, workers=self._workers).astype(np.float64)
+        count = self.sum(seen, where).astype(np.float64)
         few = count < self._least
         shares = 1 / np.maximum(count, 1)
         with np.errstate(all="ignore"):

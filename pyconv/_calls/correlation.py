@@ -17,7 +17,7 @@ from pyconv._engine.planning import check_nan, prepare
 def correlate(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     fill_value: complex = 0,
@@ -48,11 +48,12 @@ def correlate(
         layout is taken.
     w : array_like
         Kernel of 1, 2 or 3 dimensions, one for each spatial axis.
-    mode : {'valid', 'same', 'full'} or sequence of (low, high), optional
+    mode : {'valid', 'same', 'full'}, int or sequence of (low, high), optional
         Extent: which outputs exist. With `K` the samples that the dilated kernel spans,
         ``valid`` pads nothing, ``same`` pads ``K // 2`` before and ``(K - 1) // 2`` after,
         ``full`` pads ``K - 1`` on both sides; or the pads of each kernel axis, where a negative
-        one crops.
+        one crops, in any form that `numpy.pad` takes: an integer or one ``(low, high)`` pair is
+        for all of them.
     boundary : str or sequence of str, optional
         What is read outside `x`, for all kernel axes or one each (for samples ``a b c d``):
 
@@ -172,7 +173,7 @@ def correlate(
 def convolve(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     fill_value: complex = 0,

@@ -61,7 +61,7 @@ def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanat
 def explain(
     x: npt.ArrayLike | None = None,
     w: npt.ArrayLike | None = None,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     shape: int | Sequence[int] | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,19 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._calls.coefficients import Coefficients, Template
-from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import split_mask
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import is_integer, supported
-from pyconv._engine.output_arrays import empty, is_masked, plain_array
+from pyconv._engine.output_arrays import (
+    check_out,
+    empty,
+    is_masked,
+    plain_array,
+    writable_in_place,
+)
 from pyconv._engine.planning import OPTIONS, check_nan, prepare
-from pyconv._engine.problem import Problem
+from pyconv._engine.problem import Problem, granted_memory
 
 
 def match_template(
     image: npt.ArrayLike,
     template: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     fill_value: float = 0,
@@ -30,6 +36,8 @@ def match_template(
     mask: npt.ArrayLike | None = None,
     image_mask: npt.ArrayLike | None = None,
     nan_policy: str = "raise",
+    out: npt.NDArray[Any] | None = None,
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
     r"""Return how much each window of an image is like a template.
@@ -63,6 +71,13 @@ def match_template(
         What happens to NaN and infinity in the image: ``raise`` refuses them, ``propagate`` makes
         NaN of windows that hold them, ``omit`` leaves them out as `image_mask` does; with a
         `fill_value` that is NaN, what is outside is left out too.
+    out : ndarray, optional
+        Array that receives the result: its shape and dtype must be those of the result. It may
+        overlap `image` and `template`.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides the arrays that it is given and
+        the result: windows are matched a part of the image at a time. By default all are at once,
+        in arrays of the size of the image.
     workers : int, optional
         Threads to use at most, as for `correlate`.
 
@@ -71,7 +86,7 @@ def match_template(
     ndarray
         Coefficients from −1 to 1: float32, or float64 if the image or the template is float64 or
         has integers of more than 16 bits. 0 where a window, or the template, is constant,
-        but for NaN where too few pairs are left.
+        but for NaN where too few pairs are left. `out` if that was given.
 
     Raises
     ------
@@ -80,6 +95,8 @@ def match_template(
         another shape or one that leaves nothing, and as `correlate`.
     TypeError
         For complex or other dtypes.
+    MemoryError
+        If `max_memory` is too little; the message names the least that would do.
 
     See Also
     --------
@@ -110,14 +127,7 @@ def match_template(
     """
     t, left_out = _split_template(template, mask)
     x, missing = _split_image(image, image_mask)
-    for name, array in (("image", x), ("template", t)):
-        if supported(array.dtype, name).kind == "c":
-            raise TypeError(f"{name} has dtype {array.dtype}; real dtypes are allowed")
-    if not 1 <= t.ndim <= min(3, x.ndim) or 0 in t.shape:
-        raise ValueError(
-            f"template has shape {t.shape} and image {x.shape}: templates of 1 to 3 dimensions, no "
-            "more than the image has, and of at least one sample are allowed"
-        )
+    _check_arrays(x, t)
     check_nan(nan_policy, "image", np.empty(0, x.dtype))
     outside = nan_policy == "omit" and _is_nan(fill_value)
     options = OPTIONS | {
@@ -126,24 +136,137 @@ def match_template(
     }  # fmt: skip
     problem = prepare(x, t, tuple(options.values())).problem
     result = _result_dtype(x.dtype, t.dtype)
+    if out is not None:
+        check_out(out, problem.y_shape, result)
+    granted = None if max_memory is None else granted_memory(max_memory)
     matched = _matched(t, left_out)
-    x, missing, unsound = _read(x, missing, outside, problem, nan_policy)
-    # Batch axes, then the template's in the order of the image's.
-    spatial = [a.axis for a in problem.spatial]
-    order = [axis for axis in range(x.ndim) if axis not in spatial] + sorted(spatial)
-    turn = np.argsort(spatial)
-    shape = [problem.y_shape[axis] for axis in order]
-    y = empty((math.prod(shape[: -t.ndim]), *shape[-t.ndim :]), result)
-    if y.size:
-        found = Template(
+    call = _Match(problem, t, matched, left_out, outside, nan_policy)
+    boxes, room = _parts(problem, granted)
+    if nan_policy == "raise" and x.dtype.kind == "f" and len(boxes) > 1:
+        for box in boxes:  # before any result is written
+            call.read(x, missing, box)
+    read = [a for a in (x, missing) if a is not None]
+    direct = out is not None and writable_in_place(out, *read)
+    y = out if direct and out is not None else empty(problem.y_shape, result)
+    for box in boxes:
+        call.fill(y, x, missing, box, room, workers)
+    if out is None or y is out:
+        return y
+    out[...] = y
+    return out
+
+
+#: Bytes for each sample that windows of a part read, and for each tap of the template, that the
+#: arrays take which coefficients are made of; bytes that the sums of a part take at least.
+SAMPLE_BYTES, TAP_BYTES, SUMS_BYTES = 200, 200, 4 << 20
+
+Box = tuple[tuple[int, int], ...]
+
+
+def _check_arrays(x: np.ndarray, t: np.ndarray) -> None:
+    """Raise TypeError or ValueError for an image and a template that are not matched."""
+    for name, array in (("image", x), ("template", t)):
+        if supported(array.dtype, name).kind == "c":
+            raise TypeError(f"{name} has dtype {array.dtype}; real dtypes are allowed")
+    if not 1 <= t.ndim <= min(3, x.ndim) or 0 in t.shape:
+        raise ValueError(
+            f"template has shape {t.shape} and image {x.shape}: templates of 1 to 3 dimensions, no "
+            "more than the image has, and of at least one sample are allowed"
+        )
+
+
+def _parts(problem: Problem, max_memory: int | None) -> tuple[list[Box], int | None]:
+    """Return boxes of results within memory, and the bytes that are left for their sums."""
+    if max_memory is None or 0 in problem.y_shape:
+        return [tuple((0, n) for n in problem.y_shape)], None
+    taps = [1] * len(problem.y_shape)
+    for a in problem.spatial:
+        taps[a.axis] = a.taps
+    steps = [*problem.y_shape]
+
+    def taken() -> int:
+        read = math.prod(n + k - 1 for n, k in zip(steps, taps, strict=True))
+        return SAMPLE_BYTES * read + TAP_BYTES * math.prod(taps)
+
+    # A quarter is for sums, and what they need at least.
+    room = max_memory - max(SUMS_BYTES, max_memory // 4)
+    while taken() > room and max(steps) > 1:
+        axis = max(range(len(steps)), key=lambda i: (steps[i] > 1) * steps[i] / taps[i])
+        steps[axis] = -(-steps[axis] // 2)
+    if taken() > room:
+        raise MemoryError(
+            f"max_memory={max_memory} is too little workspace to match this template; the least "
+            f"that would do is {max(SUMS_BYTES + taken(), -(-4 * taken() // 3))} bytes"
+        )
+    along = [
+        [(start, min(start + step, n)) for start in range(0, n, step)]
+        for n, step in zip(problem.y_shape, steps, strict=True)
+    ]
+    return list(itertools.product(*along)), max_memory - taken()
+
+
+class _Match:
+    """A template and where its windows lie, without the image."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        t: np.ndarray,
+        matched: np.ndarray | None,
+        left_out: np.ndarray | None,
+        outside: bool,
+        nan_policy: str,
+    ) -> None:
+        self._problem, self._outside, self._nan_policy = problem, outside, nan_policy
+        # Batch axes, then the template's in the order of the image's.
+        spatial = [a.axis for a in problem.spatial]
+        batch = [axis for axis in range(len(problem.x_shape)) if axis not in spatial]
+        self._order = batch + sorted(spatial)
+        turn = np.argsort(spatial)
+        self._constant = matched is None
+        self._template = Template(
             np.ascontiguousarray(
                 (np.zeros(t.shape) if matched is None else matched).transpose(turn)
             ),
             None if left_out is None else ~left_out.transpose(turn),
         )
-        samples, *masks = (_as_batch(a, order, t.ndim) for a in (x, missing, unsound))
-        _fill(y, found, samples, masks, matched is None, workers)
-    return np.ascontiguousarray(y.reshape(shape).transpose(np.argsort(order)))
+
+    def fill(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        missing: np.ndarray | None,
+        box: Box,
+        max_memory: int | None,
+        workers: int | None,
+    ) -> None:
+        """Write the coefficients of a box of windows to that part of ``y``."""
+        read = self.read(x, missing, box)
+        into = y[tuple(slice(*part) for part in box)].transpose(self._order)
+        n = self._template.values.ndim
+        shape = (math.prod(into.shape[:-n]), *into.shape[-n:])
+        part = into.reshape(shape) if into.flags.c_contiguous else empty(shape, y.dtype)
+        if part.size:
+            coefficients = Coefficients(self._template, y.dtype, workers, max_memory)
+            samples, *masks = (_as_batch(a, self._order, n) for a in read)
+            _fill(part, self._template, samples, masks, self._constant, coefficients)
+        if not into.flags.c_contiguous:
+            into[...] = part.reshape(into.shape)
+
+    def read(
+        self, x: np.ndarray, missing: np.ndarray | None, box: Box
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Return what windows read, where samples are missing, and where they are not finite."""
+        problem, nan_policy = self._problem, self._nan_policy
+        if missing is not None or self._outside:
+            missing = np.broadcast_to(np.False_, x.shape) if missing is None else missing
+            missing = _padded(missing, problem, self._outside, box)
+        x = _padded(x, problem, problem.fill_value, box)
+        unsound = _unsound(x, missing, nan_policy)
+        if nan_policy == "omit" and unsound is not None:
+            missing = unsound if missing is None else missing | unsound
+            unsound = None
+        return x, None if missing is None or not missing.any() else missing, unsound
 
 
 def _fill(
@@ -152,13 +275,12 @@ def _fill(
     x: Any,
     masks: list[np.ndarray | None],
     constant: bool,
-    workers: int | None,
+    coefficients: Coefficients,
 ) -> None:
     """Write the coefficients to ``y``; NaN where a window holds what is not finite."""
     missing, unsound = masks
     if unsound is not None:
         x = np.where(unsound, _any_sound(x, unsound), x)
-    coefficients = Coefficients(template, y.dtype, workers)
     if not constant:
         coefficients.fill(x, y, missing)
     else:
@@ -168,22 +290,7 @@ def _fill(
             y[few] = np.nan
     if unsound is not None:
         seen = np.ones(template.values.shape, np.bool) if template.seen is None else template.seen
-        y[correlate(unsound, seen, workers=workers) > 0] = np.nan
-
-
-def _read(
-    x: np.ndarray, missing: np.ndarray | None, outside: bool, problem: Problem, nan_policy: str
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Return an image with its pads, where samples are missing, and where they are not finite."""
-    if missing is not None or outside:
-        missing = np.zeros(x.shape, np.bool) if missing is None else missing
-        missing = _padded(missing, problem, outside)
-    x = _padded(x, problem, problem.fill_value)
-    unsound = _unsound(x, missing, nan_policy)
-    if nan_policy == "omit" and unsound is not None:
-        missing = unsound if missing is None else missing | unsound
-        unsound = None
-    return x, None if missing is None or not missing.any() else missing, unsound
+        y[coefficients.sum(unsound, seen) > 0] = np.nan
 
 
 def _as_batch(a: np.ndarray | None, order: list[int], ndim: int) -> np.ndarray | None:
@@ -299,11 +406,17 @@ def _less(x: np.ndarray, low: Any) -> np.ndarray:
     return above if np.isfinite(above).all() else wide / 2 - np.float64(low) / 2
 
 
-def _padded(x: np.ndarray, problem: Problem, fill: Any) -> np.ndarray:
-    """Return ``x`` with its pads written out, or cropped."""
-    for a in problem.spatial:
-        if a.low or a.high:
-            read = BOUNDARIES[a.boundary].index(np.arange(-a.low, a.size + a.high), a.size)
-            x = x.take(read, a.axis)  # FILL = −1 reads the last sample
-            x[(slice(None),) * a.axis + (read == FILL,)] = fill
+def _padded(x: np.ndarray, problem: Problem, fill: Any, box: Box) -> np.ndarray:
+    """Return what a box of windows reads of ``x``, its pads written out."""
+    spatial = {a.axis: a for a in problem.spatial}
+    for axis, (start, stop) in enumerate(box):
+        a = spatial.get(axis)
+        before = (slice(None),) * axis
+        first, last = (start, stop) if a is None else (start - a.low, stop - a.low + a.taps - 1)
+        if first >= 0 and last <= x.shape[axis]:
+            x = x[(*before, slice(first, last))]
+        elif a is not None:
+            read = BOUNDARIES[a.boundary].index(np.arange(first, last), a.size)
+            x = x.take(read, axis)  # FILL = −1 reads the last sample
+            x[(*before, read == FILL)] = fill
     return x

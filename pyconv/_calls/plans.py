@@ -282,7 +282,7 @@ def _data_decide(problem: Problem) -> bool:
 def plan(
     x: npt.ArrayLike | None = None,
     w: npt.ArrayLike | None = None,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     shape: int | Sequence[int] | None = None,

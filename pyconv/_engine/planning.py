@@ -497,8 +497,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepa
         key = None
     named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
     method = named.pop("method")
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
+    check_method(method)
     prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
     if key is not None:
         _keep(key, prepared)
@@ -583,6 +582,12 @@ def array_of(shape: object, x_dtype: npt.DTypeLike, argument: str) -> np.ndarray
         raise ValueError(
             f"{argument}={shape!r}: a shape that NumPy can address is allowed"
         ) from None
+
+
+def check_method(method: object) -> None:
+    """Raise ValueError for an algorithm that is unknown."""
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
 
 
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:

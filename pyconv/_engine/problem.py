@@ -26,6 +26,8 @@ from pyconv._engine.dtypes import (
     supported,
 )
 
+Pads = tuple[int, int]
+
 #: A mode's pads for a kernel that spans ``k`` samples.
 EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
     "valid": lambda _: (0, 0),
@@ -181,11 +183,11 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
-    strides = _positive(stride, n, "stride")
-    dilations = _positive(dilation, n, "dilation")
+    strides = positive(stride, n, "stride")
+    dilations = positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
     spans = [(k - 1) * d + 1 for k, d in zip(w_shape, dilations, strict=True)]
-    pads = _pads(mode, spans)
+    pads = _pads(mode, spans, where, len(x_shape))
     spatial = tuple(
         _axis(where[i], x_shape[where[i]], w_shape[i], pads[i], strides[i], dilations[i], b, mode)
         for i, b in enumerate(boundaries)
@@ -211,7 +213,7 @@ def make_problem(
         overflow=str(overflow),
         y_shape=tuple(y_shape),
         rtol=_tolerance(rtol),
-        max_memory=_memory(max_memory),
+        max_memory=granted_memory(max_memory),
     )
 
 
@@ -232,7 +234,8 @@ def _tolerance(rtol: object) -> float | None:
     return value
 
 
-def _memory(max_memory: object) -> int:
+def granted_memory(max_memory: object) -> int:
+    """Return how many bytes of workspace a call may take."""
     if max_memory is None:
         return DEFAULT_MEMORY
     value = integer(max_memory, "max_memory")
@@ -322,7 +325,8 @@ def integers(value: object, n: int, argument: str) -> tuple[int, ...]:
     return (integer(value, argument),) * n
 
 
-def _positive(value: object, n: int, argument: str) -> tuple[int, ...]:
+def positive(value: object, n: int, argument: str) -> tuple[int, ...]:
+    """Return one integer of at least 1 for each of ``n`` axes."""
     numbers = integers(value, n, argument)
     if min(numbers) < 1:
         raise ValueError(f"{argument}={value!r}: integers of at least 1 are allowed")
@@ -364,7 +368,9 @@ def boundary_names(boundary: object, n: int, fill_value: object) -> tuple[str, .
     return tuple(boundary_name(word, fill_value) for word in words)
 
 
-def _pads(mode: object, spans: Sequence[int]) -> list[tuple[int, int]]:
+def _pads(mode: object, spans: Sequence[int], where: Sequence[int], ndim: int) -> list[Pads]:
+    """Return the (low, high) pads of each kernel axis."""
+    n = len(spans)
     if isinstance(mode, str):
         if mode not in EXTENTS:
             raise ValueError(
@@ -373,17 +379,47 @@ def _pads(mode: object, spans: Sequence[int]) -> list[tuple[int, int]]:
             )
         return [EXTENTS[mode](span) for span in spans]
     try:
-        pairs = [
-            tuple(integer(p, "mode") for p in several(pair) or ()) for pair in several(mode) or ()
-        ]
+        given = _by_axis(mode, where, ndim) if isinstance(mode, Mapping) else _pairs(mode, n)
     except TypeError:
-        pairs = []
-    if len(pairs) != len(spans) or any(len(pair) != 2 for pair in pairs):
+        given = []
+    if len(given) != n:
         raise ValueError(
-            f"mode={mode!r}: allowed are {', '.join(EXTENTS)} or a (low, high) pair of "
-            f"integers for each of the {len(spans)} kernel axes"
+            f"mode={mode!r}: allowed are {', '.join(EXTENTS)} or pads as np.pad takes them: an "
+            f"integer or a (low, high) pair of integers for all of the {n} kernel axes, or one "
+            "pair for each of them"
         )
-    return [(low, high) for low, high in pairs]
+    return given
+
+
+def _pairs(value: object, n: int) -> list[Pads]:
+    """Return pads as `numpy.pad` takes them; TypeError or no pads for what it does not."""
+    entries = several(value)
+    if entries is None:
+        return [(integer(value, "mode"),) * 2] * n
+    rows = [several(entry) for entry in entries]
+    if all(row is None for row in rows):
+        rows = [entries]  # of one pair, or one integer, for all axes
+    pairs = [tuple(integer(p, "mode") for p in row or ()) for row in rows]
+    if len(set(map(len, pairs))) != 1 or len(pairs[0]) not in (1, 2):
+        return []
+    return [(pair[0], pair[-1]) for pair in pairs] * (n if len(pairs) == 1 else 1)
+
+
+def _by_axis(mode: Mapping[object, object], where: Sequence[int], ndim: int) -> list[Pads]:
+    """Return the pads of axes of ``x`` that are named, none for others."""
+    pads = dict.fromkeys(where, (0, 0))
+    for axis, value in mode.items():
+        number = integer(axis, "mode")
+        number += ndim if number < 0 else 0
+        pairs = _pairs(value, 1)
+        if number not in pads or len(pairs) != 1 or any(map(_is_sequence, several(value) or ())):
+            return []
+        pads[number] = pairs[0]
+    return [pads[axis] for axis in where]
+
+
+def _is_sequence(value: object) -> bool:
+    return several(value) is not None
 
 
 def _compute_dtype(natural: np.dtype, result: np.dtype) -> np.dtype | None:

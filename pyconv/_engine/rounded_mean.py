@@ -35,22 +35,39 @@ def rounded_means(
     y: Array,
     *,
     clip: bool,
+    strides: tuple[int, ...] = (),
+    max_memory: int | None = None,
     workers: int | None,
 ) -> bool:
-    """Write the mean of a box around each sample to ``y``, whose dtype wraps or clips.
+    """Write the mean of a box around every sample that is kept to ``y``, which wraps or clips.
 
-    Return whether it was done: boxes along one or two axes whose sums are not too large are.
+    Return whether it was done: boxes along one or two axes whose sums are not too large are, if
+    ``max_memory`` bytes are enough.
     """
     if x.dtype.itemsize != 1 or x.size == 0 or len(size) > 2 or y.dtype in CONVERTED:
         return False
+    # Copies of the source and of the results may be made.
+    room = math.inf if max_memory is None else max_memory - x.nbytes - 2 * x.size * y.itemsize
+    if strides:
+        every = np.empty(x.shape, y.dtype)
+        done = rounded_means(
+            x, size, axes, boundary, fill_value, every,
+            clip=clip, max_memory=max_memory, workers=workers,
+        )  # fmt: skip
+        if done:
+            kept = [slice(None)] * x.ndim
+            for axis, stride in zip(axes, strides, strict=True):
+                kept[axis] = slice(None, None, stride)
+            y[...] = every[tuple(kept)]
+        return done
     view = view_of(x.shape, axes)
     if view is not None:
         seen = np.empty(view.shape, y.dtype)
         where = tuple(view.axis(a) for a in axes)
-        if _rounded(view.source(x), size, where, boundary, fill_value, seen, clip, workers):
+        if _rounded(view.source(x), size, where, boundary, fill_value, seen, clip, room, workers):
             write(seen, y.transpose(view.order))
             return True
-    return _rounded(x, size, axes, boundary, fill_value, y, clip, workers)
+    return _rounded(x, size, axes, boundary, fill_value, y, clip, room, workers)
 
 
 def _rounded(
@@ -61,6 +78,7 @@ def _rounded(
     fill_value: complex,
     y: Array,
     clip: bool,
+    room: float,
     workers: int | None,
 ) -> bool:
     """Write the means as the arrays lie; return whether it was done."""
@@ -74,10 +92,12 @@ def _rounded(
     loop = _loop(loader.native, problem, max(map(abs, (*LIMITS[x.dtype], int(fill)))))
     if loop is None:
         return False
-    loop.run(
-        layout.settled(np.ascontiguousarray(x)), layout.settled(y), int(fill), clip,
-        threads.resolve(workers, Direct().threads(problem)),
-    )  # fmt: skip
+    count = threads.resolve(workers, Direct().threads(problem))
+    if room < loop.workspace():
+        return False
+    count = int(min(count, room // loop.workspace()))
+    source = layout.settled(np.ascontiguousarray(x))
+    loop.run(source, layout.settled(y), int(fill), clip, count)
     return True
 
 

@@ -17,19 +17,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.algorithms import slabs
 from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.planning import BoundProblem, kept
-from pyconv._engine.problem import Problem, check_samples, make_problem
+from pyconv._engine.problem import DEFAULT_MEMORY, Problem, check_samples, make_problem
 from pyconv._native import loader
 
 Array = npt.NDArray[Any]
 
 #: Windows of fewer samples are summed in pairs; sums that wider ones share cost less.
 FEW_SAMPLES = 16
+#: Arrays of the source's shape that passes may make beside a caller's: copies of the source and the
+#: result, sums of terms and one of them, the results of two passes, results of which some are kept.
+WHOLE_ARRAYS = 7
+#: Bytes that are left to loops at least where such arrays are made.
+LOOP_BYTES = 8 << 20
 #: Weights of which one is changed for the sum to be 1, at least the largest divided by this, and
 #: by which parts of what the sum lacks.
 LARGEST_TRIED, LARGE, PARTS_TRIED = 16, 64, (1.0, 0.5, 0.75, 1.5, 0.25, 0.125, 2.0)
@@ -50,6 +56,26 @@ class Filter(NamedTuple):
     #: Where the arrays are seen with axes exchanged: the caller's place of each filtered axis, so
     #: that passes go one after the other in the order that they have there.
     places: tuple[int, ...] = ()
+    #: Which results are kept along each filtered axis: every so many; empty for all.
+    strides: tuple[int, ...] = ()
+
+    def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the result for arrays of a shape."""
+        kept = [*shape]
+        for axis, stride in zip(self.axes, self.strides, strict=False):
+            kept[axis] = -(-shape[axis] // stride)
+        return tuple(kept)
+
+    def of(self, some: Sequence[int]) -> Filter:
+        """Return the filter along some of the axes, without its terms."""
+        return self._replace(
+            terms=(),
+            axes=tuple(self.axes[i] for i in some),
+            lows=tuple(self.lows[i] for i in some),
+            boundaries=tuple(self.boundaries[i] for i in some),
+            places=tuple(self.places[i] for i in some if self.places),
+            strides=tuple(self.strides[i] for i in some if self.strides),
+        )
 
     def in_turn(self) -> list[int]:
         """Return the filtered axes in the order in which they are passed: the last one first."""
@@ -60,7 +86,8 @@ class Filter(NamedTuple):
         """Return what tells this filter from others."""
         rows = tuple(tuple(row.tobytes() for row in term) for term in self.terms)
         fill = self.fill_value
-        return rows, self.axes, self.lows, self.boundaries, fill, type(fill), self.divisor
+        where = self.axes, self.lows, self.boundaries, self.strides
+        return rows, where, fill, type(fill), self.divisor
 
 
 class Wanted(NamedTuple):
@@ -69,24 +96,25 @@ class Wanted(NamedTuple):
     weights: np.dtype
     result: np.dtype | None
     overflow: str = "raise"
+    #: Bytes of workspace, whole arrays among it, that a call may take; None for what is usual.
+    max_memory: int | None = None
 
 
 #: Writes the filter of ``x`` to ``y``, or to a fresh array, with at most as many threads.
 Runner = Callable[[Array, Array | None, int | None], Array]
 
 
-def filtered(
-    x: Array, what: Filter, wanted: Wanted, y: Array | None = None, workers: int | None = None
-) -> Array:
-    """Return the filter of ``x``, in ``y`` if that is given: it shares no memory with ``x``.
-
-    A ``y`` of integers receives real results rounded half to even, as ``overflow`` has it.
-    """
-    return runner(x.shape, x.dtype, what, wanted)(x, y, workers)
-
-
 def runner(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
-    """Return the planned filter of arrays of one shape and dtype."""
+    """Return the planned filter of arrays of one shape and dtype.
+
+    What it makes fresh has the dtype of the result. An array of integers that it is given receives
+    real results rounded half to even, as ``overflow`` has it; it shares no memory with the source.
+
+    Raises
+    ------
+    MemoryError
+        If the passes take more than the ``max_memory`` of ``wanted``.
+    """
     key = ("filter", loader.native, shape, dtype, what.key(), wanted)
     return kept(key, _planned, shape, dtype, what, wanted)
 
@@ -102,12 +130,70 @@ def _check(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
 
 def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     _check(shape, what.axes)
+    beside = _beside_arrays(shape, dtype, what, wanted)
+    if beside is None:
+        return _at_once(shape, dtype, what, wanted)
+    wanted = beside
     # Sums of several terms may be rounded otherwise one by one than at once.
     view = view_of(shape, what.axes, batch=len(what.terms) == 1)
     if view is None:
         return _as_it_lies(shape, dtype, what, wanted)
+    if what.strides:
+        return _sliced(_planned(shape, dtype, what._replace(strides=()), wanted), what)
     result = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).dtype
     return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted), result)
+
+
+def _beside_arrays(
+    shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
+) -> Wanted | None:
+    """Return what is wanted of loops beside the arrays of passes in turn, of copies and of sums.
+
+    None if these may take more memory than is granted.
+    """
+    if wanted.max_memory is None:
+        return wanted
+    taps = [low + 1 for low in what.lows]
+    compute = _problem(shape, dtype, what._replace(strides=()), taps, wanted).compute
+    left = wanted.max_memory - WHOLE_ARRAYS * math.prod(shape) * max(16, compute.itemsize)
+    if left < LOOP_BYTES:
+        return None
+    return wanted._replace(max_memory=min(left, DEFAULT_MEMORY))
+
+
+def _at_once(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
+    """Plan passes that make no whole arrays; MemoryError if there are none."""
+    terms = what.terms
+    if len(what.axes) == 1 and len(terms) > 1:
+        terms = ((np.sum([term[0] for term in terms], axis=0),),)
+    run = None
+    if len(terms) == 1 or len(what.axes) == 2:
+        run = _fused(shape, dtype, what._replace(terms=terms), wanted)
+    return _granted(run)
+
+
+def _granted(run: Runner | None) -> Runner:
+    """Return a planned filter; MemoryError if it would take too much memory."""
+    if run is None:
+        raise MemoryError("passes along each axis take more memory than is granted")
+    return run
+
+
+def _sliced(run: Runner, what: Filter) -> Runner:
+    """Return the filter that keeps some of the results of another."""
+
+    def run_sliced(x: Array, y: Array | None, workers: int | None) -> Array:
+        kept = [slice(None)] * x.ndim
+        for axis, stride in zip(what.axes, what.strides, strict=True):
+            kept[axis] = slice(None, None, stride)
+        every = None if y is None else np.empty(x.shape, y.dtype)
+        some = run(x, every, workers)[tuple(kept)]
+        if y is None:
+            return np.ascontiguousarray(some)
+        y[...] = some
+        return y
+
+    return run_sliced
 
 
 def _exchanged(view: View, what: Filter) -> Filter:
@@ -136,9 +222,7 @@ def _seen(view: View, run: Runner, result: np.dtype) -> Runner:
 def _as_it_lies(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     if len(what.axes) == 1 and len(what.terms) > 1:
         if len(what.terms[0][0]) == 3:  # a sum of differences stays one, and exactly 0
-            run = _fused(shape, dtype, what, wanted)
-            assert run is not None
-            return run
+            return _granted(_fused(shape, dtype, what, wanted))
         total = np.sum([term[0] for term in what.terms], axis=0)
         what = what._replace(terms=((total,),))
     if len(what.terms) == 1:
@@ -157,8 +241,8 @@ def _problem(
     pads = [(low, k - 1 - low) for low, k in zip(what.lows, taps, strict=True)]
     return make_problem(
         shape, dtype, tuple(taps), wanted.weights, mode=pads, boundary=what.boundaries,
-        fill_value=what.fill_value, axes=what.axes, dtype=wanted.result,
-        overflow=wanted.overflow,
+        fill_value=what.fill_value, axes=what.axes, stride=what.strides or 1,
+        dtype=wanted.result, overflow=wanted.overflow, max_memory=wanted.max_memory,
     )  # fmt: skip
 
 
@@ -175,12 +259,10 @@ def _product(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
         row, low = narrowed(row, what.lows[i], shape[what.axes[i]], what.boundaries[i])
         rows.append(row)
         lows.append(low)
-    busy = [i for i, row in enumerate(rows) if not _is_idle(row, lows[i])] or [0]
-    what = Filter(
-        (tuple(rows[i] for i in busy),), tuple(what.axes[i] for i in busy),
-        tuple(lows[i] for i in busy), tuple(what.boundaries[i] for i in busy),
-        what.fill_value, what.divisor, tuple(what.places[i] for i in busy if what.places),
-    )  # fmt: skip
+    strides = what.strides or (1,) * len(rows)
+    busy = [i for i, row in enumerate(rows) if strides[i] > 1 or not _is_idle(row, lows[i])] or [0]
+    what = what._replace(lows=tuple(lows)).of(busy)
+    what = what._replace(terms=(tuple(rows[i] for i in busy),))
     rows = list(what.terms[0])
     run = None
     if len(rows) == 1 or not (what.places or _is_thick(shape, what, rows)):
@@ -201,7 +283,8 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
     )
     problem = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted)
     passes = Passes(factors, what.divisor)
-    if len(what.axes) > 1 and 0 not in shape and passes.workspace(problem) > problem.max_memory:
+    granted = len(what.axes) > 1 or wanted.max_memory is not None
+    if granted and 0 not in shape and slabs.workspace(passes, problem) > problem.max_memory:
         return None
     plan = BoundProblem(problem, passes)
     w = np.zeros(1, wanted.weights)
@@ -228,17 +311,19 @@ def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     for some in together:
         last = some is together[-1]
         row = what.terms[0]
-        one = Filter(
-            (tuple(row[i] for i in some),), tuple(what.axes[i] for i in some),
-            tuple(what.lows[i] for i in some), tuple(what.boundaries[i] for i in some), fill,
-            what.divisor if last else 1.0,
+        one = what.of(some)._replace(
+            terms=(tuple(row[i] for i in some),), fill_value=fill, places=(),
+            divisor=what.divisor if last else 1.0,
         )  # fmt: skip
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
         its_dtype = compute if runs else dtype
         run = None
         if len(some) == 1 or not _is_thick(shape, one, one.terms[0]):
             run = _fused(shape, its_dtype, one, its)
-        runs.append(run or _in_turn(shape, its_dtype, one, its))
+        if len(some) > 1 and run is None:
+            run = _in_turn(shape, its_dtype, one, its)
+        runs.append(_granted(run))
+        shape = one.result_shape(shape)
         for i in some:
             fill = _filtered_fill(fill, row[i], wanted.weights, compute)
     return runs[0] if len(runs) == 1 else _InTurn(runs)
@@ -286,7 +371,7 @@ def _sum(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) 
         if in_place or (y is None and result == compute):
             return total
         if y is None:
-            y = np.empty(shape, result)
+            y = np.empty(what.result_shape(shape), result)
         with np.errstate(all="ignore"):
             y[...] = narrow(total, y.dtype, wanted.overflow) if total.dtype.kind == "f" else total
         return y
@@ -379,25 +464,14 @@ def _summing_to_one(row: Array) -> Array:
 # ---- means ------------------------------------------------------------------------------------
 
 
-def means(
-    x: Array,
-    size: Sequence[int],
-    what: Filter,
-    wanted: Wanted,
-    y: Array | None = None,
-    workers: int | None = None,
-) -> Array:
-    """Return the means of boxes, as `filtered`: sums that are divided by the number of samples.
-
-    The terms of ``what`` are ignored. Windows of few samples along every axis are summed in pairs.
-    """
-    return means_runner(x.shape, x.dtype, tuple(size), what, wanted)(x, y, workers)
-
-
 def means_runner(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
-    """Return the planned means of arrays of one shape and dtype."""
+    """Return the planned means of boxes: sums that are divided by the number of samples.
+
+    The terms of ``what`` are ignored. Windows of few samples along every axis are summed in pairs.
+    All else is as for `runner`.
+    """
     key = ("means", loader.native, shape, dtype, size, what._replace(terms=()).key(), wanted)
     return kept(key, _planned_means, shape, dtype, size, what, wanted)
 
@@ -406,17 +480,30 @@ def _planned_means(
     shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
 ) -> Runner:
     _check(shape, what.axes)
+    beside = _beside_arrays(shape, dtype, what, wanted)
+    if beside is None:
+        return _means_as_they_lie(shape, dtype, size, what, wanted, at_once=True)
+    wanted = beside
     # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
     view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
     if view is None:
         return _means_as_they_lie(shape, dtype, size, what, wanted)
+    if what.strides:
+        whole = what._replace(strides=())
+        return _sliced(_planned_means(shape, dtype, size, whole, wanted), what)
     result = _problem(shape, dtype, what, size, wanted).dtype
     what = _exchanged(view, what)
     return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted), result)
 
 
 def _means_as_they_lie(
-    shape: tuple[int, ...], dtype: np.dtype, size: tuple[int, ...], what: Filter, wanted: Wanted
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    size: tuple[int, ...],
+    what: Filter,
+    wanted: Wanted,
+    *,
+    at_once: bool = False,
 ) -> Runner:
     # A power of two keeps sums within the range, and rounds nothing.
     shift = math.ceil(math.log2(math.prod(size)))
@@ -426,16 +513,27 @@ def _means_as_they_lie(
     what = what._replace(terms=(tuple(rows),), divisor=divisor)
     box = Box(divisor)
     problem = _problem(shape, dtype, what, size, wanted)
+    product = _at_once if at_once else _product
     if max(size) < FEW_SAMPLES:
-        return _product(shape, dtype, what, wanted)
-    if len(size) > 1 and (
-        any(k - 1 > shape[axis] for k, axis in zip(size, what.axes, strict=True))
-        or box.rejects(problem) is not None
-        or (0 not in shape and box.workspace(problem) > problem.max_memory)
+        return product(shape, dtype, what, wanted)
+    if (
+        at_once
+        and 0 not in shape
+        and (box.rejects(problem) is not None or slabs.workspace(box, problem) > problem.max_memory)
+    ):
+        return product(shape, dtype, what, wanted)
+    if (
+        not at_once
+        and len(size) > 1
+        and (
+            any(k - 1 > shape[axis] for k, axis in zip(size, what.axes, strict=True))
+            or box.rejects(problem) is not None
+            or (0 not in shape and box.workspace(problem) > problem.max_memory)
+        )
     ):
         return _means_in_turn(shape, dtype, size, what, wanted)
     if box.rejects(problem) is not None:
-        return _product(shape, dtype, what, wanted)
+        return product(shape, dtype, what, wanted)
     plan = BoundProblem(problem, box)
     w = np.full(1, 2.0**-shift, wanted.weights)
 
@@ -453,14 +551,9 @@ def _means_in_turn(
     order = what.in_turn()
     runs: list[Runner] = []
     for i in order:
-        one = what._replace(
-            axes=(what.axes[i],),
-            lows=(what.lows[i],),
-            boundaries=(what.boundaries[i],),
-            places=(),
-        )
+        one = what.of([i])._replace(places=())
         last = i == order[-1]
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
         runs.append(_means_as_they_lie(shape, compute if runs else dtype, (size[i],), one, its))
-
+        shape = one.result_shape(shape)
     return runs[0] if len(runs) == 1 else _InTurn(runs)

@@ -51,7 +51,9 @@ cdef struct Window:
 
 cdef struct Windows:
     Py_ssize_t size, out, taps, dilation, stride, low
-    bint adaptive, padded
+    # An average counts the padding before the axis and `counted` samples behind it; −1 for none.
+    Py_ssize_t counted
+    bint adaptive
     # Windows inner_from … inner_to − 1 are `stride` apart and have `taps` samples each.
     Py_ssize_t inner_from, inner_to
 
@@ -94,12 +96,12 @@ cdef Window cut_window(const Windows* a, Py_ssize_t o) noexcept nogil:
         return w
     start = o * a.stride - a.low
     stop = start + (a.taps - 1) * a.dilation + 1
-    w.divisor = least(stop, a.size + a.low) - start  # averages have no dilation
+    w.divisor = least(stop, a.size + a.counted) - start  # averages have no dilation
     skipped = ceil_div(most(0, -start), a.dilation)
     start += skipped * a.dilation
     w.first = start
     w.count = most(0, ceil_div(least(stop, a.size) - start, a.dilation))
-    if not a.padded:
+    if a.counted < 0:
         w.divisor = w.count
     return w
 
@@ -115,9 +117,9 @@ cdef inline Window window_of(const Windows* a, Py_ssize_t o) noexcept nogil:
 
 
 cdef int set_windows(Windows* a, row) except -1:
-    """Set an axis from (size, out, taps, stride, low, dilation, padded), taps 0 for adaptive."""
+    """Set an axis from (size, out, taps, stride, low, dilation, counted), taps 0 for adaptive."""
     cdef Py_ssize_t span
-    a.size, a.out, a.taps, a.stride, a.low, a.dilation, a.padded = row
+    a.size, a.out, a.taps, a.stride, a.low, a.dilation, a.counted = row
     a.adaptive = a.taps == 0
     if a.adaptive:
         a.taps = a.stride = a.size // a.out

@@ -198,11 +198,11 @@ class BlockSums:
         for block in self._blocks():
             x, seen, _ = self._samples(block)
             axes = self._axes(block, x)
-            y[block.into], _ = self._weigh(seen, self.weights.w, axes, "seen weights")
+            part, _ = self._weigh(seen, self.weights.w, axes, "seen weights")
+            part[part <= self.weights.void] = 0
+            part /= self.weights.total
+            y[block.into] = np.minimum(part, 1, out=part)
         self._leave()
-        y[y <= self.weights.void] = 0
-        y /= self.weights.total
-        np.minimum(y, 1, out=y)
 
     # ---- samples ----------------------------------------------------------------------------
 

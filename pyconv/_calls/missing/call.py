@@ -37,6 +37,15 @@ from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 GATHERED = 1 << 18
 
 
+def check_quotient(dtype: Any) -> None:
+    """Raise TypeError for a dtype that cannot hold the results of a call with gaps."""
+    if is_integer(supported(dtype, "dtype")):
+        raise TypeError(
+            f"dtype={dtype!r}: where samples are left out a result is a quotient, or NaN; a "
+            "floating-point dtype is allowed"
+        )
+
+
 class Omission:
     """A call that leaves samples out, without its samples.
 
@@ -96,11 +105,8 @@ class Omission:
         """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
         if named["dtype"] is None:
             named["dtype"] = np.dtype(np.float64) if is_integer(natural) else None
-        elif is_integer(supported(named["dtype"], "dtype")):  # type: ignore[arg-type]
-            raise TypeError(
-                f"dtype={named['dtype']!r}: where samples are left out a result is a quotient, or "
-                "NaN; a floating-point dtype is allowed"
-            )
+        else:
+            check_quotient(named["dtype"])
 
     def solve(
         self,
@@ -329,15 +335,15 @@ class Omission:
         except UnfitDataError:
             return None
 
-    def coverage(self, x: np.ndarray, mask: np.ndarray | None, workers: int | None) -> np.ndarray:
-        """Return Σ|w|·m / Σ|w| for each output, of the weights |w|."""
-        y = np.empty(self.problem.y_shape, self.weights.total.dtype)
+    def coverage(
+        self, x: np.ndarray, mask: np.ndarray | None, y: np.ndarray, workers: int | None
+    ) -> None:
+        """Write Σ|w|·m / Σ|w| for each output to ``y``, of the weights |w|."""
         if y.size:
             bound = self.prepared.plan(x, self._w)
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
-        return y
 
 
 def omit(
@@ -363,7 +369,7 @@ def omit(
 def coverage(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    mode: str | Sequence[tuple[int, int]] = "valid",
+    mode: str | int | Sequence[int] | Sequence[Sequence[int]] = "valid",
     boundary: str | Sequence[str] = "constant",
     *,
     flip: bool = False,
@@ -372,6 +378,7 @@ def coverage(
     stride: int | Sequence[int] = 1,
     dilation: int | Sequence[int] = 1,
     mask: npt.ArrayLike | None = None,
+    out: npt.NDArray[Any] | None = None,
     max_memory: int | None = None,
     workers: int | None = None,
 ) -> npt.NDArray[Any]:
@@ -398,14 +405,14 @@ def coverage(
         As for `correlate`.
     mask : array_like of bool, optional
         True for samples to leave out.
-    max_memory, workers
+    out, max_memory, workers
         As for `correlate`.
 
     Returns
     -------
     ndarray
         Numbers from 0 to 1, of the shape of the result: float32 where the result of the call
-        would be half or single precision, float64 otherwise.
+        would be half or single precision, float64 otherwise. `out` if that was given.
 
     Raises
     ------
@@ -440,8 +447,16 @@ def coverage(
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
     check_balance(weights)
     sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
-    covered = Omission(samples, sizes, options, True, missing is not None).coverage(
-        samples, missing, workers
-    )
+    call = Omission(samples, sizes, options, True, missing is not None)
     single = sums.kind in "fc" and np.finfo(sums).bits <= 32
-    return covered.astype(np.float32) if single else covered
+    shape, dtype = call.problem.y_shape, np.dtype(np.float32 if single else np.float64)
+    if out is not None:
+        check_out(out, shape, dtype)
+    masks = () if missing is None else (missing,)
+    direct = out is not None and writable_in_place(out, samples, *masks)
+    y = out if direct and out is not None else empty(shape, dtype)
+    call.coverage(samples, missing, y, workers)
+    if out is None or y is out:
+        return y
+    out[...] = y
+    return out

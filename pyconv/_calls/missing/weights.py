@@ -35,22 +35,22 @@ class Weights(NamedTuple):
     sizes: np.ndarray | None
 
 
-def check_balance(w: np.ndarray) -> float:
+def check_balance(w: np.ndarray, name: str = "w") -> float:
     """Return Σ|w|; ValueError for weights that cancel, or that have no finite sum."""
     wide = w.astype(np.complex128 if w.dtype.kind == "c" else np.float64)
     with np.errstate(all="ignore"):
         total, scale = abs(wide.sum()), float(np.abs(wide).sum())
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(
-            f"w has magnitudes that sum to {scale:.3g}: to leave samples out, their sum has to be "
-            "finite and not 0"
+            f"{name} has magnitudes that sum to {scale:.3g}: to leave samples out, their sum has "
+            "to be finite and not 0"
         )
     if not total > BALANCE * scale:
         raise ValueError(
-            f"w has weights that cancel: |sum(w)| is {total / scale:.2g} of sum|w|, and more than "
-            f"{BALANCE} is needed to leave samples out, because a result is divided by the sum of "
-            "the weights that were seen; fill the gaps first, by a kernel of nonnegative weights "
-            "with nan_policy='omit', and apply w to that"
+            f"{name} has weights that cancel: |sum(w)| is {total / scale:.2g} of sum|w|, and more "
+            f"than {BALANCE} is needed to leave samples out, because a result is divided by the "
+            "sum of the weights that were seen; fill the gaps first, by a kernel of nonnegative "
+            f"weights with nan_policy='omit', and apply {name} to that"
         )
     return scale
 

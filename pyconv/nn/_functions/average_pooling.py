@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pyconv.nn._functions import arguments
 from pyconv.nn._functions.pooling import (
     Array,
+    Padding,
     Size,
     average,
     average_input,
@@ -23,11 +24,12 @@ def avg_pool1d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     r"""Take the average of each window of signals.
@@ -40,7 +42,9 @@ def avg_pool1d(
     ----------
     input : array_like
         Shape (N, C, L) or (C, L); float16, float32 or float64.
-    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, workers
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        As for `avg_pool2d`.
+    wide_padding, workers
         As for `avg_pool2d`.
 
     Returns
@@ -61,7 +65,9 @@ def avg_pool1d(
     array([[2., 6.]])
     """
     x, sizes = spatial(input, 1)
-    windows = pool_windows(sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average(x, windows, divisor_of(divisor_override), workers)
 
 
@@ -69,11 +75,12 @@ def avg_pool2d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     r"""Take the average of each window of images.
@@ -90,7 +97,7 @@ def avg_pool2d(
         Samples of a window along each spatial axis.
     stride : int or sequence of int, optional
         Distance between neighbouring windows; by default `kernel_size`.
-    padding : int or sequence of int, optional
+    padding : int, sequence of int, or sequence of (low, high), optional
         Samples of padding before and after each axis; at most half of what a window spans.
     ceil_mode : bool, optional
         Whether a last window that begins inside the input, or in the padding before it, may
@@ -99,6 +106,10 @@ def avg_pool2d(
         Whether samples in the padding count as zeros; if not, they are left out.
     divisor_override : int, optional
         Divide the sum of each window by this instead of by its number of samples.
+    wide_padding : bool, optional
+        Whether pads may be wider than half of what a window spans. Windows may lie in them then,
+        and hold no sample: their average is 0 where the padding counts, as zeros do. Where it does
+        not, it is NaN: an average of nothing.
     workers : int, optional
         Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -106,7 +117,7 @@ def avg_pool2d(
     -------
     ndarray
         The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis of
-        length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+        length `L` becomes :math:`\lfloor (L + p_{low} + p_{high} - k) / s \rfloor + 1` long.
 
     Raises
     ------
@@ -138,7 +149,9 @@ def avg_pool2d(
             [1., 1.]]])
     """
     x, sizes = spatial(input, 2)
-    windows = pool_windows(sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average(x, windows, divisor_of(divisor_override), workers)
 
 
@@ -146,11 +159,12 @@ def avg_pool3d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     r"""Take the average of each window of volumes.
@@ -163,7 +177,9 @@ def avg_pool3d(
     ----------
     input : array_like
         Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
-    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, workers
+    kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        As for `avg_pool2d`.
+    wide_padding, workers
         As for `avg_pool2d`.
 
     Returns
@@ -184,7 +200,9 @@ def avg_pool3d(
     array([[[[3.5]]]])
     """
     x, sizes = spatial(input, 3)
-    windows = pool_windows(sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average(x, windows, divisor_of(divisor_override), workers)
 
 
@@ -355,11 +373,12 @@ def avg_pool1d_input(
     grad_output: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `avg_pool1d` with respect to its input: its adjoint.
@@ -370,7 +389,7 @@ def avg_pool1d_input(
         Shape of the input: (N, C, L) or (C, L).
     grad_output, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         As for `avg_pool2d_input`.
-    workers
+    wide_padding, workers
         As for `avg_pool2d_input`.
 
     Returns
@@ -391,7 +410,9 @@ def avg_pool1d_input(
     array([[1., 1., 2., 2.]])
     """
     size = gradient_size(input_size, 1)
-    windows = pool_windows(size[-1:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        size[-1:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average_input(size, windows, grad_output, divisor_of(divisor_override), workers)
 
 
@@ -400,11 +421,12 @@ def avg_pool2d_input(
     grad_output: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `avg_pool2d` with respect to its input: its adjoint.
@@ -417,7 +439,7 @@ def avg_pool2d_input(
         Gradient with respect to the result, in its shape.
     kernel_size, stride, padding : int or sequence of int
         As in the call of `avg_pool2d`.
-    ceil_mode, count_include_pad, divisor_override
+    ceil_mode, count_include_pad, divisor_override, wide_padding
         As in the call of `avg_pool2d`.
     workers : int, optional
         Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
@@ -443,7 +465,9 @@ def avg_pool2d_input(
             [1., 1.]]])
     """
     size = gradient_size(input_size, 2)
-    windows = pool_windows(size[-2:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        size[-2:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average_input(size, windows, grad_output, divisor_of(divisor_override), workers)
 
 
@@ -452,11 +476,12 @@ def avg_pool3d_input(
     grad_output: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `avg_pool3d` with respect to its input: its adjoint.
@@ -467,7 +492,7 @@ def avg_pool3d_input(
         Shape of the input: (N, C, D, H, W) or (C, D, H, W).
     grad_output, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
         As for `avg_pool2d_input`.
-    workers
+    wide_padding, workers
         As for `avg_pool2d_input`.
 
     Returns
@@ -489,7 +514,9 @@ def avg_pool3d_input(
              [1., 1.]]]])
     """
     size = gradient_size(input_size, 3)
-    windows = pool_windows(size[-3:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    windows = pool_windows(
+        size[-3:], kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+    )
     return average_input(size, windows, grad_output, divisor_of(divisor_override), workers)
 
 

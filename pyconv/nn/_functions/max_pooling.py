@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from pyconv.nn._functions import arguments
 from pyconv.nn._functions.pooling import (
+    SAMPLES,
     Array,
+    Padding,
     Size,
     largest,
     largest_input,
@@ -23,11 +25,12 @@ def max_pool1d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Any:
     r"""Take the largest sample of each window of signals.
@@ -39,8 +42,10 @@ def max_pool1d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, L) or (C, L); float16, float32 or float64.
-    kernel_size, stride, padding, dilation, ceil_mode, return_indices, workers
+        Shape (N, C, L) or (C, L); floating-point, or 8-bit integers.
+    kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        As for `max_pool2d`.
+    wide_padding, workers
         As for `max_pool2d`.
 
     Returns
@@ -63,8 +68,10 @@ def max_pool1d(
     >>> F.max_pool1d(x, 2, ceil_mode=True, return_indices=True)
     (array([[5., 2., 3.]]), array([[1, 2, 4]]))
     """
-    x, sizes = spatial(input, 1)
-    windows = pool_windows(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    x, sizes = spatial(input, 1, SAMPLES)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, dilation, ceil_mode, wide_padding=wide_padding
+    )
     return largest(x, windows, return_indices, workers)
 
 
@@ -72,11 +79,12 @@ def max_pool2d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Any:
     r"""Take the largest sample of each window of images.
@@ -88,12 +96,12 @@ def max_pool2d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+        Shape (N, C, H, W) or (C, H, W); floating-point, or 8-bit integers.
     kernel_size : int or sequence of int
         Samples of a window along each spatial axis.
     stride : int or sequence of int, optional
         Distance between neighbouring windows; by default `kernel_size`.
-    padding : int or sequence of int, optional
+    padding : int, sequence of int, or sequence of (low, high), optional
         Samples of −∞ before and after each axis; at most half of what a window spans.
     dilation : int or sequence of int, optional
         Distance between the samples of a window.
@@ -102,6 +110,9 @@ def max_pool2d(
         stick out at the end.
     return_indices : bool, optional
         Whether to return, too, where the largest samples are.
+    wide_padding : bool, optional
+        Whether pads may be wider than half of what a window spans. Windows may lie in them then,
+        and hold no sample: their largest is −∞, of integers the least one of the dtype.
     workers : int, optional
         Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -109,7 +120,7 @@ def max_pool2d(
     -------
     y : ndarray
         The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
-        :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+        :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
     indices : ndarray of int64
         With `return_indices`: the position of each in its plane, counted in C order; the first
         of equal samples. −1 for a window that holds no sample, all of it padding.
@@ -117,7 +128,7 @@ def max_pool2d(
     Raises
     ------
     TypeError
-        For arrays that are not floating-point, and numbers that are not integers.
+        For arrays of other dtypes, and numbers that are not integers.
     ValueError
         For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -137,8 +148,10 @@ def max_pool2d(
     >>> bool(np.all(x.ravel()[indices] == y))
     True
     """
-    x, sizes = spatial(input, 2)
-    windows = pool_windows(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    x, sizes = spatial(input, 2, SAMPLES)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, dilation, ceil_mode, wide_padding=wide_padding
+    )
     return largest(x, windows, return_indices, workers)
 
 
@@ -146,11 +159,12 @@ def max_pool3d(
     input: npt.ArrayLike,
     kernel_size: Size,
     stride: Size | None = None,
-    padding: Size = 0,
+    padding: Padding = 0,
     dilation: Size = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
     *,
+    wide_padding: bool = False,
     workers: int | None = None,
 ) -> Any:
     r"""Take the largest sample of each window of volumes.
@@ -162,8 +176,10 @@ def max_pool3d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
-    kernel_size, stride, padding, dilation, ceil_mode, return_indices, workers
+        Shape (N, C, D, H, W) or (C, D, H, W); floating-point, or 8-bit integers.
+    kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        As for `max_pool2d`.
+    wide_padding, workers
         As for `max_pool2d`.
 
     Returns
@@ -184,8 +200,10 @@ def max_pool3d(
     array([[21., 23.],
            [29., 31.]])
     """
-    x, sizes = spatial(input, 3)
-    windows = pool_windows(sizes, kernel_size, stride, padding, dilation, ceil_mode)
+    x, sizes = spatial(input, 3, SAMPLES)
+    windows = pool_windows(
+        sizes, kernel_size, stride, padding, dilation, ceil_mode, wide_padding=wide_padding
+    )
     return largest(x, windows, return_indices, workers)
 
 
@@ -204,7 +222,7 @@ def adaptive_max_pool1d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, L) or (C, L); float16, float32 or float64.
+        Shape (N, C, L) or (C, L); floating-point, or 8-bit integers.
     output_size, return_indices, workers
         As for `adaptive_max_pool2d`.
 
@@ -225,7 +243,7 @@ def adaptive_max_pool1d(
     >>> F.adaptive_max_pool1d(np.array([[1.0, 5.0, 2.0, 4.0, 3.0]]), 2)
     array([[5., 4.]])
     """
-    x, sizes = spatial(input, 1)
+    x, sizes = spatial(input, 1, SAMPLES)
     return largest(x, adaptive_windows(sizes, output_size), return_indices, workers)
 
 
@@ -244,7 +262,7 @@ def adaptive_max_pool2d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+        Shape (N, C, H, W) or (C, H, W); floating-point, or 8-bit integers.
     output_size : int, None or sequence of them
         Windows along each spatial axis; None for as many as samples.
     return_indices : bool, optional
@@ -262,7 +280,7 @@ def adaptive_max_pool2d(
     Raises
     ------
     TypeError
-        For arrays that are not floating-point, and numbers that are not integers.
+        For arrays of other dtypes, and numbers that are not integers.
     ValueError
         For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -273,7 +291,7 @@ def adaptive_max_pool2d(
     >>> F.adaptive_max_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
     array([[[12., 14.]]])
     """
-    x, sizes = spatial(input, 2)
+    x, sizes = spatial(input, 2, SAMPLES)
     return largest(x, adaptive_windows(sizes, output_size), return_indices, workers)
 
 
@@ -292,7 +310,7 @@ def adaptive_max_pool3d(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+        Shape (N, C, D, H, W) or (C, D, H, W); floating-point, or 8-bit integers.
     output_size, return_indices, workers
         As for `adaptive_max_pool2d`.
 
@@ -313,7 +331,7 @@ def adaptive_max_pool3d(
     >>> F.adaptive_max_pool3d(np.arange(60.0).reshape(1, 3, 4, 5), (None, 1, 1)).ravel()
     array([19., 39., 59.])
     """
-    x, sizes = spatial(input, 3)
+    x, sizes = spatial(input, 3, SAMPLES)
     return largest(x, adaptive_windows(sizes, output_size), return_indices, workers)
 
 
@@ -328,7 +346,7 @@ def global_max_pool(
     Parameters
     ----------
     input : array_like
-        Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); float16, float32 or float64.
+        Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); floating-point, or 8-bit integers.
     return_indices : bool, optional
         Whether to return, too, where the largest samples are.
     workers : int, optional
@@ -344,7 +362,7 @@ def global_max_pool(
     Raises
     ------
     TypeError
-        For arrays that are not floating-point.
+        For arrays of other dtypes.
     ValueError
         For other shapes, and planes without a sample.
 
@@ -356,7 +374,7 @@ def global_max_pool(
     (1, 2, 1, 1)
     """
     x = np.asanyarray(input)
-    x, sizes = spatial(x, spatial_axes(x.ndim, "input", x.shape))
+    x, sizes = spatial(x, spatial_axes(x.ndim, "input", x.shape), SAMPLES)
     return largest(x, adaptive_windows(sizes, 1), return_indices, workers)
 
 

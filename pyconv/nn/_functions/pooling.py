@@ -7,24 +7,35 @@ Every pool becomes windows along three axes (`windows`) and one compiled loop ov
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.algorithms.arranged import in_order, write
+from pyconv._engine.dtypes import is_integer
 from pyconv._engine.problem import integer
 from pyconv._native import loader
 from pyconv.nn._functions import arguments
 from pyconv.nn._functions.windows import Windows, out_shape, plane_size, three_axes
 
 Size = int | tuple[int, ...]
+Padding = int | Sequence[int] | Sequence[tuple[int, int]]
 Array = npt.NDArray[Any]
 
 
-def spatial(input: npt.ArrayLike, n: int) -> tuple[Array, tuple[int, ...]]:
+#: Dtypes of which the largest sample is taken.
+SAMPLES = (*arguments.FLOATS, np.dtype(np.int8), np.dtype(np.uint8))
+#: Integers that are converted at once.
+SLAB = 1 << 22
+
+
+def spatial(
+    input: npt.ArrayLike, n: int, allowed: Sequence[np.dtype] = arguments.FLOATS
+) -> tuple[Array, tuple[int, ...]]:
     """Return the input and its spatial sizes."""
-    x = arguments.array(input, "input")
+    x = arguments.array(input, "input", allowed)
     arguments.check_spatial(x, n, "input")
     return x, x.shape[-n:]
 
@@ -82,6 +93,8 @@ def largest(
     x: Array, windows: list[Windows], return_indices: bool, workers: int | None
 ) -> Array | tuple[Array, Array]:
     """Return the largest sample of each window, and its index in its plane."""
+    if is_integer(x.dtype):
+        return _largest_integer(x, windows, return_indices, workers)
     planes = _Planes(x, windows, return_indices)
     y = planes.room(planes.samples.dtype)
     indices = planes.room(np.int64) if return_indices else None
@@ -91,6 +104,26 @@ def largest(
             loader.native.pool_largest(planes.samples, y, indices, planes.axes, count)
     y = arguments.narrowed(planes.results(y), x.dtype)
     return y if indices is None else (y, planes.results(indices))
+
+
+def _largest_integer(
+    x: Array, windows: list[Windows], return_indices: bool, workers: int | None
+) -> Array | tuple[Array, Array]:
+    """Do as `largest`, in single precision, some planes at a time."""
+    shape = (*x.shape[: -len(windows)], *out_shape(windows))
+    arguments.check_addressable(shape, 8)
+    planes = x.reshape(-1, *x.shape[-len(windows) :])
+    y = np.empty((len(planes), *out_shape(windows)), x.dtype.newbyteorder("="))
+    indices = np.empty(y.shape, np.int64) if return_indices else None
+    step = max(1, SLAB // plane_size(windows))
+    for start in range(0, max(1, len(planes)), step):  # a bad number of threads is found in none
+        some = slice(start, start + step)
+        found = largest(planes[some].astype(np.float32), windows, return_indices, workers)
+        if indices is not None:
+            found, indices[some] = found
+        y[some] = np.maximum(found, np.iinfo(x.dtype).min)  # −∞ where there is no sample
+    y = y.reshape(shape)
+    return y if indices is None else (y, indices.reshape(shape))
 
 
 def average(x: Array, windows: list[Windows], divisor: float, workers: int | None) -> Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from pyconv._engine.layer_problem import paddings
+from pyconv._engine.problem import several
 from pyconv.nn._functions.arguments import MAX_NUMBER, SPATIAL_NAMES, per_axis
 
 
@@ -22,8 +24,8 @@ class Windows(NamedTuple):
     stride: int = 1
     low: int = 0
     dilation: int = 1
-    #: Whether an average counts the samples of its window that lie in the padding.
-    padded: bool = False
+    #: An average counts the padding before the axis and so many samples behind it; −1 for none.
+    counted: int = -1
 
     @property
     def is_whole(self) -> bool:
@@ -44,47 +46,57 @@ def pool_windows(
     dilation: object,
     ceil_mode: bool,
     count_include_pad: bool = False,
+    wide_padding: bool = False,
 ) -> list[Windows]:
     """Return the windows of a pool on spatial axes of these sizes."""
     n = len(sizes)
     taps = per_axis(kernel_size, n, "kernel_size", 1)
     strides = taps if stride is None else per_axis(stride, n, "stride", 1)
-    lows = per_axis(padding, n, "padding", 0)
+    pads = _pads(padding, n)
     dilations = per_axis(dilation, n, "dilation", 1)
     windows = []
-    for size, k, s, low, d in zip(sizes, taps, strides, lows, dilations, strict=True):
+    for size, k, s, (low, high), d in zip(sizes, taps, strides, pads, dilations, strict=True):
         span = (k - 1) * d + 1
         if span > MAX_NUMBER:
             raise ValueError(
                 f"kernel_size={kernel_size!r} with dilation={dilation!r} spans {span} samples; "
                 "at most 2**59 are allowed"
             )
-        if low > span // 2:
+        if max(low, high) > span // 2 and not wide_padding:
             raise ValueError(
                 f"padding={padding!r}: at most half of what the kernel spans is allowed, "
-                f"{span // 2} for kernel_size={kernel_size!r} with dilation={dilation!r}"
+                f"{span // 2} for kernel_size={kernel_size!r} with dilation={dilation!r}; more "
+                "with wide_padding=True"
             )
-        windows.append(
-            Windows(size, _outputs(size, span, s, low, ceil_mode), k, s, low, d, count_include_pad)
-        )
-    out = tuple(w.out for w in windows)
-    if min(out) < 1:
+        out = _outputs(size, span, s, low, high, ceil_mode)
+        windows.append(Windows(size, out, k, s, low, d, high if count_include_pad else -1))
+    shape = out_shape(windows)
+    if min(shape) < 1:
         raise ValueError(
-            f"the result would be empty: ({SPATIAL_NAMES[n]}) would be {out} for {sizes} under "
+            f"the result would be empty: ({SPATIAL_NAMES[n]}) would be {shape} for {sizes} under "
             f"kernel_size={kernel_size!r}, stride={stride!r}, padding={padding!r}, "
             f"dilation={dilation!r}"
         )
     return windows
 
 
-def _outputs(size: int, span: int, stride: int, low: int, ceil_mode: bool) -> int:
+def _pads(padding: object, n: int) -> tuple[tuple[int, int], ...]:
+    """Return the (low, high) pads of each axis."""
+    entries = several(padding) or ()
+    if not any(several(entry) is not None for entry in entries):
+        return tuple((low, low) for low in per_axis(padding, n, "padding", 0))
+    pads = paddings(padding, [1] * n, (1,) * n)
+    if max(map(max, pads)) > MAX_NUMBER:
+        raise ValueError(f"padding={padding!r}: integers from 0 to 2**59 are allowed")
+    return pads
+
+
+def _outputs(size: int, span: int, stride: int, low: int, high: int, ceil_mode: bool) -> int:
     """Return how many windows there are; under ceil_mode the last may stick out at the end."""
-    room = size + 2 * low - span
-    if not ceil_mode:
-        return room // stride + 1
-    out = -(-room // stride) + 1
-    # The last window starts inside the input or the padding before it.
-    return out - 1 if (out - 1) * stride >= size + low else out
+    room = size + low + high - span
+    # One that sticks out starts inside the input or the padding before it.
+    sticks_out = ceil_mode and room % stride and (room // stride + 1) * stride < size + low
+    return room // stride + 1 + bool(sticks_out)
 
 
 def adaptive_windows(sizes: tuple[int, ...], output_size: object) -> list[Windows]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from pyconv import arithmetic
+from pyconv._engine.layer_problem import paddings
 from pyconv._engine.output_arrays import plain_array
 from pyconv._engine.problem import integers
 from pyconv.nn import functional, grad
@@ -19,6 +20,7 @@ from pyconv.nn._functions.arguments import SPATIAL_NAMES
 from pyconv.nn._layers.layer import Array, Layer
 
 Numbers = int | Sequence[int]
+Padding = Numbers | Sequence[tuple[int, int]]
 
 
 class _Pool(Layer):
@@ -32,7 +34,7 @@ class _Pool(Layer):
         self,
         kernel_size: Numbers,
         stride: Numbers | None,
-        padding: Numbers,
+        padding: Padding,
         keywords: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -77,8 +79,8 @@ class _Pool(Layer):
     def first_seen(self, position: tuple[int, ...]) -> tuple[int, ...]:
         """Return the first sample, perhaps of the padding, that the result at a position reads."""
         strides = integers(self.stride, self.n, "stride")
-        lows = integers(self.padding, self.n, "padding")
-        return tuple(p * s - low for p, s, low in zip(position, strides, lows, strict=True))
+        pads = paddings(self.padding, [1] * self.n, strides)
+        return tuple(p * s - low for p, s, (low, _) in zip(position, strides, pads, strict=True))
 
     def options(self) -> str:
         """Return the arguments that made the layer."""
@@ -93,6 +95,7 @@ DEFAULTS: dict[str, Any] = {
     "ceil_mode": False,
     "count_include_pad": True,
     "divisor_override": None,
+    "wide_padding": False,
 }
 
 
@@ -101,12 +104,13 @@ class _MaxPool(_Pool):
         self,
         kernel_size: Numbers,
         stride: Numbers | None = None,
-        padding: Numbers = 0,
+        padding: Padding = 0,
         dilation: Numbers = 1,
         *,  # torch has another argument here
         ceil_mode: bool = False,
+        wide_padding: bool = False,
     ) -> None:
-        keywords = {"dilation": dilation, "ceil_mode": ceil_mode}
+        keywords = {"dilation": dilation, "ceil_mode": ceil_mode, "wide_padding": wide_padding}
         super().__init__(kernel_size, stride, padding, keywords)
 
     def forward(self, input: npt.ArrayLike) -> Array:
@@ -129,15 +133,18 @@ class _AvgPool(_Pool):
         self,
         kernel_size: Numbers,
         stride: Numbers | None = None,
-        padding: Numbers = 0,
+        padding: Padding = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
+        *,
+        wide_padding: bool = False,
     ) -> None:
         keywords = {
             "ceil_mode": ceil_mode,
             "count_include_pad": count_include_pad,
             "divisor_override": divisor_override,
+            "wide_padding": wide_padding,
         }
         super().__init__(kernel_size, stride, padding, keywords)
 
@@ -160,7 +167,7 @@ class MaxPool1d(_MaxPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, dilation, ceil_mode
+    stride, padding, dilation, ceil_mode, wide_padding
         As for `functional.max_pool1d`.
 
     Examples
@@ -182,7 +189,7 @@ class MaxPool2d(_MaxPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, dilation, ceil_mode
+    stride, padding, dilation, ceil_mode, wide_padding
         As for `functional.max_pool2d`.
 
     Examples
@@ -204,7 +211,7 @@ class MaxPool3d(_MaxPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, dilation, ceil_mode
+    stride, padding, dilation, ceil_mode, wide_padding
         As for `functional.max_pool3d`.
 
     Examples
@@ -226,7 +233,7 @@ class AvgPool1d(_AvgPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, ceil_mode, count_include_pad, divisor_override
+    stride, padding, ceil_mode, count_include_pad, divisor_override, wide_padding
         As for `functional.avg_pool1d`.
 
     Examples
@@ -248,7 +255,7 @@ class AvgPool2d(_AvgPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, ceil_mode, count_include_pad, divisor_override
+    stride, padding, ceil_mode, count_include_pad, divisor_override, wide_padding
         As for `functional.avg_pool2d`.
 
     Examples
@@ -270,7 +277,7 @@ class AvgPool3d(_AvgPool):
     ----------
     kernel_size : int or tuple of int
         Samples of a window along each spatial axis.
-    stride, padding, ceil_mode, count_include_pad, divisor_override
+    stride, padding, ceil_mode, count_include_pad, divisor_override, wide_padding
         As for `functional.avg_pool3d`.
 
     Examples
