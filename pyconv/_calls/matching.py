@@ -15,8 +15,8 @@ from pyconv._calls.missing.mask import split_mask
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import is_integer, supported
 from pyconv._engine.output_arrays import empty, is_masked, plain_array
-from pyconv._engine.planning import OPTIONS, check_nan, prepare
-from pyconv._engine.problem import Problem
+from pyconv._engine.planning import check_nan, prepare
+from pyconv._engine.problem import CallOptions, Problem
 
 
 def match_template(
@@ -120,11 +120,11 @@ def match_template(
         )
     check_nan(nan_policy, "image", np.empty(0, x.dtype))
     outside = nan_policy == "omit" and _is_nan(fill_value)
-    options = OPTIONS | {
-        "mode": mode, "boundary": boundary, "axes": axes, "dtype": float,
-        "fill_value": 0 if outside else fill_value,
-    }  # fmt: skip
-    problem = prepare(x, t, tuple(options.values())).problem
+    fill_value = 0 if outside else fill_value
+    options = CallOptions(
+        mode=mode, boundary=boundary, axes=axes, dtype=float, fill_value=fill_value
+    )
+    problem = prepare(x, t, options).problem
     result = _result_dtype(x.dtype, t.dtype)
     matched = _matched(t, left_out)
     x, missing, unsound = _read(x, missing, outside, problem, nan_policy)

@@ -63,6 +63,10 @@ class LayerProblem:
     spatial: tuple[Axis, ...]
     #: The dtype of the arrays and of the sums: float32 or float64.
     dtype: np.dtype
+    #: Bytes of workspace that all threads together may take, and how many of them copies of whole
+    #: arrays take. Without a limit those are not counted.
+    max_memory: float = math.inf
+    copied: int = 0
 
     def __hash__(self) -> int:
         """Return a hash that is found once: every call looks its plan up."""
@@ -78,6 +82,8 @@ class LayerProblem:
                 self.groups,
                 self.spatial,
                 self.dtype,
+                self.max_memory,
+                self.copied,
             )
         )
 
@@ -117,6 +123,10 @@ class LayerProblem:
         """Return the bytes of the input, the weights and the result."""
         numbers = sum(math.prod(s) for s in (self.x_shape, self.w_shape, self.y_shape))
         return numbers * self.dtype.itemsize
+
+    def within(self, max_memory: float, copied: int) -> LayerProblem:
+        """Return the problem of a call that may take so many bytes, and copies some of them."""
+        return replace(self, max_memory=max_memory, copied=copied)
 
     def zero_padded(self) -> LayerProblem:
         """Return the problem whose input has been extended by its pads, so that none are left."""

@@ -61,6 +61,16 @@ class Blocked:
         """Return the bytes of one thread's copies, panels and sums."""
         return int(layer_loop(problem).workspace())
 
+    def shared_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of weights that are packed before all else, in whole vectors."""
+        lanes = loader.native.vector_bytes() // problem.dtype.itemsize
+        rows = problem.groups * -(-problem.out_channels // problem.groups // lanes) * lanes
+        return int(rows * problem.terms * problem.dtype.itemsize)
+
+    def gradient_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of one thread's copies, panels and sums of the gradient."""
+        return int(layer_loop(problem).workspace(True))
+
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))

@@ -205,6 +205,10 @@ class Winograd:
         """Return the bytes of a chunk, transformed, and of weights that were not packed."""
         return int(Bound(problem, self.tile).loop.workspace())
 
+    def shared_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of a copy of weights that do not lie as the loop reads them."""
+        return problem.out_channels * problem.terms * problem.dtype.itemsize
+
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
