@@ -39,9 +39,9 @@ class _LayerPlanner(Planner[LayerProblem, AlgorithmT]):
 
     def known_as(self, problem: LayerProblem) -> LayerProblem:
         """Return the problem of a single image, so that it has the bits that it has alone."""
-        return replace(problem, batch=1, copied=0)
+        return replace(problem, batch=1, copied=0, straight_weights=True)
 
-    def memory(self, algorithm: AlgorithmT, problem: LayerProblem) -> _Memory:
+    def memory(self, algorithm: AlgorithmT, problem: LayerProblem, threads: int) -> _Memory:
         """Return what an algorithm takes besides copies of whole arrays."""
         raise NotImplementedError
 
@@ -49,7 +49,7 @@ class _LayerPlanner(Planner[LayerProblem, AlgorithmT]):
         """Return the bytes that one thread needs, and those that all of them share."""
         if not math.prod(problem.y_shape):
             return 0
-        memory = self.memory(algorithm, problem)
+        memory = self.memory(algorithm, problem, 1)
         if problem.max_memory == math.inf:
             return memory.thread
         return problem.copied + memory.shared + memory.thread
@@ -58,7 +58,7 @@ class _LayerPlanner(Planner[LayerProblem, AlgorithmT]):
         """Return for how many threads `max_memory` is enough, None without a limit."""
         if problem.max_memory == math.inf or not math.prod(problem.y_shape):
             return None
-        memory = self.memory(algorithm, problem)
+        memory = self.memory(algorithm, problem, 2)
         rest = problem.max_memory - problem.copied - memory.shared
         return max(1, int(rest) // max(1, memory.thread))
 
@@ -73,15 +73,16 @@ class _Memory(NamedTuple):
 class LayerPlanner(_LayerPlanner[LayerAlgorithm]):
     """The planner of layers."""
 
-    def memory(self, algorithm: LayerAlgorithm, problem: LayerProblem) -> _Memory:
+    def memory(self, algorithm: LayerAlgorithm, problem: LayerProblem, threads: int) -> _Memory:
         """Return what an algorithm takes: one that is no plain sum as much as the next plain one.
 
         Images that it spoils are summed again.
         """
-        thread, shared = algorithm.workspace(problem), algorithm.shared_workspace(problem)
+        thread = algorithm.workspace(problem)
+        shared = algorithm.shared_workspace(problem, threads)
         if problem.max_memory < math.inf and not _is_plain(algorithm, problem):
             least = min(
-                a.workspace(problem) + a.shared_workspace(problem) for a in self.plain(problem)
+                a.workspace(problem) + a.shared_workspace(problem, 1) for a in self.plain(problem)
             )
             shared = max(shared, least - thread)
         return _Memory(thread, shared)
@@ -101,7 +102,13 @@ class LayerPlanner(_LayerPlanner[LayerAlgorithm]):
 class WeightGradientPlanner(_LayerPlanner[WeightGradientAlgorithm]):
     """The planner of the gradients of layers for their weights."""
 
-    def memory(self, algorithm: WeightGradientAlgorithm, problem: LayerProblem) -> _Memory:
+    def description(self, problem: LayerProblem) -> str:
+        """Return the words by which wisdom knows the gradient, which are not those of the layer."""
+        return f"{super().description(problem)}, gradient for the weights"
+
+    def memory(
+        self, algorithm: WeightGradientAlgorithm, problem: LayerProblem, threads: int
+    ) -> _Memory:
         """Return what an algorithm takes."""
         return _Memory(algorithm.gradient_workspace(problem), 0)
 
@@ -234,7 +241,8 @@ def _as_seen(problem: LayerProblem, seen: _Seen | None, gradient: bool) -> Layer
     shapes += [problem.w_shape] if gradient else []
     # An axis of one sample moves nothing.
     copied = sum(math.prod(s) for s in shapes if sum(n > 1 for n in s[2:]) > 1)
-    return seen.problem(replace(problem, copied=problem.copied + copied * problem.dtype.itemsize))
+    copied = problem.copied + copied * problem.dtype.itemsize
+    return seen.problem(replace(problem, copied=copied, straight_weights=False))
 
 
 def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -257,12 +265,20 @@ def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
 class WeightGradientPlan:
     """The gradient of a layer for its weights, bound to an algorithm."""
 
-    __slots__ = ("_most_threads", "_seen", "algorithm", "gradient", "problem", "useful_threads")
+    __slots__ = (
+        "_most_threads",
+        "_seen",
+        "algorithm",
+        "gradient",
+        "problem",
+        "seen_problem",
+        "useful_threads",
+    )
 
     def __init__(self, problem: LayerProblem, method: str) -> None:
         self.problem = problem
         self._seen = _seen(problem)
-        seen = _as_seen(problem, self._seen, gradient=True)
+        self.seen_problem = seen = _as_seen(problem, self._seen, gradient=True)
         self.algorithm: WeightGradientAlgorithm = WEIGHT_GRADIENT_PLANNER.choose(seen, method)
         self.gradient = self.algorithm.bind_gradient(seen)
         self.useful_threads = self.algorithm.threads(seen)

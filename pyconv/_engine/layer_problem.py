@@ -63,10 +63,12 @@ class LayerProblem:
     spatial: tuple[Axis, ...]
     #: The dtype of the arrays and of the sums: float32 or float64.
     dtype: np.dtype
-    #: Bytes of workspace that all threads together may take, and how many of them copies of whole
-    #: arrays take. Without a limit those are not counted.
+    #: Bytes of workspace that all threads together may take.
     max_memory: float = math.inf
+    #: What only a limit asks for: the bytes of it that copies of whole arrays take, and whether
+    #: the weights lie as a contiguous array does.
     copied: int = 0
+    straight_weights: bool = True
 
     def __hash__(self) -> int:
         """Return a hash that is found once: every call looks its plan up."""
@@ -84,6 +86,7 @@ class LayerProblem:
                 self.dtype,
                 self.max_memory,
                 self.copied,
+                self.straight_weights,
             )
         )
 

@@ -231,8 +231,11 @@ class LayerAlgorithm(Protocol):
         """Return the bytes that one thread needs besides the arrays."""
         ...
 
-    def shared_workspace(self, problem: LayerProblem) -> int:
-        """Return the bytes that all threads share: weights in the order of the loops, say."""
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes that all threads share: weights in the order of the loops, say.
+
+        Those of one thread may be fewer than those of several.
+        """
         ...
 
     def threads(self, problem: LayerProblem) -> int:

@@ -7,13 +7,15 @@ A convolution layer is a cross-correlation: the kernel is not flipped.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
 
+from pyconv._engine.files import file_path
 from pyconv._engine.layer_problem import Options
-from pyconv.nn._functions import convolution_calls
+from pyconv.nn._functions import convolution_calls, convolution_tuning
 
 Array = npt.NDArray[Any]
 Numbers = int | Sequence[int]
@@ -1384,3 +1386,67 @@ def plan_conv(
     options = Options(stride, padding, dilation, groups, padding_mode)
     how = method, max_memory, None
     return convolution_calls.ConvPlan(input_shape, weight, bias, options, how)
+
+
+def tune_conv(
+    input_shape: tuple[int, ...],
+    weight: npt.ArrayLike,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    gradient: str | None = None,
+    max_memory: int | None = None,
+) -> dict[str, float]:
+    """Time the algorithms that might be fastest for a layer, and take the fastest from now on.
+
+    It is `pyconv.tune` for layers: predicted times say which algorithms are worth timing. Later
+    calls and plans of the same layer with ``method='auto'`` run the fastest, for any number of
+    images, so that an image has the bits that it has alone. Another algorithm rounds differently.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of the inputs, (N, C, spatial…).
+    weight : array_like
+        Shape (K, C / groups, spatial…); 3, 4 or 5 dimensions. Inputs have its dtype.
+    path : str or path-like, optional
+        File that the finding is added to, as for `pyconv.tune`. By default no file is written.
+    stride, padding, dilation, groups, padding_mode, max_memory
+        As for `conv1d`, `conv2d` and `conv3d`.
+    gradient : {None, 'input', 'weight'}, optional
+        What is timed: the layer, or its gradient for the input or for the weights. The gradient
+        for the input is the transposed layer.
+
+    Returns
+    -------
+    dict
+        Seconds of each algorithm that was timed, the fastest first. The gradient for the input of
+        a strided layer consists of several layers; each is tuned by itself, and the seconds are
+        their sums.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `conv2d`.
+
+    See Also
+    --------
+    plan_conv : its ``explain()`` shows the predicted times.
+    pyconv.tune : the same for correlations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> weight = np.ones((8, 8, 3, 3), "float32")
+    >>> times = F.tune_conv((1, 8, 14, 14), weight, padding=1)
+    >>> F.plan_conv((1, 8, 14, 14), weight, padding=1).algorithm == next(iter(times))
+    True
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    file = None if path is None else file_path(path, "path")
+    return convolution_tuning.tune_conv(input_shape, weight, options, gradient, max_memory, file)

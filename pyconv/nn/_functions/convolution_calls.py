@@ -99,7 +99,7 @@ def _backward(call: _Call, problem: LayerProblem, how: Execution) -> _Run:
     problem = _on_parts(problem, call.sums)
     if max_memory is not None:
         problem = problem.within(memory_limit(max_memory), call.copied(call_size))
-    return _Adjoint(problem, method, workers).run
+    return Adjoint(problem, method, workers).run
 
 
 @np.errstate(all="ignore")
@@ -138,7 +138,7 @@ def conv_input(
 ) -> Array:
     """Return the gradient of a layer for its input."""
     call = _Call(n, dy, w, None, "grad_output")
-    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = make_layer_problem(size, call.w.shape, call.part, options)
     _check_gradient(call, problem.y_shape, size, call.w.shape)
@@ -160,7 +160,7 @@ def conv_transpose_input(
 ) -> Array:
     """Return the gradient of a transposed layer for its input: the layer that was transposed."""
     call = _Call(n, dy, w, None, "grad_output")
-    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = _transposed(size, call.w.shape, call.part, options, output_padding)
     _check_gradient(call, problem.x_shape, size, call.w.shape)
@@ -183,7 +183,7 @@ def conv_transpose_weight(
     """Return the gradient of a transposed layer for its weights."""
     call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
-    size = _sized(weight_size, "weight_size", n + 2)
+    size = sized(weight_size, "weight_size", n + 2)
     problem = _transposed(x.shape, size, call.part, options, output_padding)
     _check_gradient(call, problem.x_shape, x.shape, size)
     return _weight_gradient(problem, call.x, x, how).conj()
@@ -201,7 +201,7 @@ def conv_weight(
     """Return the gradient of a layer for its weights."""
     call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
-    size = _sized(weight_size, "weight_size", n + 2)
+    size = sized(weight_size, "weight_size", n + 2)
     problem = make_layer_problem(x.shape, size, call.part, options)
     _check_gradient(call, problem.y_shape, x.shape, size)
     return _weight_gradient(problem, x, call.x, how)
@@ -284,7 +284,7 @@ class ConvPlan:
             raise ValueError(
                 f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
             )
-        self.input_shape = _sized(input_shape, "input_shape", n + 2)
+        self.input_shape = sized(input_shape, "input_shape", n + 2)
         if weights.dtype.kind == "c":
             raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
         call = _Call(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
@@ -407,7 +407,7 @@ class ConvPlan:
 # ---- the adjoint ----------------------------------------------------------------------------
 
 
-class _Adjoint:
+class Adjoint:
     """Aᵀ, where A is a layer as a matrix: planned before anything is copied."""
 
     def __init__(self, problem: LayerProblem, method: str, workers: int | None) -> None:
@@ -431,7 +431,8 @@ class _Adjoint:
         samples = 2 * math.prod(self.extended.x_shape) if self.folded else 0
         samples += 0 if self.whole else math.prod(layer.y_shape)
         samples += math.prod(layer.w_shape) if layer.groups > 1 else 0
-        return replace(layer, copied=layer.copied + samples * layer.dtype.itemsize)
+        copied = layer.copied + samples * layer.dtype.itemsize
+        return replace(layer, copied=copied, straight_weights=False)
 
     def run(self, dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
         """Write Aᵀ dy to ``dx``; there is no bias."""
@@ -444,20 +445,25 @@ class _Adjoint:
             extended = _fold(extended, a)
         dx[...] = extended
 
+    def weights(self, w: np.ndarray) -> list[np.ndarray]:
+        """Return the weights of each phase."""
+        turned = _channels_swapped(w, self.problem.groups)
+        return [turned[phase.taps] for phase in self.phases]
+
     def _run_of_zeros(self, dy: np.ndarray, w: np.ndarray, dx: np.ndarray) -> None:
         if not dy.size:
             dx[...] = 0
             return
-        turned = _channels_swapped(w, self.problem.groups)
         if not self.whole and len(self.phases) < math.prod(
             min(a.stride, a.size) for a in self.extended.spatial
         ):
             dx[...] = 0
-        for phase, plan in zip(self.phases, self.plans, strict=True):
+        for phase, plan, weights in zip(self.phases, self.plans, self.weights(w), strict=True):
             part = dx if self.whole else empty(plan.problem.y_shape, dx.dtype)
-            plan.run(dy, turned[phase.taps], None, part, self.workers)
+            plan.run(dy, weights, None, part, self.workers)
             if not self.whole:
                 dx[phase.into] = part
+            del part  # before the next one is made
 
 
 def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
@@ -589,7 +595,8 @@ def _check_gradient(
         )
 
 
-def _sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+def sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+    """Return the shape that an argument names, of an array of ``ndim`` dimensions."""
     size = shape(value, argument)
     if len(size) != ndim:
         raise ValueError(f"{argument}={value!r}: the {ndim} lengths of an array are allowed")

@@ -76,9 +76,10 @@ class Depthwise:
         """Return the bytes of one thread's copy, or of its table of rows."""
         return int(self.loop(problem).workspace())
 
-    def shared_workspace(self, problem: LayerProblem) -> int:
-        """Return the bytes of a copy of the weights, of the packed ones, and of a row of zeros."""
-        weights = 2 * problem.out_channels * problem.terms
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of a contiguous copy of the weights, of packed ones, and of zeros."""
+        copies = 1 if problem.straight_weights else 2
+        weights = copies * problem.out_channels * problem.terms
         return (weights + problem.spatial[-1].size) * problem.dtype.itemsize
 
     def threads(self, problem: LayerProblem) -> int:

@@ -43,9 +43,9 @@ class LayerReference:
         sums = 2 * math.prod(problem.y_shape[1:])
         return (extended + samples + sums) * problem.dtype.itemsize
 
-    def shared_workspace(self, problem: LayerProblem) -> int:
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
         """Return the bytes of a copy of the weights, and of what NumPy makes of a tap's samples."""
-        weights = problem.out_channels * problem.terms
+        weights = 0 if problem.straight_weights else problem.out_channels * problem.terms
         return (weights + self._made(problem)) * problem.dtype.itemsize
 
     def gradient_workspace(self, problem: LayerProblem) -> int:
