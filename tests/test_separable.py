@@ -412,7 +412,7 @@ def test_plans_for_weights_are_bounded(rng):
     for i in range(20):
         plan(x, smooth((9, 9), "float32") * np.float32(1 + i))
     prepared = planning.prepare(x, smooth((9, 9), "float32"), planning.CallOptions())
-    assert 0 < len(prepared.by_weights) <= 8
+    assert 0 < len(prepared.by_weights.found) <= 8
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

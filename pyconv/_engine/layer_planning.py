@@ -319,7 +319,12 @@ def layer_explanation(plan: LayerPlan, method: str) -> Explanation:
 
 def layer_plan(problem: LayerProblem, method: str = "auto") -> LayerPlan:
     """Return the plan of a layer."""
-    return LAYERS.get((LayerPlan, problem, method), LayerPlan, problem, method)
+    key = (LayerPlan, problem, method)
+    try:
+        plan: LayerPlan = LAYERS.found[key]
+    except (KeyError, TypeError):  # unknown, or a method that is no word
+        return LAYERS.get(key, LayerPlan, problem, method)
+    return plan
 
 
 def layer_plans(problems: Sequence[LayerProblem], method: str) -> list[LayerPlan]:

@@ -491,6 +491,9 @@ def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
 class _Call:
     """The arrays of a call: dtypes settled, the batch axis there."""
 
+    #: Whether the weights are conjugated for the call.
+    conjugated = False
+
     def __init__(
         self,
         n: int,
@@ -513,8 +516,6 @@ class _Call:
         self.dtype = result_dtype(arrays)
         self.sums = SUMS[self.dtype]
         self.part = PARTS[self.sums]
-        #: Whether the weights are conjugated for the call.
-        self.conjugated = False
 
     def copied(self, y_shape: tuple[int, ...]) -> int:
         """Return the bytes of the copies that `result` makes of the arrays and of the result."""
