@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,6 @@ from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, 
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
 #: much, 7×7 1.3 of it.
 FEW_PRODUCTS = 36
-
-T = TypeVar("T")
 
 NAN_POLICIES = ("propagate", "raise", "omit")
 

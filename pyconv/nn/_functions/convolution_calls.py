@@ -94,11 +94,11 @@ def _forward(call: _Call, problem: LayerProblem, y_shape: tuple[int, ...], how: 
 
 def _backward(call: _Call, problem: LayerProblem, how: Execution) -> _Run:
     """Return the function that runs the adjoint of a layer, for the arrays of a call."""
-    call_size = problem.x_shape
+    size = problem.x_shape
     method, max_memory, workers = how
     problem = _on_parts(problem, call.sums)
     if max_memory is not None:
-        problem = problem.within(memory_limit(max_memory), call.copied(call_size))
+        problem = problem.within(memory_limit(max_memory), call.copied(size))
     return Adjoint(problem, method, workers).run
 
 
@@ -292,14 +292,11 @@ class ConvPlan:
         call.check_bias()
         self.dtype = call.dtype
         self.output_shape = problem.y_shape
-        self._copied = 0
-        if self.dtype != call.sums:
-            self._copied = (math.prod(problem.x_shape) + math.prod(problem.y_shape)) * (
-                call.sums.itemsize
-            )
         method, max_memory, _ = how
         if max_memory is not None:
-            problem = problem.within(memory_limit(max_memory), self._copied)
+            samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
+            copied = samples * call.sums.itemsize if self.dtype != call.sums else 0
+            problem = problem.within(memory_limit(max_memory), copied)
         self._plan = layer_plan(problem, method)
         if algorithm not in (None, self.algorithm):  # predictions differ between processes
             with contextlib.suppress(ValueError, MemoryError):  # so does what loops can do
