@@ -7,7 +7,7 @@ strides; what a boundary reads twice is added up afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,14 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
-from pyconv._calls.plans import Plan, bound_by, plan
+from pyconv._calls.plans import Plan, bound_by
 from pyconv._engine import threads
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import supported
 from pyconv._engine.layer_problem import LayerProblem, adjoint_phases
 from pyconv._engine.output_arrays import is_masked, plain_array
-from pyconv._engine.planning import OPTIONS, array_of, prepare
-from pyconv._engine.problem import Axis, Problem
+from pyconv._engine.planning import array_of, prepare
+from pyconv._engine.problem import Axis, CallOptions, Problem
 
 __all__ = ["linear_operator", "sparse_matrix"]
 
@@ -106,24 +106,12 @@ def linear_operator(
     array([0., 0., 5., 0., 0., 0., 2., 0.])
     """
     weights = plain_array(w, "w")
-    options = {
-        "flip": bool(flip), "mode": mode, "boundary": boundary, "axes": axes, "stride": stride,
-        "dilation": dilation, "rtol": rtol, "max_memory": max_memory,
-    }  # fmt: skip
-    problem = _problem(x_shape, weights, x_dtype, options)
-    forward = plan(
-        shape=problem.x_shape,
-        x_dtype=problem.x_dtype,
-        w=weights,
-        mode=[(a.low, a.high) for a in problem.spatial],
-        boundary=tuple(a.boundary for a in problem.spatial),
-        flip=problem.flip,
-        axes=tuple(a.axis for a in problem.spatial),
-        stride=tuple(a.stride for a in problem.spatial),
-        dilation=tuple(a.dilation for a in problem.spatial),
-        rtol=problem.rtol,
-        max_memory=problem.max_memory,
+    options = CallOptions(
+        bool(flip), mode, boundary, 0, axes, stride, dilation, rtol=rtol, max_memory=max_memory
     )
+    problem = _problem(x_shape, weights, x_dtype, options)
+    source = array_of(problem.x_shape, problem.x_dtype, "x_shape")
+    forward = bound_by(None, source, weights, problem.options())
     threads.resolve(workers, 1)  # what is no number of threads is refused here
     return _Correlation(forward, workers)
 
@@ -187,10 +175,7 @@ def sparse_matrix(
            [3., 0., 1., 2.]])
     """
     weights = plain_array(w, "w")
-    options = {
-        "flip": bool(flip), "mode": mode, "boundary": boundary, "axes": axes, "stride": stride,
-        "dilation": dilation,
-    }  # fmt: skip
+    options = CallOptions(bool(flip), mode, boundary, 0, axes, stride, dilation)
     return _matrix(_problem(x_shape, weights, x_dtype, options), weights)
 
 
@@ -198,7 +183,7 @@ def _problem(
     x_shape: tuple[int, ...],
     w: np.ndarray,
     x_dtype: npt.DTypeLike | None,
-    options: Mapping[str, object],
+    options: CallOptions,
 ) -> Problem:
     """Validate the call; return its problem."""
     if not isinstance(x_shape, tuple):
@@ -208,8 +193,7 @@ def _problem(
     dtype = default if x_dtype is None else supported(x_dtype, "x_dtype")
     if dtype.kind not in "fc":
         raise TypeError(f"x_dtype={dtype}: floating-point and complex dtypes are allowed")
-    every = OPTIONS | dict(options)
-    return prepare(array_of(x_shape, dtype, "x_shape"), w, tuple(every.values())).problem
+    return prepare(array_of(x_shape, dtype, "x_shape"), w, options).problem
 
 
 def _kernel(problem: Problem, w: np.ndarray) -> np.ndarray:
@@ -364,13 +348,13 @@ class _AdjointProduct:
 
     def _plan(self, axes: tuple[Axis, ...], kernel: np.ndarray, algorithm: str | None) -> Plan:
         """Return the correlation of one phase."""
-        options = {
-            "mode": [(a.low, a.high) for a in axes],
-            "axes": tuple(a.axis for a in axes),
-            "dilation": tuple(a.dilation for a in axes),
-            "rtol": self._problem.rtol,
-            "max_memory": self._problem.max_memory,
-        }
+        options = CallOptions(
+            mode=tuple((a.low, a.high) for a in axes),
+            axes=tuple(a.axis for a in axes),
+            dilation=tuple(a.dilation for a in axes),
+            rtol=self._problem.rtol,
+            max_memory=self._problem.max_memory,
+        )
         source = array_of(self._problem.y_shape, self._problem.dtype, "y_shape")
         return bound_by(algorithm, source, kernel, options)
 

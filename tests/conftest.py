@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv._engine import layer_planning, planning
+from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._native import loader
@@ -82,8 +82,7 @@ class Engine:
 
 def clear_caches():
     """Forget every plan."""
-    planning.clear_cache()
-    layer_planning.clear_cache()
+    planner.clear_cache()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from pyconv import (
     signal,
 )
 from pyconv._calls.coefficients import TOLERANCES
-from pyconv._engine import layer_planning, planning
+from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
@@ -209,8 +209,7 @@ def use_isa(name):
     """Make later calls run one variant's loops, if this machine has it."""
     if name in loader.runnable() and name != loader.native.ISA:
         loader.native = loader.load(name)
-        planning.clear_cache()
-        layer_planning.clear_cache()
+        planner.clear_cache()
 
 
 # ---- drawing ----------------------------------------------------------------------------------
@@ -1115,7 +1114,8 @@ MORE = {
     "signal": ("mode",),
     "templates": ("mode", "boundary", "fill_value", "axes", "mask", "workers"),
     "lags": ("maxlag", "normalize", "axis", "workers"),
-    "layers": ("stride", "padding", "dilation", "groups", "padding_mode", "method", "workers"),
+    "layers": ("stride", "padding", "dilation", "groups", "padding_mode", "method", "max_memory",
+               "workers"),
     "pools": ("kernel_size", "stride", "padding", "ceil_mode", "workers"),
     "operators": ("mode", "boundary", "flip", "x_dtype", "axes", "stride", "dilation", "rtol",
                   "max_memory", "workers"),

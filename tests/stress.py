@@ -14,7 +14,7 @@ import numpy as np
 
 import pyconv
 from pyconv import filters, ndimage, operators, signal
-from pyconv._engine import layer_planning, planning
+from pyconv._engine import planner
 from pyconv.nn import functional, grad
 
 RNG = np.random.default_rng(3)
@@ -85,16 +85,14 @@ def run_calls(expected, seed, rounds, workers, errors):
                 except Exception as error:  # noqa: BLE001 - it is reported with the others
                     errors.append(f"{name}: {error!r}")
                 if rng.random() < 0.05:
-                    planning.clear_cache()
-                    layer_planning.clear_cache()
+                    planner.clear_cache()
 
 
 def stress(threads, rounds, forks):
     """Return what went wrong."""
     with pyconv.set_workers(1):
         expected = {name: call().tobytes() for name, call in CALLS.items()}
-    planning.clear_cache()
-    layer_planning.clear_cache()
+    planner.clear_cache()
     errors = []
     barrier = threading.Barrier(threads + 1)
 

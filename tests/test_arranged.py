@@ -226,7 +226,7 @@ def test_exact_sums_are_chosen_for_the_whole_batch():
     algorithms = [
         planning.prepare(
             np.broadcast_to(np.zeros((), "i4"), shape), w,
-            tuple((planning.OPTIONS | {"mode": "same"}).values()),
+            planning.CallOptions(mode="same"),
         ).plan(np.zeros((), "i4"), w).algorithm.name
         for shape in shapes
     ]  # fmt: skip

@@ -14,7 +14,7 @@ import pytest
 import scipy.ndimage
 
 from pyconv import ndimage
-from pyconv._engine import planning, separable_passes
+from pyconv._engine import planner, separable_passes
 from pyconv.ndimage import _gaussian, _weighted_sums
 from pyconv.ndimage._truncated import Kernel, box_terms, kernel_terms, line_terms
 
@@ -409,7 +409,7 @@ def test_passes_are_fused_where_that_means_the_same(monkeypatch):
 
     plain = separable_passes._planned
     monkeypatch.setattr(separable_passes, "_planned", planned)
-    planning.clear_cache()
+    planner.clear_cache()
     x = np.ones((200, 200), np.float32)
     ndimage.gaussian_filter(x, 2)
     assert axes == [(0, 1)]

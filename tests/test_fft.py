@@ -20,7 +20,7 @@ from test_properties import valid_calls
 
 import pyconv
 from pyconv import kernels
-from pyconv._engine import planning
+from pyconv._engine import planner, planning
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.correlation import fft
 from pyconv._engine.boundaries import BOUNDARIES
@@ -36,10 +36,10 @@ def use_tile(monkeypatch):
 
     def use(*lengths, line=False):
         monkeypatch.setattr(fft, "_tile_of", lambda size: fft.Tile(lengths, line))
-        planning.clear_cache()
+        planner.clear_cache()
 
     yield use
-    planning.clear_cache()
+    planner.clear_cache()
 
 
 def transform(x, w, *args, flip=False, **keywords):

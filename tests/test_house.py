@@ -293,7 +293,9 @@ def test_gradients_are_named_after_their_function_and_argument(name):
     assert argument in inspect.signature(getattr(functional, function)).parameters
 
 
-@pytest.mark.parametrize("name", [n for n in functional.__all__ if not n.startswith("plan_")])
+@pytest.mark.parametrize(
+    "name", [n for n in functional.__all__ if not n.startswith(("plan_", "tune_"))]
+)
 def test_every_function_has_gradients(name):
     """With respect to its input at least."""
     assert f"{name}_input" in grad.__all__

@@ -8,7 +8,7 @@ from pyconv import filters, ndimage
 from pyconv._calls import filter_call
 from pyconv._engine import rounded_mean, separable_passes
 from pyconv._engine.algorithms.arranged import view_of
-from pyconv._engine.planning import clear_cache
+from pyconv._engine.planner import clear_cache
 from pyconv.ndimage import _fixed_point, _truncated
 
 SHAPES = [(4096, 1), (4096, 2), (2048, 3), (600, 8), (1, 4096, 1), (40, 60, 3), (2000, 1, 1)]

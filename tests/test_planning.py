@@ -1,5 +1,6 @@
 """plan: the same bits as the call, for any number of arrays and threads; explain: why what runs."""
 
+import inspect
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from test_properties import valid_calls
 
 import pyconv
-from pyconv._engine import planning
+from pyconv._calls import correlation
+from pyconv._engine import planner, planning
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS
-from pyconv._engine.problem import EXTENTS
+from pyconv._engine.problem import EXTENTS, CallOptions
+from pyconv.nn import functional
 
 
 def called(x, w, *args, flip=False, **keywords):
@@ -350,3 +353,105 @@ def test_plans_explain_themselves(rng, case):
     made = pyconv.plan(shape=x_shape, w=w, **keywords)
     assert str(made.explain()) == str(pyconv.explain(shape=x_shape, w=w, **keywords))
     assert made.algorithm in (None, made.explain().algorithm)
+
+
+def test_explanations_take_every_option_of_the_call(rng):
+    """And raise its errors; those that decide nothing change nothing."""
+    x, w = noise(rng, (40, 40), "float32"), np.ones((5, 5), "float32")
+    called = inspect.signature(pyconv.correlate).parameters
+    assert called.keys() - inspect.signature(pyconv.explain).parameters.keys() == set()
+    usual = str(pyconv.explain(x, w))
+    assert usual == str(pyconv.explain(x, w, nan_policy="raise", out=np.empty((36, 36), "f4")))
+    assert usual == str(pyconv.explain(x, w, nan_policy="propagate", mask=None, workers=3))
+    for bad, error, words in (
+        ({"nan_policy": "skip"}, ValueError, "nan_policy='skip' is unknown"),
+        ({"mask": np.ones((3, 3), bool)}, ValueError, "mask has shape"),
+        ({"mask": np.ones((40, 40))}, TypeError, "mask has dtype float64"),
+        ({"out": np.empty((3, 3), "f4")}, ValueError, "out has shape"),
+        ({"out": np.empty((36, 36))}, TypeError, "out has dtype float64"),
+        ({"workers": "all"}, TypeError, "workers='all'"),
+        ({"mask": x > 0, "dtype": "int8"}, TypeError, "dtype='int8'"),
+    ):
+        for call in (pyconv.correlate, pyconv.explain):
+            with pytest.raises(error, match=re.escape(words)):
+                call(x, w, **bad)
+    x[3, 3] = np.nan
+    for call in (pyconv.correlate, pyconv.explain):
+        with pytest.raises(ValueError, match="x holds NaN"):
+            call(x, w, nan_policy="raise")
+        with pytest.raises(ValueError, match="weights that cancel"):
+            call(x, w - 1 + np.eye(5, k=1) - np.eye(5), nan_policy="omit")
+
+
+def test_explanations_say_what_is_left_out_and_copied(rng):
+    """Missing samples, and a result that cannot be written in place."""
+    x, w = noise(rng, (40, 40), "float32"), np.ones((5, 5), "float32")
+    masked = np.ma.masked_array(x, x > 1)
+    for case in (
+        pyconv.explain(x, w, mask=x > 1),
+        pyconv.explain(x, w, nan_policy="omit"),
+        pyconv.explain(masked, w),
+        pyconv.explain(shape=(40, 40), w=w, nan_policy="omit"),
+    ):
+        assert "samples are left out" in str(case)
+    assert "left out" not in str(pyconv.explain(np.ones((40, 40), "u1"), w, nan_policy="omit"))
+    assert "left out" not in str(pyconv.explain(x, w))
+    # The quotients of integers whose samples may be missing are float64.
+    integers = np.ones((40, 40), "u1"), np.ones((5, 5), "u1")
+    assert "-> (36, 36) float64" in str(pyconv.explain(*integers, mask=integers[0] > 1))
+    assert "-> (36, 36) uint64" in str(pyconv.explain(*integers))
+    room = np.ones((60, 60), "float32")
+    source = room[:40, :40]
+    assert "copied into out" in str(pyconv.explain(source, w, out=room[4:40, 4:40]))
+    assert "copied into out" not in str(pyconv.explain(source, w, out=np.empty((36, 36), "f4")))
+
+
+@pytest.mark.parametrize("call", [pyconv.plan, pyconv.explain, pyconv.tune])
+@pytest.mark.parametrize("x", [(32, 32), [32, 32], (32,), []])
+def test_a_tuple_is_no_shape(call, x):
+    """It is data, as a list is; where it cannot be, the error says what takes a shape."""
+    with pytest.raises(ValueError, match=re.escape(f"pass shape={x!r}")):
+        call(x, np.ones((3, 3)))
+    if x:
+        assert pyconv.plan(x, [1]).x_shape == (len(x),)
+
+
+# ---- the options of a call ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["correlate", "convolve"])
+def test_calls_name_their_options_in_one_order(monkeypatch, call):
+    """Each argument arrives under its own name."""
+    given = {name: object() for name in CallOptions._fields if name != "flip"}
+    arrived = []
+
+    def prepare(x, w, options):
+        arrived.append(CallOptions(*options)._asdict())
+        raise LookupError
+
+    monkeypatch.setattr(correlation, "prepare", prepare)
+    with pytest.raises(LookupError):
+        getattr(pyconv, call)([1.0], [1.0], **given)
+    assert arrived == [given | {"flip": call == "convolve"}]
+    defaults = inspect.signature(getattr(pyconv, call)).parameters
+    for name, value in CallOptions()._asdict().items():
+        assert name == "flip" or defaults[name].default == value
+
+
+def test_caches_are_bounded():
+    """The oldest plans go first."""
+    cache = planner.Cache(3)
+    for i in range(5):
+        assert cache.get(i, lambda n: n + 10, i) == i + 10
+    assert list(cache.found) == [2, 3, 4]
+    assert cache.get(2, lambda: 0) == 12
+    assert cache.get([], lambda: 7) == 7  # no key
+    assert len(cache.found) == 3
+    for n in range(1, 300):
+        pyconv.correlate(np.ones(n), [1.0])
+        functional.conv1d(np.ones((1, 1, n)), [[[1.0]]])
+    assert len(planner.CALLS.found) == 256
+    assert len(planner.LAYERS.found) == 256
+    planner.clear_cache()
+    assert not planner.CALLS.found
+    assert not planner.LAYERS.found

@@ -56,10 +56,10 @@ def test_fork_while_a_plan_is_kept():
     assert run(
         """
         import warnings
-        from pyconv._engine import layer_planning, planning
+        from pyconv._engine import planner
         from pyconv.nn import functional
         warnings.simplefilter("ignore")
-        with planning._lock, layer_planning._lock:
+        with planner._lock:
             child = os.fork()
             if child == 0:
                 pyconv.correlate(np.ones(50), np.ones(3))
@@ -633,7 +633,7 @@ import pyconv.nn.functional as f
 import pyconv.nn.grad as g
 import pyconv.kernels
 from pyconv import filters, ndimage
-from pyconv._engine import threads
+from pyconv._engine import planner, threads
 from pyconv._engine.algorithms import LAYER_ALGORITHMS
 from pyconv._engine.machine import MACHINE
 MACHINE.seconds_per_thread = 1e-9  # as many as are allowed, for the smallest work

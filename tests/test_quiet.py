@@ -6,7 +6,7 @@ import pytest
 from arrays import bits, noise
 
 import pyconv
-from pyconv._engine import planning
+from pyconv._engine import planner
 from pyconv._engine.algorithms import quiet
 
 GRANTED = 64
@@ -24,9 +24,9 @@ def transforms(monkeypatch):
 
     monkeypatch.setattr(quiet, "_plain_seconds", lambda *a: 1e6 * plain(*a))
     monkeypatch.setattr(quiet.QuietOutputs, "_sum", counted)
-    planning.clear_cache()
+    planner.clear_cache()
     yield levels
-    planning.clear_cache()
+    planner.clear_cache()
 
 
 def _radius(shape):

@@ -17,7 +17,7 @@ import pytest
 import pyconv
 from pyconv import nn
 from pyconv._calls import plans
-from pyconv._engine import planning
+from pyconv._engine import planner, planning
 from pyconv._native import loader
 from pyconv.nn import functional
 from pyconv.operators import linear_operator
@@ -231,15 +231,15 @@ def _train(model, optimizer):
 def test_the_algorithm_travels():
     """A process that has tuned sends what it found: the other one would have chosen differently."""
     x, w = rng.random((64, 64), "f4"), rng.random((5, 5), "f4")
-    key = planning.description(planning.plan_for(x, w).problem)
-    planning.WISDOM.remember(key, "im2col")
-    planning.clear_cache()
+    key = planning.PLANNER.description(planning.plan_for(x, w).problem)
+    planner.WISDOM.remember(key, "im2col")
+    planner.clear_cache()
     try:
         made = pyconv.plan(x, w)
         expected, text = result(made, x), pickle.dumps(made)
     finally:
-        planning.WISDOM.forget()
-        planning.clear_cache()
+        planner.WISDOM.forget()
+        planner.clear_cache()
     assert (made.algorithm, pyconv.plan(x, w).algorithm) == ("im2col", "direct")
     for _ in range(2):  # it goes on from there, with the method that was asked for
         sent = pickle.loads(text)
@@ -252,7 +252,7 @@ def test_the_algorithm_travels():
 def test_an_algorithm_that_cannot_run_there():
     """Another one does."""
     x, w = rng.random((64, 64)), rng.random((5, 5))
-    assert plans.bound_by("box", x, w, {}).algorithm == "direct"
+    assert plans.bound_by("box", x, w, planning.CallOptions()).algorithm == "direct"
 
 
 def test_the_adjoint_travels():

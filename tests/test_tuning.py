@@ -14,8 +14,7 @@ import pytest
 from arrays import noise
 
 import pyconv
-from pyconv._calls import tuning
-from pyconv._engine import files, machine_rates, planning, wisdom
+from pyconv._engine import files, machine_rates, planner, planning, wisdom
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.machine import MACHINE
@@ -27,11 +26,11 @@ SHAPE, W = (40, 41), np.ones((5, 5), "float32")
 def nothing_known(monkeypatch):
     """Begin without wisdom, and leave none."""
     monkeypatch.delenv(wisdom.VARIABLE, raising=False)
-    planning.WISDOM.forget()
-    planning.clear_cache()
+    planner.WISDOM.forget()
+    planner.clear_cache()
     yield
-    planning.WISDOM.forget()
-    planning.clear_cache()
+    planner.WISDOM.forget()
+    planner.clear_cache()
 
 
 @pytest.fixture
@@ -40,15 +39,15 @@ def use_file(monkeypatch):
 
     def use(path):
         monkeypatch.setenv(wisdom.VARIABLE, str(path))
-        planning.WISDOM.forget()
-        planning.clear_cache()
+        planner.WISDOM.forget()
+        planner.clear_cache()
 
     return use
 
 
 def found(monkeypatch, name):
     """Make tune find one algorithm fastest."""
-    monkeypatch.setattr(tuning, "_times", lambda *_: {name: 1.0})
+    monkeypatch.setattr(planner, "least_seconds", lambda *_: {name: 1.0})
 
 
 def test_near_algorithms_are_timed():
@@ -81,8 +80,8 @@ def test_what_cannot_run_is_not_taken():
     """A name that a later version does not know, or that the problem rejects."""
     problem = planning.plan_for(np.ones(SHAPE, "uint8"), W.astype("uint8")).problem
     for name in ("fft", "unheard of"):
-        planning.WISDOM.remember(planning.description(problem), name)
-        planning.clear_cache()
+        planner.WISDOM.remember(planning.PLANNER.description(problem), name)
+        planner.clear_cache()
         assert pyconv.plan(shape=SHAPE, w=W.astype("uint8")).algorithm == "direct"
 
 
@@ -93,8 +92,8 @@ def test_file(monkeypatch, tmp_path, use_file):
     pyconv.tune(shape=SHAPE, w=W, path=path)
     pyconv.tune(shape=SHAPE, w=W, path=path, mode="same")
     assert [p.name for p in tmp_path.iterdir()] == ["wisdom.json"]
-    planning.WISDOM.forget()
-    planning.clear_cache()
+    planner.WISDOM.forget()
+    planner.clear_cache()
     assert pyconv.plan(shape=SHAPE, w=W).algorithm == "direct"
     use_file(path)
     assert pyconv.plan(shape=SHAPE, w=W).algorithm == "im2col"
@@ -162,7 +161,7 @@ def test_rates_that_no_machine_has(tmp_path, use_file, name, rate):
     x, w = np.ones((300, 300), "float32"), np.ones((31, 31), "float32")
     usual = str(pyconv.explain(x, w))
     rates = f'{{"copy_bytes_per_second": 1e8, "{name}": {rate}}}'
-    text = {"format": wisdom._FORMAT, "entries": {planning.machine_key(): rates}}
+    text = {"format": wisdom._FORMAT, "entries": {planner.machine_key(): rates}}
     path = tmp_path / "wisdom.json"
     path.write_text(json.dumps(text))
     use_file(path)
@@ -175,7 +174,7 @@ def test_numbers_that_python_would_not_read(tmp_path, use_file):
     path = tmp_path / "wisdom.json"
     for entry in ("9" * 10**5, "[" * 10**5, '{"a": ' * 10**5):
         for text in (
-            json.dumps({"format": wisdom._FORMAT, "entries": {planning.machine_key(): entry}}),
+            json.dumps({"format": wisdom._FORMAT, "entries": {planner.machine_key(): entry}}),
             f'{{"format": "{wisdom._FORMAT}", "entries": {entry}}}',
         ):
             path.write_text(text)
@@ -286,8 +285,8 @@ def test_writers_and_readers_at_once(tmp_path):
 def test_threads_find_at_once():
     """None of their findings is lost in memory."""
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: planning.WISDOM.remember(f"{i}", "direct"), range(200)))
-    assert all(planning.WISDOM.get(f"{i}") == "direct" for i in range(200))
+        list(pool.map(lambda i: planner.WISDOM.remember(f"{i}", "direct"), range(200)))
+    assert all(planner.WISDOM.get(f"{i}") == "direct" for i in range(200))
 
 
 def test_errors():
@@ -322,7 +321,7 @@ def test_the_machine_is_measured(tmp_path, use_file):
     assert rates.keys() == usual.keys()
     assert all(0 < rate < np.inf for rate in rates.values())
     assert asdict(MACHINE) == rates
-    planning.WISDOM.forget()
+    planner.WISDOM.forget()
     assert asdict(MACHINE) == usual
     use_file(path)
     pyconv.plan(shape=SHAPE, w=W)
@@ -347,7 +346,7 @@ def test_predictions_follow_the_rates(monkeypatch):
 def test_unsound_rates_are_not_taken(tmp_path, use_file, rates):
     """Whatever somebody has written into the file."""
     usual = asdict(MACHINE)
-    wisdom.add(tmp_path / "wisdom", planning.machine_key(), rates)
+    wisdom.add(tmp_path / "wisdom", planner.machine_key(), rates)
     use_file(tmp_path / "wisdom")
     pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual
@@ -357,7 +356,7 @@ def test_rates_of_other_machines_are_not_taken(tmp_path, use_file, monkeypatch):
     """A home directory may be shared by several."""
     usual = asdict(MACHINE)
     pyconv.tune_machine(tmp_path / "wisdom")
-    monkeypatch.setattr(planning, "cpu_name", lambda: "another")
+    monkeypatch.setattr(planner, "cpu_name", lambda: "another")
     use_file(tmp_path / "wisdom")
     pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == usual

@@ -13,7 +13,7 @@ from arrays import noise
 
 import pyconv
 from pyconv import filters, kernels, signal
-from pyconv._engine import planning
+from pyconv._engine import planner, planning
 from pyconv._engine.algorithms import loop_adapters, quiet
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.machine import MACHINE
@@ -60,14 +60,14 @@ def work(monkeypatch):
 
     def of(call, *arguments, **options):
         nonlocal total
-        planning.clear_cache()
+        planner.clear_cache()
         total = 0.0
         call(*arguments, **options)
         assert total > 0
         return total
 
     yield of
-    planning.clear_cache()
+    planner.clear_cache()
 
 
 _rng = np.random.default_rng(0)

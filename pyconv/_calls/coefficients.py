@@ -27,7 +27,8 @@ from pyconv._engine import threads
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
-from pyconv._engine.planning import OPTIONS, prepare
+from pyconv._engine.planning import prepare
+from pyconv._engine.problem import CallOptions
 from pyconv._native import loader
 
 #: Error of a coefficient beyond which a window is uncertain, by the dtype of the result.
@@ -287,8 +288,8 @@ class Coefficients:
             return 0
         template = self._template.values.astype(y.dtype, copy=False)
         values = samples.values.astype(y.dtype, copy=False)
-        options = OPTIONS | {"max_memory": self._max_memory}
-        bound = prepare(values, template, tuple(options.values())).plan(values, template)
+        options = CallOptions(max_memory=self._max_memory)
+        bound = prepare(values, template, options).plan(values, template)
         bound.solve(values, template, y, self._workers)
         plain = bound.algorithm.rejects(replace(bound.problem, rtol=0.0)) is None
         limits = self._limits(samples, float(np.finfo(y.dtype).eps), plain)

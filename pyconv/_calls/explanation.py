@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.algorithms import ALGORITHMS, Algorithm, slabs
-from pyconv._engine.explanation_table import Candidate, Explanation, scaled
-from pyconv._engine.machine import MACHINE
-from pyconv._engine.output_arrays import plain_array
-from pyconv._engine.planning import Prepared, array_like, fitted, prepare
-from pyconv._engine.problem import Problem
+from pyconv._calls.missing.call import Omission
+from pyconv._calls.missing.mask import check_seen, leaves_out, split_mask
+from pyconv._engine import threads
+from pyconv._engine.explanation_table import Explanation, scaled
+from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
+from pyconv._engine.planning import PLANNER, Prepared, array_like, check_nan, prepare
+from pyconv._engine.problem import CallOptions
 
 
-def _candidate(
-    algorithm: Algorithm, problem: Problem, w: np.ndarray, method: str, chosen: str
-) -> Candidate:
-    able = fitted(algorithm, problem, w)
-    if isinstance(able, str):
-        return Candidate(algorithm.name, able, False, None, None, None)
-    algorithm, rejected = able, None
-    workspace = slabs.workspace(algorithm, problem) if math.prod(problem.y_shape) else 0
-    if workspace > problem.max_memory:
-        rejected = f"it needs {workspace} bytes, more than max_memory={problem.max_memory}"
-    elif method not in ("auto", algorithm.name):
-        rejected = f"method={method!r} is forced"
-    return Candidate(
-        algorithm.name,
-        rejected,
-        algorithm.name == chosen,
-        workspace,
-        algorithm.error_bound(problem),
-        algorithm.cost(problem, MACHINE),
-    )
-
-
-def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanation:
-    """Return what would run for this data."""
+def explanation_of(
+    prepared: Prepared, x: np.ndarray, w: np.ndarray, besides: str = ""
+) -> Explanation:
+    """Return what would run for this data; ``besides`` is said of the other options."""
     plan = prepared.plan(x, w)
-    problem, method, chosen = plan.problem, prepared.method, plan.algorithm.name
+    problem, method = plan.problem, prepared.method
     arrays = (
         (problem.x_shape, problem.x_dtype),
         (problem.w_shape, problem.w_dtype),
@@ -50,12 +32,23 @@ def explanation_of(prepared: Prepared, x: np.ndarray, w: np.ndarray) -> Explanat
     return Explanation(
         f"x {problem.x_shape} {problem.x_dtype}, w {problem.w_shape} {problem.w_dtype} -> "
         f"{problem.y_shape} {problem.dtype}",
-        f"max_memory {scaled(problem.max_memory)}B; rtol {problem.rtol}; method {method!r}",
-        tuple(_candidate(a, problem, w, method, chosen) for a in ALGORITHMS),
+        f"max_memory {scaled(problem.max_memory)}B; rtol {problem.rtol}; method {method!r}"
+        f"{besides}",
+        PLANNER.explained(problem, method, plan.algorithm.name, w),
         2 * problem.products,
         sum(math.prod(shape) * dtype.itemsize for shape, dtype in arrays),
         problem.compute,
     )
+
+
+def _besides(omission: Omission | None, out: np.ndarray | None, *sources: np.ndarray) -> str:
+    """Return what an explanation says of missing samples and of the array for the result."""
+    words = []
+    if omission is not None and omission.possible:
+        words.append("samples are left out: sums of samples and of weights")
+    if out is not None and not writable_in_place(out, *sources):
+        words.append("the result is copied into out")
+    return "".join(f"; {w}" for w in words)
 
 
 def explain(
@@ -73,20 +66,25 @@ def explain(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    nan_policy: str = "propagate",
+    mask: npt.ArrayLike | None = None,
+    out: npt.NDArray[Any] | None = None,
     method: str = "auto",
     rtol: float | None = None,
     max_memory: int | None = None,
+    workers: int | None = None,
 ) -> Explanation:
     """Say which algorithm a call would run, which it would not, and why. Nothing is computed.
 
-    Data with NaN or infinity are summed plainly even where a transform is chosen; only a run
-    finds that out.
+    It takes every option of the call, and raises its errors. Data with NaN or infinity are summed
+    plainly even where a transform is chosen; only a run finds that out.
 
     Parameters
     ----------
     x : array_like, optional
         The array of the call. Integers wider than 16 bits are looked at, because their values
-        decide in which dtype they are summed; a shape stands for zeros.
+        decide in which dtype they are summed; a shape stands for zeros. A tuple of numbers is an
+        array as a list is; the shape of an array is `shape`.
     w : array_like
         Kernel of 1, 2 or 3 dimensions.
     mode, boundary
@@ -99,8 +97,14 @@ def explain(
         The dtype of the array, with `shape`. By default that of `w`.
     fill_value, axes, stride, dilation, dtype, overflow
         As for `correlate`.
-    method, rtol, max_memory
-        As for `correlate`.
+    nan_policy, mask, method, rtol, max_memory
+        As for `correlate`. Where samples may be left out, a row is the algorithm of one of both
+        sums.
+    out : ndarray, optional
+        The array for the result. The explanation says whether the result is made beside it and
+        copied, as it is where `out` overlaps `x` or `w`.
+    workers : int, optional
+        Threads of the call, which decide nothing: times are those of one thread.
 
     Returns
     -------
@@ -130,10 +134,24 @@ def explain(
     ->  fft ... chosen
     ...
     """
-    options = (
+    options = CallOptions(
         bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
     given, weights = array_like(x, shape, x_dtype, w)
-    source = plain_array(given, "x")
-    return explanation_of(prepare(source, weights, options), source, weights)
+    omission = None
+    if leaves_out(given, nan_policy, mask):
+        source, missing = split_mask(given, mask)
+        omission = Omission(source, weights, options, nan_policy == "omit", missing is not None)
+        prepared = omission.prepared
+        check_seen(nan_policy, source, missing)
+    else:
+        source = plain_array(given, "x")
+        prepared = prepare(source, weights, options)
+        check_nan(nan_policy, "x", source)
+    check_nan(nan_policy, "w", weights)
+    threads.resolve(workers, 1)  # what is no number of threads is refused here
+    if out is not None:
+        problem = prepared.problem
+        check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
+    return explanation_of(prepared, source, weights, _besides(omission, out, source, weights))

@@ -34,10 +34,10 @@ from pyconv._engine.dtypes import (
     supported,
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
-from pyconv._engine.planning import check_method, plan_for
+from pyconv._engine.planning import PLANNER, plan_for
 from pyconv._engine.problem import (
     boundary_names,
-    granted_memory,
+    memory_limit,
     integer,
     positive,
     several,
@@ -101,8 +101,9 @@ class Call:
             for axis, stride in zip(self.axes, self.strides, strict=True):
                 shape[axis] = -(-shape[axis] // stride)
             self.shape = tuple(shape)
-        granted_memory(options.max_memory)
-        check_method(options.method)
+        if options.max_memory is not None:
+            memory_limit(options.max_memory)
+        PLANNER.check_method(options.method)
         if options.dtype is not None:
             options = options._replace(dtype=supported(options.dtype, "dtype"))
         check_seen(options.nan_policy, self.x, self.mask)

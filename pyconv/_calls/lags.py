@@ -12,8 +12,8 @@ from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
 from pyconv._engine.dtypes import is_integer, supported
 from pyconv._engine.output_arrays import is_masked, plain_array
-from pyconv._engine.planning import OPTIONS, Prepared, plan_for, prepare
-from pyconv._engine.problem import MAX_COORDINATE, integer
+from pyconv._engine.planning import Prepared, plan_for, prepare
+from pyconv._engine.problem import MAX_COORDINATE, CallOptions, integer
 
 #: Ways to scale the correlations of signals.
 SCALES = ("biased", "unbiased", "coeff")
@@ -299,7 +299,7 @@ def _sums(
 
 def _prepared(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> Prepared:
     """Return the prepared problem of the sums at each lag."""
-    return prepare(x, w, tuple((OPTIONS | {"mode": _pads(x, w, lags)}).values()))
+    return prepare(x, w, CallOptions(mode=_pads(x, w, lags)))
 
 
 def _pads(x: np.ndarray, w: np.ndarray, lags: npt.NDArray[np.intp]) -> tuple[tuple[int, int]]:

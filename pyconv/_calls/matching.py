@@ -21,8 +21,8 @@ from pyconv._engine.output_arrays import (
     plain_array,
     writable_in_place,
 )
-from pyconv._engine.planning import OPTIONS, check_nan, prepare
-from pyconv._engine.problem import Problem, granted_memory
+from pyconv._engine.planning import check_nan, prepare
+from pyconv._engine.problem import CallOptions, Problem, memory_limit
 
 
 def match_template(
@@ -130,15 +130,15 @@ def match_template(
     _check_arrays(x, t)
     check_nan(nan_policy, "image", np.empty(0, x.dtype))
     outside = nan_policy == "omit" and _is_nan(fill_value)
-    options = OPTIONS | {
-        "mode": mode, "boundary": boundary, "axes": axes, "dtype": float,
-        "fill_value": 0 if outside else fill_value,
-    }  # fmt: skip
-    problem = prepare(x, t, tuple(options.values())).problem
+    fill_value = 0 if outside else fill_value
+    options = CallOptions(
+        mode=mode, boundary=boundary, axes=axes, dtype=float, fill_value=fill_value
+    )
+    problem = prepare(x, t, options).problem
     result = _result_dtype(x.dtype, t.dtype)
     if out is not None:
         check_out(out, problem.y_shape, result)
-    granted = None if max_memory is None else granted_memory(max_memory)
+    granted = None if max_memory is None else memory_limit(max_memory)
     matched = _matched(t, left_out)
     call = _Match(problem, t, matched, left_out, outside, nan_policy)
     boxes, room = _parts(problem, granted)

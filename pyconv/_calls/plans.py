@@ -15,15 +15,14 @@ from pyconv._engine.dtypes import ACCUMULATORS, is_integer
 from pyconv._engine.explanation_table import Explanation
 from pyconv._engine.output_arrays import check_out, is_masked, plain_array, writable_in_place
 from pyconv._engine.planning import (
-    OPTIONS,
+    PLANNER,
     Prepared,
     array_like,
     array_of,
     check_nan,
-    choose,
     prepare,
 )
-from pyconv._engine.problem import Problem
+from pyconv._engine.problem import CallOptions, Problem
 
 Array = npt.NDArray[Any]
 
@@ -108,7 +107,7 @@ class Plan:
         if _data_decide(problem):
             compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
             if prepared.exchange is None:
-                choose(problem.summed_in(compute), prepared.method, self._w)
+                PLANNER.choose(problem.summed_in(compute), prepared.method, self._w)
         else:
             self._settled = prepared.solver(self._zeros(), self._w)
 
@@ -244,20 +243,7 @@ class Plan:
     def __reduce__(self) -> tuple[object, ...]:
         """Return the call, for another process to bind."""
         problem = self._prepared.problem
-        options: dict[str, object] = {
-            "flip": problem.flip,
-            "mode": [(a.low, a.high) for a in problem.spatial],
-            "boundary": [a.boundary for a in problem.spatial],
-            "fill_value": problem.fill_value,
-            "axes": [a.axis for a in problem.spatial],
-            "stride": [a.stride for a in problem.spatial],
-            "dilation": [a.dilation for a in problem.spatial],
-            "dtype": problem.dtype,
-            "overflow": problem.overflow,
-            "rtol": problem.rtol,
-            "max_memory": problem.max_memory,
-            "method": self._prepared.method,
-        }
+        options = problem.options()._replace(method=self._prepared.method)._asdict()
         call = (self._x_shape, self._x_dtype, self._w, options | self._asked)
         return _restored, (*call, self._nan_policy, self._mask, self.algorithm)
 
@@ -363,7 +349,7 @@ def plan(
     >>> pyconv.plan(shape=3, w=w, mode="full", flip=True)([1, 2, 3])
     array([0., 1., 4., 7., 6.])
     """
-    options = (
+    options = CallOptions(
         bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
         max_memory, method,
     )  # fmt: skip
@@ -374,12 +360,12 @@ def plan(
 def _planned(
     source: npt.ArrayLike,
     w: np.ndarray,
-    options: tuple[object, ...],
+    options: CallOptions,
     nan_policy: str,
     mask: npt.ArrayLike | None,
     asked: Mapping[str, object] | None = None,
 ) -> Plan:
-    """Return the plan of a call with the OPTIONS of the planner."""
+    """Return the plan of a call."""
     if not leaves_out(source, nan_policy, mask):
         return Plan(prepare(plain_array(source, "x"), w, options), w, nan_policy, asked=asked)
     samples, missing = split_mask(source, mask)
@@ -387,7 +373,7 @@ def _planned(
     omission = Omission(samples, weights, options, nan_policy == "omit", missing is not None)
     kept = None if missing is None else missing.copy()
     #: A fill value of NaN says that samples outside are missing, and is none of the problem's.
-    fill = {"fill_value": dict(zip(OPTIONS, options, strict=True))["fill_value"]}
+    fill = {"fill_value": options.fill_value}
     return Plan(omission.prepared, weights, nan_policy, omission, kept, fill | dict(asked or {}))
 
 
@@ -395,7 +381,7 @@ def bound_by(
     algorithm: str | None,
     source: np.ndarray,
     w: np.ndarray,
-    options: dict[str, Any],
+    options: CallOptions,
     nan_policy: str = "propagate",
     mask: np.ndarray | None = None,
 ) -> Plan:
@@ -404,13 +390,12 @@ def bound_by(
     Predictions may differ in another process, where `tune` has found something else; so may what
     is possible, with loops of another instruction set.
     """
-    every = OPTIONS | options
-    made = _planned(source, w, tuple(every.values()), nan_policy, mask)
+    made = _planned(source, w, options, nan_policy, mask)
     if algorithm in (None, made.algorithm):
         return made
-    forced, asked = every | {"method": algorithm}, {"method": every["method"]}
+    forced = options._replace(method=algorithm)
     try:
-        return _planned(source, w, tuple(forced.values()), nan_policy, mask, asked)
+        return _planned(source, w, forced, nan_policy, mask, {"method": options.method})
     except (ValueError, MemoryError):
         return made
 
@@ -426,4 +411,4 @@ def _restored(
 ) -> Plan:
     """Return the plan that a pickle describes."""
     source = array_of(shape, x_dtype, "shape")
-    return bound_by(algorithm, source, w, options, nan_policy, mask)
+    return bound_by(algorithm, source, w, CallOptions(**options), nan_policy, mask)

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.files import file_path
-from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import plain_array
-from pyconv._engine.planning import (
-    OPTIONS,
-    WISDOM,
-    BoundProblem,
-    array_like,
-    choose,
-    clear_cache,
-    description,
-    fitted,
-    plan_for,
-)
-from pyconv._engine.problem import Problem
-from pyconv._engine.wisdom import add
-
-#: Algorithms predicted to take longer than this many times the least are not timed.
-NEAR = 5.0
-#: For each algorithm: seconds to go on timing, and samples at least.
-SECONDS, LEAST = 0.1, 3
+from pyconv._engine.planning import PLANNER, BoundProblem, array_like, plan_for
+from pyconv._engine.problem import CallOptions
 
 
 def tune(
@@ -82,6 +62,7 @@ def tune(
     See Also
     --------
     explain : what is chosen, and the predicted times.
+    pyconv.nn.functional.tune_conv : the same for layers and their gradients.
 
     Examples
     --------
@@ -93,44 +74,19 @@ def tune(
     >>> pyconv.plan(**call).algorithm == fastest
     True
     """
-    unknown = options.keys() - (OPTIONS.keys() - {"method"})
+    unknown = options.keys() - (set(CallOptions._fields) - {"method"})
     if unknown:
         raise TypeError(f"tune() has no argument {', '.join(sorted(unknown))}")
     file = None if path is None else file_path(path, "path")
     source, weights = array_like(x, shape, x_dtype, w)
     given = plain_array(source, "x")
     problem = plan_for(given, weights, **options).problem
-    samples = given if shape is None else np.ones(given.shape, given.dtype)
-    times = _times(problem, samples, weights)
-    fastest = next(iter(times), None)
-    if fastest is not None:
-        WISDOM.remember(description(problem), fastest)
-        clear_cache()  # plans were made without it
-        if file is not None:
-            add(file, description(problem), fastest)
-    return times
-
-
-def _times(problem: Problem, x: np.ndarray, w: np.ndarray) -> dict[str, float]:
-    """Return the least seconds of each algorithm near the best, sampled in turn."""
     if 0 in problem.y_shape:
         return {}
-    able = [a for a in (fitted(b, problem, w) for b in ALGORITHMS) if not isinstance(a, str)]
-    able = [a for a in able if a.workspace(problem) <= problem.max_memory]
-    most = NEAR * min(a.cost(problem, MACHINE) for a in able)
-    near = [a.name for a in able if a.cost(problem, MACHINE) <= most]
-    plans = {name: BoundProblem(problem, choose(problem, name, w)) for name in near}
-    best = dict.fromkeys(plans, math.inf)
-    spent = dict.fromkeys(plans, 0.0)
-    for plan in plans.values():
-        plan.solve(x, w, None, None)  # code and tables are fetched
-    turn = 0
-    while turn < LEAST or min(spent.values()) < SECONDS:
-        for name, plan in plans.items():
-            start = time.perf_counter()
-            plan.solve(x, w, None, None)
-            seconds = time.perf_counter() - start
-            best[name] = min(best[name], seconds)
-            spent[name] += seconds
-        turn += 1
-    return dict(sorted(best.items(), key=lambda pair: pair[1]))
+    samples = given if shape is None else np.ones(given.shape, given.dtype)
+
+    def runner(name: str) -> Callable[[], object]:
+        plan = BoundProblem(problem, PLANNER.choose(problem, name, weights))
+        return lambda: plan.solve(samples, weights, None, None)
+
+    return PLANNER.tune(problem, runner, weights, file)

@@ -8,7 +8,7 @@ Winograd's transforms spoil, which hold a NaN, are summed again by themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -21,30 +21,129 @@ from pyconv._engine.algorithms.base import (
     WeightGradientAlgorithm,
     layer_summation_bound,
 )
-from pyconv._engine.explanation_table import Candidate, Explanation
+from pyconv._engine.explanation_table import Explanation, scaled
 from pyconv._engine.layer_problem import LayerProblem
-from pyconv._engine.machine import MACHINE
-from pyconv._engine.planning import WISDOM
-from pyconv._engine.threads import ForkedLock, resolve, running
+from pyconv._engine.planner import LAYERS, AlgorithmT, Planner, shortage
+from pyconv._engine.threads import resolve, running
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
-LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
-WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS))
+
+class _LayerPlanner(Planner[LayerProblem, AlgorithmT]):
+    """What layers and their gradients have in common: one image decides for all."""
+
+    noun = "layer"
+
+    def item(self, problem: LayerProblem) -> LayerProblem:
+        """Return the problem of a single image."""
+        return replace(problem, batch=1)
+
+    def known_as(self, problem: LayerProblem) -> LayerProblem:
+        """Return the problem of a single image, so that it has the bits that it has alone."""
+        return replace(problem, batch=1, copied=0, straight_weights=True)
+
+    def memory(self, algorithm: AlgorithmT, problem: LayerProblem, threads: int) -> _Memory:
+        """Return what an algorithm takes besides copies of whole arrays."""
+        raise NotImplementedError
+
+    def workspace(self, algorithm: AlgorithmT, problem: LayerProblem) -> int:
+        """Return the bytes that one thread needs, and those that all of them share."""
+        if not math.prod(problem.y_shape):
+            return 0
+        memory = self.memory(algorithm, problem, 1)
+        if problem.max_memory == math.inf:
+            return memory.thread
+        return problem.copied + memory.shared + memory.thread
+
+    def most_threads(self, algorithm: AlgorithmT, problem: LayerProblem) -> int | None:
+        """Return for how many threads `max_memory` is enough, None without a limit."""
+        if problem.max_memory == math.inf or not math.prod(problem.y_shape):
+            return None
+        memory = self.memory(algorithm, problem, 2)
+        rest = problem.max_memory - problem.copied - memory.shared
+        return max(1, int(rest) // max(1, memory.thread))
+
+
+class _Memory(NamedTuple):
+    """The bytes that an algorithm takes: of each thread, and of what all threads share."""
+
+    thread: int
+    shared: int
+
+
+class LayerPlanner(_LayerPlanner[LayerAlgorithm]):
+    """The planner of layers."""
+
+    def memory(self, algorithm: LayerAlgorithm, problem: LayerProblem, threads: int) -> _Memory:
+        """Return what an algorithm takes: one that is no plain sum as much as the next plain one.
+
+        Images that it spoils are summed again.
+        """
+        thread = algorithm.workspace(problem)
+        shared = algorithm.shared_workspace(problem, threads)
+        if problem.max_memory < math.inf and not _is_plain(algorithm, problem):
+            least = min(
+                a.workspace(problem) + a.shared_workspace(problem, 1) for a in self.plain(problem)
+            )
+            shared = max(shared, least - thread)
+        return _Memory(thread, shared)
+
+    def plain(self, problem: LayerProblem) -> list[LayerAlgorithm]:
+        """Return the algorithms that sum the products of the definition."""
+        able = (a for a in self.algorithms if a.rejects(problem) is None)
+        return [a for a in able if _is_plain(a, problem)]
+
+    def plain_method(self, problem: LayerProblem) -> str:
+        """Return the name of the first algorithm that sums plainly within `max_memory`."""
+        plain = self.plain(problem)
+        fit = (a for a in plain if self.workspace(a, problem) <= problem.max_memory)
+        return next(fit, plain[0]).name
+
+
+class WeightGradientPlanner(_LayerPlanner[WeightGradientAlgorithm]):
+    """The planner of the gradients of layers for their weights."""
+
+    def description(self, problem: LayerProblem) -> str:
+        """Return the words by which wisdom knows the gradient, which are not those of the layer."""
+        return f"{super().description(problem)}, gradient for the weights"
+
+    def memory(
+        self, algorithm: WeightGradientAlgorithm, problem: LayerProblem, threads: int
+    ) -> _Memory:
+        """Return what an algorithm takes."""
+        return _Memory(algorithm.gradient_workspace(problem), 0)
+
+
+def _is_plain(algorithm: LayerAlgorithm, problem: LayerProblem) -> bool:
+    return algorithm.error_bound(problem) == layer_summation_bound(problem)
+
+
+LAYER_PLANNER = LayerPlanner(LAYER_ALGORITHMS)
+WEIGHT_GRADIENT_PLANNER = WeightGradientPlanner(WEIGHT_GRADIENT_ALGORITHMS)
+LAYER_METHODS = LAYER_PLANNER.methods
 
 
 class LayerPlan:
     """A layer bound to an algorithm. It holds no workspace: threads may share it."""
 
-    __slots__ = ("_bound", "_seen", "algorithm", "problem", "seen_problem", "useful_threads")
+    __slots__ = (
+        "_bound",
+        "_most_threads",
+        "_seen",
+        "algorithm",
+        "problem",
+        "seen_problem",
+        "useful_threads",
+    )
 
     def __init__(self, problem: LayerProblem, method: str) -> None:
         self.problem = problem
         self._seen = _seen(problem)
         #: The problem that the algorithm sees, its axes in the order that suits it.
-        self.seen_problem = problem if self._seen is None else self._seen.problem(problem)
-        self.algorithm: LayerAlgorithm = _choose(self.seen_problem, method, LAYER_ALGORITHMS)
-        self._bound = self.algorithm.bind(self.seen_problem)
-        self.useful_threads = self.algorithm.threads(self.seen_problem)
+        self.seen_problem = seen = _as_seen(problem, self._seen, gradient=False)
+        self.algorithm: LayerAlgorithm = LAYER_PLANNER.choose(seen, method)
+        self._bound = self.algorithm.bind(seen)
+        self.useful_threads = self.algorithm.threads(seen)
+        self._most_threads = LAYER_PLANNER.most_threads(self.algorithm, seen)
 
     def pack(self, w: np.ndarray) -> Any:
         """Return the weights as the loops read them, for `run`."""
@@ -75,6 +174,8 @@ class LayerPlan:
         self, x: np.ndarray, w: Any, bias: np.ndarray | None, y: np.ndarray, workers: int | None
     ) -> None:
         count = resolve(workers, self.useful_threads)
+        if self._most_threads is not None:
+            count = min(count, self._most_threads)
         x, y = layout.settled(x), layout.settled(y)
         if isinstance(w, np.ndarray):
             w = layout.settled(w)
@@ -82,7 +183,7 @@ class LayerPlan:
             stands = self._bound.run(x, w, bias, y, count)
         if not stands:
             weights = w if isinstance(w, np.ndarray) else w.plain
-            method = _plain_method(self.seen_problem)
+            method = LAYER_PLANNER.plain_method(self.seen_problem)
             for start, stop in _runs_of_spoilt(y):
                 plan = layer_plan(replace(self.seen_problem, batch=stop - start), method)
                 plan.run(x[start:stop], weights, bias, y[start:stop], workers)
@@ -130,6 +231,20 @@ def _seen(problem: LayerProblem) -> _Seen | None:
     return _Seen((0, 1, *(2 + i for i in order)))
 
 
+def _as_seen(problem: LayerProblem, seen: _Seen | None, gradient: bool) -> LayerProblem:
+    """Return the problem that an algorithm sees, and count the copies that it sees."""
+    if seen is None:
+        return problem
+    if problem.max_memory == math.inf:
+        return seen.problem(problem)
+    shapes = [problem.x_shape, problem.y_shape]
+    shapes += [problem.w_shape] if gradient else []
+    # An axis of one sample moves nothing.
+    copied = sum(math.prod(s) for s in shapes if sum(n > 1 for n in s[2:]) > 1)
+    copied = problem.copied + copied * problem.dtype.itemsize
+    return seen.problem(replace(problem, copied=copied, straight_weights=False))
+
+
 def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield first and end of the runs of images that hold a NaN or an infinity."""
     if len(y) == 1:  # it may not have been finished
@@ -150,19 +265,30 @@ def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
 class WeightGradientPlan:
     """The gradient of a layer for its weights, bound to an algorithm."""
 
-    __slots__ = ("_seen", "algorithm", "gradient", "problem", "useful_threads")
+    __slots__ = (
+        "_most_threads",
+        "_seen",
+        "algorithm",
+        "gradient",
+        "problem",
+        "seen_problem",
+        "useful_threads",
+    )
 
     def __init__(self, problem: LayerProblem, method: str) -> None:
         self.problem = problem
         self._seen = _seen(problem)
-        seen = problem if self._seen is None else self._seen.problem(problem)
-        self.algorithm: WeightGradientAlgorithm = _choose(seen, method, WEIGHT_GRADIENT_ALGORITHMS)
+        self.seen_problem = seen = _as_seen(problem, self._seen, gradient=True)
+        self.algorithm: WeightGradientAlgorithm = WEIGHT_GRADIENT_PLANNER.choose(seen, method)
         self.gradient = self.algorithm.bind_gradient(seen)
         self.useful_threads = self.algorithm.threads(seen)
+        self._most_threads = WEIGHT_GRADIENT_PLANNER.most_threads(self.algorithm, seen)
 
     def run(self, x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int | None) -> None:
         """Write the gradient to ``dw``."""
         count = resolve(workers, self.useful_threads)
+        if self._most_threads is not None:
+            count = min(count, self._most_threads)
         if not dy.size:
             dw[...] = 0
             return
@@ -170,104 +296,59 @@ class WeightGradientPlan:
         if self._seen is not None:
             x, dy, total = self._seen.copy(x), self._seen.copy(dy), self._seen.room(dw)
         with running():
-            self.gradient(*map(layout.settled, (x, dy, total)), count)
+            self.gradient(layout.settled(x), layout.settled(dy), layout.settled(total), count)
         if self._seen is not None:
             self._seen.write(total, dw)
-
-
-def _choose(problem: LayerProblem, method: str, algorithms: tuple[Any, ...]) -> Any:
-    """Return the algorithm of least cost among those that can solve ``problem``.
-
-    Raises
-    ------
-    ValueError
-        If ``method`` is unknown, or forces an algorithm that rejects the problem.
-    """
-    if method == "auto":
-        WISDOM.known()  # the rates that costs are made of may be among it
-        able = [a for a in algorithms if a.rejects(problem) is None]
-        image = replace(problem, batch=1)
-        return min(able, key=lambda a: a.cost(image, MACHINE))
-    named = [a for a in algorithms if a.name == method]
-    if not named:
-        allowed = ", ".join(("auto", *(a.name for a in algorithms)))
-        raise ValueError(f"method={method!r} is unknown; allowed are {allowed}")
-    reason = named[0].rejects(problem)
-    if reason is not None:
-        raise ValueError(f"method={method!r} cannot solve this layer: {reason}")
-    return named[0]
 
 
 def layer_explanation(plan: LayerPlan, method: str) -> Explanation:
     """Return which algorithms could solve a layer, what each would cost, and which one runs."""
     problem = plan.problem
     groups = f", groups {problem.groups}" if problem.groups > 1 else ""
+    limited = problem.max_memory < math.inf
+    memory = f"max_memory {scaled(problem.max_memory)}B; " if limited else ""
     return Explanation(
         f"input {problem.x_shape}, weight {problem.w_shape}{groups} -> {problem.y_shape}",
-        f"method {method!r}",
-        tuple(_candidate(a, plan, method) for a in LAYER_ALGORITHMS),
+        f"{memory}method {method!r}",
+        LAYER_PLANNER.explained(plan.seen_problem, method, plan.algorithm.name),
         2 * problem.products,
         problem.bytes,
         problem.dtype,
     )
 
 
-def _candidate(algorithm: LayerAlgorithm, plan: LayerPlan, method: str) -> Candidate:
-    problem = plan.seen_problem
-    rejected = algorithm.rejects(problem)
-    if rejected is not None:
-        return Candidate(algorithm.name, rejected, False, None, None, None)
-    forced = f"method={method!r} is forced" if method not in ("auto", algorithm.name) else None
-    return Candidate(
-        algorithm.name,
-        forced,
-        algorithm.name == plan.algorithm.name,
-        algorithm.workspace(problem) if math.prod(problem.y_shape) else 0,
-        algorithm.error_bound(problem),
-        algorithm.cost(problem, MACHINE),
-    )
-
-
-def _plain_method(problem: LayerProblem) -> str:
-    """Return the name of the first algorithm that sums the products of the definition."""
-    return next(
-        a.name
-        for a in LAYER_ALGORITHMS
-        if a.rejects(problem) is None and a.error_bound(problem) == layer_summation_bound(problem)
-    )
-
-
-#: Plans made before, the oldest first.
-_plans: dict[tuple[object, ...], Any] = {}
-_MAX_PLANS = 256
-_lock = ForkedLock()
-
-
 def layer_plan(problem: LayerProblem, method: str = "auto") -> LayerPlan:
     """Return the plan of a layer."""
-    return _kept(LayerPlan, problem, method)
+    key = (LayerPlan, problem, method)
+    try:
+        plan: LayerPlan = LAYERS.found[key]
+    except (KeyError, TypeError):  # unknown, or a method that is no word
+        return LAYERS.get(key, LayerPlan, problem, method)
+    return plan
+
+
+def layer_plans(problems: Sequence[LayerProblem], method: str) -> list[LayerPlan]:
+    """Return the plans of layers that run one after the other.
+
+    Raises
+    ------
+    MemoryError
+        If `max_memory` is too little for any; the least that would do is that of all of them.
+    """
+    try:
+        return [layer_plan(problem, method) for problem in problems]
+    except MemoryError:
+        least = [_least_memory(problem, method) for problem in problems]
+        raise shortage(problems[0].max_memory, max(least)) from None
+
+
+def _least_memory(problem: LayerProblem, method: str) -> int:
+    seen = _as_seen(problem, _seen(problem), gradient=False)
+    able = LAYER_PLANNER.candidates(seen, method)
+    return min(LAYER_PLANNER.workspace(a, seen) for a in able)
 
 
 def weight_gradient_plan(problem: LayerProblem, method: str = "auto") -> WeightGradientPlan:
     """Return the plan of a layer's gradient for its weights."""
-    return _kept(WeightGradientPlan, problem, method)
-
-
-def _kept(kind: Any, problem: LayerProblem, method: str) -> Any:
-    if not isinstance(method, str):
-        raise ValueError(f"method={method!r} is unknown; a name is allowed")
-    key = (kind, problem, method)
-    plan = _plans.get(key)
-    if plan is None:
-        plan = kind(problem, method)
-        with _lock:
-            while len(_plans) >= _MAX_PLANS:
-                del _plans[next(iter(_plans))]
-            _plans[key] = plan
-    return plan
-
-
-def clear_cache() -> None:
-    """Forget the plans."""
-    with _lock:
-        _plans.clear()
+    key = (WeightGradientPlan, problem, method)
+    return LAYERS.get(key, WeightGradientPlan, problem, method)

@@ -63,6 +63,12 @@ class LayerProblem:
     spatial: tuple[Axis, ...]
     #: The dtype of the arrays and of the sums: float32 or float64.
     dtype: np.dtype
+    #: Bytes of workspace that all threads together may take.
+    max_memory: float = math.inf
+    #: What only a limit asks for: the bytes of it that copies of whole arrays take, and whether
+    #: the weights lie as a contiguous array does.
+    copied: int = 0
+    straight_weights: bool = True
 
     def __hash__(self) -> int:
         """Return a hash that is found once: every call looks its plan up."""
@@ -78,6 +84,9 @@ class LayerProblem:
                 self.groups,
                 self.spatial,
                 self.dtype,
+                self.max_memory,
+                self.copied,
+                self.straight_weights,
             )
         )
 
@@ -117,6 +126,10 @@ class LayerProblem:
         """Return the bytes of the input, the weights and the result."""
         numbers = sum(math.prod(s) for s in (self.x_shape, self.w_shape, self.y_shape))
         return numbers * self.dtype.itemsize
+
+    def within(self, max_memory: float, copied: int) -> LayerProblem:
+        """Return the problem of a call that may take so many bytes, and copies some of them."""
+        return replace(self, max_memory=max_memory, copied=copied)
 
     def zero_padded(self) -> LayerProblem:
         """Return the problem whose input has been extended by its pads, so that none are left."""

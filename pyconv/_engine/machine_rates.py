@@ -12,7 +12,8 @@ import numpy as np
 
 from pyconv._engine.files import file_path
 from pyconv._engine.machine import MACHINE, Machine
-from pyconv._engine.planning import WISDOM, clear_cache, machine_key, plan_for
+from pyconv._engine.planner import WISDOM, clear_cache, machine_key
+from pyconv._engine.planning import plan_for
 from pyconv._engine.threads import available_cpus
 from pyconv._engine.wisdom import add
 

@@ -1,13 +1,11 @@
-"""From a problem to a plan: choose the algorithm of least cost, bind it, keep it, run it."""
+"""From a correlation to its plan: choose the algorithm of least cost, bind it, keep it, run it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +21,16 @@ from pyconv._engine.dtypes import (
     result_interval,
     supported,
 )
-from pyconv._engine.machine import MACHINE, are_plausible, cpu_name
+from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import allocator, plain_array
-from pyconv._engine.problem import Problem, integer, make_problem, several
-from pyconv._engine.wisdom import Wisdom
-from pyconv._native import loader
+from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
+from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
 
 #: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
 #: much, 7×7 1.3 of it.
 FEW_PRODUCTS = 36
 
-T = TypeVar("T")
-
-METHODS = ("auto", *(a.name for a in ALGORITHMS))
 NAN_POLICIES = ("propagate", "raise", "omit")
 
 
@@ -90,7 +84,7 @@ class BoundProblem:
                         self.plain.run(x[item], w, y[item], count)
                     return
                 if self.plain is None:
-                    self.plain = BoundProblem(plainly, choose(plainly, "auto"))
+                    self.plain = BoundProblem(plainly, PLANNER.choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
 
         return run_fit_data
@@ -122,48 +116,73 @@ def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
     """Solve a problem of empty batches: the loops cut work into units, of which there are none."""
 
 
-def machine_key() -> str:
-    """Return the words by which wisdom knows this machine and the loops in use."""
-    return f"{loader.native.ISA} on {cpu_name()}"
+class CorrelationPlanner(Planner[Problem, Algorithm]):
+    """The planner of correlations, whose weights some algorithms depend on."""
 
+    def item(self, problem: Problem) -> Problem:
+        """Return the problem of one item, so that it is summed in the order that it has alone.
 
-def _take_rates(entries: Mapping[str, str]) -> None:
-    """Predict by the rates among the entries, if they are of this machine."""
-    rates: Any = {}
-    with contextlib.suppress(ValueError, RecursionError):
-        rates = json.loads(entries.get(machine_key(), "{}"))
-    MACHINE.take(rates if are_plausible(rates) else {})
+        Exact sums are the same in every order: their whole batch decides.
+        """
+        return problem if problem.exact else _one_item(problem)
 
+    def workspace(self, algorithm: Algorithm, problem: Problem) -> int:
+        """Return the bytes that one thread needs besides the arrays, copies among them."""
+        return 0 if 0 in problem.y_shape else slabs.workspace(algorithm, problem)
 
-#: What timing has found, which goes before predictions.
-WISDOM = Wisdom(_take_rates)
+    def fitted(
+        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
+    ) -> Algorithm | str:
+        """Return the algorithm, fitted to ``w`` if it has to be, or why it cannot."""
+        able = arranged.arranged(algorithm, problem)
+        reason = able.rejects(problem)
+        if reason is not None:
+            return reason
+        if not isinstance(algorithm, WeightDependentAlgorithm):
+            return able
+        if w is None:
+            return "it depends on the weights"
+        return arranged.fitted(algorithm, problem, w)
 
-
-def description(problem: Problem) -> str:
-    """Return the words by which wisdom knows a problem; the loops that run it are part of it."""
-    return f"{loader.native.ISA} {problem}"
-
-
-def fitted(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
-    """Return the algorithm, fitted to ``w`` if it has to be, or why it cannot."""
-    able = arranged.arranged(algorithm, problem)
-    reason = able.rejects(problem)
-    if reason is not None:
-        return reason
-    if not isinstance(algorithm, WeightDependentAlgorithm):
+    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
+        """Return the algorithms that could run; none is fitted that would not be the fastest."""
+        item = self.item(problem)
+        dependent = [a for a in self.algorithms if isinstance(a, WeightDependentAlgorithm)]
+        plain = (self.fitted(a, problem, w) for a in self.algorithms if a not in dependent)
+        able = [a for a in plain if not isinstance(a, str)]
+        least_cost = min(a.cost(item, MACHINE) for a in able)
+        for unfitted in dependent:
+            a = arranged.arranged(unfitted, problem)
+            if a.rejects(problem) is None and (
+                a.name == fastest or a.cost(item, MACHINE) < least_cost
+            ):
+                fit = self.fitted(unfitted, problem, w)
+                able += [] if isinstance(fit, str) else [fit]
         return able
-    if w is None:
-        return "it depends on the weights"
-    return arranged.fitted(algorithm, problem, w)
+
+    def weight_dependent(self, problem: Problem, method: str) -> tuple[str, ...]:
+        """Return the algorithms that some weights are fit for and that may then beat all others.
+
+        By its predicted time, or because `tune` has found so for this problem.
+        """
+        able = [(a, arranged.arranged(a, problem)) for a in self.algorithms]
+        able = [(a, b) for a, b in able if b.rejects(problem) is None]
+        dependent = [
+            b
+            for a, b in able
+            if isinstance(a, WeightDependentAlgorithm) and method in ("auto", a.name)
+        ]
+        names = tuple(a.name for a in dependent)
+        if method != "auto" or not dependent or self.fastest(problem) in names:
+            return names
+        item = self.item(problem)
+        least = min(b.cost(item, MACHINE) for _, b in able if b not in dependent)
+        return tuple(b.name for b in dependent if b.cost(item, MACHINE) < least)
 
 
-def _item(problem: Problem) -> Problem:
-    """Return the problem of one item of its batch, whose cost decides for all.
-
-    So that an item is summed in the order that it has alone. Exact sums are the same in every
-    order: their whole batch decides.
-    """
-    return problem if problem.exact else _one_item(problem)
+#: The planner of every correlation.
+PLANNER = CorrelationPlanner(ALGORITHMS)
+METHODS = PLANNER.methods
 
 
 def _one_item(problem: Problem) -> Problem:
@@ -228,7 +247,7 @@ class Exchange:
         self._single: Prepared | None = None
         compute = ACCUMULATORS[0][0] if inner.compute is None else inner.compute
         #: What runs; of integers if the type of their sums allows for no less.
-        self.algorithm = choose(inner.summed_in(compute), "auto")
+        self.algorithm = PLANNER.choose(inner.summed_in(compute), "auto")
 
     def solve(
         self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
@@ -269,70 +288,6 @@ class Exchange:
         y[item] = self._single.plan(x[item], w).solve(x[item], w, None, workers)
 
 
-def choose(problem: Problem, method: str, w: np.ndarray | None = None) -> Algorithm:
-    """Return the algorithm of least cost for one item among those that can solve ``problem``.
-
-    Without ``w`` it is one that takes any weights.
-
-    Raises
-    ------
-    ValueError
-        If ``method`` forces an algorithm that rejects the problem; the message says why.
-    MemoryError
-        If no algorithm, or the one that is forced, can do with ``problem.max_memory``.
-    """
-    if method == "auto":
-        item = _item(problem)
-        fastest = WISDOM.get(description(problem)) if WISDOM.known() else None
-        dependent = [a for a in ALGORITHMS if isinstance(a, WeightDependentAlgorithm)]
-        plain = (fitted(a, problem, w) for a in ALGORITHMS if a not in dependent)
-        able = [a for a in plain if not isinstance(a, str)]
-        least_cost = min(a.cost(item, MACHINE) for a in able)
-        for unfitted in dependent:  # none is fitted that would not be faster than those
-            a = arranged.arranged(unfitted, problem)
-            if a.rejects(problem) is None and (
-                a.name == fastest or a.cost(item, MACHINE) < least_cost
-            ):
-                fit = fitted(unfitted, problem, w)
-                able += [] if isinstance(fit, str) else [fit]
-        able.sort(key=lambda a: a.cost(item, MACHINE))
-        if fastest is not None:
-            able.sort(key=lambda a: a.name != fastest)
-    else:
-        forced = fitted(next(a for a in ALGORITHMS if a.name == method), problem, w)
-        if isinstance(forced, str):
-            raise ValueError(f"method={method!r} cannot solve this problem: {forced}")
-        able = [forced]
-    for algorithm in able:
-        if 0 in problem.y_shape or slabs.workspace(algorithm, problem) <= problem.max_memory:
-            return algorithm
-    least = min(slabs.workspace(a, problem) for a in able)
-    raise MemoryError(
-        f"max_memory={problem.max_memory} is too little workspace for this problem; "
-        f"the least that would do is {least} bytes"
-    )
-
-
-def weight_dependent(problem: Problem, method: str) -> tuple[str, ...]:
-    """Return the algorithms that some weights are fit for and that may then beat all others.
-
-    By its predicted time, or because `tune` has found so for this problem.
-    """
-    able = [(a, arranged.arranged(a, problem)) for a in ALGORITHMS]
-    able = [(a, b) for a, b in able if b.rejects(problem) is None]
-    dependent = [
-        b for a, b in able if isinstance(a, WeightDependentAlgorithm) and method in ("auto", a.name)
-    ]
-    names = tuple(a.name for a in dependent)
-    if method != "auto" or not dependent:
-        return names
-    if WISDOM.known() and WISDOM.get(description(problem)) in names:
-        return names
-    item = _item(problem)
-    least = min(b.cost(item, MACHINE) for _, b in able if b not in dependent)
-    return tuple(b.name for b in dependent if b.cost(item, MACHINE) < least)
-
-
 class Prepared:
     """A problem and its plans.
 
@@ -367,7 +322,7 @@ class Prepared:
         self.plans: dict[np.dtype, BoundProblem] = {}
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
         self.dependents: dict[np.dtype, tuple[str, ...]] = {}
-        self.by_weights: dict[tuple[np.dtype, bytes], BoundProblem] = {}
+        self.by_weights = Cache(MAX_WEIGHTS)
         #: What computes a call, once known, if that does not depend on the data.
         self.settled: BoundProblem | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
@@ -418,7 +373,7 @@ class Prepared:
         if dependents is None:
             dependents = ()
             if not self.any_weights:
-                dependents = weight_dependent(self.problem.summed_in(compute), self.method)
+                dependents = PLANNER.weight_dependent(self.problem.summed_in(compute), self.method)
             self.dependents[compute] = dependents
         if dependents and (
             dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"
@@ -427,103 +382,51 @@ class Prepared:
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
-            plan = self.plans[compute] = BoundProblem(problem, choose(problem, self.method))
+            plan = self.plans[compute] = BoundProblem(problem, PLANNER.choose(problem, self.method))
         return plan
 
     def _for_weights(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
-        key = (compute, w.tobytes())
-        plan = self.by_weights.get(key)
-        if plan is None:
-            problem = self.problem.summed_in(compute)
-            plan = BoundProblem(problem, choose(problem, self.method, w))
-            with _lock:
-                while len(self.by_weights) >= _MAX_WEIGHTS:
-                    del self.by_weights[next(iter(self.by_weights))]
-                self.by_weights[key] = plan
-        return plan
+        return self.by_weights.get((compute, w.tobytes()), self._planned_for, compute, w)
+
+    def _planned_for(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
+        problem = self.problem.summed_in(compute)
+        return BoundProblem(problem, PLANNER.choose(problem, self.method, w))
 
 
-#: What a call may choose besides its arrays, in the order of `prepare`, with the defaults:
-#: keywords of `make_problem`, and the method.
-OPTIONS: dict[str, object] = {
-    "flip": False,
-    "mode": "valid",
-    "boundary": "constant",
-    "fill_value": 0,
-    "axes": None,
-    "stride": 1,
-    "dilation": 1,
-    "dtype": None,
-    "overflow": "raise",
-    "rtol": None,
-    "max_memory": None,
-    "method": "auto",
-}
-
-#: Problems that were seen before, by everything that decides them, the oldest first; and what else
-#: is planned once (`kept`).
-_prepared: dict[object, Any] = {}
-_MAX_PREPARED = 256
-#: Weights of one problem whose plans are kept.
-_MAX_WEIGHTS = 8
-_lock = threads.ForkedLock()
-
-
-def plan_for(x: np.ndarray, w: np.ndarray, **options: object) -> BoundProblem:
-    """Return the plan of a call that names some of the OPTIONS."""
-    return prepare(x, w, tuple((OPTIONS | options).values())).plan(x, w)
+def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:
+    """Return the plan of a call that names some of the `CallOptions`."""
+    return prepare(x, w, CallOptions(**options)).plan(x, w)
 
 
 def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
-    """Return the prepared problem of a call with these OPTIONS, from the cache if it is there."""
+    """Return the prepared problem of a call with `CallOptions`, from the cache if it is there."""
     # With their types, for 1 == 1.0 == True.
     key = (x.shape, x.dtype, w.shape, w.dtype, options, tuple(map(type, options)))
     try:
-        prepared: Prepared = _prepared[key]
+        prepared: Prepared = _found[key]
     except (KeyError, TypeError):  # unknown, or a list among the options
-        return _prepare(x, w, options)
+        return _prepare(x, w, CallOptions._make(options))
     return prepared
 
 
-def _prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
+#: Calls look plans up here.
+_found = CALLS.found
+
+
+def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
     WISDOM.known()  # the rates that costs are made of may be among it
     try:
         exact = tuple(_exact(option) for option in options)
         key = (x.shape, x.dtype, w.shape, w.dtype, exact, tuple(map(type, exact)))
-        prepared: Prepared | None = _prepared.get(key)
+        prepared: Prepared | None = _found.get(key)
         if prepared is not None:
             return prepared
     except LookupError:
         key = None
-    named: dict[str, Any] = dict(zip(OPTIONS, options, strict=True))
-    method = named.pop("method")
-    check_method(method)
-    prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), str(method))
-    if key is not None:
-        _keep(key, prepared)
-    return prepared
-
-
-def kept(key: tuple[object, ...], planned: Callable[..., T], *arguments: Any) -> T:
-    """Return what was planned before under ``key``, or plan it from the arguments.
-
-    The first entry of ``key`` says what is planned. What cannot be a key is planned each time.
-    """
-    try:
-        found: T | None = _prepared.get(key)
-    except TypeError:  # a list, say, which planning refuses by name
-        return planned(*arguments)
-    if found is None:
-        found = planned(*arguments)
-        _keep(key, found)
-    return found
-
-
-def _keep(key: object, value: object) -> None:
-    with _lock:
-        while len(_prepared) >= _MAX_PREPARED:
-            del _prepared[next(iter(_prepared))]
-        _prepared[key] = value
+    method = PLANNER.check_method(options.method)
+    named = options.of_problem()
+    prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), method)
+    return prepared if key is None else CALLS.keep(key, prepared)
 
 
 def _exact(option: object) -> object:
@@ -566,6 +469,11 @@ def array_like(
         return array_of(shape, weights.dtype if x_dtype is None else x_dtype, "shape"), weights
     if x_dtype is not None:
         raise TypeError(f"x_dtype={x_dtype!r} is for shape=; x is an array, with its own")
+    if isinstance(x, tuple | list) and weights.ndim > 1 and all(isinstance(n, int) for n in x):
+        raise ValueError(
+            f"x={x!r} is an array of 1 dimension, fewer than the {weights.ndim} of the kernel; for "
+            f"the shape of an array pass shape={x!r}"
+        )
     return x, weights
 
 
@@ -584,21 +492,9 @@ def array_of(shape: object, x_dtype: npt.DTypeLike, argument: str) -> np.ndarray
         ) from None
 
 
-def check_method(method: object) -> None:
-    """Raise ValueError for an algorithm that is unknown."""
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
-
-
 def check_nan(policy: object, argument: str, array: np.ndarray) -> None:
     """Raise ValueError for a policy that is unknown, or for NaN that it refuses."""
     if not isinstance(policy, str) or policy not in NAN_POLICIES:
         raise ValueError(f"nan_policy={policy!r} is unknown; allowed are {', '.join(NAN_POLICIES)}")
     if policy == "raise" and array.dtype.kind in "fc" and np.isnan(array).any():
         raise ValueError(f"{argument} holds NaN and nan_policy='raise'")
-
-
-def clear_cache() -> None:
-    """Forget the prepared problems, and what else is kept."""
-    with _lock:
-        _prepared.clear()

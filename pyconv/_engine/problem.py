@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,33 @@ MAX_SPATIAL = 3
 DEFAULT_MEMORY = 256 << 20
 #: Coordinates and sizes stay below this, so that sums of two of them fit a signed 64-bit integer.
 MAX_COORDINATE = 2**62
+
+
+class CallOptions(NamedTuple):
+    """What a call chooses besides its arrays, as the caller gave it.
+
+    A tuple is made and hashed in a fifth of the time that a dataclass takes.
+    """
+
+    #: Whether the kernel is flipped (convolution) or conjugated (correlation).
+    flip: bool = False
+    mode: object = "valid"
+    boundary: object = "constant"
+    fill_value: object = 0
+    axes: object = None
+    stride: object = 1
+    dilation: object = 1
+    dtype: Any = None
+    overflow: object = "raise"
+    rtol: object = None
+    max_memory: object = None
+    method: object = "auto"
+
+    def of_problem(self) -> dict[str, Any]:
+        """Return the keywords of `make_problem`."""
+        named = self._asdict()
+        del named["method"]
+        return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +124,22 @@ class Problem:
     rtol: float | None
     #: Bytes of workspace that all threads together may take.
     max_memory: int
+
+    def options(self) -> CallOptions:
+        """Return the options of a call that has this problem."""
+        return CallOptions(
+            flip=self.flip,
+            mode=tuple((a.low, a.high) for a in self.spatial),
+            boundary=tuple(a.boundary for a in self.spatial),
+            fill_value=self.fill_value,
+            axes=tuple(a.axis for a in self.spatial),
+            stride=tuple(a.stride for a in self.spatial),
+            dilation=tuple(a.dilation for a in self.spatial),
+            dtype=self.dtype,
+            overflow=self.overflow,
+            rtol=self.rtol,
+            max_memory=self.max_memory,
+        )
 
     @property
     def products(self) -> int:
@@ -213,7 +256,7 @@ def make_problem(
         overflow=str(overflow),
         y_shape=tuple(y_shape),
         rtol=_tolerance(rtol),
-        max_memory=granted_memory(max_memory),
+        max_memory=DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory),
     )
 
 
@@ -234,10 +277,8 @@ def _tolerance(rtol: object) -> float | None:
     return value
 
 
-def granted_memory(max_memory: object) -> int:
-    """Return how many bytes of workspace a call may take."""
-    if max_memory is None:
-        return DEFAULT_MEMORY
+def memory_limit(max_memory: object) -> int:
+    """Return ``max_memory`` as a number of bytes."""
     value = integer(max_memory, "max_memory")
     if value < 0:
         raise ValueError(f"max_memory={max_memory!r}: a number of bytes of at least 0 is allowed")

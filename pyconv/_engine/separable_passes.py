@@ -23,7 +23,8 @@ from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.separable import Passes
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
-from pyconv._engine.planning import BoundProblem, kept
+from pyconv._engine.planner import kept
+from pyconv._engine.planning import BoundProblem
 from pyconv._engine.problem import DEFAULT_MEMORY, Problem, check_samples, make_problem
 from pyconv._native import loader
 

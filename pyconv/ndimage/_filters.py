@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.planning import kept
+from pyconv._engine.planner import kept
 from pyconv._engine.separable_passes import Runner
 from pyconv._native import loader
 from pyconv.ndimage._arguments import (

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.planning import kept
+from pyconv._engine.planner import kept
 from pyconv._engine.problem import MAX_SPATIAL
 from pyconv._native import loader
 from pyconv.ndimage._fixed_point import fixed_sums

@@ -23,6 +23,7 @@ from pyconv.nn._functions.convolution import (
     conv_transpose2d,
     conv_transpose3d,
     plan_conv,
+    tune_conv,
 )
 from pyconv.nn._functions.linear import linear
 from pyconv.nn._functions.losses import cross_entropy, mse_loss
@@ -65,5 +66,6 @@ __all__ = [
     "mse_loss",
     "plan_conv",
     "relu",
+    "tune_conv",
     "unfold",
 ]

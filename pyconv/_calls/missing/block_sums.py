@@ -24,7 +24,7 @@ from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
-from pyconv._engine.problem import Axis, Problem
+from pyconv._engine.problem import Axis, CallOptions, Problem
 from pyconv._native import loader
 
 #: Bytes of workspace that are kept for the next run.
@@ -302,19 +302,18 @@ class BlockSums:
     def _prepare(
         self, x: np.ndarray, w: np.ndarray, axes: list[Axis], dtype: np.dtype, fill: complex
     ) -> Prepared:
-        options = (
-            self.problem.flip,
-            tuple((a.low, a.high) for a in axes),
-            tuple(a.boundary for a in axes),
-            fill,
-            tuple(a.axis for a in axes),
-            tuple(a.stride for a in axes),
-            tuple(a.dilation for a in axes),
-            dtype,
-            "raise",
-            self.rtol,
-            self.memory,
-            self.method,
+        options = CallOptions(
+            flip=self.problem.flip,
+            mode=tuple((a.low, a.high) for a in axes),
+            boundary=tuple(a.boundary for a in axes),
+            fill_value=fill,
+            axes=tuple(a.axis for a in axes),
+            stride=tuple(a.stride for a in axes),
+            dilation=tuple(a.dilation for a in axes),
+            dtype=dtype,
+            rtol=self.rtol,
+            max_memory=self.memory,
+            method=self.method,
         )
         return prepare(x, w, options)
 

@@ -27,9 +27,10 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import OPTIONS, Prepared, check_nan, kept, prepare
+from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
-from pyconv._engine.problem import Problem
+from pyconv._engine.planning import Prepared, check_nan, prepare
+from pyconv._engine.problem import CallOptions, Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
 #: Samples of items that are gathered, of those with gaps and of those without.
@@ -55,8 +56,8 @@ class Omission:
         An array of the call's shape and dtype.
     w : ndarray
         The weights.
-    options : tuple
-        The OPTIONS of the planner.
+    options : CallOptions
+        The options of the call.
     omit_nan : bool
         Whether NaN are left out.
     masked : bool
@@ -67,19 +68,18 @@ class Omission:
         self,
         x: np.ndarray,
         w: np.ndarray,
-        options: tuple[object, ...],
+        options: CallOptions,
         omit_nan: bool,
         masked: bool,
     ) -> None:
-        named = dict(zip(OPTIONS, options, strict=True))
-        fill = named["fill_value"]
+        fill = options.fill_value
         #: Whether what is outside counts as missing: a fill value that is NaN says so.
         self._outside = omit_nan and isinstance(fill, float | complex | np.number) and fill != fill
         if self._outside:
-            words = named["boundary"]
+            words = options.boundary
             for word in words if isinstance(words, tuple | list) else (words,):
                 boundary_name(word, fill)
-            named["fill_value"] = 0
+            options = options._replace(fill_value=0)
         self._omit_nan = omit_nan
         x_dtype, w_dtype = supported(x.dtype, "x"), supported(w.dtype, "w")
         #: Whether a sample can be missing at all.
@@ -87,8 +87,8 @@ class Omission:
         natural = natural_dtype(x_dtype, w_dtype)
         exact = is_integer(natural)
         if self.possible:
-            self._settle_dtype(named, natural)
-        self.prepared: Prepared = prepare(x, w, tuple(named.values()))
+            options = options._replace(dtype=_settled_dtype(options.dtype, natural))
+        self.prepared: Prepared = prepare(x, w, options)
         self.problem: Problem = self.prepared.problem
         self._w = w
         result = self.problem.dtype
@@ -100,13 +100,6 @@ class Omission:
     def weights_in(self, sums: np.dtype) -> Weights:
         """Return what the division of sums in a dtype has to know of the weights."""
         return weights_of(self._w, sums, self._exact, self.problem.flip)
-
-    def _settle_dtype(self, named: dict[str, object], natural: np.dtype) -> None:
-        """Make the result of integers float64; TypeError for a result that cannot hold NaN."""
-        if named["dtype"] is None:
-            named["dtype"] = np.dtype(np.float64) if is_integer(natural) else None
-        else:
-            check_quotient(named["dtype"])
 
     def solve(
         self,
@@ -346,10 +339,18 @@ class Omission:
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
 
 
+def _settled_dtype(dtype: Any, natural: np.dtype) -> Any:
+    """Return the dtype of the result, float64 for integers; TypeError for one without NaN."""
+    if dtype is None:
+        return np.dtype(np.float64) if is_integer(natural) else None
+    check_quotient(dtype)
+    return dtype
+
+
 def omit(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    options: tuple[object, ...],
+    options: CallOptions,
     nan_policy: object,
     mask: npt.ArrayLike | None,
     out: np.ndarray | None,
@@ -438,10 +439,9 @@ def coverage(
     >>> np.where(seen > 0.5, y, np.nan).round(2)
     array([  nan,   nan, 14.67, 17.  , 17.33])
     """
-    options = (
-        bool(flip), mode, boundary, fill_value, axes, stride, dilation, None, "raise", None,
-        max_memory, "auto",
-    )  # fmt: skip
+    options = CallOptions(
+        bool(flip), mode, boundary, fill_value, axes, stride, dilation, max_memory=max_memory
+    )
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))

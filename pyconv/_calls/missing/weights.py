@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyconv._engine.planning import OPTIONS, prepare
+from pyconv._engine.planning import prepare
+from pyconv._engine.problem import CallOptions
 
 #: Least |Σ m·w| / Σ m·|w| of an output that is not NaN, and of a kernel that is not refused. The
 #: value that fills the gaps of a window is then at most 1 / BALANCE times its largest sample. The
@@ -61,9 +62,9 @@ def weights_of(w: np.ndarray, sums: np.dtype, exact: bool, flip: bool) -> Weight
     scale = check_balance(w)
     sign = 0 if w.dtype.kind == "c" else int(np.all(w >= 0)) - int(np.all(w <= 0))
     weights = w if exact else w.astype(seen_sums)
-    options = OPTIONS | {"flip": flip, "dtype": seen_sums, "rtol": 0.0}
+    options = CallOptions(flip=flip, dtype=seen_sums, rtol=0.0)
     ones = np.ones(w.shape, np.bool)
-    whole = prepare(ones, weights, tuple(options.values())).plan(ones, weights)
+    whole = prepare(ones, weights, options).plan(ones, weights)
     return Weights(
         weights,
         whole.solve(ones, weights, None, 1)[(0,) * w.ndim],

@@ -231,6 +231,13 @@ class LayerAlgorithm(Protocol):
         """Return the bytes that one thread needs besides the arrays."""
         ...
 
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes that all threads share: weights in the order of the loops, say.
+
+        Those of one thread may be fewer than those of several.
+        """
+        ...
+
     def threads(self, problem: LayerProblem) -> int:
         """Return how many threads the problem can keep busy."""
         ...
@@ -251,6 +258,10 @@ class WeightGradientAlgorithm(Protocol):
 
     def cost(self, problem: LayerProblem, machine: Machine) -> float:
         """Return the predicted time in seconds on one thread."""
+        ...
+
+    def gradient_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes that one thread needs besides the arrays."""
         ...
 
     def threads(self, problem: LayerProblem) -> int:

@@ -7,13 +7,15 @@ A convolution layer is a cross-correlation: the kernel is not flipped.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
 
+from pyconv._engine.files import file_path
 from pyconv._engine.layer_problem import Options
-from pyconv.nn._functions import convolution_calls
+from pyconv.nn._functions import convolution_calls, convolution_tuning
 
 Array = npt.NDArray[Any]
 Numbers = int | Sequence[int]
@@ -32,6 +34,7 @@ def conv1d(
     padding_mode: str = "zeros",
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply a bank of 1-D kernels to the channels of an input.
@@ -66,6 +69,10 @@ def conv1d(
         Array that receives the result: its shape and dtype must be those of the result.
     method : str, optional
         Algorithm: ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+        the result. Copies of arrays of another dtype or layout count. The default is no limit;
+        compiled algorithms take up to 256 MiB for each thread.
     workers : int, optional
         Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
         number.
@@ -82,6 +89,9 @@ def conv1d(
         For shapes, strides, paddings and groups that do not fit; the message prints them.
     TypeError
         For integer and other dtypes that are not allowed.
+    MemoryError
+        If `max_memory` is too little for any algorithm; the message names the least that would
+        do.
 
     See Also
     --------
@@ -98,7 +108,8 @@ def conv1d(
     array([[3., 5., 7.]])
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv(1, input, weight, bias, options, out, method, workers)
+    how = method, max_memory, workers
+    return convolution_calls.conv(1, input, weight, bias, options, out, how)
 
 
 def conv2d(
@@ -113,6 +124,7 @@ def conv2d(
     padding_mode: str = "zeros",
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply a bank of 2-D kernels to the channels of an input.
@@ -147,6 +159,10 @@ def conv2d(
         Array that receives the result: its shape and dtype must be those of the result.
     method : str, optional
         Algorithm: ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+        the result. Copies of arrays of another dtype or layout count. The default is no limit;
+        compiled algorithms take up to 256 MiB for each thread.
     workers : int, optional
         Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
         number.
@@ -163,6 +179,9 @@ def conv2d(
         For shapes, strides, paddings and groups that do not fit; the message prints them.
     TypeError
         For integer and other dtypes that are not allowed.
+    MemoryError
+        If `max_memory` is too little for any algorithm; the message names the least that would
+        do.
 
     See Also
     --------
@@ -186,7 +205,8 @@ def conv2d(
            [120., 124.]])
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv(2, input, weight, bias, options, out, method, workers)
+    how = method, max_memory, workers
+    return convolution_calls.conv(2, input, weight, bias, options, out, how)
 
 
 def conv3d(
@@ -201,6 +221,7 @@ def conv3d(
     padding_mode: str = "zeros",
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply a bank of 3-D kernels to the channels of an input.
@@ -235,6 +256,10 @@ def conv3d(
         Array that receives the result: its shape and dtype must be those of the result.
     method : str, optional
         Algorithm: ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+        the result. Copies of arrays of another dtype or layout count. The default is no limit;
+        compiled algorithms take up to 256 MiB for each thread.
     workers : int, optional
         Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
         number.
@@ -251,6 +276,9 @@ def conv3d(
         For shapes, strides, paddings and groups that do not fit; the message prints them.
     TypeError
         For integer and other dtypes that are not allowed.
+    MemoryError
+        If `max_memory` is too little for any algorithm; the message names the least that would
+        do.
 
     See Also
     --------
@@ -267,7 +295,8 @@ def conv3d(
     (1, 5, 2, 2, 2)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv(3, input, weight, bias, options, out, method, workers)
+    how = method, max_memory, workers
+    return convolution_calls.conv(3, input, weight, bias, options, out, how)
 
 
 def conv_transpose1d(
@@ -282,6 +311,7 @@ def conv_transpose1d(
     *,
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply the transpose of a 1-D layer: each input sample adds a scaled kernel.
@@ -307,7 +337,7 @@ def conv_transpose1d(
         a strided layer takes inputs of several sizes to one size.
     groups : int, optional
         As for `conv1d`.
-    out, method, workers : optional
+    out, method, max_memory, workers : optional
         As for `conv1d`.
 
     Returns
@@ -330,8 +360,9 @@ def conv_transpose1d(
     (1, 1, 4)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose(
-        1, input, weight, bias, options, output_padding, out, method, workers
+        1, input, weight, bias, options, output_padding, out, how
     )
 
 
@@ -347,6 +378,7 @@ def conv_transpose2d(
     *,
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply the transpose of a 2-D layer: each input sample adds a scaled kernel.
@@ -372,7 +404,7 @@ def conv_transpose2d(
         a strided layer takes inputs of several sizes to one size.
     groups : int, optional
         As for `conv2d`.
-    out, method, workers : optional
+    out, method, max_memory, workers : optional
         As for `conv2d`.
 
     Returns
@@ -395,8 +427,9 @@ def conv_transpose2d(
     (1, 1, 4, 4)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose(
-        2, input, weight, bias, options, output_padding, out, method, workers
+        2, input, weight, bias, options, output_padding, out, how
     )
 
 
@@ -412,6 +445,7 @@ def conv_transpose3d(
     *,
     out: Array | None = None,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Apply the transpose of a 3-D layer: each input sample adds a scaled kernel.
@@ -437,7 +471,7 @@ def conv_transpose3d(
         a strided layer takes inputs of several sizes to one size.
     groups : int, optional
         As for `conv3d`.
-    out, method, workers : optional
+    out, method, max_memory, workers : optional
         As for `conv3d`.
 
     Returns
@@ -460,8 +494,9 @@ def conv_transpose3d(
     (1, 1, 4, 4, 4)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose(
-        3, input, weight, bias, options, output_padding, out, method, workers
+        3, input, weight, bias, options, output_padding, out, how
     )
 
 
@@ -476,6 +511,7 @@ def conv1d_input(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv1d` for its input: the adjoint of the call, border included.
@@ -490,7 +526,7 @@ def conv1d_input(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv1d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv1d`.
 
     Returns
@@ -512,9 +548,8 @@ def conv1d_input(
     np.float64(4.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_input(
-        1, input_size, weight, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_input(1, input_size, weight, grad_output, options, how)
 
 
 def conv1d_weight(
@@ -528,6 +563,7 @@ def conv1d_weight(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Return the gradient of `conv1d` for its weights.
@@ -546,6 +582,8 @@ def conv1d_weight(
         Those of the call of `conv1d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -568,9 +606,8 @@ def conv1d_weight(
     np.float64(2.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_weight(
-        1, input, weight_size, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_weight(1, input, weight_size, grad_output, options, how)
 
 
 def conv1d_bias(grad_output: npt.ArrayLike) -> Array:
@@ -612,6 +649,7 @@ def conv2d_input(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv2d` for its input: the adjoint of the call, border included.
@@ -626,7 +664,7 @@ def conv2d_input(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv2d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv2d`.
 
     Returns
@@ -648,9 +686,8 @@ def conv2d_input(
     np.float64(16.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_input(
-        2, input_size, weight, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_input(2, input_size, weight, grad_output, options, how)
 
 
 def conv2d_weight(
@@ -664,6 +701,7 @@ def conv2d_weight(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Return the gradient of `conv2d` for its weights.
@@ -682,6 +720,8 @@ def conv2d_weight(
         Those of the call of `conv2d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -704,9 +744,8 @@ def conv2d_weight(
     np.float64(4.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_weight(
-        2, input, weight_size, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_weight(2, input, weight_size, grad_output, options, how)
 
 
 def conv2d_bias(grad_output: npt.ArrayLike) -> Array:
@@ -748,6 +787,7 @@ def conv3d_input(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv3d` for its input: the adjoint of the call, border included.
@@ -762,7 +802,7 @@ def conv3d_input(
         Gradient for the result, of its shape.
     stride, padding, dilation, groups, padding_mode : optional
         Those of the call of `conv3d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv3d`.
 
     Returns
@@ -784,9 +824,8 @@ def conv3d_input(
     np.float64(64.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_input(
-        3, input_size, weight, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_input(3, input_size, weight, grad_output, options, how)
 
 
 def conv3d_weight(
@@ -800,6 +839,7 @@ def conv3d_weight(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     r"""Return the gradient of `conv3d` for its weights.
@@ -818,6 +858,8 @@ def conv3d_weight(
         Those of the call of `conv3d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -840,9 +882,8 @@ def conv3d_weight(
     np.float64(8.0)
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.conv_weight(
-        3, input, weight_size, grad_output, options, method, workers
-    )
+    how = method, max_memory, workers
+    return convolution_calls.conv_weight(3, input, weight_size, grad_output, options, how)
 
 
 def conv3d_bias(grad_output: npt.ArrayLike) -> Array:
@@ -884,6 +925,7 @@ def conv_transpose1d_input(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose1d` for its input: the layer that was transposed.
@@ -898,7 +940,7 @@ def conv_transpose1d_input(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose1d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv1d`.
 
     Returns
@@ -921,8 +963,9 @@ def conv_transpose1d_input(
     np.float64(2.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_input(
-        1, input_size, weight, grad_output, options, output_padding, method, workers
+        1, input_size, weight, grad_output, options, output_padding, how
     )
 
 
@@ -937,6 +980,7 @@ def conv_transpose1d_weight(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose1d` for its weights.
@@ -953,6 +997,8 @@ def conv_transpose1d_weight(
         Those of the call of `conv_transpose1d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -975,8 +1021,9 @@ def conv_transpose1d_weight(
     np.float64(2.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_weight(
-        1, input, weight_size, grad_output, options, output_padding, method, workers
+        1, input, weight_size, grad_output, options, output_padding, how
     )
 
 
@@ -1019,6 +1066,7 @@ def conv_transpose2d_input(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose2d` for its input: the layer that was transposed.
@@ -1033,7 +1081,7 @@ def conv_transpose2d_input(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose2d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv2d`.
 
     Returns
@@ -1056,8 +1104,9 @@ def conv_transpose2d_input(
     np.float64(4.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_input(
-        2, input_size, weight, grad_output, options, output_padding, method, workers
+        2, input_size, weight, grad_output, options, output_padding, how
     )
 
 
@@ -1072,6 +1121,7 @@ def conv_transpose2d_weight(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose2d` for its weights.
@@ -1088,6 +1138,8 @@ def conv_transpose2d_weight(
         Those of the call of `conv_transpose2d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -1110,8 +1162,9 @@ def conv_transpose2d_weight(
     np.float64(4.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_weight(
-        2, input, weight_size, grad_output, options, output_padding, method, workers
+        2, input, weight_size, grad_output, options, output_padding, how
     )
 
 
@@ -1154,6 +1207,7 @@ def conv_transpose3d_input(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose3d` for its input: the layer that was transposed.
@@ -1168,7 +1222,7 @@ def conv_transpose3d_input(
         Gradient for the result, of its shape.
     stride, padding, output_padding, groups, dilation : optional
         Those of the call of `conv_transpose3d`.
-    method, workers : optional
+    method, max_memory, workers : optional
         As for `conv3d`.
 
     Returns
@@ -1191,8 +1245,9 @@ def conv_transpose3d_input(
     np.float64(8.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_input(
-        3, input_size, weight, grad_output, options, output_padding, method, workers
+        3, input_size, weight, grad_output, options, output_padding, how
     )
 
 
@@ -1207,6 +1262,7 @@ def conv_transpose3d_weight(
     dilation: Numbers = 1,
     *,
     method: str = "auto",
+    max_memory: int | None = None,
     workers: int | None = None,
 ) -> Array:
     """Return the gradient of `conv_transpose3d` for its weights.
@@ -1223,6 +1279,8 @@ def conv_transpose3d_weight(
         Those of the call of `conv_transpose3d`.
     method : {'auto', 'blocked', 'reference'}, optional
         Algorithm; ``auto`` takes the one with the least predicted time.
+    max_memory : int, optional
+        As for the layer.
     workers : int, optional
         Threads to use at most. The gradient is the same bits for any number.
 
@@ -1245,8 +1303,9 @@ def conv_transpose3d_weight(
     np.float64(8.0)
     """
     options = Options(stride, padding, dilation, groups)
+    how = method, max_memory, workers
     return convolution_calls.conv_transpose_weight(
-        3, input, weight_size, grad_output, options, output_padding, method, workers
+        3, input, weight_size, grad_output, options, output_padding, how
     )
 
 
@@ -1289,6 +1348,7 @@ def plan_conv(
     *,
     padding_mode: str = "zeros",
     method: str = "auto",
+    max_memory: int | None = None,
 ) -> convolution_calls.ConvPlan:
     """Bind a layer to its weights once, to be applied to many inputs of one shape.
 
@@ -1301,7 +1361,7 @@ def plan_conv(
         Shape of the inputs, (N, C, spatial…).
     weight : array_like
         Shape (K, C / groups, spatial…); 3, 4 or 5 dimensions; float16/32/64.
-    bias, stride, padding, dilation, groups, padding_mode, method
+    bias, stride, padding, dilation, groups, padding_mode, method, max_memory
         As for `conv1d`, `conv2d` and `conv3d`.
 
     Returns
@@ -1324,4 +1384,69 @@ def plan_conv(
              [20., 24.]]]])
     """
     options = Options(stride, padding, dilation, groups, padding_mode)
-    return convolution_calls.ConvPlan(input_shape, weight, bias, options, method)
+    how = method, max_memory, None
+    return convolution_calls.ConvPlan(input_shape, weight, bias, options, how)
+
+
+def tune_conv(
+    input_shape: tuple[int, ...],
+    weight: npt.ArrayLike,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    stride: Numbers = 1,
+    padding: Padding = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    gradient: str | None = None,
+    max_memory: int | None = None,
+) -> dict[str, float]:
+    """Time the algorithms that might be fastest for a layer, and take the fastest from now on.
+
+    It is `pyconv.tune` for layers: predicted times say which algorithms are worth timing. Later
+    calls and plans of the same layer with ``method='auto'`` run the fastest, for any number of
+    images, so that an image has the bits that it has alone. Another algorithm rounds differently.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of the inputs, (N, C, spatial…).
+    weight : array_like
+        Shape (K, C / groups, spatial…); 3, 4 or 5 dimensions. Inputs have its dtype.
+    path : str or path-like, optional
+        File that the finding is added to, as for `pyconv.tune`. By default no file is written.
+    stride, padding, dilation, groups, padding_mode, max_memory
+        As for `conv1d`, `conv2d` and `conv3d`.
+    gradient : {None, 'input', 'weight'}, optional
+        What is timed: the layer, or its gradient for the input or for the weights. The gradient
+        for the input is the transposed layer.
+
+    Returns
+    -------
+    dict
+        Seconds of each algorithm that was timed, the fastest first. The gradient for the input of
+        a strided layer consists of several layers; each is tuned by itself, and the seconds are
+        their sums.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As `conv2d`.
+
+    See Also
+    --------
+    plan_conv : its ``explain()`` shows the predicted times.
+    pyconv.tune : the same for correlations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> weight = np.ones((8, 8, 3, 3), "float32")
+    >>> times = F.tune_conv((1, 8, 14, 14), weight, padding=1)
+    >>> F.plan_conv((1, 8, 14, 14), weight, padding=1).algorithm == next(iter(times))
+    True
+    """
+    options = Options(stride, padding, dilation, groups, padding_mode)
+    file = None if path is None else file_path(path, "path")
+    return convolution_tuning.tune_conv(input_shape, weight, options, gradient, max_memory, file)

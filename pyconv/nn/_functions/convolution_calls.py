@@ -24,11 +24,13 @@ from pyconv._engine.layer_planning import (
     LayerPlan,
     layer_explanation,
     layer_plan,
+    layer_plans,
     weight_gradient_plan,
 )
 from pyconv._engine.layer_problem import (
     LayerProblem,
     Options,
+    Phase,
     adjoint_phases,
     checked_groups,
     make_layer_problem,
@@ -36,7 +38,7 @@ from pyconv._engine.layer_problem import (
     positive,
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
-from pyconv._engine.problem import integers
+from pyconv._engine.problem import integers, memory_limit
 from pyconv.nn._functions import blocks
 from pyconv.nn._functions.arguments import NUMBERS, array, shape
 from pyconv.nn._functions.layer_arrays import (
@@ -53,6 +55,11 @@ Array = npt.NDArray[Any]
 _Run = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray], None]
 
 
+#: How a layer is computed: the method, the bytes that the call may take besides its arrays (None
+#: for no limit), the number of threads. A named tuple would take a twentieth of a small call.
+Execution = tuple[str, int | None, int | None]
+
+
 @np.errstate(all="ignore")
 def conv(
     n: int,
@@ -61,22 +68,38 @@ def conv(
     bias: npt.ArrayLike | None,
     options: Options,
     out: Array | None,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the result of a layer with ``n`` spatial axes."""
     call = _Call(n, x, w, bias)
     problem = make_layer_problem(call.x.shape, call.w.shape, call.part, options)
     call.check_bias()
-    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    run = _forward(call, problem, problem.y_shape, how)
     return call.result(problem.y_shape, run, out)
 
 
-def _forward(plan: LayerPlan, workers: int | None) -> _Run:
+def _forward(call: _Call, problem: LayerProblem, y_shape: tuple[int, ...], how: Execution) -> _Run:
+    """Return the function that runs a layer, for the arrays of a call."""
+    method, max_memory, workers = how
+    problem = _on_parts(problem, call.sums)
+    if max_memory is not None:
+        problem = problem.within(memory_limit(max_memory), call.copied(y_shape))
+    plan = layer_plan(problem, method)
+
     def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
         plan.run(x, w, bias, y, workers)
 
     return run
+
+
+def _backward(call: _Call, problem: LayerProblem, how: Execution) -> _Run:
+    """Return the function that runs the adjoint of a layer, for the arrays of a call."""
+    size = problem.x_shape
+    method, max_memory, workers = how
+    problem = _on_parts(problem, call.sums)
+    if max_memory is not None:
+        problem = problem.within(memory_limit(max_memory), call.copied(size))
+    return Adjoint(problem, method, workers).run
 
 
 @np.errstate(all="ignore")
@@ -88,22 +111,20 @@ def conv_transpose(
     options: Options,
     output_padding: object,
     out: Array | None,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the result of a transposed layer with ``n`` spatial axes."""
     call = _Call(n, x, w, bias)
     problem = _transposed(call.x.shape, call.w.shape, call.part, options, output_padding)
     call.check_bias(problem.in_channels)
-    size = problem.x_shape
-    problem = _on_parts(problem, call.sums)
+    transpose = _backward(call, problem, how)
 
     def run(x: np.ndarray, w: np.ndarray, bias: np.ndarray | None, y: np.ndarray) -> None:
-        adjoint(problem, w, x, y, method, workers)
+        transpose(x, w, None, y)
         if bias is not None:
             y += bias.reshape(-1, *[1] * n)
 
-    return call.result(size, run, out)
+    return call.result(problem.x_shape, run, out)
 
 
 @np.errstate(all="ignore")
@@ -113,20 +134,16 @@ def conv_input(
     w: npt.ArrayLike,
     dy: npt.ArrayLike,
     options: Options,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the gradient of a layer for its input."""
     call = _Call(n, dy, w, None, "grad_output")
-    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = make_layer_problem(size, call.w.shape, call.part, options)
     _check_gradient(call, problem.y_shape, size, call.w.shape)
-    problem = _on_parts(problem, call.sums)
-
-    def run(dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
-        adjoint(problem, w, dy, dx, method, workers)
-
+    call.conjugated = True
+    run = _backward(call, problem, how)
     call.w = call.w.conj()
     return call.result(size, run, None)
 
@@ -139,16 +156,16 @@ def conv_transpose_input(
     dy: npt.ArrayLike,
     options: Options,
     output_padding: object,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the gradient of a transposed layer for its input: the layer that was transposed."""
     call = _Call(n, dy, w, None, "grad_output")
-    size = _sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
+    size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = _transposed(size, call.w.shape, call.part, options, output_padding)
     _check_gradient(call, problem.x_shape, size, call.w.shape)
-    run = _forward(layer_plan(_on_parts(problem, call.sums), method), workers)
+    call.conjugated = True
+    run = _forward(call, problem, size, how)
     call.w = call.w.conj()
     return call.result(size, run, None)
 
@@ -161,16 +178,15 @@ def conv_transpose_weight(
     dy: npt.ArrayLike,
     options: Options,
     output_padding: object,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the gradient of a transposed layer for its weights."""
     call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
-    size = _sized(weight_size, "weight_size", n + 2)
+    size = sized(weight_size, "weight_size", n + 2)
     problem = _transposed(x.shape, size, call.part, options, output_padding)
     _check_gradient(call, problem.x_shape, x.shape, size)
-    return _weight_gradient(problem, call.x, x, method, workers).conj()
+    return _weight_gradient(problem, call.x, x, how).conj()
 
 
 @np.errstate(all="ignore")
@@ -180,26 +196,33 @@ def conv_weight(
     weight_size: object,
     dy: npt.ArrayLike,
     options: Options,
-    method: str,
-    workers: int | None,
+    how: Execution,
 ) -> Array:
     """Return the gradient of a layer for its weights."""
     call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
-    size = _sized(weight_size, "weight_size", n + 2)
+    size = sized(weight_size, "weight_size", n + 2)
     problem = make_layer_problem(x.shape, size, call.part, options)
     _check_gradient(call, problem.y_shape, x.shape, size)
-    return _weight_gradient(problem, x, call.x, method, workers)
+    return _weight_gradient(problem, x, call.x, how)
 
 
-def _weight_gradient(
-    problem: LayerProblem, x: np.ndarray, dy: np.ndarray, method: str, workers: int | None
-) -> Array:
+def _weight_gradient(problem: LayerProblem, x: np.ndarray, dy: np.ndarray, how: Execution) -> Array:
     """Return dw of arrays of any dtype: what each tap read, conjugated, times dy."""
     dtype = native_dtype(np.result_type(x, dy))
     sums = SUMS[dtype]
     part = np.empty(0, sums).real.dtype
-    plan = weight_gradient_plan(replace(problem, dtype=part), method)
+    method, max_memory, workers = how
+    problem = replace(problem, dtype=part)
+    if max_memory is not None:
+        copied = _copy_bytes(x, part) + _copy_bytes(dy, part, True)
+        total = math.prod(problem.w_shape) * part.itemsize
+        if sums.kind == "c":  # the parts' products, of which two are added, and the conjugate
+            copied = (x.size + dy.size) * part.itemsize + 5 * total
+        elif sums != dtype:
+            copied += total
+        problem = problem.within(memory_limit(max_memory), copied)
+    plan = weight_gradient_plan(problem, method)
 
     def product(x: np.ndarray, dy: np.ndarray) -> np.ndarray:
         dw = empty(problem.w_shape, part)
@@ -252,7 +275,7 @@ class ConvPlan:
         w: npt.ArrayLike,
         bias: npt.ArrayLike | None,
         options: Options,
-        method: str,
+        how: Execution,
         algorithm: str | None = None,
     ) -> None:
         weights = array(w, "weight", NUMBERS)
@@ -261,7 +284,7 @@ class ConvPlan:
             raise ValueError(
                 f"weight has {weights.ndim} dimensions (shape {weights.shape}); allowed are 3 to 5"
             )
-        self.input_shape = _sized(input_shape, "input_shape", n + 2)
+        self.input_shape = sized(input_shape, "input_shape", n + 2)
         if weights.dtype.kind == "c":
             raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
         call = _Call(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
@@ -269,11 +292,16 @@ class ConvPlan:
         call.check_bias()
         self.dtype = call.dtype
         self.output_shape = problem.y_shape
+        method, max_memory, _ = how
+        if max_memory is not None:
+            samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
+            copied = samples * call.sums.itemsize if self.dtype != call.sums else 0
+            problem = problem.within(memory_limit(max_memory), copied)
         self._plan = layer_plan(problem, method)
         if algorithm not in (None, self.algorithm):  # predictions differ between processes
-            with contextlib.suppress(ValueError):  # so does what loops can do
+            with contextlib.suppress(ValueError, MemoryError):  # so does what loops can do
                 self._plan = layer_plan(problem, algorithm)
-        self._options, self._method = copy.deepcopy(options), method
+        self._options, self._how = copy.deepcopy(options), how
         self._bias = None if call.bias is None else contiguous(call.bias, call.sums).copy()
         plain = contiguous(weights, call.sums)
         self._packed = self._plan.pack(plain)
@@ -294,7 +322,7 @@ class ConvPlan:
         """Return the arguments, for another process to bind."""
         weight = self._weight.astype(self.dtype, copy=False)
         bias = None if self._bias is None else self._bias.astype(self.dtype, copy=False)
-        call = (self.input_shape, weight, bias, self._options, self._method)
+        call = (self.input_shape, weight, bias, self._options, self._how)
         return ConvPlan, (*call, self.algorithm)
 
     @property
@@ -322,7 +350,7 @@ class ConvPlan:
         >>> [row.rejected for row in why.candidates if row.algorithm == "depthwise"]
         [...]
         """
-        return layer_explanation(self._plan, self._method)
+        return layer_explanation(self._plan, self._how[0])
 
     @np.errstate(all="ignore")
     def __call__(
@@ -356,12 +384,16 @@ class ConvPlan:
             )
         if native_dtype(given.dtype) != self.dtype:
             raise TypeError(f"input has dtype {given.dtype}, but the plan is for {self.dtype}")
-        sums = self._plan.problem.dtype
+        plan = self._plan
+        sums = plan.problem.dtype
+        if plan.problem.max_memory < math.inf and sums == self.dtype:
+            copied = _copy_bytes(given, sums)
+            plan = layer_plan(replace(plan.problem, copied=copied), self.algorithm)
         if out is not None:
             check_out(out, self.output_shape, self.dtype)
         direct = out is not None and sums == self.dtype and writable_in_place(out, given)
         y = out if out is not None and direct else empty(self.output_shape, sums)
-        self._plan.run(native(given, sums), self._packed, self._bias, y, workers)
+        plan.run(native(given, sums), self._packed, self._bias, y, workers)
         if out is None:
             return y.astype(self.dtype, copy=False)
         if y is not out:
@@ -372,49 +404,63 @@ class ConvPlan:
 # ---- the adjoint ----------------------------------------------------------------------------
 
 
-def adjoint(
-    problem: LayerProblem,
-    w: np.ndarray,
-    dy: np.ndarray,
-    dx: np.ndarray,
-    method: str,
-    workers: int | None,
-) -> None:
-    """Write Aᵀ dy to ``dx``, where A is the layer with weights ``w`` as a matrix."""
-    folded = any(a.boundary != "constant" and (a.low or a.high) for a in problem.spatial)
-    if not folded:
-        _adjoint_of_zeros(problem, w, dy, dx, method, workers)
-        return
-    padded = problem.zero_padded()
-    extended = np.empty(padded.x_shape, dx.dtype)
-    _adjoint_of_zeros(padded, w, dy, extended, method, workers)
-    for a in problem.spatial:
-        extended = _fold(extended, a)
-    dx[...] = extended
+class Adjoint:
+    """Aᵀ, where A is a layer as a matrix: planned before anything is copied."""
 
+    def __init__(self, problem: LayerProblem, method: str, workers: int | None) -> None:
+        self.problem = problem
+        self.workers = workers
+        self.folded = [a for a in problem.spatial if a.boundary != "constant" and (a.low or a.high)]
+        #: The layer whose input has been extended, until what is outside is folded back.
+        self.extended = problem.zero_padded() if self.folded else problem
+        self.phases = adjoint_phases(self.extended)
+        strides = [a.stride for a in problem.spatial]
+        self.whole = len(self.phases) == 1 and max(strides) == 1
+        self.plans: list[LayerPlan] = []
+        if math.prod(problem.y_shape):
+            self.plans = layer_plans([self._layer(p) for p in self.phases], method)
 
-def _adjoint_of_zeros(
-    problem: LayerProblem,
-    w: np.ndarray,
-    dy: np.ndarray,
-    dx: np.ndarray,
-    method: str,
-    workers: int | None,
-) -> None:
-    if not dy.size:
-        dx[...] = 0
-        return
-    turned = _channels_swapped(w, problem.groups)
-    phases = adjoint_phases(problem)
-    whole = len(phases) == 1 and max(a.stride for a in problem.spatial) == 1
-    if not whole and len(phases) < np.prod([min(a.stride, a.size) for a in problem.spatial]):
-        dx[...] = 0
-    for phase in phases:
-        plan = layer_plan(phase.of(problem), method)
-        part = dx if whole else empty(plan.problem.y_shape, dx.dtype)
-        plan.run(dy, turned[phase.taps], None, part, workers)
-        if not whole:
-            dx[phase.into] = part
+    def _layer(self, phase: Phase) -> LayerProblem:
+        """Return the layer of a phase, with what is copied around it."""
+        layer = phase.of(self.extended)
+        if layer.max_memory == math.inf:
+            return layer
+        samples = 2 * math.prod(self.extended.x_shape) if self.folded else 0
+        samples += 0 if self.whole else math.prod(layer.y_shape)
+        samples += math.prod(layer.w_shape) if layer.groups > 1 else 0
+        copied = layer.copied + samples * layer.dtype.itemsize
+        return replace(layer, copied=copied, straight_weights=False)
+
+    def run(self, dy: np.ndarray, w: np.ndarray, bias: np.ndarray | None, dx: np.ndarray) -> None:
+        """Write Aᵀ dy to ``dx``; there is no bias."""
+        if not self.folded:
+            self._run_of_zeros(dy, w, dx)
+            return
+        extended = np.empty(self.extended.x_shape, dx.dtype)
+        self._run_of_zeros(dy, w, extended)
+        for a in self.problem.spatial:
+            extended = _fold(extended, a)
+        dx[...] = extended
+
+    def weights(self, w: np.ndarray) -> list[np.ndarray]:
+        """Return the weights of each phase."""
+        turned = _channels_swapped(w, self.problem.groups)
+        return [turned[phase.taps] for phase in self.phases]
+
+    def _run_of_zeros(self, dy: np.ndarray, w: np.ndarray, dx: np.ndarray) -> None:
+        if not dy.size:
+            dx[...] = 0
+            return
+        if not self.whole and len(self.phases) < math.prod(
+            min(a.stride, a.size) for a in self.extended.spatial
+        ):
+            dx[...] = 0
+        for phase, plan, weights in zip(self.phases, self.plans, self.weights(w), strict=True):
+            part = dx if self.whole else empty(plan.problem.y_shape, dx.dtype)
+            plan.run(dy, weights, None, part, self.workers)
+            if not self.whole:
+                dx[phase.into] = part
+            del part  # before the next one is made
 
 
 def _channels_swapped(w: np.ndarray, groups: int) -> np.ndarray:
@@ -442,6 +488,9 @@ def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
 class _Call:
     """The arrays of a call: dtypes settled, the batch axis there."""
 
+    #: Whether the weights are conjugated for the call.
+    conjugated = False
+
     def __init__(
         self,
         n: int,
@@ -464,6 +513,18 @@ class _Call:
         self.dtype = result_dtype(arrays)
         self.sums = SUMS[self.dtype]
         self.part = PARTS[self.sums]
+
+    def copied(self, y_shape: tuple[int, ...]) -> int:
+        """Return the bytes of the copies that `result` makes of the arrays and of the result."""
+        x, w, y = (
+            math.prod(shape) * self.part.itemsize for shape in (self.x.shape, self.w.shape, y_shape)
+        )
+        if self.sums.kind == "c":
+            weights = (2 + 2 * self.conjugated) * w
+            return max(5 * x, 2 * x + 5 * y) + weights
+        bias = 0 if self.bias is None else _copy_bytes(self.bias, self.sums, True)
+        copies = _copy_bytes(self.x, self.sums) + _copy_bytes(self.w, self.sums, True) + bias
+        return copies + (0 if self.sums == self.dtype else y)
 
     def check_bias(self, channels: int | None = None) -> None:
         channels = self.w.shape[0] if channels is None else channels
@@ -506,6 +567,15 @@ class _Call:
             y += self.bias.reshape(-1, *[1] * self.n)
 
 
+def _copy_bytes(array: np.ndarray, dtype: np.dtype, contiguous: bool = False) -> int:
+    """Return the bytes that `native` copies of an array, or `contiguous`."""
+    flags = array.flags
+    straight = flags.c_contiguous or not contiguous
+    if array.dtype == dtype and array.dtype.isnative and flags.aligned and straight:
+        return 0
+    return array.size * dtype.itemsize
+
+
 def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
     """Return the problem on real and imaginary parts, twice the batch, if sums are complex."""
     if sums.kind != "c":
@@ -523,7 +593,8 @@ def _check_gradient(
         )
 
 
-def _sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+def sized(value: object, argument: str, ndim: int) -> tuple[int, ...]:
+    """Return the shape that an argument names, of an array of ``ndim`` dimensions."""
     size = shape(value, argument)
     if len(size) != ndim:
         raise ValueError(f"{argument}={value!r}: the {ndim} lengths of an array are allowed")

@@ -61,6 +61,20 @@ class Blocked:
         """Return the bytes of one thread's copies, panels and sums."""
         return int(layer_loop(problem).workspace())
 
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of weights that are packed before all else, in whole vectors."""
+        strides = None if problem.straight_weights else [0] * len(problem.w_shape)
+        weights = np.ndarray(problem.w_shape, problem.dtype, strides=strides)
+        if layer_loop(problem).takes(weights):
+            return 0
+        lanes = loader.native.vector_bytes() // problem.dtype.itemsize
+        rows = problem.groups * -(-problem.out_channels // problem.groups // lanes) * lanes
+        return int(rows * problem.terms * problem.dtype.itemsize)
+
+    def gradient_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of one thread's copies, panels and sums of the gradient."""
+        return int(layer_loop(problem).workspace(True))
+
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))

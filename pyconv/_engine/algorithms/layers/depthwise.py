@@ -76,6 +76,12 @@ class Depthwise:
         """Return the bytes of one thread's copy, or of its table of rows."""
         return int(self.loop(problem).workspace())
 
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of a contiguous copy of the weights, of packed ones, and of zeros."""
+        copies = 1 if problem.straight_weights else 2
+        weights = copies * problem.out_channels * problem.terms
+        return (weights + problem.spatial[-1].size) * problem.dtype.itemsize
+
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
         return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))

@@ -63,6 +63,14 @@ class LayerIm2col:
             copied *= min(length, rows * a.stride + a.span)
         return (problem.terms * width + copied) * problem.dtype.itemsize
 
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of a copy of the weights, and of the products of a block of terms."""
+        weights = 0 if problem.straight_weights else problem.out_channels * problem.terms
+        products = 0
+        if problem.terms > block_of(problem.terms):
+            products = problem.out_channels // problem.groups * _columns(problem)
+        return (weights + products) * problem.dtype.itemsize
+
     def threads(self, problem: LayerProblem) -> int:
         """Return 1: BLAS would bring threads of its own."""
         return 1

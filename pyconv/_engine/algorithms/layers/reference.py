@@ -43,6 +43,20 @@ class LayerReference:
         sums = 2 * math.prod(problem.y_shape[1:])
         return (extended + samples + sums) * problem.dtype.itemsize
 
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of a copy of the weights, and of what NumPy makes of a tap's samples."""
+        weights = 0 if problem.straight_weights else problem.out_channels * problem.terms
+        return (weights + self._made(problem)) * problem.dtype.itemsize
+
+    def gradient_workspace(self, problem: LayerProblem) -> int:
+        """Return the bytes of an image's extended copy, one tap's samples, and their products."""
+        return self.workspace(problem) + self._made(problem) * problem.dtype.itemsize
+
+    def _made(self, problem: LayerProblem) -> int:
+        """Return the samples that are gathered, twice, and the products of one weight's."""
+        extended = problem.x_shape[1] * math.prod(a.size + 1 for a in problem.spatial)
+        return 2 * extended + math.prod(problem.y_shape[1:])
+
     def threads(self, problem: LayerProblem) -> int:
         """Return 1."""
         return 1

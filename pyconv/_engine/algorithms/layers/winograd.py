@@ -19,6 +19,8 @@ from pyconv._engine.problem import Axis
 from pyconv._native import loader
 
 MAX_WORKSPACE = 256 << 20
+#: Weights that would take more are transformed by each thread as it uses them.
+MAX_EARLY = 6 << 20
 
 MAX_SPAN = 2**24
 #: Rates of samples that are transformed and of weights that are read, in copies. Measured on
@@ -204,6 +206,17 @@ class Winograd:
     def workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of a chunk, transformed, and of weights that were not packed."""
         return int(Bound(problem, self.tile).loop.workspace())
+
+    def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
+        """Return the bytes of a copy of weights that do not lie as the loop reads them.
+
+        Several threads may transform the weights before all else, where one does not.
+        """
+        weights = problem.out_channels * problem.terms * problem.dtype.itemsize
+        shared = 0 if problem.straight_weights else weights
+        if threads > 1:
+            shared += min(MAX_EARLY, 2 * (self.tile + 2) ** 2 * weights)
+        return shared
 
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
