@@ -190,7 +190,7 @@ class Omission:
         bound = self.prepared.plan(x, self._w)
         algorithm, problem = bound.algorithm, bound.problem
         return (
-            self.prepared.exchange is None
+            self.prepared.runs_as_written
             and isinstance(algorithm, OmittingAlgorithm)
             and not is_transformed(bound)
             and self._is_real(bound)
