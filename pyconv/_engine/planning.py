@@ -582,15 +582,22 @@ def _keep(key: object, value: object) -> None:
         _prepared[key] = value
 
 
+#: Types whose values are a hashable spelling of themselves, besides those derived from them.
+_PLAIN = frozenset((type(None), bool, int, float, str))
+
+
 def _exact(option: object) -> object:
     """Return a hashable spelling of an option; LookupError if equality could confuse it.
 
     Sequences become a type of their own, so that a raw tuple of floats never finds them.
     """
-    if option is None or isinstance(option, str | int | float | complex | np.dtype | type):
+    if type(option) in _PLAIN or isinstance(option, str | int | float | complex | np.dtype | type):
         return option
     if isinstance(option, tuple | list):
-        return _Sequence((_exact(o), type(o)) for o in option)
+        kinds = tuple(map(type, option))
+        if _PLAIN.issuperset(kinds):
+            return _Sequence((tuple(option), kinds))
+        return _Sequence([(_exact(o), kind) for o, kind in zip(option, kinds, strict=True)])
     raise LookupError
 
 
