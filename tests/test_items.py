@@ -255,3 +255,23 @@ def test_a_cut_keeps_its_dilation_and_boundaries(rng):
         y = pyconv.correlate(x, w, "same", dilation=dilation, fill_value=2)
         plain = pyconv.correlate(x, w, "same", dilation=dilation, fill_value=2, method="reference")
         np.testing.assert_array_equal(y, plain)
+
+
+@pytest.mark.parametrize("boundary", ["nearest", "symmetric", "mirror", "wrap"])
+def test_taps_that_read_one_sample_are_added(rng, boundary):
+    """Along an axis of one sample; not where infinities of both signs would have met."""
+    for shape, taps in (((1, 30), (7, 5)), ((30, 1), (4, 9)), ((1,), (6,)), ((1, 8, 1), (3, 2, 5))):
+        x, w = rng.standard_normal((3, *shape)), rng.random(taps) + 0.1
+        mixed, infinite = w.copy(), w.copy()
+        mixed.flat[0], infinite.flat[1] = -0.1, np.inf
+        x[1].flat[0], x[2].flat[-1] = np.inf, np.nan
+        for weights, options in itertools.product(
+            (w, -w, mixed, infinite), ({}, {"method": "direct"}, {"rtol": 0.0}, {"method": "fft"})
+        ):
+            every = OPTIONS | {"mode": "same", "boundary": boundary} | options
+            prepared = prepare(x, weights, tuple(every.values()))
+            assert (prepared.cut is None) == ("rtol" in options)
+            with np.errstate(all="ignore"):
+                plain = pyconv.correlate(x, weights, "same", boundary, method="reference")
+                y = assert_alone(x, weights, "same", boundary, options)
+            np.testing.assert_allclose(y, plain, rtol=1e-12, atol=1e-12)

@@ -223,6 +223,35 @@ def _gain(problem: Problem, exchanged: Problem) -> float:
     return seconds[0] - seconds[1]
 
 
+#: Returns the weights of a problem of fewer taps.
+Fewer: TypeAlias = Callable[[np.ndarray], np.ndarray]
+
+
+def _fewer_taps(problem: Problem) -> tuple[Problem, Fewer, Callable[[np.ndarray], bool]] | None:
+    """Return a problem of fewer taps, its weights, and which weights it is the same sum for."""
+    if (cut := problem.without_idle_taps()) is not None:
+        part = cut[1]
+        return cut[0], lambda w: w[part], _is_finite  # zero times infinity is not zero
+    summed = (
+        problem.rtol != 0 and problem.compute == problem.w_dtype and problem.w_dtype.kind == "f"
+    )
+    if summed and (folded := problem.without_repeated_taps()) is not None:
+        axes = folded[1]
+
+        def added(w: np.ndarray) -> np.ndarray:  # in the same order, however they lie
+            straight = np.require(w, w.dtype.newbyteorder("="), ["C", "A"])
+            return np.asarray(straight.sum(axes, keepdims=True))
+
+        return folded[0], added, _of_one_sign
+    return None
+
+
+def _of_one_sign(w: np.ndarray) -> bool:
+    """Return whether infinity times the sum of weights is the sum of their products with it."""
+    total = float(np.abs(w).sum())
+    return bool(np.isfinite(total) and ((w > 0).all() or (w < 0).all()))
+
+
 def _is_finite(a: np.ndarray) -> bool:
     return a.dtype.kind not in "fc" or bool(np.isfinite(a).all())
 
@@ -286,20 +315,20 @@ class Exchange:
 
 
 class Cut:
-    """A call on those taps alone that can read a sample: all others read zeros."""
+    """A call on fewer weights: those that can read a sample, or sums of those that read one."""
 
-    __slots__ = ("_part", "_solver", "algorithm")
+    __slots__ = ("_fewer", "_solver", "algorithm")
 
-    def __init__(self, solver: Solver, part: tuple[slice, ...]) -> None:
+    def __init__(self, solver: Solver, fewer: Fewer) -> None:
         self._solver = solver
-        self._part = part
+        self._fewer = fewer
         self.algorithm: Algorithm = solver.algorithm
 
     def solve(
         self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
     ) -> np.ndarray:
         """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
-        return self._solver.solve(x, w[self._part], y, workers)
+        return self._solver.solve(x, self._fewer(w), y, workers)
 
 
 #: What computes a call.
@@ -413,12 +442,12 @@ class Prepared:
         self.uneven: BoundProblem | None = None
         #: What computes calls whose kernel is longer than the array.
         self.exchange: Exchange | None = None
-        #: The call on the taps that can read a sample, and where those are, if others cannot.
-        self.cut: tuple[Prepared, tuple[slice, ...]] | None = None
+        #: The call on fewer taps, its weights, and the weights that it is the same sum for.
+        self.cut: tuple[Prepared, Fewer, Callable[[np.ndarray], bool]] | None = None
         if any_weights or method not in _CUT_METHODS:
             return
-        if (cut := problem.without_idle_taps()) is not None:
-            self.cut = Prepared(cut[0], method), cut[1]
+        if (cut := _fewer_taps(problem)) is not None:
+            self.cut = Prepared(cut[0], method), cut[1], cut[2]
         elif method == "auto" and (inner := _exchanged(problem)) is not None:
             with contextlib.suppress(MemoryError):
                 exchange = Exchange(self, inner)
@@ -440,10 +469,10 @@ class Prepared:
             check_overflow(interval, problem.dtype, problem.overflow)
         if self.exchange is not None:
             return self.exchange
-        if self.cut is None or not _is_finite(w):  # for zero times infinity is not zero
+        if self.cut is None or not self.cut[2](w):
             return self.plan(x, w)
-        inner, part = self.cut
-        return Cut(inner.solver(x, w[part]), part)
+        inner, fewer, _ = self.cut
+        return Cut(inner.solver(x, fewer(w)), fewer)
 
     def plan(self, x: np.ndarray, w: np.ndarray) -> BoundProblem:
         """Return the plan of the sum as written for this data."""

@@ -158,6 +158,24 @@ class Problem:
             part.append(slice(start, start + taps))
         return replace(self, w_shape=tuple(a.taps for a in axes), spatial=tuple(axes)), tuple(part)
 
+    def without_repeated_taps(self) -> tuple[Problem, tuple[int, ...]] | None:
+        """Return the problem with one tap along axes whose taps read one sample, and those axes.
+
+        They are axes of the kernel. None where there are none.
+        """
+        axes = tuple(
+            i
+            for i, a in enumerate(self.spatial)
+            if a.size == a.out == 1 < a.taps and a.boundary != "constant"
+        )
+        if not axes:
+            return None
+        spatial = tuple(
+            replace(a, taps=1, low=0, high=0, stride=1, dilation=1) if i in axes else a
+            for i, a in enumerate(self.spatial)
+        )
+        return replace(self, w_shape=tuple(a.taps for a in spatial), spatial=spatial), axes
+
     @property
     def table_bytes(self) -> int:
         """Return the bytes of the indices that are read outside ``x``, while they are made."""

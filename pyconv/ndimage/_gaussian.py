@@ -454,7 +454,7 @@ def _magnitude(y: Array, parts: list[Array]) -> None:
 
 
 def _root_of_int8(a: Array) -> None:
-    """Overwrite an array with its roots, as ``np.sqrt`` casts them; NumPy warns of negative ones."""
+    """Overwrite an array with its roots, cast and warned of as ``np.sqrt`` does."""
     if a.size and a.min() < 0:
         np.sqrt(a.dtype.type(-1))
     _roots_of_int8().take(a.view(np.uint8), out=a)
