@@ -163,7 +163,7 @@ def test_kernels_longer_than_the_items_of_a_batch(work):
                 lambda x, w, mode: pyconv.correlate(x, w, mode, mask=np.zeros(x.shape, bool)),
                 lambda x, w, mode: pyconv.plan(x, w, mode)(x),
             ):
-                assert work(call, x, w, mode) < 1.2 * len(x) * alone
+                assert work(call, x, w, mode) < 1.5 * len(x) * alone
 
 
 @pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
