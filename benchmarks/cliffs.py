@@ -62,8 +62,8 @@ WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15, 16, 17, 21, 25, 29, 31, 33, 41,
           16_383, 16_385, 20_481, 24_577, 32_767, 40_961, 49_153, 65_535, 81_921)  # fmt: skip
 #: The length of an axis under kernels of all widths, by dimensions: they become wider than it.
 UNDER_WIDTHS: dict[int, Shape] = {1: (2003,), 2: (90, 93), 3: (22, 23, 24)}
-#: Few samples and how many times a kernel on them is made twice as wide, by dimensions.
-FEW: dict[int, tuple[Shape, int]] = {1: ((101,), 9), 2: ((20, 21), 8), 3: ((9, 10, 11), 5)}
+#: Few samples and how many times a kernel on them is given twice as many taps, by dimensions.
+FEW: dict[int, tuple[Shape, int]] = {1: ((101,), 9), 2: ((20, 21), 15), 3: ((9, 10, 11), 13)}
 #: Lengths of axes and of kernels that change places.
 EXCHANGED: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((50_000, 3), (50_000, 33), (20_001, 301), (5000, 4999)),
@@ -249,14 +249,14 @@ def widths(call: Call, quick: bool) -> Ladder:
 
 
 def wide(call: Call, quick: bool) -> Ladder:
-    """Return kernels that are twice as wide each time, far beyond the samples."""
+    """Return kernels of twice as many taps each time, far beyond the samples."""
     shape, most = FEW[call.ndim]
     if not call.width or call.base:
         return Ladder(call.label, "wide", (), ())
     steps = most // 2 if quick else most
     cases = tuple(
         Case(f"width {k} on {_shown(shape)}", _binding(call, shape, k), call.work(shape, k))
-        for k in (max(shape) << i for i in range(steps))
+        for k in (round(max(shape) * 2 ** (i / call.ndim)) for i in range(steps))
     )
     return Ladder(call.label, "wide", cases, tuple((i, i - 1) for i in range(1, len(cases))))
 

@@ -13,6 +13,7 @@ from arrays import bits, noise
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.planning import OPTIONS, prepare
 
 METHODS = ["auto", *(a.name for a in ALGORITHMS)]
 #: Shapes of an item and of the kernel.
@@ -163,29 +164,40 @@ def test_gaps_in_every_layout(rng, method, dtype):
 
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("axes", [(1, 2), (2, 1), (0, 2), (2, 0), (0, 1)])
-def test_exchanged_items_lie_along_any_axes(rng, axes, flip):
-    """Kernels longer than the array, on every pair of axes, with strides, into any array."""
-    for dtype in ("i4", "f8", "c16"):
-        x, w = noise(rng, (5, 6, 7), dtype), noise(rng, (11, 9), dtype)
+def test_items_under_longer_kernels_lie_along_any_axes(rng, axes, flip):
+    """Exchanged, cut or as written: on every pair of axes, with strides, into any array."""
+    ways = set()
+    for (dtype, taps), mode in itertools.product(
+        (("i4", (11, 9)), ("f8", (11, 9)), ("f8", (41, 39)), ("c16", (41, 39))),
+        ("full", "same", "pads"),
+    ):
+        pads = [(taps[0] - 1, taps[0] - 2), (taps[1] + 3, taps[1] - 1)]
+        x, w = noise(rng, (5, 6, 7), dtype), noise(rng, taps, dtype)
         (batch,) = {0, 1, 2} - set(axes)
         call = pyconv.convolve if flip else pyconv.correlate
-        for mode, stride in itertools.product(("full", "same", [(10, 9), (12, 8)]), (1, (2, 3))):
-            y = call(x, w, mode, axes=axes, stride=stride)
+        for stride in (1, (2, 3)):
+            options = {"mode": pads if mode == "pads" else mode, "stride": stride}
+            every = {**OPTIONS, **options, "axes": axes, "flip": flip}
+            prepared = prepare(x, w, tuple(every.values()))
+            ways.add((prepared.exchange is not None, prepared.cut is not None))
+            y = call(x, w, axes=axes, **options)
             order = (0, 1) if axes[0] < axes[1] else (1, 0)
             items, results = np.moveaxis(x, batch, 0), np.moveaxis(y, batch, 0)
             for item, result in zip(items, results, strict=True):
-                alone = call(item.transpose(order), w, mode, stride=stride)
-                assert bits(alone.transpose(order)) == bits(np.ascontiguousarray(result))
-                plain = call(item.transpose(order), w, mode, stride=stride, method="reference")
-                np.testing.assert_allclose(alone, plain, rtol=1e-12, atol=1e-12)
+                alone = call(item, w, axes=order, **options)
+                assert bits(alone) == bits(np.ascontiguousarray(result))
+            plain = call(x, w, axes=axes, method="direct", **options)
+            np.testing.assert_allclose(y, plain, rtol=1e-12, atol=1e-11)
             out = np.empty_like(y)
-            assert call(x, w, mode, axes=axes, stride=stride, out=out) is out
+            assert call(x, w, axes=axes, out=out, **options) is out
             assert bits(out) == bits(y)
+    assert ways == {(False, False), (True, False), (False, True)}
 
 
 def test_exchanged_items_that_are_not_finite(rng):
     """They are summed as written, as all are under infinite weights; the others are exchanged."""
-    x, w = rng.standard_normal((6, 20)), rng.standard_normal(50)
+    x, w = rng.standard_normal((6, 20)), rng.standard_normal(400)
+    assert prepare(x, w, tuple((OPTIONS | {"mode": "full"}).values())).exchange is not None
     x[1, 3], x[4, 0] = np.nan, np.inf
     with np.errstate(all="ignore"):
         y = assert_alone(x, w, "full", "constant", {})
@@ -194,3 +206,72 @@ def test_exchanged_items_that_are_not_finite(rng):
         )
         w[7] = np.inf
         assert_alone(x, w, "full", "constant", {})
+
+
+@pytest.mark.parametrize("method", ["auto", "direct", "fft", "im2col"])
+@pytest.mark.parametrize("flip", [False, True])
+def test_taps_that_read_zeros_alone_are_left_out(rng, flip, method):
+    """The sum is the same, but for weights that are not finite: those taps make NaN of zeros."""
+    call = pyconv.convolve if flip else pyconv.correlate
+    for shape, taps in (((9,), (60,)), ((1,), (8,)), ((5, 40), (33, 7)), ((4, 3, 2), (9, 1, 12))):
+        x, w = rng.standard_normal((3, *shape)), rng.standard_normal(taps)
+        far = [(k + 4, k - 2) for k in taps]
+        for mode, stride in (("same", 1), (far, 2), ([(3, k + 9) for k in taps], 1)):
+            options = {"stride": stride, "mode": mode}
+            y = assert_alone(x, w, mode, "constant", {"stride": stride, "method": method})
+            plain = call(x, w, method="reference", **options)
+            z = call(x, w, method=method, **options)
+            np.testing.assert_allclose(z, plain, rtol=1e-12, atol=1e-12)
+            assert flip or bits(z) == bits(y)
+            edge = w.copy()
+            edge.flat[0] = edge.flat[-1] = np.inf
+            with np.errstate(all="ignore"):
+                z = call(x, edge, method=method, **options)
+                plain = call(x, edge, method="reference", **options)
+            np.testing.assert_array_equal(np.isfinite(z), np.isfinite(plain))
+            whole = call(x.astype("i2"), w.astype("i2"), **options)
+            plain = call(x.astype("i2"), w.astype("i2"), method="reference", **options)
+            np.testing.assert_array_equal(whole, plain)
+            if all(k > 2 * n for n, k in zip(shape, taps, strict=True)) and mode == "same":
+                every = OPTIONS | options | {"flip": flip, "method": method}
+                assert prepare(x, w, tuple(every.values())).cut is not None
+
+
+def test_a_cut_keeps_its_dilation_and_boundaries(rng):
+    """Taps fall out along axes with zeros outside alone."""
+    x = rng.integers(-9, 9, (4, 7, 6))
+    for taps, dilation, boundary in itertools.product(
+        ((19, 20), (3, 40), (40, 3)), (1, 2, 3, (5, 1)), ("constant", ("constant", "wrap"))
+    ):
+        w = rng.integers(-9, 9, taps)
+        for mode in ("same", [(50, 60), (70, 41)]):
+            options = {"dilation": dilation, "boundary": boundary, "mode": mode}
+            spans = np.subtract(taps, 1) * dilation
+            if mode != "same" and max(spans) > 100:
+                continue
+            y = pyconv.correlate(x, w, **options)
+            plain = pyconv.correlate(x, w, method="reference", **options)
+            np.testing.assert_array_equal(y, plain)
+        y = pyconv.correlate(x, w, "same", dilation=dilation, fill_value=2)
+        plain = pyconv.correlate(x, w, "same", dilation=dilation, fill_value=2, method="reference")
+        np.testing.assert_array_equal(y, plain)
+
+
+@pytest.mark.parametrize("boundary", ["nearest", "symmetric", "mirror", "wrap"])
+def test_taps_that_read_one_sample_are_added(rng, boundary):
+    """Along an axis of one sample; not where infinities of both signs would have met."""
+    for shape, taps in (((1, 30), (7, 5)), ((30, 1), (4, 9)), ((1,), (6,)), ((1, 8, 1), (3, 2, 5))):
+        x, w = rng.standard_normal((3, *shape)), rng.random(taps) + 0.1
+        mixed, infinite = w.copy(), w.copy()
+        mixed.flat[0], infinite.flat[1] = -0.1, np.inf
+        x[1].flat[0], x[2].flat[-1] = np.inf, np.nan
+        for weights, options in itertools.product(
+            (w, -w, mixed, infinite), ({}, {"method": "direct"}, {"rtol": 0.0}, {"method": "fft"})
+        ):
+            every = OPTIONS | {"mode": "same", "boundary": boundary} | options
+            prepared = prepare(x, weights, tuple(every.values()))
+            assert (prepared.cut is None) == ("rtol" in options)
+            with np.errstate(all="ignore"):
+                plain = pyconv.correlate(x, weights, "same", boundary, method="reference")
+                y = assert_alone(x, weights, "same", boundary, options)
+            np.testing.assert_allclose(y, plain, rtol=1e-12, atol=1e-12)

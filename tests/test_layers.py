@@ -10,6 +10,7 @@ from arrays import bits, noise, small
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyconv._engine import layer_planning
 from pyconv._engine.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._engine.algorithms.base import layer_summation_bound
 from pyconv._engine.algorithms.layers.blocked import Blocked
@@ -677,3 +678,20 @@ def test_layers_go_where_they_are_fast(shape, weights, options, chosen):
     """Layers of the speed table on which another choice takes half as long again, or more."""
     plan = functional.plan_conv(shape, np.ones(weights, np.float32), **options)
     assert plan.algorithm == chosen
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (17,), (1, 1), (2, 2), (1, 1, 1), (2, 2, 2)])
+def test_layers_of_few_pixels_run_in_a_loop(shape):
+    """A call of BLAS for each group, or of NumPy for each tap, takes ten times as long."""
+    n = len(shape)
+    for channels, groups in itertools.product((1, 8), (1, 8)):
+        if channels % groups:
+            continue
+        x = np.ones((1, channels, *shape), np.float32)
+        w = np.ones((channels, channels // groups, *(3,) * n), np.float32)
+        plan = functional.plan_conv(x.shape, w, padding=1, groups=groups)
+        assert plan.algorithm not in ("im2col", "reference")
+        layer_planning.clear_cache()
+        getattr(grad, f"conv{n}d_weight")(x, w.shape, x, padding=1, groups=groups)
+        chosen = [p.algorithm.name for p in layer_planning._plans.values()]
+        assert chosen == ["blocked"]

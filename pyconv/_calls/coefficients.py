@@ -24,6 +24,7 @@ import numpy as np
 
 from pyconv._calls.correlation import correlate
 from pyconv._engine import threads
+from pyconv._engine.algorithms.arranged import in_order, write
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
@@ -296,11 +297,18 @@ class Coefficients:
         if self._template.seen is not None:
             return self._divide_by_seen(samples, y, limits)
         count = self._threads(y.size * SECONDS_PER_WINDOW)
+        # Sums are exact, in every order of the axes; a long one lies along the vectors.
+        order = in_order(y.shape[1:])
+        taps = tuple(self._taps[axis] for axis in order)
+        seen, into = (a.transpose(0, *(1 + axis for axis in order)) for a in (samples.values, y))
+        total = into if into.flags.c_contiguous or order == tuple(sorted(order)) else into.copy()
         with threads.running() if count > 1 else nullcontext():
             uncertain: int = loader.native.match_coefficients(
-                self._in_space(samples.values), self._absent + self._taps, self._in_space(y),
-                limits, count,
+                self._in_space(np.ascontiguousarray(seen)), self._absent + taps,
+                self._in_space(total), limits, count,
             )  # fmt: skip
+        if total is not into:
+            write(total, into)
         return uncertain
 
     def _limits(

@@ -93,6 +93,17 @@ class Axis:
         i = np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
         return BOUNDARIES[self.boundary].index(i, self.size)
 
+    def taps_inside(self) -> tuple[int, int]:
+        """Return the first tap that reads a sample for some output, and the one after the last.
+
+        At least one tap. The others read what is outside, whatever the output.
+        """
+        last = self.low - (self.out - 1) * self.stride  # where the last output reads sample 0
+        first = min(max(0, -(-last // self.dilation)), self.taps - 1)
+        return first, max(
+            first, min((self.low + self.size - 1) // self.dilation, self.taps - 1)
+        ) + 1
+
     def outside(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices read at coordinates −low … −1 and at size … size + high − 1."""
         index = BOUNDARIES[self.boundary].index
@@ -168,6 +179,47 @@ class Problem:
             dtype=part,
             compute=part,
         )
+
+    def without_idle_taps(self) -> tuple[Problem, tuple[slice, ...]] | None:
+        """Return the problem of those taps that read a sample, and where they are in the kernel.
+
+        None where all do, or where the others read something else than zeros.
+        """
+        inside = [a.taps_inside() for a in self.spatial]
+        if self.fill_value != 0 or all(
+            last - first == a.taps or a.boundary != "constant"
+            for a, (first, last) in zip(self.spatial, inside, strict=True)
+        ):
+            return None
+        axes, part = [], []
+        for a, (first, last) in zip(self.spatial, inside, strict=True):
+            after = a.taps - last
+            if a.boundary != "constant":
+                first, after = 0, 0
+            taps = a.taps - first - after
+            low, high = a.low - first * a.dilation, a.high - after * a.dilation
+            axes.append(replace(a, taps=taps, low=low, high=high))
+            start = after if self.flip else first
+            part.append(slice(start, start + taps))
+        return replace(self, w_shape=tuple(a.taps for a in axes), spatial=tuple(axes)), tuple(part)
+
+    def without_repeated_taps(self) -> tuple[Problem, tuple[int, ...]] | None:
+        """Return the problem with one tap along axes whose taps read one sample, and those axes.
+
+        They are axes of the kernel. None where there are none.
+        """
+        axes = tuple(
+            i
+            for i, a in enumerate(self.spatial)
+            if a.size == a.out == 1 < a.taps and a.boundary != "constant"
+        )
+        if not axes:
+            return None
+        spatial = tuple(
+            replace(a, taps=1, low=0, high=0, stride=1, dilation=1) if i in axes else a
+            for i, a in enumerate(self.spatial)
+        )
+        return replace(self, w_shape=tuple(a.taps for a in spatial), spatial=spatial), axes
 
     @property
     def table_bytes(self) -> int:

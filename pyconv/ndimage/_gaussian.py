@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -447,4 +447,22 @@ def _magnitude(y: Array, parts: list[Array]) -> None:
         for other in others:
             np.multiply(other, other, out=other)
             np.add(first, other, out=first)
-        np.sqrt(first, out=first, casting="unsafe")
+        if y.dtype == np.int8:  # in half precision, one by one, and slowest of negative numbers
+            _root_of_int8(first)
+        elif y.dtype != np.bool:  # 0 and 1 are their own roots
+            np.sqrt(first, out=first, casting="unsafe")
+
+
+def _root_of_int8(a: Array) -> None:
+    """Overwrite an array with its roots, cast and warned of as ``np.sqrt`` does."""
+    if a.size and a.min() < 0:
+        np.sqrt(a.dtype.type(-1))
+    _roots_of_int8().take(a.view(np.uint8), out=a)
+
+
+@cache
+def _roots_of_int8() -> Array:
+    """Return the root of each number, in the order of its bits."""
+    numbers = np.arange(256, dtype=np.uint8).view(np.int8)
+    with np.errstate(all="ignore"):
+        return np.sqrt(numbers, out=numbers, casting="unsafe")

@@ -135,12 +135,12 @@ def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> Array
     known(mode)
     if not taken(x, w):
         return scipys(x, w, mode, axes)
+    if mode == "same":
+        w = _centred(w, x.shape, others)
     if not along:
-        y = x * w
-    else:
-        parts = [part_of(mode, x.shape[a], w.shape[a]) for a in along]
-        y = _batches(_as_floats(x), _as_floats(w), along, others, parts)
-    return _centred(y, x.shape, others) if mode == "same" else y
+        return x * w
+    parts = [part_of(mode, x.shape[a], w.shape[a]) for a in along]
+    return _batches(_as_floats(x), _as_floats(w), along, others, parts)
 
 
 def _axes(axes: Any, ndim: int) -> list[int]:
@@ -189,10 +189,11 @@ def _batches(
     return np.concatenate(ones, axis)
 
 
-def _centred(y: Array, shape: Sequence[int], others: Sequence[int]) -> Array:
-    """Return the middle of batch axes that ``in1`` has only one sample of."""
-    cut = [slice(None)] * y.ndim
+def _centred(w: Array, shape: Sequence[int], others: Sequence[int]) -> Array:
+    """Return the kernel in the middle of batch axes that ``in1`` has only one sample of."""
+    cut = [slice(None)] * w.ndim
     for a in others:
-        start = (y.shape[a] - shape[a]) // 2
-        cut[a] = slice(start, start + shape[a])
-    return y[tuple(cut)]
+        if shape[a] == 1:
+            middle = (w.shape[a] - 1) // 2
+            cut[a] = slice(middle, middle + 1)
+    return w[tuple(cut)]

@@ -23,6 +23,7 @@ from pyconv._engine.algorithms.base import (
     Normalisation,
     OmittingAlgorithm,
     UnfitDataError,
+    is_omitting,
 )
 from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
@@ -189,8 +190,8 @@ class Omission:
         bound = self.prepared.plan(x, self._w)
         algorithm, problem = bound.algorithm, bound.problem
         return (
-            self.prepared.exchange is None
-            and isinstance(algorithm, OmittingAlgorithm)
+            self.prepared.runs_as_written
+            and is_omitting(algorithm)
             and not is_transformed(bound)
             and self._is_real(bound)
             and algorithm.omission_workspace(problem) <= problem.max_memory
@@ -277,7 +278,7 @@ class Omission:
         Return which are left: those are NaN, and those of low coverage only where others are
         ``finer``.
         """
-        if not self._may_run(run) or not isinstance(algorithm, OmittingAlgorithm):
+        if not self._may_run(run) or not is_omitting(algorithm):
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
@@ -293,7 +294,7 @@ class Omission:
         problem = replace(run.bound.problem.summed_in(sums), rtol=None)
         if (
             not self._may_run(run)
-            or not isinstance(transform, OmittingAlgorithm)
+            or not is_omitting(transform)
             or transform.rejects(problem) is not None
         ):
             return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.algorithms.base import LocalAlgorithm, WeightDependentAlgorithm
+from pyconv._engine.algorithms.base import WeightDependentAlgorithm, may_be_local
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
@@ -29,9 +29,7 @@ def is_transformed(bound: Bound) -> bool:
 def is_local(bound: Bound) -> bool:
     """Return whether the error of each output is a part of Σ|x||w| over its own window."""
     algorithm = bound.algorithm
-    return (isinstance(algorithm, LocalAlgorithm) and algorithm.is_local) or not is_transformed(
-        bound
-    )
+    return (may_be_local(algorithm) and algorithm.is_local) or not is_transformed(bound)
 
 
 @lru_cache(256)

@@ -25,6 +25,7 @@ from pyconv._engine.algorithms.base import (
     OmittingAlgorithm,
     Run,
     WeightDependentAlgorithm,
+    is_omitting,
 )
 from pyconv._engine.machine import Machine
 from pyconv._engine.problem import Axis, Problem
@@ -306,5 +307,5 @@ def fitted(algorithm: WeightDependentAlgorithm, problem: Problem, w: np.ndarray)
 def _on(algorithm: Algorithm, arrangement: Arrangement | None) -> Algorithm:
     if arrangement is None:
         return algorithm
-    kind = ArrangedOmitting if isinstance(algorithm, OmittingAlgorithm) else Arranged
+    kind = ArrangedOmitting if is_omitting(algorithm) else Arranged
     return kind(algorithm, arrangement)

@@ -23,6 +23,9 @@ MAX_WORKSPACE = 256 << 20
 #: Bytes of a tile of X: it is written and read once, and stays in the level-2 cache between.
 COLUMNS_BYTES = 1 << 20
 MIN_COLUMNS = 64
+#: A call, and each group of an image, takes so long besides: Zen 4, 2026-11-30, in Python mostly.
+CALL_SECONDS = 18e-6
+GROUP_SECONDS = 3.5e-6
 #: Products of one call of BLAS: signals are looked at between calls.
 MOST_PRODUCTS = 2**31
 
@@ -46,6 +49,7 @@ class LayerIm2col:
         item = problem.dtype.itemsize
         columns = problem.batch * problem.pixels * problem.terms * problem.groups * item
         work = 1.5 * problem.products * item / machine.direct_bytes_per_second
+        work += CALL_SECONDS + GROUP_SECONDS * problem.batch * problem.groups
         return work + 2 * columns / machine.copy_bytes_per_second
 
     def error_bound(self, problem: LayerProblem) -> float:
