@@ -80,33 +80,6 @@ cdef extern from "matrix.h":
                                  Py_ssize_t cols, double* out, Py_ssize_t out_row,
                                  const double* bias) noexcept nogil
 
-# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, or bytes of the
-# weights of a tile that are read as they lie; bytes of the panels of a unit.
-cdef Py_ssize_t CHUNK_TERMS = 320
-cdef Py_ssize_t ROWS_BYTES = 16 << 10
-cdef Py_ssize_t PANELS_BYTES = 320 << 10
-# More weights than these would cost more in fresh pages than in packing them panel by panel.
-cdef Py_ssize_t PACKED_BYTES = 256 << 10
-cdef double FILLING = 6
-cdef double TURNING = 12
-cdef double UNALIGNED = 0.97
-# Packing a weight costs as much as its products with so many pixels; a vector of terms of a dot
-# product as much as so many vectors of a tile, adding its lanes as much as so many again.
-cdef double PACKING = 8
-cdef double DOTTING = 1.2
-cdef double ADDING_LANES = 10
-# Terms of a chunk and pixels of a block of the gradient for the weights; sums of so many blocks, or
-# of the root of their number, are added up.
-cdef Py_ssize_t GRADIENT_TERMS = 144
-cdef Py_ssize_t MAX_PIXELS = 448
-cdef Py_ssize_t GRADIENT_BLOCKS = 256
-# Terms that are summed in one go, or the root of their number if that is more.
-cdef Py_ssize_t BLOCK_TERMS = 1024
-# Products of a unit: nothing looks at signals while it runs.
-cdef double LONGEST_LAYER_UNIT = 20 * PRODUCTS_BETWEEN_SIGNALS
-# Pixels of a unit whose rows are read from the copy.
-cdef Py_ssize_t ROWS_PIXELS = 448
-
 
 cdef struct PixelBlock:
     # A run of pixels, and the box of results that it needs copied samples for.
@@ -253,10 +226,6 @@ cdef inline void transpose(const real_t* x, Py_ssize_t x_row, Py_ssize_t rows, P
         transpose_float(x, x_row, rows, cols, out, out_row)
     else:
         transpose_double(x, x_row, rows, cols, out, out_row)
-
-
-cdef inline double most_of(double a, double b) noexcept nogil:
-    return a if a > b else b
 
 
 cdef inline Py_ssize_t apart(const Layer* s, Py_ssize_t outs) noexcept nogil:
@@ -804,24 +773,29 @@ cdef void run_gradient_block(const Layer* s, const char* x, const real_t* dy, re
 
 # ---- one problem ----------------------------------------------------------------------------
 
+def matrix_tile():
+    """Return the bytes of a vector, and the rows and vectors of the tile, of this variant."""
+    return STENCIL_VECTOR_BYTES, MATRIX_ROWS, MATRIX_VECTORS
+
+
 cdef class LayerLoop:
-    """A bound layer: its axes and tables.
+    """A bound layer: its axes and tables, and how its work is cut.
 
     ``axes`` holds the numbers of `read_axis` for z, y and x; ``channels`` and ``outs`` are
-    those of one group.
+    those of one group; ``cut`` is a `LayerCut`.
     """
 
-    cdef Layer s, plain                 # for packed weights, and for rows of weights as they lie
-    cdef bint reads_rows                # plain is faster than packing
-    cdef bint packs_panels              # else weights are packed as they are used
+    cdef Layer s
     cdef object dtype, tables
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
     cdef int code
 
     def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t groups, Py_ssize_t channels,
-                 Py_ssize_t outs, axes):
+                 Py_ssize_t outs, axes, cut):
         cdef Layer* s = &self.s
+        cdef PixelBlock b
+        cdef Py_ssize_t i
         self.dtype = np.dtype(dtype)
         self.code = row_codes[self.dtype.num]
         self.item = self.dtype.itemsize
@@ -840,154 +814,17 @@ cdef class LayerLoop:
         s.taps = s.z.taps * s.y.taps * s.x.axis.taps
         s.pixels = s.z.out * s.y.out * s.x.axis.out
         s.lanes = STENCIL_VECTOR_BYTES // self.item
-        s.block = most(BLOCK_TERMS, root_of(s.channels * s.taps))
-        set_chunks(s, most(CHUNK_TERMS, root_of(s.channels * s.taps)))
         s.sums_row = apart(s, outs)
-        s.dots = 0
-        s.shares = 1
-        s.packed = True
-        self.choose_forms()
-
-    cdef void choose_forms(self) noexcept:
-        """Choose the forms for packed weights and for those that are read as they lie."""
-        cdef Py_ssize_t weights = self.s.outs * self.s.channels * self.s.taps * self.item
-        cdef double by_channel, by_pixel, pixels
-        cdef Layer other = self.s
-        self.plain = self.s
-        by_channel = self.channels_share(&self.s, False)
-        by_pixel = self.pixels_share(&other)
-        if by_pixel > by_channel:
-            self.s = other
-        # Weights that are packed panel by panel are packed again for each unit.
-        self.packs_panels = self.s.by_pixel and weights > PACKED_BYTES
-        # Those of one image: what decides the order of a sum may not depend on the batch.
-        pixels = least(self.s.pixels, ROWS_PIXELS) if self.packs_panels else self.s.pixels
-        self.reads_rows = self.channels_share(&self.plain, True) >= (
-            most_of(by_channel, by_pixel) * pixels / (pixels + PACKING))
-
-    cdef double channels_share(self, Layer* s, bint plain) noexcept:
-        """Make output channels the rows of the tile; return the share of its peak it reaches.
-
-        Measured on a Zen 4 core: filling a panel costs as much as FILLING output channels.
-        """
-        cdef Py_ssize_t left = s.pixels % s.lanes
-        cdef double columns = ceil_div(s.pixels, s.lanes)
-        cdef double dots, by_channel, by_column
-        # Samples in rows of the copy are not aligned.
-        by_column = UNALIGNED * s.x.axis.out / (ceil_div(s.x.axis.out, s.lanes) * s.lanes)
-        if plain:
-            set_chunks(s, most(most(CHUNK_TERMS, root_of(s.channels * s.taps)),
-                               ROWS_BYTES // (MATRIX_ROWS * self.item)))
-            dots = left * (DOTTING / s.lanes + ADDING_LANES / (s.chunk * s.taps))
-            if left and dots < 1:
-                s.dots = left
-                columns += dots - 1
-        by_channel = s.pixels / (columns * s.lanes) * s.outs / (s.outs + FILLING)
-        s.by_pixel = False
-        s.unpacked = by_column >= by_channel and not copies_rows(s)
-        if not s.unpacked:
-            return by_channel
-        s.dots = 0
-        set_chunks(s, most(CHUNK_TERMS, root_of(s.channels * s.taps)))
-        return by_column
-
-    cdef double pixels_share(self, Layer* s) noexcept:
-        """Make pixels the rows of the tile; return the share of its peak it reaches.
-
-        Measured on a Zen 4 core: turning a result round costs as much as TURNING terms.
-        """
-        cdef Py_ssize_t vectors = ceil_div(s.outs, s.lanes)
-        cdef Py_ssize_t tiles = ceil_div(s.x.axis.out, <Py_ssize_t>MATRIX_ROWS)
-        cdef double terms = s.channels * s.taps
-        cdef double lanes_of_channels = <double>s.outs / (vectors * s.lanes)
-        cdef double turned = terms / (terms + TURNING)
-        # Fewer than four sums at a time wait for each other.
-        cdef double in_flight = least(4 * tiles, s.x.axis.out * least(vectors, MATRIX_VECTORS))
-        cdef double by_pixel = lanes_of_channels * s.outs / (s.outs + FILLING) * turned
-        cdef double by_row = lanes_of_channels * turned * in_flight / (4 * tiles)
-        s.dots = 0
-        s.by_pixel = True
-        s.unpacked = by_row >= by_pixel and not copies_rows(s)
-        s.k_panel = ceil_div(vectors, ceil_div(vectors, MATRIX_VECTORS)) * s.lanes
-        return by_row if s.unpacked else by_pixel
-
-    cdef void cut(self, Layer* s, Py_ssize_t width, Py_ssize_t unit) noexcept:
-        """Set the columns of a panel and the pixels of a unit, and find the largest copy."""
-        cdef PixelBlock b
-        cdef Py_ssize_t i
-        s.width = width
-        s.unit = unit
-        s.n_units = most(1, ceil_div(s.pixels - s.dots, unit))
-        s.most_segments = least(width, ceil_div(width, s.x.axis.out) + 1)
-        s.copy_size = 0
-        if s.in_place:
-            return
-        for i in range(s.n_units):
-            set_block(s, i * unit, block_pixels(s, i), &b)
-            s.copy_size = most(s.copy_size, b.channel)
-
-    cdef void lay_out(self, Layer* s, int threads) noexcept:
-        """Cut the forward work: panels within PANELS_BYTES, or whole rows, or pieces of one."""
-        cdef Py_ssize_t width = s.lanes * MATRIX_VECTORS
-        cdef Py_ssize_t panel = s.chunk * s.taps * width * self.item
-        cdef Py_ssize_t piece = width, pieces, most_pieces = most(1, PANELS_BYTES // panel)
-        if s.unpacked:
-            piece = s.x.axis.out
-            most_pieces = most(1, ROWS_PIXELS // piece)
-            if piece > ROWS_PIXELS:
-                piece = ceil_div(piece, ceil_div(piece, ROWS_PIXELS))
-        pieces = most(1, ceil_div(s.pixels - s.dots, piece))
-        # Blocks of much the same size.
-        most_pieces = ceil_div(pieces, ceil_div(pieces, most_pieces))
-        if threads > 1:
-            most_pieces = self.share(s, piece, pieces, most_pieces, threads)
-        self.cut(s, width, most_pieces * piece)
-        s.shares = most(s.shares, <Py_ssize_t>(
-            <double>s.unit * s.outs * s.channels * s.taps / LONGEST_LAYER_UNIT))
-        s.shares = least(s.shares, ceil_div(s.outs, s.k_panel if s.by_pixel
-                                            else <Py_ssize_t>MATRIX_ROWS))
+        (s.by_pixel, s.unpacked, s.dots, s.k_panel, s.chunk, s.packed, s.width, s.unit, s.shares,
+         s.block, s.summed) = cut
+        s.n_chunks = ceil_div(s.channels, s.chunk)
+        s.n_units = most(1, ceil_div(s.pixels - s.dots, s.unit))
+        s.most_segments = least(s.width, ceil_div(s.width, s.x.axis.out) + 1)
         if s.unpacked:
             s.most_segments = ceil_div(s.unit, s.x.axis.out) + 1
-
-    cdef Py_ssize_t share(self, Layer* s, Py_ssize_t piece, Py_ssize_t pieces,
-                          Py_ssize_t most_pieces, int threads) noexcept:
-        """Return the pieces of a unit, and set the shares of the output channels.
-
-        Those are best with which the last thread is done soonest.
-        """
-        cdef Py_ssize_t in_unit = most_pieces, best = most_pieces, shares, fill, factor
-        cdef Layer tried = s[0]
-        cdef double least_work = -1, work
-        while True:
-            tried.unit = in_unit * piece
-            tried.n_units = ceil_div(pieces, in_unit)
-            fill = ceil_div(threads, s.n_batch * s.groups * tried.n_units)
-            for factor in range(3):
-                tried.shares = factor * fill if factor else 1
-                work = work_of_last(&tried, threads)
-                if least_work < 0 or work < least_work:
-                    least_work = work
-                    best = in_unit
-                    s.shares = tried.shares
-            if in_unit == 1:
-                return best
-            in_unit = ceil_div(in_unit, 2)
-
-    cdef void lay_out_gradient(self, Layer* s, int threads) noexcept:
-        """Cut the gradient's work: as many pixels a time as PANELS_BYTES hold.
-
-        Every block of pixels is added to the sums of a chunk: large blocks, small chunks.
-        """
-        cdef Py_ssize_t width
-        set_chunks(s, GRADIENT_TERMS)
-        width = least(most(PANELS_BYTES // (s.chunk * s.taps * self.item), 64), MAX_PIXELS)
-        width = ceil_div(s.pixels, ceil_div(s.pixels, width))
-        width = ceil_div(width, s.lanes) * s.lanes
-        self.cut(s, width, width)
-        if threads > 1 and s.groups * s.n_chunks < threads:
-            s.shares = least(ceil_div(threads, s.groups * s.n_chunks),
-                             ceil_div(s.outs, s.lanes * MATRIX_VECTORS))
-        s.summed = most(GRADIENT_BLOCKS, root_of(s.n_batch * s.n_units))
+        for i in range(s.n_units):
+            set_block(s, i * s.unit, block_pixels(s, i), &b)
+            s.copy_size = most(s.copy_size, b.channel)
 
     cdef Py_ssize_t share_of_work(self, const Layer* s, Py_ssize_t* sizes,
                                   bint gradient) noexcept:
@@ -995,10 +832,10 @@ cdef class LayerLoop:
         cdef Py_ssize_t whole = ceil_div(s.outs, s.lanes) * s.lanes
         cdef Py_ssize_t terms = s.chunk * s.taps
         cdef Py_ssize_t total = 0, i
-        sizes[0] = (s.chunk * s.copy_size + 2 * s.lanes) * self.item if s.copy_size else 0
+        sizes[0] = 0 if s.in_place else (s.chunk * s.copy_size + 2 * s.lanes) * self.item
         sizes[1] = ceil_div(s.unit + s.dots, s.width) * terms * s.width * self.item
         sizes[1] += 2 * s.lanes * self.item
-        if s.unpacked and not gradient:
+        if s.unpacked:
             sizes[1] = 0
         if gradient:
             sizes[2] = terms * (whole + s.lanes) * self.item
@@ -1018,31 +855,17 @@ cdef class LayerLoop:
             total += sizes[i]
         return total
 
-    def workspace(self, bint gradient=False):
+    def workspace(self):
         """Return the bytes of workspace that one thread takes."""
-        cdef Layer s = self.s
         cdef Py_ssize_t sizes[8]
-        cdef Py_ssize_t size
-        s.packed = False
-        if gradient:
-            self.lay_out_gradient(&s, 1)
-            return self.share_of_work(&s, sizes, True)
-        self.lay_out(&s, 1)
-        size = self.share_of_work(&s, sizes, False)
-        s = self.plain
-        self.lay_out(&s, 1)
-        return most(size, self.share_of_work(&s, sizes, False))
+        return self.share_of_work(&self.s, sizes, False)
 
-    def takes(self, cnp.ndarray w):
-        """Return whether `run` takes these weights as they are."""
-        return self.packs_panels or self.takes_rows(w)
-
-    cdef bint takes_rows(self, cnp.ndarray w) noexcept:
-        """Return whether weights are read as they lie: the terms of an output side by side."""
+    def terms_in_order(self, cnp.ndarray w):
+        """Return whether the terms of each output lie side by side."""
         cdef WeightStrides strides
         self.set_weight_strides(&strides, w)
-        return (self.reads_rows and taps_in_order(&self.s, &strides)
-                and (self.s.channels == 1 or strides.channel == self.s.taps))
+        return bool(taps_in_order(&self.s, &strides)
+                    and (self.s.channels == 1 or strides.channel == self.s.taps))
 
     cdef void set_weight_strides(self, WeightStrides* strides, cnp.ndarray w) noexcept:
         strides.out = w.strides[0] // self.item
@@ -1085,13 +908,12 @@ cdef class LayerLoop:
                      cnp.ndarray columns):
         """Write X, (terms, pixels), of one image and group from pixel ``first`` on.
 
-        ``columns`` is contiguous, a whole number of vectors wide; the caller sees to it that the
-        last of them may reach beyond the last pixel.
+        ``columns`` is contiguous, a whole number of vectors wide, the panel of the only chunk; the
+        caller sees to it that the last of them may reach beyond the last pixel.
         """
         cdef Layer s = self.s
         cdef Py_ssize_t sizes[8]
-        cdef Py_ssize_t width = columns.shape[1]
-        cdef Py_ssize_t pixels = least(width, s.pixels - first)
+        cdef Py_ssize_t pixels = least(s.width, s.pixels - first)
         cdef double zero = 0
         cdef const char* source
         cdef char* block
@@ -1099,9 +921,7 @@ cdef class LayerLoop:
         cdef PixelBlock b
         self.set_source(&s, x)
         s.x.fill = &zero
-        s.chunk = s.channels
         s.unpacked = True  # columns are the caller's
-        self.cut(&s, width, width)
         set_block(&s, first, pixels, &b)
         s.copy_size = b.channel
         block = <char*>take_block(self.share_of_work(&s, sizes, False))
@@ -1109,25 +929,23 @@ cdef class LayerLoop:
         share_out(&work, block, sizes)
         source = cnp.PyArray_BYTES(x) + batch * s.x_batch + group * s.channels * s.x_channel
         if self.item == 4:
-            fill_panels[float](&s, &b, source, s.channels, &work, width,
+            fill_panels[float](&s, &b, source, s.channels, &work, s.width,
                                <float*>cnp.PyArray_DATA(columns))
         else:
-            fill_panels[double](&s, &b, source, s.channels, &work, width,
+            fill_panels[double](&s, &b, source, s.channels, &work, s.width,
                                 <double*>cnp.PyArray_DATA(columns))
         put_block(block)
 
-    def run(self, cnp.ndarray x, cnp.ndarray w, bint packed, bias, cnp.ndarray y, int threads):
-        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is packed or as it may be."""
-        cdef Layer s = self.s if packed or not self.takes_rows(w) else self.plain
+    def run(self, cnp.ndarray x, cnp.ndarray w, bias, cnp.ndarray y, int threads):
+        """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is such as the cut says."""
+        cdef Layer s = self.s
         cdef const void* start = NULL
         cdef double products
         if bias is not None:
             start = cnp.PyArray_DATA(bias)
         self.set_source(&s, x)
-        s.packed = packed
-        if not packed:
+        if not s.packed:
             self.set_weight_strides(&s.weights, w)
-        self.lay_out(&s, threads)
         products = <double>s.unit * s.outs / s.shares * s.channels * s.taps
         self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products,
                        cnp.PyArray_BYTES(x), cnp.PyArray_DATA(w), start, cnp.PyArray_DATA(y),
@@ -1136,10 +954,8 @@ cdef class LayerLoop:
     def run_gradient(self, cnp.ndarray x, cnp.ndarray dy, cnp.ndarray dw, int threads):
         """Compute the gradient for the weights: ``dy`` and ``dw`` are contiguous."""
         cdef Layer s = self.s
-        cdef Py_ssize_t units
+        cdef Py_ssize_t units = s.groups * s.n_chunks * s.shares
         self.set_source(&s, x)
-        self.lay_out_gradient(&s, threads)
-        units = s.groups * s.n_chunks * s.shares
         # Each thread goes through the blocks of its own units, some at a time.
         threads = <int>most(1, least(threads, units))
         self.run_steps(&s, units, threads, ceil_div(units, threads) * s.n_batch * s.n_units,
@@ -1182,43 +998,6 @@ cdef class LayerLoop:
         finally:
             put_block(block)
         return 0
-
-
-cdef double work_of_last(const Layer* s, int threads) noexcept:
-    """Return the work of the thread that has most, for each term: pixels times output channels.
-
-    Each share copies the samples, and each unit packs the weights that were not packed.
-    """
-    cdef Py_ssize_t tile = s.k_panel if s.by_pixel else <Py_ssize_t>MATRIX_ROWS
-    cdef Py_ssize_t outs = least(s.outs, ceil_div(ceil_div(s.outs, tile), s.shares) * tile)
-    cdef Py_ssize_t units = s.n_batch * s.groups * s.n_units * s.shares
-    cdef Py_ssize_t begin, end = 0, ends, pixels, t
-    cdef double packing = PACKING if s.by_pixel and not s.packed else 0
-    cdef double work = 0
-    for t in range(threads):
-        begin = end
-        end = units * (t + 1) // threads
-        ends = last_blocks(s, end) - last_blocks(s, begin)
-        pixels = (end - begin - ends) * s.unit + ends * block_pixels(s, s.n_units - 1)
-        work = most_of(work, pixels * (outs + FILLING) + (end - begin) * packing * outs)
-    return work
-
-
-cdef inline Py_ssize_t last_blocks(const Layer* s, Py_ssize_t units) noexcept:
-    """Return how many of the first units are the last block of an image and group."""
-    cdef Py_ssize_t of_image = s.n_units * s.shares
-    return units // of_image * s.shares + most(0, units % of_image - of_image + s.shares)
-
-
-cdef void set_chunks(Layer* s, Py_ssize_t terms) noexcept:
-    """Cut the channels into chunks of much the same size, of about so many terms at most."""
-    s.n_chunks = ceil_div(s.channels, most(1, terms // s.taps))
-    s.chunk = ceil_div(s.channels, s.n_chunks)
-    s.n_chunks = ceil_div(s.channels, s.chunk)
-
-
-cdef inline Py_ssize_t root_of(Py_ssize_t n) noexcept:
-    return <Py_ssize_t>(<double>n ** 0.5)
 
 
 cdef inline bint copies_rows(const Layer* s) noexcept:
