@@ -128,10 +128,10 @@ def test_every_lane_of_a_dot_product_counts(isa, dtype):
         np.testing.assert_array_equal(y, channels)
 
 
-#: Layers, and what was measured to be fast with the tile of AVX-512: the cut of packed weights on one
-#: thread, of weights as they lie on five, of weights packed panel by panel on eight, each by_pixel,
-#: unpacked, dots, k_panel, chunk, width, unit and shares; that of the gradient on two threads, chunk,
-#: width, unit, shares and summed; whether weights are read as they lie, else packed panel by panel.
+#: Layers, and what suits the tile of AVX-512: the cut of packed weights on one thread, of weights
+#: as they lie on five, of weights packed panel by panel on eight, each by_pixel, unpacked, dots,
+#: k_panel, chunk, width, unit and shares; that of the gradient on two threads, chunk, width, unit,
+#: shares and summed; whether weights are read as they lie, else packed panel by panel.
 AVX512 = Tile(64, 8, 3)
 CHOSEN = {
     "few channels": (
@@ -216,7 +216,7 @@ def cuts_of(x_shape, w_shape, options, dtype="float32"):
 
 
 @pytest.mark.parametrize("case", CHOSEN)
-def test_forms_and_cuts_are_those_that_were_measured(case):
+def test_forms_and_cuts_are_those_that_were_recorded(case):
     """Every form of a layer, and each of its cuts, on one thread and on several."""
     given, packed, rows, panels, gradient, weights = CHOSEN[case]
     cuts = cuts_of(*given)

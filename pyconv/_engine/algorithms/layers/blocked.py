@@ -1,7 +1,7 @@
 """blocked: a layer as products of small matrices, by our own register tile.
 
-`_native/layers.pxi` says how the loop computes a layer. Which operand is packed, which one gives the
-rows of the tile, and how the work is cut is decided here, once for each plan and number of threads.
+`_native/layers.pxi` says how the loop computes a layer. What the rows of its tile are, what is
+packed and how the work is cut is decided here, once for each plan and number of threads.
 """
 
 from __future__ import annotations
