@@ -2,6 +2,11 @@
 
 include "../common.pxi"
 include "../packing.pxi"
+include "../matrix.pxi"
+include "../layer_blocks.pxi"
+include "../layer_weights.pxi"
+include "../layer_forms.pxi"
+include "../layer_gradient.pxi"
 include "../layers.pxi"
 include "../depthwise.pxi"
 include "../depthwise_lanes.pxi"
