@@ -10,33 +10,15 @@
 # do not depend on how the work is cut.
 
 cdef extern from "box.h":
-    void box_scale_float(float* row, float weight, Py_ssize_t n) noexcept nogil
-    void box_scale_double(double* row, double weight, Py_ssize_t n) noexcept nogil
-    void box_scale_uint64(uint64_t* row, uint64_t weight, Py_ssize_t n) noexcept nogil
-    void box_add_float(const float* row, const float* weight, float* begun, bint fresh,
-                     float* slot, const float* ended, float* out, Py_ssize_t n,
-                     const float* ahead) noexcept nogil
-    void box_add_double(const double* row, const double* weight, double* begun, bint fresh,
-                     double* slot, const double* ended, double* out, Py_ssize_t n,
-                     const double* ahead) noexcept nogil
-    void box_add_uint64(const uint64_t* row, const uint64_t* weight, uint64_t* begun, bint fresh,
-                     uint64_t* slot, const uint64_t* ended, uint64_t* out, Py_ssize_t n,
-                     const uint64_t* ahead) noexcept nogil
-    void box_close_float(float* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                         Py_ssize_t n) noexcept nogil
-    void box_close_double(double* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                          Py_ssize_t n) noexcept nogil
-    void box_close_uint64(uint64_t* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                          Py_ssize_t n) noexcept nogil
-    void box_copy_float(const float* x, float* out, Py_ssize_t n, bint streaming) noexcept nogil
-    void box_copy_double(const double* x, double* out, Py_ssize_t n,
-                         bint streaming) noexcept nogil
-    void box_copy_uint64(const uint64_t* x, uint64_t* out, Py_ssize_t n,
-                         bint streaming) noexcept nogil
-    void box_divide_float(const float* x, float divisor, float* out, Py_ssize_t n,
-                          bint streaming) noexcept nogil
-    void box_divide_double(const double* x, double divisor, double* out, Py_ssize_t n,
-                           bint streaming) noexcept nogil
+    void box_scale(void* row, double weight, Py_ssize_t n) noexcept nogil
+    void box_add(const void* row, const void* weight, void* begun, bint fresh, void* slot,
+                 const void* ended, void* out, Py_ssize_t n, const void* ahead) noexcept nogil
+    void box_close(void* rows, Py_ssize_t pitch, Py_ssize_t n_rows, Py_ssize_t n) noexcept nogil
+    void box_copy(const void* x, void* out, Py_ssize_t n, bint streaming) noexcept nogil
+    void box_divide(const void* x, double divisor, void* out, Py_ssize_t n,
+                    bint streaming) noexcept nogil
+    void box_widen(const void* s, Py_ssize_t half, const void* x, void* out, Py_ssize_t n,
+                   bint streaming) noexcept nogil
     void box_widen_float(const float* s, Py_ssize_t half, const float* x, float* out,
                          Py_ssize_t n, bint streaming) noexcept nogil
     void box_widen_double(const double* s, Py_ssize_t half, const double* x, double* out,
@@ -103,12 +85,7 @@ cdef void add_samples(const Turn* t, Py_ssize_t taps, const sum_t* row, const su
     cdef bint fresh = t.slot == t.first
     cdef sum_t* slot = slots + t.slot * step
     cdef const sum_t* ended = NULL if t.slot == taps - 1 else slot + step
-    if sum_t is float:
-        box_add_float(row, weight, begun, fresh, slot, ended, out, n, ahead)
-    elif sum_t is double:
-        box_add_double(row, weight, begun, fresh, slot, ended, out, n, ahead)
-    else:
-        box_add_uint64(row, weight, begun, fresh, slot, ended, out, n, ahead)
+    box_add(row, weight, begun, fresh, slot, ended, out, n, ahead)
 
 
 cdef void close_block(const Turn* t, Py_ssize_t taps, sum_t* slots, Py_ssize_t step,
@@ -116,12 +93,7 @@ cdef void close_block(const Turn* t, Py_ssize_t taps, sum_t* slots, Py_ssize_t s
     """Form the sums of the ends of a block that is full."""
     if t.slot < taps - 1:
         return
-    if sum_t is float:
-        box_close_float(slots + t.first * step, step, taps - t.first, n)
-    elif sum_t is double:
-        box_close_double(slots + t.first * step, step, taps - t.first, n)
-    else:
-        box_close_uint64(slots + t.first * step, step, taps - t.first, n)
+    box_close(slots + t.first * step, step, taps - t.first, n)
 
 
 cdef struct Reach:
@@ -178,30 +150,13 @@ cdef void add_row(const Box* b, const Reach* reach, const Turn* t, Py_ssize_t ta
                 NULL if out == NULL else out + e, reach.samples - e, <const sum_t*>NULL)
 
 
-cdef inline void widen(const sum_t* s, Py_ssize_t half, const sum_t* x, sum_t* out,
-                       Py_ssize_t n, bint streaming) noexcept nogil:
-    if sum_t is float:
-        box_widen_float(s, half, x, out, n, streaming)
-    elif sum_t is double:
-        box_widen_double(s, half, x, out, n, streaming)
-    else:
-        box_widen_uint64(s, half, x, out, n, streaming)
-
-
 cdef inline void write_row(const sum_t* x, const sum_t* divisor, sum_t* out, Py_ssize_t n,
                            bint streaming) noexcept nogil:
-    if sum_t is float:
+    if sum_t in real_t:
         if divisor != NULL:
-            box_divide_float(x, divisor[0], out, n, streaming)
-        else:
-            box_copy_float(x, out, n, streaming)
-    elif sum_t is double:
-        if divisor != NULL:
-            box_divide_double(x, divisor[0], out, n, streaming)
-        else:
-            box_copy_double(x, out, n, streaming)
-    else:
-        box_copy_uint64(x, out, n, streaming)
+            box_divide(x, divisor[0], out, n, streaming)
+            return
+    box_copy(x, out, n, streaming)
 
 
 cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
@@ -223,12 +178,12 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
             # Up to where a cache line begins no store goes past the cache.
             head = n if not b.streaming else least(
                 n, <Py_ssize_t>(-<uintptr_t>out % LINE_BYTES) // b.item)
-            widen(sums, width * step, x if wider & 1 else NULL, <sum_t*>out, head, False)
-            widen(sums + head, width * step, x + head if wider & 1 else NULL,
-                  <sum_t*>out + head, n - head, True)
+            box_widen(sums, width * step, x if wider & 1 else NULL, <sum_t*>out, head, False)
+            box_widen(sums + head, width * step, x + head if wider & 1 else NULL,
+                      <sum_t*>out + head, n - head, True)
             return
-        widen(sums, width * step, x if wider & 1 else NULL, target,
-              ceil_div(n + (a.taps - wider) * step, b.lanes) * b.lanes, False)
+        box_widen(sums, width * step, x if wider & 1 else NULL, target,
+                  ceil_div(n + (a.taps - wider) * step, b.lanes) * b.lanes, False)
         sums = s
         width = wider
     if a.stride > 1:  # sums are in s, or still in x: neither is read again
@@ -252,12 +207,7 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
 cdef void scale(sum_t* row, const sum_t* weight, Py_ssize_t n) noexcept nogil:
     if weight == NULL:
         return
-    if sum_t is float:
-        box_scale_float(row, weight[0], n)
-    elif sum_t is double:
-        box_scale_double(row, weight[0], n)
-    else:
-        box_scale_uint64(row, weight[0], n)
+    box_scale(row, weight[0], n)
 
 
 cdef struct Patch:

@@ -30,16 +30,10 @@ cdef extern from "depthwise.h":
                                 Py_ssize_t rows, Py_ssize_t cols) noexcept nogil
 
 cdef extern from "stencil.h":
-    void copy_rows_float(float* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row,
-                         Py_ssize_t rows, Py_ssize_t n) noexcept nogil
-    void copy_rows_double(double* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row,
-                          Py_ssize_t rows, Py_ssize_t n) noexcept nogil
-    void biased_rows_float(float* out, Py_ssize_t out_row, const float* sums,
-                           Py_ssize_t sums_row, float bias, Py_ssize_t rows,
-                           Py_ssize_t n) noexcept nogil
-    void biased_rows_double(double* out, Py_ssize_t out_row, const double* sums,
-                            Py_ssize_t sums_row, double bias, Py_ssize_t rows,
-                            Py_ssize_t n) noexcept nogil
+    void copy_rows(void* out, Py_ssize_t out_row, const char* x, Py_ssize_t x_row, Py_ssize_t rows,
+                   Py_ssize_t n) noexcept nogil
+    void biased_rows(void* out, Py_ssize_t out_row, const void* sums, Py_ssize_t sums_row,
+                     double bias, Py_ssize_t rows, Py_ssize_t n) noexcept nogil
 
 # Samples of a slab and panel, so that the copy of a unit stays in the level-1 cache or near it.
 cdef Py_ssize_t SLAB_SAMPLES = 8 << 10
@@ -87,15 +81,9 @@ cdef inline void run_depthwise_taps(const Depthwise* s, const real_t* x,
                                     const stencil_segment* segments, Py_ssize_t n_segments,
                                     const real_t* w, real_t* y, Py_ssize_t y_pitch) noexcept nogil:
     if s.line:
-        if real_t is float:
-            line_float(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
-        else:
-            line_double(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
+        line_tile(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
     else:
-        if real_t is float:
-            area_float(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
-        else:
-            area_double(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
+        area_tile(x, s.pitch, segments, n_segments, w, y, y_pitch, False)
 
 
 cdef void run_depthwise_tile(const Depthwise* s, const real_t* x, const stencil_segment* segments,
@@ -145,12 +133,7 @@ cdef inline void copy_pairs(const Depthwise* s, const real_t* row, Py_ssize_t fi
     if start:
         copy_outside(s, row, first, 0, start, out)
         copy_outside(s, row, first + 1, 0, start, other)
-    if real_t is float:
-        split_rows_float(<const char*>(pair + 2 * start), 0, 1, stop - start, out + start,
-                         other + start, 0)
-    else:
-        split_rows_double(<const char*>(pair + 2 * start), 0, 1, stop - start, out + start,
-                          other + start, 0)
+    split_rows(<const char*>(pair + 2 * start), 0, 1, stop - start, out + start, other + start, 0)
     copy_outside(s, row, first, stop, even, out)
     copy_outside(s, row, first + 1, stop, odd, other)
 
@@ -172,14 +155,9 @@ cdef void copy_inside(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssize
             line = origin + c * s.y.dilation % step
             skipped = ceil_div(most(0, -line), step)
             count = least(rows + phase_reach(&s.y, c), ceil_div(most(0, s.y.size - line), step))
-            if real_t is float:
-                copy_rows_float(copy + t * s.plane + c * s.phase + skipped * s.pitch, s.pitch,
-                                x + plane * s.x_z + (line + skipped * step) * s.x_y,
-                                step * s.x_y, count - skipped, n)
-            else:
-                copy_rows_double(copy + t * s.plane + c * s.phase + skipped * s.pitch, s.pitch,
-                                 x + plane * s.x_z + (line + skipped * step) * s.x_y,
-                                 step * s.x_y, count - skipped, n)
+            copy_rows(copy + t * s.plane + c * s.phase + skipped * s.pitch, s.pitch,
+                      x + plane * s.x_z + (line + skipped * step) * s.x_y, step * s.x_y,
+                      count - skipped, n)
 
 
 cdef void copy_samples(const Depthwise* s, const char* x, Py_ssize_t oz, Py_ssize_t row_from,
@@ -254,14 +232,8 @@ cdef void sum_block(const Depthwise* s, const real_t* copy, const stencil_segmen
                 run_depthwise_tile(s, copy + at_row * s.pitch + at_col, segments, w, tile,
                                    s.tile_cols)
                 i = r - at_row  # rows before it are there
-                if real_t is float:
-                    biased_rows_float(y + r * pitch + at_col, pitch, tile + i * s.tile_cols,
-                                      s.tile_cols, bias, least(s.tile_rows, rows) - i,
-                                      least(s.tile_cols, cols))
-                else:
-                    biased_rows_double(y + r * pitch + at_col, pitch, tile + i * s.tile_cols,
-                                       s.tile_cols, bias, least(s.tile_rows, rows) - i,
-                                       least(s.tile_cols, cols))
+                biased_rows(y + r * pitch + at_col, pitch, tile + i * s.tile_cols, s.tile_cols,
+                            bias, least(s.tile_rows, rows) - i, least(s.tile_cols, cols))
             c += s.tile_cols
         r += s.tile_rows
 

@@ -10,10 +10,8 @@ cdef extern from "depthwise_lanes.h":
     ctypedef struct depthwise_lanes:
         const Py_ssize_t* rows
         Py_ssize_t n_rows, taps, step, dilation
-    void lanes_row_float(const depthwise_lanes* d, const float* x, const float* w, Py_ssize_t n,
-                         float* y) noexcept nogil
-    void lanes_row_double(const depthwise_lanes* d, const double* x, const double* w,
-                          Py_ssize_t n, double* y) noexcept nogil
+    void lanes_row(const depthwise_lanes* d, const void* x, const void* w, Py_ssize_t n,
+                   void* y) noexcept nogil
 
 # Bytes of turned samples of a unit, which stay in the level-2 cache, and pixels of a chunk of
 # results, which stay in the level-1 cache.
@@ -58,10 +56,7 @@ cdef inline void turn_neighbours(const DepthwiseLanes* s, const real_t* x, Py_ss
     """Write n pixels, ``step`` samples apart, the samples of each side by side."""
     cdef Py_ssize_t i, j
     if n >= 4 and step == 1:
-        if real_t is float:
-            turn_pixels_float(x, offset, n, out)
-        else:
-            turn_pixels_double(x, offset, n, out)
+        turn_pixels(x, offset, n, out)
         return
     for i in range(n):
         for j in range(s.lanes):
@@ -112,10 +107,7 @@ cdef void turn_samples(const DepthwiseLanes* s, const real_t* x, const Py_ssize_
 
 cdef inline void sum_lanes_row(const DepthwiseLanes* s, const depthwise_lanes* tile,
                                const real_t* x, const real_t* w, real_t* y) noexcept nogil:
-    if real_t is float:
-        lanes_row_float(tile, x, w, s.x.out, y)
-    else:
-        lanes_row_double(tile, x, w, s.x.out, y)
+    lanes_row(tile, x, w, s.x.out, y)
 
 
 cdef void sum_lanes_blocks(const DepthwiseLanes* s, const real_t* x, const real_t* w, real_t* y,
@@ -157,16 +149,10 @@ cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t*
                 sum_lanes_blocks(s, turned, w, sums + i * s.x.out * s.lanes,
                                  sums + s.chunk_rows * s.x.out * s.lanes)
             turned += down
-        if real_t is float:
-            if bias == NULL:
-                transpose_float(sums, s.lanes, n * s.x.out, channels, y, y_channel)
-            else:
-                transpose_biased_float(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+        if bias == NULL:
+            transpose(sums, s.lanes, n * s.x.out, channels, y, y_channel)
         else:
-            if bias == NULL:
-                transpose_double(sums, s.lanes, n * s.x.out, channels, y, y_channel)
-            else:
-                transpose_biased_double(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+            transpose_biased(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
         y += n * s.x.out
         r += n
 

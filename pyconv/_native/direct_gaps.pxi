@@ -34,10 +34,8 @@ cdef Py_ssize_t split_plane(const Stencil* s, const Block* b, Py_ssize_t coordin
                         mask = b.mask + plane * g.z_stride + row * g.y_stride
                     pack_pixels(&g.mask, mask, first, step, pixels_before(&s.x, first, step, count),
                                 pixels_until_end(&s.x, first, step, count), count, seen)
-                if tile_t is float:
-                    missing = gaps_split_float(samples, seen, count * s.x.group, g.nan, g.masked)
-                elif tile_t is double:
-                    missing = gaps_split_double(samples, seen, count * s.x.group, g.nan, g.masked)
+                if tile_t in real_t:
+                    missing = gaps_split(samples, seen, count * s.x.group, g.nan, g.masked)
                 if missing:
                     last = most(last, q)
                 samples += s.pitch
@@ -68,10 +66,8 @@ cdef void run_quotients(const Stencil* s, const tile_t* x, const stencil_segment
         run_tile(s, x + at, s.pitch, segments, tile, s.tile_cols, False)
         if s.gaps.careful or s.n_blocks > 1:
             run_tile(s, ones + at, s.pitch, segments, quotients, s.tile_cols, False)
-            if tile_t is float:
-                gaps_divide_float(tile, quotients, 1, samples, 1, &s.gaps.weights)
-            elif tile_t is double:
-                gaps_divide_double(tile, quotients, 1, samples, 1, &s.gaps.weights)
+            if tile_t in real_t:
+                gaps_quotients(tile, quotients, 1, samples, 1, &s.gaps.weights)
             copy_tile(s, tile + skip, rows, least(count, cols - at) - skip,
                       out + (at + skip) * s.out_item)
         elif whole and (skip == 0 and count == s.tile_cols or not streaming):
@@ -89,20 +85,13 @@ cdef inline void run_quotient(const Stencil* s, const tile_t* ones,
     cdef const tile_t* w = <const tile_t*>s.weights
     cdef const gaps_weights* g = &s.gaps.weights
     cdef tile_t whole = <tile_t>g.whole, least = <tile_t>g.least
-    if s.line:
-        if tile_t is float:
-            line_quotient_float(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
-                                s.lanes, streaming)
-        elif tile_t is double:
-            line_quotient_double(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y,
-                                 s.lanes, streaming)
-    else:
-        if tile_t is float:
-            area_quotient_float(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
-                                y_pitch, streaming)
-        elif tile_t is double:
-            area_quotient_double(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y,
-                                 y_pitch, streaming)
+    if tile_t in real_t:
+        if s.line:
+            line_quotient(ones, s.lanes, segments, s.n_segments, sums, whole, least, w, y, s.lanes,
+                          streaming)
+        else:
+            area_quotient(ones, s.pitch, segments, s.n_segments, sums, whole, least, w, y, y_pitch,
+                          streaming)
 
 
 cdef void weigh(const Stencil* s, Gaps* g, Py_ssize_t n, real_t* work) noexcept:

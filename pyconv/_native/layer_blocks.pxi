@@ -124,12 +124,8 @@ cdef void copy_pairs_of_box(const Layer* s, const PixelBlock* b, const char* row
     cdef Py_ssize_t stop = most(start, least(n, (s.x.axis.size - origin) // 2))
     cdef const char* x = row + (origin + 2 * start) * <Py_ssize_t>sizeof(real_t)
     if start < stop:
-        if real_t is float:
-            split_rows_float(x, s.x_channel, channels, stop - start, out + start,
-                             out + b.cols + start, b.channel)
-        else:
-            split_rows_double(x, s.x_channel, channels, stop - start, out + start,
-                              out + b.cols + start, b.channel)
+        split_rows(x, s.x_channel, channels, stop - start, out + start, out + b.cols + start,
+                   b.channel)
     for i in range(even):
         if i < start or i >= stop:
             copy_column(s, b, row, origin + 2 * i, channels, out + i)
@@ -254,12 +250,8 @@ cdef void fill_panels(const Layer* s, const PixelBlock* b, const char* x, Py_ssi
         else:
             n = list_segments(s, b, b.first + done, pixels, work.segments)
             n = list_moves(s, work.segments, n, work.moves)
-            if real_t is float:
-                fill_panel_float(work.moves, n, work.offsets, s.taps, copy, b.channel, channels,
-                                 panels, width)
-            else:
-                fill_panel_double(work.moves, n, work.offsets, s.taps, copy, b.channel, channels,
-                                  panels, width)
+            fill_panel(work.moves, n, work.offsets, s.taps, copy, b.channel, channels, panels,
+                       width)
         panels += channels * s.taps * width
         done += width
 

@@ -231,9 +231,5 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
         transpose(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,
                   s.pixels)
     elif s.by_pixel:
-        if real_t is float:
-            transpose_biased_float(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
-                                   y + k_from * s.pixels, s.pixels, bias + k_from)
-        else:
-            transpose_biased_double(sums + k_from, s.sums_row, b.pixels, k_to - k_from,
-                                    y + k_from * s.pixels, s.pixels, bias + k_from)
+        transpose_biased(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,
+                         s.pixels, bias + k_from)

@@ -17,7 +17,7 @@
 # Everything that decides in which order a result is summed follows from the shape of one image: its
 # bits are the same alone and in any batch. Long sums are made in blocks, whose sums are added.
 
-def matrix_tile():
+def register_tile():
     """Return the bytes of a vector, and the rows and vectors of the tile, of this variant."""
     return STENCIL_VECTOR_BYTES, MATRIX_ROWS, MATRIX_VECTORS
 

@@ -6,26 +6,13 @@ cdef extern from "row_filter.h":
     enum:
         ALONG_FOLDED_TAPS
         ALONG_TAPS
-    bint along_float(const float* x, Py_ssize_t step, const stencil_set* taps, const float* w,
-                     float* out, Py_ssize_t n, const float* ahead) noexcept nogil
-    bint along_double(const double* x, Py_ssize_t step, const stencil_set* taps, const double* w,
-                      double* out, Py_ssize_t n, const double* ahead) noexcept nogil
-    bint along_uint64(const uint64_t* x, Py_ssize_t step, const stencil_set* taps,
-                      const uint64_t* w, uint64_t* out, Py_ssize_t n,
-                      const uint64_t* ahead) noexcept nogil
+    bint sum_along_row(const void* x, Py_ssize_t step, const stencil_set* taps, const void* w,
+                       void* out, Py_ssize_t n, const void* ahead) noexcept nogil
 
 cdef extern from "transpose_rows.h":
-    void rows_to_columns_float(const float* const* rows, Py_ssize_t n, Py_ssize_t ahead,
-                       float* out) noexcept nogil
-    void rows_to_columns_double(const double* const* rows, Py_ssize_t n, Py_ssize_t ahead,
-                        double* out) noexcept nogil
-    void rows_to_columns_uint64(const uint64_t* const* rows, Py_ssize_t n, Py_ssize_t ahead,
-                        uint64_t* out) noexcept nogil
-    void columns_to_rows_float(const float* sums, Py_ssize_t n, float* out,
-                        Py_ssize_t pitch) noexcept nogil
-    void columns_to_rows_double(const double* sums, Py_ssize_t n, double* out,
-                         Py_ssize_t pitch) noexcept nogil
-    void columns_to_rows_uint64(const uint64_t* sums, Py_ssize_t n, uint64_t* out,
+    void rows_to_columns(const void* rows, Py_ssize_t n, Py_ssize_t ahead,
+                         void* out) noexcept nogil
+    void columns_to_rows(const void* sums, Py_ssize_t n, void* out,
                          Py_ssize_t pitch) noexcept nogil
 
 cdef Py_ssize_t STRIP_BYTES = 512 << 10
@@ -145,9 +132,4 @@ cdef within_zeros(taps):
 cdef inline void sum_columns(const sum_t* x, const Pass* p, sum_t* y,
                              Py_ssize_t y_pitch) noexcept nogil:
     cdef const sum_t* w = <const sum_t*>p.weights
-    if sum_t is float:
-        columns_float(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
-    elif sum_t is double:
-        columns_double(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
-    else:
-        columns_uint64(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)
+    columns_tile(x, p.sets, p.n_sets, w, NULL, y, y_pitch, False)

@@ -49,15 +49,7 @@ cdef void turn_inside(const Strips* p, const Lines* lines, sum_t* turned, sum_t*
                 rows[j] = staged + j * (piece * x.group + 4)
                 pack_inside(x, row + (lines.first + i) * x.pixel_stride, 1, n, <sum_t*>rows[j])
         n *= x.group
-        if sum_t is float:
-            rows_to_columns_float(rows, most(4, n), lines.ahead,
-                                  turned + i * x.group * p.down.lanes)
-        elif sum_t is double:
-            rows_to_columns_double(rows, most(4, n), lines.ahead,
-                                   turned + i * x.group * p.down.lanes)
-        else:
-            rows_to_columns_uint64(rows, most(4, n), lines.ahead,
-                                   turned + i * x.group * p.down.lanes)
+        rows_to_columns(rows, most(4, n), lines.ahead, turned + i * x.group * p.down.lanes)
         i += n // x.group
 
 
@@ -126,12 +118,7 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
             n = least(p.chunk, cols - i)
             sum_along(p, &one, i, n, turned, sums)
             summable = all_summable(sums, n * group * lanes) and summable
-            if sum_t is float:
-                columns_to_rows_float(sums, n * group, out + i * group, p.pitch)
-            elif sum_t is double:
-                columns_to_rows_double(sums, n * group, out + i * group, p.pitch)
-            else:
-                columns_to_rows_uint64(sums, n * group, out + i * group, p.pitch)
+            columns_to_rows(sums, n * group, out + i * group, p.pitch)
             i += n
         out += p.rows_held * p.pitch
     return summable
@@ -163,12 +150,7 @@ cdef bint sum_in_place(const Strips* p, const sum_t* x, Py_ssize_t n, const sum_
     cdef const sum_t* from_
     for r in range(p.rank):
         from_ = x + p.pass_x.first[r] * step
-        if sum_t is float:
-            summable = along_float(from_, step, p.pass_x.sets + r, w, out, n, ahead) and summable
-        elif sum_t is double:
-            summable = along_double(from_, step, p.pass_x.sets + r, w, out, n, ahead) and summable
-        else:
-            along_uint64(from_, step, p.pass_x.sets + r, w, out, n, ahead)
+        summable = sum_along_row(from_, step, p.pass_x.sets + r, w, out, n, ahead) and summable
         w += a.taps
         out += p.rows_held * p.pitch
         ahead = NULL

@@ -69,42 +69,13 @@ cdef inline void run_taps(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                           bint streaming) noexcept nogil:
     """Compute the sums of a tile over the taps of some segments."""
     if s.line:
-        if tile_t is float:
-            line_float(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
-        elif tile_t is double:
-            line_double(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
-        elif tile_t is int16_t:
-            line_int16(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
-        else:
-            line_uint64(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
+        line_tile(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
     elif s.flat:
-        if tile_t is float:
-            flat_float(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        elif tile_t is double:
-            flat_double(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        elif tile_t is int16_t:
-            flat_int16(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        else:
-            flat_uint64(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+        flat_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
     elif s.sets == NULL:
-        if tile_t is float:
-            area_float(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        elif tile_t is double:
-            area_double(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        elif tile_t is int16_t:
-            area_int16(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-        else:
-            area_uint64(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
-    else:
-        if tile_t is float:
-            columns_float(x, s.sets, n_segments, w, <const float*>s.divisor, y, y_pitch,
-                          streaming)
-        elif tile_t is double:
-            columns_double(x, s.sets, n_segments, w, <const double*>s.divisor, y, y_pitch,
-                           streaming)
-        elif tile_t is uint64_t:
-            columns_uint64(x, s.sets, n_segments, w, <const uint64_t*>s.divisor, y, y_pitch,
-                           streaming)
+        area_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+    elif tile_t is not int16_t:
+        columns_tile(x, s.sets, n_segments, w, <const tile_t*>s.divisor, y, y_pitch, streaming)
 
 
 cdef void add_blocks(const Stencil* s, const tile_t* x, Py_ssize_t pitch,

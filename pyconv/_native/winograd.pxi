@@ -17,32 +17,17 @@
 cdef extern from "winograd.h":
     enum:
         WINOGRAD_ROWS
-    void winograd_input_float(int ny, int nx, const float** rows, Py_ssize_t tiles, float* v,
-                              Py_ssize_t apart) noexcept nogil
-    void winograd_input_double(int ny, int nx, const double** rows, Py_ssize_t tiles, double* v,
-                               Py_ssize_t apart) noexcept nogil
-    void winograd_weights_float(int ny, int nx, const float* w, const Py_ssize_t* offset,
-                                Py_ssize_t n, const Py_ssize_t* source, int flipped,
-                                float* u, Py_ssize_t apart,
-                                const Py_ssize_t* place) noexcept nogil
-    void winograd_weights_double(int ny, int nx, const double* w, const Py_ssize_t* offset,
-                                 Py_ssize_t n, const Py_ssize_t* source, int flipped,
-                                 double* u, Py_ssize_t apart,
-                                 const Py_ssize_t* place) noexcept nogil
-    void winograd_multiply_float(Py_ssize_t tiles, int vectors, Py_ssize_t channels,
-                                 const float* v, Py_ssize_t v_block, const float* u, float* m,
-                                 int add) noexcept nogil
-    void winograd_multiply_double(Py_ssize_t tiles, int vectors, Py_ssize_t channels,
-                                  const double* v, Py_ssize_t v_block, const double* u,
-                                  double* m, int add) noexcept nogil
-    void winograd_output_float(int ny, int nx, const float* m, Py_ssize_t apart,
-                               Py_ssize_t tile_apart, const float* bias, float* check,
-                               Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t n_outputs,
-                               float* y, Py_ssize_t y_row, Py_ssize_t y_output) noexcept nogil
-    void winograd_output_double(int ny, int nx, const double* m, Py_ssize_t apart,
-                                Py_ssize_t tile_apart, const double* bias, double* check,
-                                Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t n_outputs,
-                                double* y, Py_ssize_t y_row, Py_ssize_t y_output) noexcept nogil
+    void winograd_input(int ny, int nx, const void* rows, Py_ssize_t tiles, void* v,
+                        Py_ssize_t apart) noexcept nogil
+    void winograd_weights(int ny, int nx, const void* w, const Py_ssize_t* offset, Py_ssize_t n,
+                          const Py_ssize_t* source, int flipped, void* u, Py_ssize_t apart,
+                          const Py_ssize_t* place) noexcept nogil
+    void winograd_multiply(Py_ssize_t tiles, int vectors, Py_ssize_t channels, const void* v,
+                           Py_ssize_t v_block, const void* u, void* m, int add) noexcept nogil
+    void winograd_output(int ny, int nx, const void* m, Py_ssize_t apart, Py_ssize_t tile_apart,
+                         const void* bias, void* check, Py_ssize_t rows, Py_ssize_t columns,
+                         Py_ssize_t n_outputs, void* y, Py_ssize_t y_row,
+                         Py_ssize_t y_output) noexcept nogil
 
 cdef enum:
     WINOGRAD_LANES_LIMIT = 16
@@ -127,12 +112,7 @@ cdef void transform_weights(const Winograd* s, const real_t* w, Py_ssize_t block
                 places[i] = ((z * u_channels + c) * vectors + half) * s.lanes
                 source[i] = c * s.w_channel + z * s.w_z
                 i += 1
-        if real_t is float:
-            winograd_weights_float(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
-                                   places)
-        else:
-            winograd_weights_double(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
-                                    places)
+        winograd_weights(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart, places)
 
 
 cdef inline Py_ssize_t places_bytes(const Winograd* s) noexcept nogil:
@@ -192,12 +172,7 @@ cdef void copy_channels(const Winograd* s, const real_t* row, const Py_ssize_t* 
         copy_pixels(s, row, channels, first, pixels, out)
         return
     copy_pixels(s, row, channels, first, left, out)
-    if real_t is float:
-        turn_pixels_float(row + first + left - s.x_low, offset, right - left,
-                          out + left * s.lanes)
-    else:
-        turn_pixels_double(row + first + left - s.x_low, offset, right - left,
-                           out + left * s.lanes)
+    turn_pixels(row + first + left - s.x_low, offset, right - left, out + left * s.lanes)
     copy_pixels(s, row, channels, first + right, pixels - right, out + right * s.lanes)
 
 
@@ -218,10 +193,7 @@ cdef void transform_plane(const Winograd* s, const Chunk* chunk, const real_t* x
             source = s.y_source[s.my * r + i]
             row = <const real_t*>NULL if x == NULL or source < 0 else x + source * s.x_row
             copy_channels(s, row, offset, channels, first, pixels, <real_t*>rows[i])
-        if real_t is float:
-            winograd_input_float(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
-        else:
-            winograd_input_double(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
+        winograd_input(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
         v += chunk.cols * s.lanes
 
 
@@ -264,12 +236,8 @@ cdef void multiply_block(const Winograd* s, const Chunk* chunk, const real_t* v,
                 samples = (v + k * chunk.v_apart + c // s.lanes * chunk.v_block
                            + z * s.z_dilation * chunk.rows * chunk.cols * s.lanes)
                 weights = u + k * apart + (z * u_channels + c - start) * vectors * s.lanes
-                if real_t is float:
-                    winograd_multiply_float(chunk.tiles, vectors, n, samples, chunk.v_block,
-                                            weights, m + k * chunk.m_apart, c > 0 or z > 0)
-                else:
-                    winograd_multiply_double(chunk.tiles, vectors, n, samples, chunk.v_block,
-                                             weights, m + k * chunk.m_apart, c > 0 or z > 0)
+                winograd_multiply(chunk.tiles, vectors, n, samples, chunk.v_block, weights,
+                                  m + k * chunk.m_apart, c > 0 or z > 0)
             c += WINOGRAD_CHANNELS
 
 
@@ -289,14 +257,8 @@ cdef void transform_outputs(const Winograd* s, const Chunk* chunk, Py_ssize_t bl
                 rows = least(s.my, s.y_out - s.my * r)
                 out = (y + s.y_planes[chunk.item * s.n_planes + chunk.plane + p]
                        + first * s.y_output + s.my * r * s.y_row + s.mx * chunk.col)
-                if real_t is float:
-                    winograd_output_float(s.ny, s.nx, at, chunk.m_apart, vectors * s.lanes,
-                                          bias + first, check, rows, cols, n, out, s.y_row,
-                                          s.y_output)
-                else:
-                    winograd_output_double(s.ny, s.nx, at, chunk.m_apart, vectors * s.lanes,
-                                           bias + first, check, rows, cols, n, out, s.y_row,
-                                           s.y_output)
+                winograd_output(s.ny, s.nx, at, chunk.m_apart, vectors * s.lanes, bias + first,
+                                check, rows, cols, n, out, s.y_row, s.y_output)
                 at += chunk.cols * vectors * s.lanes
 
 

@@ -260,7 +260,7 @@ def _root(n: int) -> int:
 
 def layer_cuts(problem: LayerProblem, native: Any) -> LayerCuts:
     """Return the arithmetic of a layer for the register tile of an ISA variant."""
-    return LayerCuts(problem, Tile(*native.matrix_tile()))
+    return LayerCuts(problem, Tile(*native.register_tile()))
 
 
 class Blocked:
