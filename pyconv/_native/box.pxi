@@ -41,6 +41,7 @@ cdef struct Box:
     Py_ssize_t z_stride, y_stride               # of the caller's array, in bytes
     bint stored, streaming      # past the cache: the result is large
     bint prefetching            # x is larger than the cache
+    const void* weight          # or NULL for 1
     const void* divisor         # of the sums, or NULL
     row_emit emit
     Py_ssize_t out_item, out_z, out_y
@@ -294,10 +295,10 @@ cdef void sum_patch(const Box* b, const Patch* u, const char* x, const sum_t* we
             at += b.z.dilation
 
 
-cdef void sum_patches(const Box* b, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                      const Py_ssize_t* x_batch, const sum_t* weight, char* y,
-                      const Py_ssize_t* y_batch, sum_t* work) noexcept nogil:
+cdef void sum_patches(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                      sum_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, slab, panel."""
+    cdef const Box* b = <const Box*>c.loop
     cdef Py_ssize_t unit, rest
     cdef Patch u
     for unit in range(start, stop):
@@ -311,24 +312,21 @@ cdef void sum_patches(const Box* b, Py_ssize_t start, Py_ssize_t stop, const cha
         u.plane_from = rest % b.n_planes * b.unit_planes
         u.plane_to = least(b.z.out, u.plane_from + b.unit_planes)
         rest //= b.n_planes
-        sum_patch(b, &u, x + x_batch[rest], weight, y + y_batch[rest], work)
+        sum_patch(b, &u, c.x + c.x_batch[rest], <const sum_t*>b.weight, c.y + c.y_batch[rest],
+                  work)
     if b.streaming:
         stencil_fence()
 
 
-cdef void sum_patches_shared(const Box* b, Py_ssize_t first, Py_ssize_t count, int threads,
-                             const char* x, const Py_ssize_t* x_batch, const sum_t* weight,
-                             char* y, const Py_ssize_t* y_batch, sum_t* work,
-                             Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            sum_patches(b, first, first + count, x, x_batch, weight, y, y_batch, work)
+cdef Py_ssize_t run_box(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                        void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        sum_patches(c, start, stop, <float*>work)
+    elif c.sums == SUMS_DOUBLE:
+        sum_patches(c, start, stop, <double*>work)
     else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            sum_patches(b, first + count * t // threads, first + count * (t + 1) // threads, x,
-                        x_batch, weight, y, y_batch, <sum_t*>(<char*>work + t * each))
+        sum_patches(c, start, stop, <uint64_t*>work)
+    return 0
 
 
 cdef class BoxLoop:
@@ -443,49 +441,17 @@ cdef class BoxLoop:
         The sums are divided by ``divisor``, an array of one number in their dtype, if there is one.
         """
         cdef Box b = self.b
-        cdef Py_ssize_t units, shared, each, done = 0, step
-        cdef char* block
-        cdef const void* weight = NULL if w.flat[0] == 1 else cnp.PyArray_DATA(w)
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
+        cdef Call call
         self.set_arrays(&b, x, y, clip)
+        b.weight = NULL if w.flat[0] == 1 else cnp.PyArray_DATA(w)
         b.divisor = NULL if divisor is None else cnp.PyArray_DATA(divisor)
         b.x.fill = cnp.PyArray_DATA(fill)
         b.x.n_fill = fill.shape[0]
         if threads > 1:
             self.lay_out(&b, threads)
-        units = self.units(&b)
-        threads = <int>least(threads, units)
-        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        each = self.thread_bytes(&b)
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS / self.additions(&b)))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    sum_patches_shared[float](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const float*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <float*>(block + shared), each)
-                elif self.sums_code == SUMS_DOUBLE:
-                    sum_patches_shared[double](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const double*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <double*>(block + shared), each)
-                else:
-                    sum_patches_shared[uint64_t](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const uint64_t*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <uint64_t*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop, call.sums = &b, self.sums_code
+        run_batch(run_box, &call, self.batch, self.n_batch, x, y, self.units(&b),
+                  self.additions(&b), threads, self.thread_bytes(&b), False, False)
 
     cdef int set_arrays(self, Box* b, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

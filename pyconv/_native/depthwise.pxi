@@ -66,6 +66,7 @@ cdef struct Depthwise:
     Py_ssize_t listed, n_runs
     const depthwise_run* runs
     const void* outside                 # a row of zeros
+    const stencil_segment* segments     # of a copy
     # Tiles.
     bint line
     Py_ssize_t lanes, tile_rows, tile_cols
@@ -325,10 +326,10 @@ cdef inline void next_unit(const Depthwise* s, DepthwiseUnit* u) noexcept nogil:
         u.batch += 1
 
 
-cdef void run_depthwise_units(const Depthwise* s, Py_ssize_t start, Py_ssize_t stop,
-                              const char* x, real_t* y, const stencil_segment* segments,
+cdef void run_depthwise_units(const Call* call, Py_ssize_t start, Py_ssize_t stop,
                               real_t* work) noexcept nogil:
     """Run units start … stop − 1; ``work`` is room for a copy, or for a table of rows."""
+    cdef const Depthwise* s = <const Depthwise*>call.loop
     cdef DepthwiseUnit u = find_unit(s, start)
     cdef Py_ssize_t unit, rows, cols
     cdef const char* channel
@@ -338,19 +339,28 @@ cdef void run_depthwise_units(const Depthwise* s, Py_ssize_t start, Py_ssize_t s
     for unit in range(start, stop):
         rows = least(s.rows, s.y.out - u.row_from)
         cols = least(s.cols, s.x.axis.out - u.col_from)
-        channel = x + u.batch * s.x_batch + u.k // s.multiplier * s.x_channel
+        channel = call.x + u.batch * s.x_batch + u.k // s.multiplier * s.x_channel
         w = (<const real_t*>s.weights) + u.k * s.n_taps
         bias = (<const real_t*>s.bias) + u.k if s.bias != NULL else NULL
-        out = y + (((u.batch * s.outs + u.k) * s.z.out + u.oz) * s.y.out
+        out = (<real_t*>call.y) + (((u.batch * s.outs + u.k) * s.z.out + u.oz) * s.y.out
                    + u.row_from) * s.x.axis.out + u.col_from
         if s.in_place:
             list_rows(s, channel, u.oz, u.row_from, <const void**>work)
             sum_rows(s, <const void**>work, w, bias, rows, u.col_from, cols, out)
         else:
             copy_samples(s, channel, u.oz, u.row_from, rows, u.col_from, cols, work)
-            sum_block(s, <const real_t*>work, segments, w, rows, cols, out,
+            sum_block(s, <const real_t*>work, s.segments, w, rows, cols, out,
                       bias[0] if bias != NULL else 0, work + s.z.taps * s.plane)
         next_unit(s, &u)
+
+
+cdef Py_ssize_t run_depthwise(const Call* call, Py_ssize_t start, Py_ssize_t stop,
+                              void* work) noexcept nogil:
+    if call.sums == SUMS_FLOAT:
+        run_depthwise_units(call, start, stop, <float*>work)
+    else:
+        run_depthwise_units(call, start, stop, <double*>work)
+    return 0
 
 
 cdef class DepthwiseLoop:
@@ -519,7 +529,8 @@ cdef class DepthwiseLoop:
         """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef Depthwise s = self.s
         cdef Py_ssize_t units = s.n_batch * s.outs * s.z.out * s.n_slabs * s.n_panels
-        cdef Py_ssize_t each = self.thread_bytes(), done = 0, step, tables, outside, k
+        cdef Py_ssize_t each = self.thread_bytes(), tables, outside, k
+        cdef Call call
         cdef double zero = 0
         cdef char* block
         cdef stencil_segment* segments
@@ -542,8 +553,6 @@ cdef class DepthwiseLoop:
         if bias is not None:
             s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)
         threads = <int>most(1, least(threads, units))
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS / (<double>s.rows * s.cols * s.n_taps)))
         outside = (s.x.axis.size * self.item + 127) // 64 * 64 if s.in_place else 0
         tables = (s.n_segments * <Py_ssize_t>sizeof(stencil_segment) + 127) // 64 * 64 + outside
         block = <char*>take_parts(&tables, threads, &each)
@@ -555,19 +564,12 @@ cdef class DepthwiseLoop:
             segments[k].columns = self.segments[4 * k + 1]
             segments[k].rows = self.segments[4 * k + 2]
             segments[k].step = self.segments[4 * k + 3]
+        s.segments = segments
+        call.loop, call.sums = &s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         try:
-            while done < units:
-                step = least(step, units - done)
-                if self.item == 4:
-                    run_depthwise_shared[float](&s, done, step, threads, cnp.PyArray_BYTES(x),
-                                                <float*>cnp.PyArray_DATA(y), segments,
-                                                <float*>(block + tables), each)
-                else:
-                    run_depthwise_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x),
-                                                 <double*>cnp.PyArray_DATA(y), segments,
-                                                 <double*>(block + tables), each)
-                done += step
-                PyErr_CheckSignals()
+            run_in_steps(run_depthwise, &call, units, <double>s.rows * s.cols * s.n_taps, threads,
+                         block + tables, each, False)
         finally:
             put_block(block)
 
@@ -580,19 +582,3 @@ cdef void pack_kernels(const real_t* w, Py_ssize_t kernels, const Py_ssize_t[::1
             packed[i] = w[places[i]]
         w += taps
         packed += taps
-
-
-cdef void run_depthwise_shared(const Depthwise* s, Py_ssize_t first, Py_ssize_t count,
-                               int threads, const char* x, real_t* y,
-                               const stencil_segment* segments, real_t* work,
-                               Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_depthwise_units(s, first, first + count, x, y, segments, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_depthwise_units(s, first + count * t // threads,
-                                first + count * (t + 1) // threads, x, y, segments,
-                                <real_t*>(<char*>work + t * each))

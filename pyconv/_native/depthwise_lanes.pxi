@@ -164,13 +164,16 @@ cdef void turn_weights(const DepthwiseLanes* s, const real_t* w, Py_ssize_t bloc
     turn_neighbours(s, w, 1, offset, s.n_taps, out)
 
 
-cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t stop,
-                          const real_t* x, real_t* y, real_t* work) noexcept nogil:
+cdef void run_lanes_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          real_t* work) noexcept nogil:
     """Run units start … stop − 1 of the order image, block, plane, slab.
 
     ``work`` is room for weights, sums and samples.
     """
+    cdef const DepthwiseLanes* s = <const DepthwiseLanes*>c.loop
     cdef Py_ssize_t offset[MAX_LANES]
+    cdef const real_t* x = <const real_t*>c.x
+    cdef real_t* y = <real_t*>c.y
     cdef Py_ssize_t unit, row_from, oz, block, batch, first, rows
     cdef real_t* sums = work + s.n_taps * s.lanes
     cdef real_t* turned = sums + (s.chunk_rows + (s.n_taps > s.block)) * s.x.out * s.lanes
@@ -195,6 +198,15 @@ cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t 
         turn_samples(s, x + batch * s.x_batch, offset, oz, row_from, rows, turned)
         sum_lanes(s, turned, w, bias, rows, least(s.lanes, s.outs - first), sums,
                   y + (((batch * s.outs + first) * s.z.out + oz) * s.y.out + row_from) * s.x.out)
+
+
+cdef Py_ssize_t run_lanes(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        run_lanes_units(c, start, stop, <float*>work)
+    else:
+        run_lanes_units(c, start, stop, <double*>work)
+    return 0
 
 
 cdef class DepthwiseLanesLoop:
@@ -270,7 +282,8 @@ cdef class DepthwiseLanesLoop:
         """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef DepthwiseLanes s = self.s
         cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
-        cdef Py_ssize_t shared = 0, each = self.workspace(), done = 0, step
+        cdef Py_ssize_t shared = 0, each = self.workspace()
+        cdef Call call
         cdef char* block
         s.tile.rows = &self.kernel_rows[0]
         s.x_batch = x.strides[0] // self.item
@@ -284,36 +297,11 @@ cdef class DepthwiseLanesLoop:
         if bias is not None:
             s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)
         threads = <int>most(1, least(threads, units))
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS
-            / (<double>s.lanes * s.rows * s.x.out * s.n_taps)))
         block = <char*>take_parts(&shared, threads, &each)
+        call.loop, call.sums = &s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         try:
-            while done < units:
-                step = least(step, units - done)
-                if self.item == 4:
-                    share_lanes[float](&s, done, step, threads, <const float*>cnp.PyArray_DATA(x),
-                                       <float*>cnp.PyArray_DATA(y), <float*>(block + shared),
-                                       each)
-                else:
-                    share_lanes[double](&s, done, step, threads,
-                                        <const double*>cnp.PyArray_DATA(x),
-                                        <double*>cnp.PyArray_DATA(y),
-                                        <double*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
+            run_in_steps(run_lanes, &call, units, <double>s.lanes * s.rows * s.x.out * s.n_taps,
+                         threads, block + shared, each, False)
         finally:
             put_block(block)
-
-
-cdef void share_lanes(const DepthwiseLanes* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                      const real_t* x, real_t* y, real_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_lanes_units(s, first, first + count, x, y, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_lanes_units(s, first + count * t // threads, first + count * (t + 1) // threads,
-                            x, y, <real_t*>(<char*>work + t * each))

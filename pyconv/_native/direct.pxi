@@ -24,8 +24,12 @@ cdef Py_ssize_t BLOCK_TAPS = 512
 # A unit of more products is cut down to a few tiles: nothing looks at signals while it runs.
 cdef double LONGEST_UNIT = 10 * PRODUCTS_BETWEEN_SIGNALS
 
-cdef enum:
-    UNIT_NUMBERS = 8        # of a unit of a box
+
+
+cdef double products_of(const Stencil* s) noexcept:
+    """Return the multiply-adds of a unit."""
+    return (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
+            * s.z.taps * s.y.taps * s.x.axis.taps)
 
 
 cdef class DirectLoop:
@@ -223,11 +227,10 @@ cdef class DirectLoop:
         cdef Stencil s = self.s
         cdef Gaps g
         cdef Py_ssize_t n_batch = s.n_batch
-        cdef Py_ssize_t shared, each, units, done, step
+        cdef Py_ssize_t shared, each, units
         cdef char* block
-        cdef char* at
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* out_batch
+        cdef Py_ssize_t* table
+        cdef Call call
         self.set_source(&s, x)
         s.x.fill = cnp.PyArray_DATA(fill)
         s.x.n_fill = fill.shape[0]
@@ -245,43 +248,18 @@ cdef class DirectLoop:
         each = self.thread_bytes(&s)
         block = <char*>take_parts(&shared, threads, &each)
         try:
-            at = self.write_tables(&s, w, block)
-            x_batch = <Py_ssize_t*>at
-            out_batch = x_batch + n_batch
-            list_batch(self.batch, x, y, x_batch, out_batch)
+            table = self.write_tables(&s, w, block)
+            self.set_call(&call, &s, x, y, table)
             if gaps is not None:
                 if g.masked:
-                    g.batch = out_batch + n_batch
-                    list_batch(self.batch, gaps[0], y, out_batch + n_batch, out_batch)
+                    g.batch = table + 2 * n_batch
+                    list_batch(self.batch, gaps[0], y, table + 2 * n_batch, table + n_batch)
                 if self.sums_code == SUMS_FLOAT:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
-            step = most(threads, <Py_ssize_t>(
-                threads * PRODUCTS_BETWEEN_SIGNALS
-                / (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
-                   * s.z.taps * s.y.taps * s.x.axis.taps)))
-            done = 0
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    run_shared[float](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                      cnp.PyArray_BYTES(y), out_batch, <float*>(block + shared),
-                                      each)
-                elif self.sums_code == SUMS_DOUBLE:
-                    run_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                       cnp.PyArray_BYTES(y), out_batch,
-                                       <double*>(block + shared), each)
-                elif self.sums_code == SUMS_INT16:
-                    run_shared[int16_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                        cnp.PyArray_BYTES(y), out_batch,
-                                        <int16_t*>(block + shared), each)
-                else:
-                    run_shared[uint64_t](&s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                         cnp.PyArray_BYTES(y), out_batch,
-                                         <uint64_t*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
+            run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
+                         False)
         finally:
             put_block(block)
 
@@ -294,12 +272,10 @@ cdef class DirectLoop:
         """
         cdef Stencil s = self.s
         cdef Py_ssize_t n_batch = s.n_batch
-        cdef Py_ssize_t shared, each, units, done = 0, step
+        cdef Py_ssize_t shared, each, units
         cdef char* block
-        cdef char* at
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* out_batch
-        cdef Py_ssize_t[:, ::1] table = self.units_of(&s, boxes)
+        cdef Call call
+        cdef Py_ssize_t[:, ::1] listed = self.units_of(&s, boxes)
         self.set_source(&s, x)
         if s.flat:
             self.set_tile(&s, False)
@@ -311,34 +287,28 @@ cdef class DirectLoop:
         s.out_item = y.strides[self.axis_of[2]]
         s.stored = s.stored and s.out_item == cnp.PyArray_ITEMSIZE(y)
         s.streaming = False
-        units = table.shape[0]
+        units = listed.shape[0]
+        if units == 0:
+            return
+        s.boxes = &listed[0, 0]
         threads = <int>least(threads, units)
         shared = self.table_bytes(&s, 2 * n_batch)
         each = self.thread_bytes(&s)
         block = <char*>take_parts(&shared, threads, &each)
         try:
-            at = self.write_tables(&s, w, block)
-            x_batch = <Py_ssize_t*>at
-            out_batch = x_batch + n_batch
-            list_batch(self.batch, x, y, x_batch, out_batch)
-            step = most(threads, <Py_ssize_t>(
-                threads * PRODUCTS_BETWEEN_SIGNALS
-                / (<double>s.unit_planes * s.unit_rows * s.unit_cols
-                   * s.z.taps * s.y.taps * s.x.axis.taps)))
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    run_listed_shared[float](
-                        &s, &table[done, 0], step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), out_batch, <float*>(block + shared), each)
-                else:
-                    run_listed_shared[double](
-                        &s, &table[done, 0], step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), out_batch, <double*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
+            self.set_call(&call, &s, x, y, self.write_tables(&s, w, block))
+            run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
+                         False)
         finally:
             put_block(block)
+
+    cdef int set_call(self, Call* call, const Stencil* s, cnp.ndarray x, cnp.ndarray y,
+                      Py_ssize_t* table) except -1:
+        """Set arrays and items of the batch, which are listed in a table."""
+        call.loop, call.sums = s, self.sums_code
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+        call.x_batch, call.y_batch = table, table + s.n_batch
+        return list_batch(self.batch, x, y, table, table + s.n_batch)
 
     cdef units_of(self, const Stencil* s, boxes):
         """Return the units of boxes: item, comb, from and to of planes, rows of it and columns."""
@@ -427,7 +397,7 @@ cdef class DirectLoop:
         places += 5 * s.n_segments
         return (tables + places * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
 
-    cdef char* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
+    cdef Py_ssize_t* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
         """Write weights and segments to the block; return what follows them."""
         cdef Py_ssize_t item = self.item
         cdef Py_ssize_t i, k, axis, stride, taps
@@ -476,49 +446,4 @@ cdef class DirectLoop:
             columns[3 * s.n_segments + k] = at[6]
             columns[4 * s.n_segments + k] = at[7]
             at += 8
-        return <char*>(columns + 5 * s.n_segments)
-
-
-cdef void run_shared(const Stencil* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                     const char* x, const Py_ssize_t* x_batch, char* out,
-                     const Py_ssize_t* out_batch, tile_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_units(s, first, first + count, x, x_batch, out, out_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_units(s, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, out, out_batch, <tile_t*>(<char*>work + t * each))
-
-
-cdef void run_listed(const Stencil* s, const Py_ssize_t* unit, Py_ssize_t n, const char* x,
-                     const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
-                     tile_t* work) noexcept nogil:
-    """Run ``n`` units of `DirectLoop.units_of`."""
-    cdef Block b
-    cdef Py_ssize_t i
-    b.mask = NULL
-    for i in range(n):
-        b.comb = unit[1]
-        b.plane_from, b.plane_to = unit[2], unit[3]
-        b.row_from, b.row_to = unit[4], unit[5]
-        b.col_from, b.col_to = unit[6], unit[7]
-        run_unit(s, &b, x + x_batch[unit[0]], out + out_batch[unit[0]], work)
-        unit += UNIT_NUMBERS
-
-
-cdef void run_listed_shared(const Stencil* s, const Py_ssize_t* units, Py_ssize_t n, int threads,
-                            const char* x, const Py_ssize_t* x_batch, char* out,
-                            const Py_ssize_t* out_batch, tile_t* work, Py_ssize_t each) noexcept:
-    """Run ``n`` units, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_listed(s, units, n, x, x_batch, out, out_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_listed(s, units + n * t // threads * UNIT_NUMBERS,
-                       n * (t + 1) // threads - n * t // threads, x, x_batch, out, out_batch,
-                       <tile_t*>(<char*>work + t * each))
+        return columns + 5 * s.n_segments

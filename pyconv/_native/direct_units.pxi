@@ -304,10 +304,9 @@ cdef Py_ssize_t add_strip(const Stencil* s, Py_ssize_t col_from, Py_ssize_t col_
     return ceil_div(at, s.lanes) * s.lanes
 
 
-cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                    const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
-                    tile_t* work) noexcept nogil:
+cdef void run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop, tile_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
+    cdef const Stencil* s = <const Stencil*>c.loop
     cdef Py_ssize_t unit, rest, batch
     cdef Block b
     for unit in range(start, stop):
@@ -326,6 +325,40 @@ cdef void run_units(const Stencil* s, Py_ssize_t start, Py_ssize_t stop, const c
         if s.gaps != NULL and s.gaps.masked:
             b.mask = s.gaps.samples + s.gaps.batch[batch]
         if b.row_from < b.row_to:
-            run_unit(s, &b, x + x_batch[batch], out + out_batch[batch], work)
+            run_unit(s, &b, c.x + c.x_batch[batch], c.y + c.y_batch[batch], work)
     if s.streaming:
         stencil_fence()
+
+
+cdef void run_boxes(const Call* c, Py_ssize_t start, Py_ssize_t stop, tile_t* work) noexcept nogil:
+    """Run units start … stop − 1 of those that `DirectLoop.units_of` lists."""
+    cdef const Stencil* s = <const Stencil*>c.loop
+    cdef const Py_ssize_t* unit = s.boxes + start * UNIT_NUMBERS
+    cdef Block b
+    cdef Py_ssize_t i
+    b.mask = NULL
+    for i in range(start, stop):
+        b.comb = unit[1]
+        b.plane_from, b.plane_to = unit[2], unit[3]
+        b.row_from, b.row_to = unit[4], unit[5]
+        b.col_from, b.col_to = unit[6], unit[7]
+        run_unit(s, &b, c.x + c.x_batch[unit[0]], c.y + c.y_batch[unit[0]], work)
+        unit += UNIT_NUMBERS
+
+
+cdef Py_ssize_t run_direct(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
+    if (<const Stencil*>c.loop).boxes != NULL:
+        if c.sums == SUMS_FLOAT:
+            run_boxes(c, start, stop, <float*>work)
+        else:
+            run_boxes(c, start, stop, <double*>work)
+    elif c.sums == SUMS_FLOAT:
+        run_units(c, start, stop, <float*>work)
+    elif c.sums == SUMS_DOUBLE:
+        run_units(c, start, stop, <double*>work)
+    elif c.sums == SUMS_INT16:
+        run_units(c, start, stop, <int16_t*>work)
+    else:
+        run_units(c, start, stop, <uint64_t*>work)
+    return 0

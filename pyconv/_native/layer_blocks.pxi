@@ -41,8 +41,13 @@ cdef struct Layer:
     # of which the others pack a panel before they use it.
     bint packed
     WeightStrides weights
-    # The largest copy of any block, the most segments of a panel.
+    # The largest copy of any block, the most segments of a panel; the parts of a workspace.
     Py_ssize_t copy_size, most_segments
+    Py_ssize_t sizes[8]
+    # Of a call: weights, or the gradient for the result.
+    const void* w
+    const void* bias
+    bint gradient
 
 
 cdef inline Py_ssize_t apart(const Layer* s, Py_ssize_t outs) noexcept nogil:

@@ -183,62 +183,44 @@ cdef class LayerLoop:
     def run(self, cnp.ndarray x, cnp.ndarray w, bias, cnp.ndarray y, int threads):
         """Solve the problem: ``y`` and ``bias`` are contiguous, ``w`` is such as the cut says."""
         cdef Layer s = self.s
-        cdef const void* start = NULL
-        cdef double products
+        s.w = cnp.PyArray_DATA(w)
         if bias is not None:
-            start = cnp.PyArray_DATA(bias)
-        self.set_source(&s, x)
+            s.bias = cnp.PyArray_DATA(bias)
         if not s.packed:
             self.set_weight_strides(&s.weights, w)
-        products = <double>s.unit * s.outs / s.shares * s.channels * s.taps
-        self.run_units(&s, s.n_batch * s.groups * s.n_units * s.shares, products,
-                       cnp.PyArray_BYTES(x), cnp.PyArray_DATA(w), start, cnp.PyArray_DATA(y),
-                       threads)
+        self.run_units(&s, x, y, s.n_batch * s.groups * s.n_units * s.shares,
+                       <double>s.unit * s.outs / s.shares * s.channels * s.taps, threads)
 
     def run_gradient(self, cnp.ndarray x, cnp.ndarray dy, cnp.ndarray dw, int threads):
         """Compute the gradient for the weights: ``dy`` and ``dw`` are contiguous."""
         cdef Layer s = self.s
-        cdef Py_ssize_t units = s.groups * s.n_chunks * s.shares
-        self.set_source(&s, x)
-        # Each thread goes through the blocks of its own units, some at a time.
-        threads = <int>most(1, least(threads, units))
-        self.run_steps(&s, units, threads, ceil_div(units, threads) * s.n_batch * s.n_units,
-                       <double>s.unit * s.outs / s.shares * s.chunk * s.taps, cnp.PyArray_BYTES(x),
-                       cnp.PyArray_DATA(dy), NULL, cnp.PyArray_DATA(dw), True)
+        s.w = cnp.PyArray_DATA(dy)
+        s.gradient = True
+        self.run_units(&s, x, dw, s.groups * s.n_chunks * s.shares,
+                       <double>s.unit * s.outs / s.shares * s.chunk * s.taps, threads)
 
-    cdef int run_units(self, Layer* s, Py_ssize_t units, double products, const char* x,
-                       const void* w, const void* bias, void* y, int threads) except -1:
-        threads = <int>most(1, least(threads, units))
-        return self.run_steps(s, units, threads, units, products / threads, x, w, bias, y, False)
-
-    cdef int run_steps(self, Layer* s, Py_ssize_t units, int threads, Py_ssize_t steps,
-                       double products, const char* x, const void* w, const void* bias, void* y,
-                       bint gradient) except -1:
-        """Run ``steps`` of so many products on each thread, and look at signals in between."""
-        cdef Py_ssize_t sizes[8]
-        cdef Py_ssize_t each = self.share_of_work(s, sizes, gradient)
-        cdef Py_ssize_t done = 0, step, t
+    cdef int run_units(self, Layer* s, cnp.ndarray x, cnp.ndarray y, Py_ssize_t units,
+                       double products, int threads) except -1:
+        """Run units, or blocks of pixels, of so many products each."""
         cdef double zero = 0
+        cdef Py_ssize_t each, t
         cdef char* block
+        cdef Call call
+        self.set_source(s, x)
         s.x.fill = &zero
-        step = most(1 if gradient else threads,
-                    <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products))
+        threads = <int>most(1, least(threads, units))
+        each = self.share_of_work(s, s.sizes, s.gradient)
+        call.loop, call.sums = s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         block = <char*>take_block(threads * each)
         for t in range(threads):
-            guard_parts(block + t * each, sizes, 8)
+            guard_parts(block + t * each, s.sizes, 8)
         try:
-            while done < steps:
-                step = least(step, steps - done)
-                if self.item == 4:
-                    run_layer_shared[float](s, units, done, step, threads, x, <const float*>w,
-                                            <const float*>bias, <float*>y, gradient, block,
-                                            sizes, each)
-                else:
-                    run_layer_shared[double](s, units, done, step, threads, x, <const double*>w,
-                                             <const double*>bias, <double*>y, gradient, block,
-                                             sizes, each)
-                done += step
-                PyErr_CheckSignals()
+            if s.gradient:  # each thread goes through the blocks of its own units
+                run_pieces(run_layer, &call, units, s.n_batch * s.n_units,
+                           PRODUCTS_BETWEEN_SIGNALS / products, threads, block, each)
+            else:
+                run_in_steps(run_layer, &call, units, products, threads, block, each, False)
         finally:
             put_block(block)
         return 0
@@ -256,51 +238,23 @@ cdef void share_out(Work* work, char* block, const Py_ssize_t* sizes) noexcept n
     work.moves = <matrix_move*>(<char*>work.segments + sizes[6])
 
 
-cdef void run_layer_range(const Layer* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                          const real_t* w, const real_t* bias, real_t* y, bint gradient,
-                          char* block, const Py_ssize_t* sizes) noexcept nogil:
-    """Run units start … stop − 1, or so many blocks of those of a gradient, on one thread."""
-    cdef Py_ssize_t blocks = s.n_batch * s.n_units
+cdef Py_ssize_t run_layer(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* block) noexcept nogil:
+    """Run units start … stop − 1, or so many blocks of pixels of those of a gradient."""
+    cdef const Layer* s = <const Layer*>c.loop
+    cdef Py_ssize_t blocks = s.n_batch * s.n_units, i
     cdef Work work
-    cdef Py_ssize_t i
-    share_out(&work, block, sizes)
+    share_out(&work, <char*>block, s.sizes)
     for i in range(start, stop):
-        if gradient:
-            run_gradient_block(s, x, w, y, i // blocks, i % blocks, &work)
+        if s.gradient and c.sums == SUMS_FLOAT:
+            run_gradient_block(s, c.x, <const float*>s.w, <float*>c.y, i // blocks, i % blocks,
+                               &work)
+        elif s.gradient:
+            run_gradient_block(s, c.x, <const double*>s.w, <double*>c.y, i // blocks, i % blocks,
+                               &work)
+        elif c.sums == SUMS_FLOAT:
+            run_layer_unit(s, c.x, <const float*>s.w, <const float*>s.bias, <float*>c.y, i, &work)
         else:
-            run_layer_unit(s, x, w, bias, y, i, &work)
-
-
-cdef inline void run_layer_share(const Layer* s, Py_ssize_t units, Py_ssize_t first,
-                                 Py_ssize_t count, int t, int threads, const char* x,
-                                 const real_t* w, const real_t* bias, real_t* y, bint gradient,
-                                 char* block, const Py_ssize_t* sizes) noexcept nogil:
-    """Run what thread t does of `run_layer_shared`."""
-    cdef Py_ssize_t blocks = s.n_batch * s.n_units
-    cdef Py_ssize_t start, stop
-    if gradient:
-        start = units * t // threads * blocks
-        stop = least(start + first + count, units * (t + 1) // threads * blocks)
-        run_layer_range(s, start + first, stop, x, w, bias, y, True, block, sizes)
-    else:
-        run_layer_range(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
-                        bias, y, False, block, sizes)
-
-
-cdef void run_layer_shared(const Layer* s, Py_ssize_t units, Py_ssize_t first, Py_ssize_t count,
-                           int threads, const char* x, const real_t* w, const real_t* bias,
-                           real_t* y, bint gradient, char* block, const Py_ssize_t* sizes,
-                           Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread.
-
-    Of a gradient, whose blocks of pixels are added up in order, run so many blocks of the units of
-    each thread.
-    """
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_layer_share(s, units, first, count, 0, 1, x, w, bias, y, gradient, block, sizes)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_layer_share(s, units, first, count, t, threads, x, w, bias, y, gradient,
-                            block + t * each, sizes)
+            run_layer_unit(s, c.x, <const double*>s.w, <const double*>s.bias, <double*>c.y, i,
+                           &work)
+    return 0

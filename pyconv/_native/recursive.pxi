@@ -252,10 +252,10 @@ cdef inline const char* next_lines(const Recursion* r, Py_ssize_t unit, const ch
     return x + x_lines[first]
 
 
-cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                        const Py_ssize_t* x_lines, char* y, const Py_ssize_t* y_lines,
-                        real_t* work) noexcept nogil:
+cdef bint filter_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                       real_t* work) noexcept nogil:
     """Run units start … stop − 1; return whether an infinity was read."""
+    cdef const Recursion* r = <const Recursion*>c.loop
     cdef bint infinite = False
     cdef int judged
     cdef Py_ssize_t unit, line, piece, col, cols, outs, i
@@ -269,13 +269,13 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
     cdef char* out
     for unit in range(start, stop):
         if not r.abreast:
-            gather_lines(r, unit * r.width, x, x_lines, work, run)
+            gather_lines(r, unit * r.width, c.x, c.x_batch, work, run)
         else:
             col = unit % r.n_panels * r.width
             cols = least(r.width, r.inner - col)
             piece = unit // r.n_panels % r.n_pieces * r.piece
             line = unit // r.n_panels // r.n_pieces
-            copy_lines(r, x + x_lines[line], piece - 1, col, cols, work)
+            copy_lines(r, c.x + c.x_batch[line], piece - 1, col, cols, work)
         judged = judge_lines(r, <const real_t*>work, lines)
         results = sums
         if judged:
@@ -285,10 +285,10 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
         if not r.abreast:
             if not judged:
                 filter_panel(r, <const real_t*>work, sums, state, sums, r.width, False,
-                             <const real_t*>next_lines(r, unit, x, x_lines))
-            scatter_lines(r, unit * r.width, y, y_lines, <const real_t*>results, run)
+                             <const real_t*>next_lines(r, unit, c.x, c.x_batch))
+            scatter_lines(r, unit * r.width, c.y, c.y_batch, <const real_t*>results, run)
             continue
-        out = y + y_lines[line] + piece * r.y_stride + col * r.item
+        out = c.y + c.y_batch[line] + piece * r.y_stride + col * r.item
         outs = least(r.piece, r.x.axis.out - piece)
         if not judged:
             if cols == r.width and outs == r.piece:
@@ -304,25 +304,11 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
     return infinite
 
 
-cdef bint run_recursion_shared(const Recursion* r, Py_ssize_t first, Py_ssize_t count,
-                               int threads, const char* x, const Py_ssize_t* x_lines, char* y,
-                               const Py_ssize_t* y_lines, real_t* work,
-                               Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread.
-
-    Return whether an infinity was read.
-    """
-    cdef int t
-    cdef int infinite = 0
-    if threads == 1:
-        with nogil:
-            infinite = run_recursion(r, first, first + count, x, x_lines, y, y_lines, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            infinite += run_recursion(
-                r, first + count * t // threads, first + count * (t + 1) // threads, x, x_lines,
-                y, y_lines, <real_t*>(<char*>work + t * each))
-    return infinite > 0
+cdef Py_ssize_t run_recursion(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                              void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        return filter_units(c, start, stop, <float*>work)
+    return filter_units(c, start, stop, <double*>work)
 
 
 cdef class RecursiveLoop:
@@ -383,13 +369,9 @@ cdef class RecursiveLoop:
             RECURSIVE_RUN + RECURSIVE_STATES + RECURSIVE_NUMBERS)
         return (samples * self.r.item + 127) // 64 * 64
 
-    cdef Py_ssize_t shared_bytes(self) noexcept:
-        """Return the bytes of the tables of lines."""
-        return (2 * self.r.n_lines * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-
     def workspace(self):
         """Return the bytes that one thread takes, with the tables of the lines."""
-        return self.thread_bytes() + self.shared_bytes()
+        return self.thread_bytes() + batch_bytes(self.r.n_lines)
 
     def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads, bint negative):
         """Filter ``x`` into ``y``, of the dtype of the sums; return whether it holds an infinity.
@@ -399,39 +381,15 @@ cdef class RecursiveLoop:
         the axis ``y`` is contiguous, and so is ``x`` where lines go abreast.
         """
         cdef Recursion r = self.r
-        cdef Py_ssize_t units = self.units(), shared, each = self.thread_bytes(), done = 0, step
-        cdef double products = <double>r.length * r.width * RECURSIVE_PRODUCTS
-        cdef char* block
-        cdef Py_ssize_t* x_lines
-        cdef Py_ssize_t* y_lines
-        cdef bint infinite = False
+        cdef Call call
         self.set_arrays(&r, x, y)
         r.negative = negative
         r.fill = cnp.PyArray_DATA(fill)
         r.n_fill = fill.shape[0]
-        threads = <int>least(threads, units)
-        shared = self.shared_bytes()
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_lines = <Py_ssize_t*>block
-            y_lines = x_lines + r.n_lines
-            list_batch(self.batch, x, y, x_lines, y_lines)
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    infinite = run_recursion_shared[float](
-                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, <float*>(block + shared), each) or infinite
-                else:
-                    infinite = run_recursion_shared[double](
-                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, <double*>(block + shared), each) or infinite
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
-        return bool(infinite)
+        call.loop, call.sums = &r, self.sums_code
+        return run_batch(run_recursion, &call, self.batch, r.n_lines, x, y, self.units(),
+                         <double>r.length * r.width * RECURSIVE_PRODUCTS, threads,
+                         self.thread_bytes(), False, False) > 0
 
     cdef int set_arrays(self, Recursion* r, cnp.ndarray x, cnp.ndarray y) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

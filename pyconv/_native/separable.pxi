@@ -11,21 +11,14 @@
 # Borders are those of the filtered rows: a row outside x is filtered like any other.
 
 
-cdef bint run_panels_shared(const Strips* p, Py_ssize_t first, Py_ssize_t count, int threads,
-                            const char* x, const Py_ssize_t* x_batch, char* y,
-                            const Py_ssize_t* y_batch, sum_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    cdef int spoilt = 0
-    if threads == 1:
-        with nogil:
-            spoilt = not run_panels(p, first, first + count, x, x_batch, y, y_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            spoilt += not run_panels(p, first + count * t // threads,
-                                     first + count * (t + 1) // threads, x, x_batch, y, y_batch,
-                                     <sum_t*>(<char*>work + t * each))
-    return spoilt == 0
+cdef Py_ssize_t run_strips(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
+    """Run units start … stop − 1; return 1 if they are not summable."""
+    if c.sums == SUMS_FLOAT:
+        return not filter_panels(c, start, stop, <float*>work)
+    if c.sums == SUMS_DOUBLE:
+        return not filter_panels(c, start, stop, <double*>work)
+    return not filter_panels(c, start, stop, <uint64_t*>work)
 
 
 cdef class SeparableLoop:
@@ -227,11 +220,7 @@ cdef class SeparableLoop:
         ``divisor``, an array of one number in their dtype, if there is one.
         """
         cdef Strips p = self.p
-        cdef Py_ssize_t units, shared, each, done = 0, step
-        cdef char* block
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
-        cdef bint summable = True
+        cdef Call call
         if divisor is not None:
             p.down.divisor = cnp.PyArray_DATA(divisor)
         self.set_arrays(&p, x, y, clip)
@@ -242,36 +231,9 @@ cdef class SeparableLoop:
         if p.ring:
             p.row_bytes = p.down.out_y
             p.down.out_y = p.ring_pitch * self.item
-        units = self.units(&p)
-        threads = <int>least(threads, units)
-        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        each = self.thread_bytes()
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS
-                                          / self.products(&p)))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units and (summable or lenient):
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    summable = run_panels_shared[float](
-                        &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), y_batch, <float*>(block + shared), each) and summable
-                elif self.sums_code == SUMS_DOUBLE:
-                    summable = run_panels_shared[double](
-                        &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), y_batch, <double*>(block + shared), each) and summable
-                else:
-                    run_panels_shared[uint64_t](
-                        &p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), y_batch, <uint64_t*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
-        return bool(summable)
+        call.loop, call.sums = &p, self.sums_code
+        return run_batch(run_strips, &call, self.batch, self.n_batch, x, y, self.units(&p),
+                         self.products(&p), threads, self.thread_bytes(), False, not lenient) == 0
 
     cdef int set_arrays(self, Strips* p, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef Stencil* s = &p.down

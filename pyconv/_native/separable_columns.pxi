@@ -220,13 +220,15 @@ cdef inline Py_ssize_t odd_vectors(const Stencil* s, Py_ssize_t samples) noexcep
     return (ceil_div(samples, s.lanes) // 2 * 2 + 1) * s.lanes
 
 
-cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                     const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
-                     sum_t* work) noexcept nogil:
+cdef bint filter_panels(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                        sum_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, slab, panel; False if not
     summable."""
+    cdef const Strips* p = <const Strips*>c.loop
     cdef Py_ssize_t unit, rest
     cdef Room u
+    cdef const char* x
+    cdef char* y
     cdef bint summable = True
     # A row that lies outside x.
     pack_fill(&p.down.x, samples_read(&p.down.x.axis, p.unit_cols), work + p.outside)
@@ -241,10 +243,11 @@ cdef bint run_panels(const Strips* p, Py_ssize_t start, Py_ssize_t stop, const c
         u.plane_from = rest % p.n_runs * p.unit_planes
         u.plane_to = least(p.down.z.out, u.plane_from + p.unit_planes)
         rest //= p.n_runs
+        x, y = c.x + c.x_batch[rest], c.y + c.y_batch[rest]
         if p.ring:
-            summable = run_planes(p, &u, x + x_batch[rest], y + y_batch[rest], work) and summable
+            summable = run_planes(p, &u, x, y, work) and summable
         else:
-            summable = run_panel(p, &u, x + x_batch[rest], y + y_batch[rest], work) and summable
+            summable = run_panel(p, &u, x, y, work) and summable
         if not (summable or p.lenient):
             break
     if p.down.streaming or p.deep.streaming:

@@ -1,5 +1,9 @@
 # stencil: register tiles over the valid region, the outputs of a row of tiles.
 
+cdef enum:
+    UNIT_NUMBERS = 8        # of a unit of a box
+
+
 cdef struct Stencil:
     SpatialAxis z, y
     Source x
@@ -35,6 +39,7 @@ cdef struct Stencil:
     const Gaps* gaps
     int sums                # of an output: 2 with gaps, else 1
     # Units.
+    const Py_ssize_t* boxes         # units that are listed, UNIT_NUMBERS of each, or NULL
     Py_ssize_t n_batch, n_planes, n_slabs, n_panels
     Py_ssize_t unit_planes, unit_rows, unit_cols
     # Buffer of a unit, in samples: planes, each of row phases of rows of column phases.

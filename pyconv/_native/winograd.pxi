@@ -74,6 +74,8 @@ cdef struct Winograd:
     # Chunks, and parts of the blocks of outputs.
     Py_ssize_t planes, rows, cols, plane_chunks, row_chunks, col_chunks, parts
     bint packed                     # the weights are transformed
+    const void* weights
+    const void* bias
 
 
 cdef struct Chunk:
@@ -314,40 +316,30 @@ cdef void run_winograd(const Winograd* s, Py_ssize_t unit, const real_t* x, cons
         transform_outputs(s, &chunk, block, vectors, m, bias, y, work)
 
 
-cdef void run_chunks(const Winograd* s, Py_ssize_t start, Py_ssize_t stop, const real_t* x,
-                     const real_t* w, const real_t* bias, real_t* y,
-                     real_t* work) noexcept nogil:
+cdef Py_ssize_t run_chunks(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
     """Run units start … stop − 1."""
+    cdef const Winograd* s = <const Winograd*>c.loop
     cdef Py_ssize_t unit
     for unit in range(start, stop):
-        run_winograd(s, unit, x, w, bias, y, work)
+        if c.sums == SUMS_FLOAT:
+            run_winograd(s, unit, <const float*>c.x, <const float*>s.weights,
+                         <const float*>s.bias, <float*>c.y, <float*>work)
+        else:
+            run_winograd(s, unit, <const double*>c.x, <const double*>s.weights,
+                         <const double*>s.bias, <double*>c.y, <double*>work)
+    return 0
 
 
-cdef void share_chunks(const Winograd* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                       const real_t* x, const real_t* w, const real_t* bias, real_t* y,
-                       real_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_chunks(s, first, first + count, x, w, bias, y, work)
+cdef Py_ssize_t run_packing(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                            void* work) noexcept nogil:
+    """Transform weights of blocks start … stop − 1; workspace holds their tables meanwhile."""
+    cdef const Winograd* s = <const Winograd*>c.loop
+    if c.sums == SUMS_FLOAT:
+        pack_blocks(s, <const float*>s.weights, start, stop, <float*>c.y, <Py_ssize_t*>work)
     else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_chunks(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
-                       bias, y, work + t * each)
-
-
-cdef void share_packing(const Winograd* s, int threads, const real_t* w, real_t* u, real_t* work,
-                        Py_ssize_t each) noexcept:
-    """Transform all weights; the threads' workspace holds their tables meanwhile."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            pack_blocks(s, w, 0, s.blocks, u, <Py_ssize_t*>work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            pack_blocks(s, w, s.blocks * t // threads, s.blocks * (t + 1) // threads, u,
-                        <Py_ssize_t*>(work + t * each))
+        pack_blocks(s, <const double*>s.weights, start, stop, <double*>c.y, <Py_ssize_t*>work)
+    return 0
 
 
 cdef class WinogradLoop:
@@ -505,9 +497,61 @@ cdef class WinogradLoop:
         ``x`` is aligned and native, pixels of ``y`` are contiguous, ``weights`` are those of
         `pack` if ``packed``, else such as `reads` says; ``bias`` may be None.
         """
-        if self.s.item == 4:
-            return run_layer[float](self, x, weights, packed, bias, y, threads, NULL)
-        return run_layer[double](self, x, weights, packed, bias, y, threads, NULL)
+        cdef Winograd s = self.s
+        cdef Py_ssize_t units, planes, biases, room, shared, each, done = 0, step, t
+        cdef bint early, finite = True
+        cdef char* block
+        cdef char* work
+        cdef Call call, packing
+        if threads > 1:
+            self.lay_out(&s, threads)
+        units = self.chunks(&s) * s.parts
+        threads = <int>least(threads, units)
+        early = not packed and self.transforms_early(&s)
+        s.packed = packed or early
+        each = self.thread_samples(&s) * s.item
+        planes = s.n_items * (s.n_sources + s.n_planes) * <Py_ssize_t>sizeof(Py_ssize_t)
+        planes = ceil_div(planes, 64) * 64
+        biases = 2 * s.lanes * s.blocks * s.item
+        room = ceil_div(self.packed_samples(&s), s.lanes) * s.lanes if early else 0
+        shared = planes + biases + room * s.item
+        # Workspace: planes, bias, weights, then that of each thread.
+        block = <char*>take_parts(&shared, threads, &each)
+        work = block + shared
+        call.loop, call.sums = &s, SUMS_FLOAT if s.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+        try:
+            self.set_strides(&s, x, y)
+            if not packed:
+                self.set_weight_strides(&s, weights)
+            self.write_planes(&s, x, y, <Py_ssize_t*>block)
+            memset(block + planes, 0, biases)
+            if bias is not None:
+                memcpy(block + planes, cnp.PyArray_DATA(bias), s.outputs * s.item)
+            s.bias, s.weights = block + planes, cnp.PyArray_DATA(weights)
+            if early:
+                packing = call
+                packing.y = block + planes + biases
+                share_units(run_packing, &packing, 0, s.blocks, threads, work, each)
+                s.weights = packing.y
+            for t in range(threads):
+                memset(work + t * each, 0, s.lanes * s.item)
+            step = most(threads, <Py_ssize_t>(
+                threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
+                / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
+                   * s.outputs)))
+            while done < units:
+                step = least(step, units - done)
+                share_units(run_chunks, &call, done, step, threads, work, each)
+                for t in range(threads):
+                    finite = finite and all_zero(&s, work + t * each)
+                if not finite and self.batch == 1:
+                    return False
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+        return bool(finite)
 
     cdef int set_strides(self, Winograd* s, cnp.ndarray x, cnp.ndarray y) except -1:
         s.x_channel = x.strides[1] // s.item
@@ -538,71 +582,10 @@ cdef class WinogradLoop:
         return 0
 
 
-cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint packed,
-                    cnp.ndarray bias, cnp.ndarray y, int threads, const real_t* _) except -1:
-    """Solve the problem. Workspace: planes, bias, weights, then that of each thread."""
-    cdef Winograd s = loop.s
-    cdef Py_ssize_t units, planes, biases, room, shared, each, bytes_each, done = 0, step, t
-    cdef bint early, finite = True
-    cdef char* block
-    cdef real_t* b
-    cdef real_t* u
-    cdef real_t* work
-    cdef const real_t* w = <const real_t*>cnp.PyArray_DATA(weights)
-    if threads > 1:
-        loop.lay_out(&s, threads)
-    units = loop.chunks(&s) * s.parts
-    threads = <int>least(threads, units)
-    early = not packed and loop.transforms_early(&s)
-    s.packed = packed or early
-    each = loop.thread_samples(&s)
-    planes = s.n_items * (s.n_sources + s.n_planes) * <Py_ssize_t>sizeof(Py_ssize_t)
-    planes = ceil_div(planes, 64) * 64
-    biases = 2 * s.lanes * s.blocks
-    room = ceil_div(loop.packed_samples(&s), s.lanes) * s.lanes if early else 0
-    shared = planes + (biases + room) * s.item
-    bytes_each = each * s.item
-    block = <char*>take_parts(&shared, threads, &bytes_each)
-    each = bytes_each // s.item
-    try:
-        loop.set_strides(&s, x, y)
-        if not packed:
-            loop.set_weight_strides(&s, weights)
-        loop.write_planes(&s, x, y, <Py_ssize_t*>block)
-        b = <real_t*>(block + planes)
-        u = b + biases
-        work = <real_t*>(block + shared)
-        memset(b, 0, biases * s.item)
-        if bias is not None:
-            memcpy(b, cnp.PyArray_DATA(bias), s.outputs * s.item)
-        if early:
-            share_packing(&s, threads, w, u, work, each)
-            w = u
-        for t in range(threads):
-            memset(work + t * each, 0, s.lanes * s.item)
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
-            / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
-               * s.outputs)))
-        while done < units:
-            step = least(step, units - done)
-            share_chunks(&s, done, step, threads, <const real_t*>cnp.PyArray_DATA(x), w, b,
-                         <real_t*>cnp.PyArray_DATA(y), work, each)
-            finite = finite and all_zero(work, each, threads, s.lanes)
-            if not finite and loop.batch == 1:
-                return False
-            done += step
-            PyErr_CheckSignals()
-    finally:
-        put_block(block)
-    return finite
-
-
-cdef bint all_zero(const real_t* check, Py_ssize_t each, int threads, Py_ssize_t lanes) noexcept:
-    """Return whether every lane of every thread's check is zero, and none NaN."""
-    cdef Py_ssize_t t, i
-    for t in range(threads):
-        for i in range(lanes):
-            if not check[t * each + i] == 0:
-                return False
+cdef bint all_zero(const Winograd* s, const char* check) noexcept:
+    """Return whether every lane of a thread's check is zero, and none NaN."""
+    cdef Py_ssize_t i
+    for i in range(s.lanes):
+        if not ((<const float*>check)[i] if s.item == 4 else (<const double*>check)[i]) == 0:
+            return False
     return True

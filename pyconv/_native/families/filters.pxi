@@ -2,6 +2,7 @@
 
 include "../common.pxi"
 include "../packing.pxi"
+include "../units.pxi"
 include "../gaps_declarations.pxi"
 include "../box.pxi"
 include "../means.pxi"

@@ -2,6 +2,7 @@
 
 include "../common.pxi"
 include "../packing.pxi"
+include "../units.pxi"
 include "../matrix.pxi"
 include "../layer_blocks.pxi"
 include "../layer_weights.pxi"
