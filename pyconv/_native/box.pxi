@@ -350,10 +350,7 @@ cdef class BoxLoop:
         self.sums_row = row_codes[sums.num]
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-        self.tables = [read_axis(&b.z, axes[0]), read_axis(&b.y, axes[1]),
-                       read_axis(&b.x.axis, axes[2])]
+        self.tables = read_axes(&b.z, &b.y, &b.x.axis, self.axis_of, axes)
         b.x.group = group
         b.item = sums.itemsize
         b.lanes = STENCIL_VECTOR_BYTES // b.item

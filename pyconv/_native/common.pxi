@@ -263,6 +263,12 @@ cdef read_axis(SpatialAxis* a, row):
     return before, after
 
 
+cdef list read_axes(SpatialAxis* z, SpatialAxis* y, SpatialAxis* x, Py_ssize_t* axis_of, axes):
+    """Set three axes as `read_axis`, and list which axes of the array they are."""
+    axis_of[0], axis_of[1], axis_of[2] = axes[0][0], axes[1][0], axes[2][0]
+    return [read_axis(z, axes[0]), read_axis(y, axes[1]), read_axis(x, axes[2])]
+
+
 cdef int list_batch(tuple axes, cnp.ndarray x, cnp.ndarray y, Py_ssize_t* x_batch,
                     Py_ssize_t* out_batch) except -1:
     """List where each item of the batch axes begins in x and in y, in bytes."""

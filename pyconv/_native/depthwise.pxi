@@ -34,12 +34,7 @@ cdef class DepthwiseLoop:
         self.dtype = np.dtype(dtype)
         self.code = row_codes[self.dtype.num]
         self.item = self.dtype.itemsize
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
-            )
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
         s.x.group = 1
         s.x.n_fill = 1
         s.zeros = all((np.concatenate(row[-2:]) < 0).all() for row in axes)

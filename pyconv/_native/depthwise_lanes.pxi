@@ -224,10 +224,7 @@ cdef class DepthwiseLanesLoop:
         cdef Py_ssize_t reach, row_samples
         self.dtype = np.dtype(dtype)
         self.item = self.dtype.itemsize
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x, row))
+        self.tables = read_axes(&s.z, &s.y, &s.x, self.axis_of, axes)
         s.n_batch = n_batch
         s.outs = channels * multiplier
         s.multiplier = multiplier

@@ -25,7 +25,6 @@ cdef Py_ssize_t BLOCK_TAPS = 512
 cdef double LONGEST_UNIT = 10 * PRODUCTS_BETWEEN_SIGNALS
 
 
-
 cdef double products_of(const Stencil* s) noexcept:
     """Return the multiply-adds of a unit."""
     return (<double>s.unit_planes * s.unit_rows * s.unit_cols * s.x.group
@@ -64,13 +63,9 @@ cdef class DirectLoop:
         self.item = self.sums.itemsize
         self.batch = tuple(batch)
         self.flip = flip
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
+        for i in range(3):
             self.w_axis_of[i] = w_axes[i]
-            self.tables.append(
-                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
-            )
         s.x.group = group
         s.line = line
         self.shared = shared

@@ -265,10 +265,7 @@ cdef class FixedLoop:
         cdef Fixed* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(read_axis(&p.z if i == 0 else &p.y if i == 1 else &p.x, row))
+        self.tables = read_axes(&p.z, &p.y, &p.x, self.axis_of, axes)
         p.group = group
         p.planes, p.rows = planes, rows
         p.most_taps = most(p.z.taps, p.y.taps)

@@ -121,12 +121,7 @@ cdef class Im2colLoop:
         self.item = sums.itemsize
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
-            )
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
         s.x.group = 1
         s.x.n_fill = 1
         s.multiply = <void*>multiply

@@ -14,6 +14,7 @@
 #
 # The gradient for the weights is the same product with the pixels summed: dwᵀ = X · dyᵀ.
 #
+# `LayerCut` says which form it is and how the work is cut; blocked.py chooses that.
 # Everything that decides in which order a result is summed follows from the shape of one image: its
 # bits are the same alone and in any batch. Long sums are made in blocks, whose sums are added.
 
@@ -43,12 +44,7 @@ cdef class LayerLoop:
         self.dtype = np.dtype(dtype)
         self.code = row_codes[self.dtype.num]
         self.item = self.dtype.itemsize
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
-            )
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
         s.x.group = 1
         s.x.n_fill = 1
         s.n_batch = n_batch

@@ -40,17 +40,13 @@ cdef class SeparableLoop:
     def __init__(self, sums, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, deep, down,
                  across):
         cdef Stencil* s = &self.p.down
-        cdef Py_ssize_t i
         sums = np.dtype(sums)
         self.sums_code = SUM_CODES[sums]
         self.sums_row = row_codes[sums.num]
         self.item = sums.itemsize
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        for i in range(3):
-            self.axis_of[i] = axes[i][0]
-        self.tables = [read_axis(&s.z, axes[0]), read_axis(&s.y, axes[1]),
-                       read_axis(&s.x.axis, axes[2])]
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
         self.p.rank = down.shape[0]
         self.p.ring = deep is not None
         self.p.span_planes = samples_read(&s.z, 1)

@@ -98,12 +98,7 @@ cdef class TruncatedLoop:
         cdef Truncated* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&p.z if i == 0 else &p.y if i == 1 else &p.x.axis, row)
-            )
+        self.tables = read_axes(&p.z, &p.y, &p.x.axis, self.axis_of, axes)
         p.x.group = group
         self.lay_out(p, 1)
         self.weights = np.ascontiguousarray(weights, np.float64)
