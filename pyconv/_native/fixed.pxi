@@ -377,3 +377,22 @@ cdef inline Py_ssize_t line_pitch(Py_ssize_t samples) noexcept nogil:
     """Return samples from line to line: room for a step, and not the same sets of the cache."""
     cdef Py_ssize_t pitch = ceil_div(samples + FIXED_STEP, 32) * 32
     return pitch + 32 if pitch % 512 == 0 else pitch
+
+
+def root_of_squares(cnp.ndarray y, parts):
+    """Overwrite ``y`` with ⌊√(y² + Σ part²)⌋ of squares and a sum that wrap.
+
+    All are C-contiguous arrays of uint8 of one shape.
+    """
+    cdef Py_ssize_t size = y.size, count = len(parts), at = 0, k
+    cdef const unsigned char** x = <const unsigned char**>take_block(count * sizeof(char*))
+    cdef unsigned char* out = <unsigned char*>cnp.PyArray_BYTES(y)
+    for k in range(count):
+        x[k] = <const unsigned char*>cnp.PyArray_BYTES(parts[k])
+    with nogil:
+        while at < size:  # a block at a time, which stays in the cache
+            fixed_roots(x, count, least(FIXED_BLOCK, size - at), out + at)
+            for k in range(count):
+                x[k] += FIXED_BLOCK
+            at += FIXED_BLOCK
+    put_block(<void*>x)
