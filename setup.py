@@ -143,7 +143,9 @@ class BuildExt(build_ext):
         for extension in self.extensions:
             isa = next((i for i in ISAS if f".{i.name}." in extension.name), None)
             if msvc:
-                extension.extra_compile_args += ["/O2", *(isa.msvc_flags if isa else ())]
+                # _Generic (by_type.h) is C11.
+                flags = ["/O2", "/std:c11", *(isa.msvc_flags if isa else ())]
+                extension.extra_compile_args += flags
             else:
                 extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
                 if SANITIZERS:

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from arrays import small
 
-from pyconv._engine.algorithms.layers.blocked import Blocked
+from pyconv._engine.algorithms.layers.blocked import (
+    FILLING_CHANNELS,
+    PACKING_PIXELS,
+    Blocked,
+    Form,
+    LayerCuts,
+    Tile,
+)
 from pyconv._engine.layer_problem import Options, make_layer_problem
 
 #: Shapes of input and weights, and options.
@@ -119,3 +126,134 @@ def test_every_lane_of_a_dot_product_counts(isa, dtype):
         y = np.full((1, 3, 1), np.nan, dtype)
         Blocked().bind(problem).run(x, w, None, y, 1)
         np.testing.assert_array_equal(y, channels)
+
+
+#: Layers, and what suits the tile of AVX-512: the cut of packed weights on one thread, of weights
+#: as they lie on five, of weights packed panel by panel on eight, each by_pixel, unpacked, dots,
+#: k_panel, chunk, width, unit and shares; that of the gradient on two threads, chunk, width, unit,
+#: shares and summed; whether weights are read as they lie, else packed panel by panel.
+AVX512 = Tile(64, 8, 3)
+CHOSEN = {
+    "few channels": (
+        ((2, 3, 32, 32), (16, 3, 3, 3), {"padding": 1}),
+        (False, True, 0, 0, 3, 48, 352, 1),
+        (False, True, 0, 0, 3, 48, 32, 1),
+        (False, True, 0, 0, 3, 48, 64, 1),
+        (3, 352, 352, 1, 256),
+        (True, False),
+    ),
+    "strided": (
+        ((1, 64, 28, 28), (128, 64, 3, 3), {"padding": 1, "stride": 2}),
+        (True, True, 0, 48, 32, 48, 196, 1),
+        (False, False, 4, 0, 32, 48, 48, 1),
+        (True, True, 0, 48, 32, 48, 28, 1),
+        (16, 208, 208, 1, 256),
+        (False, True),
+    ),
+    "rows of pixels": (
+        ((1, 32, 56, 56), (64, 32, 3, 3), {"padding": 1}),
+        (True, True, 0, 32, 32, 48, 448, 1),
+        (False, False, 0, 0, 32, 48, 48, 1),
+        (True, True, 0, 32, 32, 48, 56, 1),
+        (16, 448, 448, 1, 256),
+        (False, False),
+    ),
+    "one tap": (
+        ((4, 64, 14, 14), (256, 64, 1, 1), {}),
+        (False, False, 0, 0, 64, 48, 240, 1),
+        (False, False, 4, 0, 64, 48, 48, 2),
+        (False, False, 0, 0, 64, 48, 96, 1),
+        (64, 208, 208, 2, 256),
+        (True, False),
+    ),
+    "one tap of few pixels": (
+        ((1, 700, 5, 7), (130, 700, 1, 1), {}),
+        (True, False, 0, 48, 234, 48, 48, 1),
+        (False, False, 3, 0, 350, 48, 48, 5),
+        (True, False, 0, 48, 234, 48, 48, 3),
+        (140, 48, 48, 1, 256),
+        (True, True),
+    ),
+    "few pixels": (
+        ((2, 512, 7, 7), (512, 512, 3, 3), {"padding": 1}),
+        (True, True, 0, 48, 35, 48, 49, 1),
+        (False, False, 1, 0, 52, 48, 48, 6),
+        (True, True, 0, 48, 35, 48, 49, 4),
+        (16, 64, 64, 1, 256),
+        (True, True),
+    ),
+    "pieces of a row": (
+        ((1, 2, 1301), (9, 2, 3), {"padding": 1}),
+        (False, True, 0, 0, 2, 48, 434, 1),
+        (False, True, 0, 0, 2, 48, 434, 1),
+        (False, True, 0, 0, 2, 48, 434, 1),
+        (2, 448, 448, 1, 256),
+        (True, False),
+    ),
+    "planes": (
+        ((1, 16, 12, 13, 21), (24, 16, 3, 3, 3), {"padding": 1}),
+        (False, False, 0, 0, 8, 48, 336, 1),
+        (False, False, 0, 0, 16, 48, 96, 1),
+        (False, False, 0, 0, 8, 48, 48, 1),
+        (4, 416, 416, 1, 256),
+        (True, False),
+    ),
+    "many images": (
+        ((70000, 1, 9), (3, 1, 2), {}),
+        (False, True, 0, 0, 1, 48, 8, 1),
+        (False, True, 0, 0, 1, 48, 8, 1),
+        (False, True, 0, 0, 1, 48, 8, 1),
+        (1, 16, 16, 1, 264),
+        (True, False),
+    ),
+}
+
+
+def cuts_of(x_shape, w_shape, options, dtype="float32"):
+    """Return the arithmetic of a layer for the tile of AVX-512."""
+    problem = make_layer_problem(x_shape, w_shape, np.dtype(dtype), Options(**options))
+    return LayerCuts(problem, AVX512)
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+def test_forms_and_cuts_are_those_that_were_recorded(case):
+    """Every form of a layer, and each of its cuts, on one thread and on several."""
+    given, packed, rows, panels, gradient, weights = CHOSEN[case]
+    cuts = cuts_of(*given)
+    forms = cuts.forms
+    found = [
+        cuts.forward(forms.packed, True, 1),
+        cuts.forward(forms.plain, False, 5),
+        cuts.forward(forms.packed, False, 8),
+    ]
+    for cut, expected in zip(found, (packed, rows, panels), strict=True):
+        form = (cut.by_pixel, cut.unpacked, cut.dots, cut.k_panel, cut.chunk)
+        assert (*form, cut.width, cut.unit, cut.shares) == expected
+    cut = cuts.gradient(2)
+    assert (cut.chunk, cut.width, cut.unit, cut.shares, cut.summed) == gradient
+    assert (forms.reads_rows, forms.packs_panels) == weights
+
+
+def test_the_last_thread_has_what_is_left_over():
+    """49 pixels in 2 units of 25 and 24, on 1, 2 and 3 threads; shares of 5 tiles of 8 outputs."""
+    cuts = cuts_of((1, 4, 7, 7), (40, 4, 3, 3), {"padding": 1})
+    form = Form(False, False, 0, 0, 4)
+    each = 40 + FILLING_CHANNELS
+    for threads, pixels in ((1, 49), (2, 25), (3, 25)):
+        assert cuts.work_of_last(form, True, 25, 2, 1, threads) == pixels * each
+    assert cuts.work_of_last(form, True, 25, 2, 2, 4) == 25 * (24 + FILLING_CHANNELS)
+    panels = Form(True, True, 0, 48, 4)  # each of two units packs 40 outputs
+    assert cuts.work_of_last(panels, False, 25, 2, 1, 1) == 49 * each + 2 * PACKING_PIXELS * 40
+
+
+def test_no_batch_decides_the_order_of_a_sum():
+    """Forms, chunks and blocks of terms of one image are those of a hundred."""
+    for case in CHOSEN:
+        x_shape, w_shape, options = CHOSEN[case][0]
+        alone = cuts_of((1, *x_shape[1:]), w_shape, options)
+        several = cuts_of((100, *x_shape[1:]), w_shape, options)
+        assert alone.forms == several.forms
+        for form in alone.forms[:2]:
+            for threads in (1, 3, 16):
+                cut, other = (c.forward(form, True, threads) for c in (alone, several))
+                assert (cut.chunk, cut.block, cut.dots) == (other.chunk, other.block, other.dots)

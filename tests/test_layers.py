@@ -14,7 +14,6 @@ from pyconv._engine import layer_planning
 from pyconv._engine.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._engine.algorithms.base import layer_summation_bound
 from pyconv._engine.algorithms.layers.blocked import Blocked
-from pyconv._engine.algorithms.loop_adapters import layer_loop
 from pyconv._engine.layer_problem import PADDING_MODES, Options, make_layer_problem
 from pyconv.nn import functional, grad
 
@@ -264,7 +263,7 @@ def test_weights_read_as_they_lie(rng, isa, dtype):
         b = small(rng, (outs,), dtype)
         given = {"groups": groups, **options}
         problem = make_layer_problem(x.shape, w.shape, np.dtype(dtype), Options(**given))
-        read += w.nbytes <= 2**18 and layer_loop(problem).takes(w)
+        read += w.nbytes <= 2**18 and Blocked().bind(problem).reads(w)
         expected, _ = layer_oracles.conv(x, w, b, **given)
         given["method"] = "blocked"
         plan = functional.plan_conv(x.shape, w, b, **given)

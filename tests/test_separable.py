@@ -14,7 +14,7 @@ from arrays import LAYOUTS, assert_exact, axis_orders, bits, noise, small
 import pyconv
 import pyconv.kernels
 from pyconv._engine import planning
-from pyconv._engine.algorithms.correlation import separable as module
+from pyconv._engine.algorithms.correlation import repairs as module
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.problem import EXTENTS
 from pyconv._native import loader

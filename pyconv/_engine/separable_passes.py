@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pyconv._engine.algorithms import slabs
 from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.box import Box
-from pyconv._engine.algorithms.correlation.separable import Passes
+from pyconv._engine.algorithms.correlation.passes import Passes
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.planner import kept

@@ -1,7 +1,13 @@
 # activations: y[i] = dy[i] where x[i] is positive or NaN, else 0: relu, dy = x, and its gradient.
 
-# Samples of one thread: a tenth of a second where memory has yet to be given.
-cdef Py_ssize_t RECTIFIED_BETWEEN_SIGNALS = 1 << 24
+# A sample takes as long as so many products where memory has yet to be given.
+cdef double RECTIFIED_PRODUCTS = 12
+
+
+cdef struct Rectified:
+    const void* x
+    const void* dy
+    void* y
 
 
 cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t start,
@@ -13,31 +19,22 @@ cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t s
         y[i] = 0 if x[i] <= 0 else value
 
 
-cdef int rectify_shared(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t n,
-                        int threads) except -1:
-    cdef Py_ssize_t done = 0, step = threads * RECTIFIED_BETWEEN_SIGNALS
-    cdef int t
-    while done < n:
-        step = least(step, n - done)
-        if threads == 1:
-            with nogil:
-                rectify_run(x, dy, y, done, done + step)
-        else:
-            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                rectify_run(x, dy, y, done + step * t // threads,
-                            done + step * (t + 1) // threads)
-        done += step
-        PyErr_CheckSignals()
+cdef Py_ssize_t run_rectified(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                              void* work) noexcept nogil:
+    cdef const Rectified* r = <const Rectified*>c.loop
+    if c.sums == SUMS_FLOAT:
+        rectify_run(<const float*>r.x, <const float*>r.dy, <float*>r.y, start, stop)
+    else:
+        rectify_run(<const double*>r.x, <const double*>r.dy, <double*>r.y, start, stop)
     return 0
 
 
 def rectify(cnp.ndarray x, cnp.ndarray dy, cnp.ndarray y, int threads):
     """Fill `y`: contiguous arrays of one size and type, float32 or float64."""
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(x)
-    if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT:
-        rectify_shared[float](<const float*>cnp.PyArray_DATA(x), <const float*>cnp.PyArray_DATA(dy),
-                              <float*>cnp.PyArray_DATA(y), n, threads)
-    else:
-        rectify_shared[double](<const double*>cnp.PyArray_DATA(x),
-                               <const double*>cnp.PyArray_DATA(dy),
-                               <double*>cnp.PyArray_DATA(y), n, threads)
+    cdef Rectified r
+    cdef Call call
+    r.x, r.dy, r.y = cnp.PyArray_DATA(x), cnp.PyArray_DATA(dy), cnp.PyArray_DATA(y)
+    call.loop = &r
+    call.sums = SUMS_FLOAT if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else SUMS_DOUBLE
+    run_in_steps(run_rectified, &call, cnp.PyArray_SIZE(x), RECTIFIED_PRODUCTS, threads, NULL, 0,
+                 False)

@@ -15,3 +15,11 @@
 #define WITH_INTEGERS
 #define WITH_SHORTS
 #include "each_type.h"
+
+#include "by_type.h"
+#define box_scale(row, ...) OF_SUMS(row, box_scale)(row, __VA_ARGS__)
+#define box_add(row, ...) OF_SUMS(row, box_add)(row, __VA_ARGS__)
+#define box_close(rows, ...) OF_SUMS(rows, box_close)(rows, __VA_ARGS__)
+#define box_copy(x, ...) OF_SUMS(x, box_copy)(x, __VA_ARGS__)
+#define box_divide(x, ...) OF_REAL(x, box_divide)(x, __VA_ARGS__)
+#define box_widen(s, ...) OF_TILE(s, box_widen)(s, __VA_ARGS__)

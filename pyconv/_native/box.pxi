@@ -10,33 +10,15 @@
 # do not depend on how the work is cut.
 
 cdef extern from "box.h":
-    void box_scale_float(float* row, float weight, Py_ssize_t n) noexcept nogil
-    void box_scale_double(double* row, double weight, Py_ssize_t n) noexcept nogil
-    void box_scale_uint64(uint64_t* row, uint64_t weight, Py_ssize_t n) noexcept nogil
-    void box_add_float(const float* row, const float* weight, float* begun, bint fresh,
-                     float* slot, const float* ended, float* out, Py_ssize_t n,
-                     const float* ahead) noexcept nogil
-    void box_add_double(const double* row, const double* weight, double* begun, bint fresh,
-                     double* slot, const double* ended, double* out, Py_ssize_t n,
-                     const double* ahead) noexcept nogil
-    void box_add_uint64(const uint64_t* row, const uint64_t* weight, uint64_t* begun, bint fresh,
-                     uint64_t* slot, const uint64_t* ended, uint64_t* out, Py_ssize_t n,
-                     const uint64_t* ahead) noexcept nogil
-    void box_close_float(float* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                         Py_ssize_t n) noexcept nogil
-    void box_close_double(double* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                          Py_ssize_t n) noexcept nogil
-    void box_close_uint64(uint64_t* rows, Py_ssize_t pitch, Py_ssize_t n_rows,
-                          Py_ssize_t n) noexcept nogil
-    void box_copy_float(const float* x, float* out, Py_ssize_t n, bint streaming) noexcept nogil
-    void box_copy_double(const double* x, double* out, Py_ssize_t n,
-                         bint streaming) noexcept nogil
-    void box_copy_uint64(const uint64_t* x, uint64_t* out, Py_ssize_t n,
-                         bint streaming) noexcept nogil
-    void box_divide_float(const float* x, float divisor, float* out, Py_ssize_t n,
-                          bint streaming) noexcept nogil
-    void box_divide_double(const double* x, double divisor, double* out, Py_ssize_t n,
-                           bint streaming) noexcept nogil
+    void box_scale(void* row, double weight, Py_ssize_t n) noexcept nogil
+    void box_add(const void* row, const void* weight, void* begun, bint fresh, void* slot,
+                 const void* ended, void* out, Py_ssize_t n, const void* ahead) noexcept nogil
+    void box_close(void* rows, Py_ssize_t pitch, Py_ssize_t n_rows, Py_ssize_t n) noexcept nogil
+    void box_copy(const void* x, void* out, Py_ssize_t n, bint streaming) noexcept nogil
+    void box_divide(const void* x, double divisor, void* out, Py_ssize_t n,
+                    bint streaming) noexcept nogil
+    void box_widen(const void* s, Py_ssize_t half, const void* x, void* out, Py_ssize_t n,
+                   bint streaming) noexcept nogil
     void box_widen_float(const float* s, Py_ssize_t half, const float* x, float* out,
                          Py_ssize_t n, bint streaming) noexcept nogil
     void box_widen_double(const double* s, Py_ssize_t half, const double* x, double* out,
@@ -59,6 +41,7 @@ cdef struct Box:
     Py_ssize_t z_stride, y_stride               # of the caller's array, in bytes
     bint stored, streaming      # past the cache: the result is large
     bint prefetching            # x is larger than the cache
+    const void* weight          # or NULL for 1
     const void* divisor         # of the sums, or NULL
     row_emit emit
     Py_ssize_t out_item, out_z, out_y
@@ -103,12 +86,7 @@ cdef void add_samples(const Turn* t, Py_ssize_t taps, const sum_t* row, const su
     cdef bint fresh = t.slot == t.first
     cdef sum_t* slot = slots + t.slot * step
     cdef const sum_t* ended = NULL if t.slot == taps - 1 else slot + step
-    if sum_t is float:
-        box_add_float(row, weight, begun, fresh, slot, ended, out, n, ahead)
-    elif sum_t is double:
-        box_add_double(row, weight, begun, fresh, slot, ended, out, n, ahead)
-    else:
-        box_add_uint64(row, weight, begun, fresh, slot, ended, out, n, ahead)
+    box_add(row, weight, begun, fresh, slot, ended, out, n, ahead)
 
 
 cdef void close_block(const Turn* t, Py_ssize_t taps, sum_t* slots, Py_ssize_t step,
@@ -116,12 +94,7 @@ cdef void close_block(const Turn* t, Py_ssize_t taps, sum_t* slots, Py_ssize_t s
     """Form the sums of the ends of a block that is full."""
     if t.slot < taps - 1:
         return
-    if sum_t is float:
-        box_close_float(slots + t.first * step, step, taps - t.first, n)
-    elif sum_t is double:
-        box_close_double(slots + t.first * step, step, taps - t.first, n)
-    else:
-        box_close_uint64(slots + t.first * step, step, taps - t.first, n)
+    box_close(slots + t.first * step, step, taps - t.first, n)
 
 
 cdef struct Reach:
@@ -178,30 +151,13 @@ cdef void add_row(const Box* b, const Reach* reach, const Turn* t, Py_ssize_t ta
                 NULL if out == NULL else out + e, reach.samples - e, <const sum_t*>NULL)
 
 
-cdef inline void widen(const sum_t* s, Py_ssize_t half, const sum_t* x, sum_t* out,
-                       Py_ssize_t n, bint streaming) noexcept nogil:
-    if sum_t is float:
-        box_widen_float(s, half, x, out, n, streaming)
-    elif sum_t is double:
-        box_widen_double(s, half, x, out, n, streaming)
-    else:
-        box_widen_uint64(s, half, x, out, n, streaming)
-
-
 cdef inline void write_row(const sum_t* x, const sum_t* divisor, sum_t* out, Py_ssize_t n,
                            bint streaming) noexcept nogil:
-    if sum_t is float:
+    if sum_t in real_t:
         if divisor != NULL:
-            box_divide_float(x, divisor[0], out, n, streaming)
-        else:
-            box_copy_float(x, out, n, streaming)
-    elif sum_t is double:
-        if divisor != NULL:
-            box_divide_double(x, divisor[0], out, n, streaming)
-        else:
-            box_copy_double(x, out, n, streaming)
-    else:
-        box_copy_uint64(x, out, n, streaming)
+            box_divide(x, divisor[0], out, n, streaming)
+            return
+    box_copy(x, out, n, streaming)
 
 
 cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
@@ -223,12 +179,12 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
             # Up to where a cache line begins no store goes past the cache.
             head = n if not b.streaming else least(
                 n, <Py_ssize_t>(-<uintptr_t>out % LINE_BYTES) // b.item)
-            widen(sums, width * step, x if wider & 1 else NULL, <sum_t*>out, head, False)
-            widen(sums + head, width * step, x + head if wider & 1 else NULL,
-                  <sum_t*>out + head, n - head, True)
+            box_widen(sums, width * step, x if wider & 1 else NULL, <sum_t*>out, head, False)
+            box_widen(sums + head, width * step, x + head if wider & 1 else NULL,
+                      <sum_t*>out + head, n - head, True)
             return
-        widen(sums, width * step, x if wider & 1 else NULL, target,
-              ceil_div(n + (a.taps - wider) * step, b.lanes) * b.lanes, False)
+        box_widen(sums, width * step, x if wider & 1 else NULL, target,
+                  ceil_div(n + (a.taps - wider) * step, b.lanes) * b.lanes, False)
         sums = s
         width = wider
     if a.stride > 1:  # sums are in s, or still in x: neither is read again
@@ -252,12 +208,7 @@ cdef void finish_row(const Box* b, const sum_t* x, sum_t* s, Py_ssize_t cols,
 cdef void scale(sum_t* row, const sum_t* weight, Py_ssize_t n) noexcept nogil:
     if weight == NULL:
         return
-    if sum_t is float:
-        box_scale_float(row, weight[0], n)
-    elif sum_t is double:
-        box_scale_double(row, weight[0], n)
-    else:
-        box_scale_uint64(row, weight[0], n)
+    box_scale(row, weight[0], n)
 
 
 cdef struct Patch:
@@ -344,10 +295,10 @@ cdef void sum_patch(const Box* b, const Patch* u, const char* x, const sum_t* we
             at += b.z.dilation
 
 
-cdef void sum_patches(const Box* b, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                      const Py_ssize_t* x_batch, const sum_t* weight, char* y,
-                      const Py_ssize_t* y_batch, sum_t* work) noexcept nogil:
+cdef void sum_patches(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                      sum_t* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, planes, slab, panel."""
+    cdef const Box* b = <const Box*>c.loop
     cdef Py_ssize_t unit, rest
     cdef Patch u
     for unit in range(start, stop):
@@ -361,24 +312,21 @@ cdef void sum_patches(const Box* b, Py_ssize_t start, Py_ssize_t stop, const cha
         u.plane_from = rest % b.n_planes * b.unit_planes
         u.plane_to = least(b.z.out, u.plane_from + b.unit_planes)
         rest //= b.n_planes
-        sum_patch(b, &u, x + x_batch[rest], weight, y + y_batch[rest], work)
+        sum_patch(b, &u, c.x + c.x_batch[rest], <const sum_t*>b.weight, c.y + c.y_batch[rest],
+                  work)
     if b.streaming:
         stencil_fence()
 
 
-cdef void sum_patches_shared(const Box* b, Py_ssize_t first, Py_ssize_t count, int threads,
-                             const char* x, const Py_ssize_t* x_batch, const sum_t* weight,
-                             char* y, const Py_ssize_t* y_batch, sum_t* work,
-                             Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            sum_patches(b, first, first + count, x, x_batch, weight, y, y_batch, work)
+cdef Py_ssize_t run_box(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                        void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        sum_patches(c, start, stop, <float*>work)
+    elif c.sums == SUMS_DOUBLE:
+        sum_patches(c, start, stop, <double*>work)
     else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            sum_patches(b, first + count * t // threads, first + count * (t + 1) // threads, x,
-                        x_batch, weight, y, y_batch, <sum_t*>(<char*>work + t * each))
+        sum_patches(c, start, stop, <uint64_t*>work)
+    return 0
 
 
 cdef class BoxLoop:
@@ -402,10 +350,7 @@ cdef class BoxLoop:
         self.sums_row = row_codes[sums.num]
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-        self.tables = [read_axis(&b.z, axes[0]), read_axis(&b.y, axes[1]),
-                       read_axis(&b.x.axis, axes[2])]
+        self.tables = read_axes(&b.z, &b.y, &b.x.axis, self.axis_of, axes)
         b.x.group = group
         b.item = sums.itemsize
         b.lanes = STENCIL_VECTOR_BYTES // b.item
@@ -493,49 +438,17 @@ cdef class BoxLoop:
         The sums are divided by ``divisor``, an array of one number in their dtype, if there is one.
         """
         cdef Box b = self.b
-        cdef Py_ssize_t units, shared, each, done = 0, step
-        cdef char* block
-        cdef const void* weight = NULL if w.flat[0] == 1 else cnp.PyArray_DATA(w)
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
+        cdef Call call
         self.set_arrays(&b, x, y, clip)
+        b.weight = NULL if w.flat[0] == 1 else cnp.PyArray_DATA(w)
         b.divisor = NULL if divisor is None else cnp.PyArray_DATA(divisor)
         b.x.fill = cnp.PyArray_DATA(fill)
         b.x.n_fill = fill.shape[0]
         if threads > 1:
             self.lay_out(&b, threads)
-        units = self.units(&b)
-        threads = <int>least(threads, units)
-        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        each = self.thread_bytes(&b)
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS / self.additions(&b)))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    sum_patches_shared[float](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const float*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <float*>(block + shared), each)
-                elif self.sums_code == SUMS_DOUBLE:
-                    sum_patches_shared[double](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const double*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <double*>(block + shared), each)
-                else:
-                    sum_patches_shared[uint64_t](
-                        &b, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        <const uint64_t*>weight, cnp.PyArray_BYTES(y), y_batch,
-                        <uint64_t*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop, call.sums = &b, self.sums_code
+        run_batch(run_box, &call, self.batch, self.n_batch, x, y, self.units(&b),
+                  self.additions(&b), threads, self.thread_bytes(&b), False, False)
 
     cdef int set_arrays(self, Box* b, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

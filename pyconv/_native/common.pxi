@@ -55,85 +55,35 @@ cdef extern from "stencil.h":
     Py_ssize_t stencil_group(Py_ssize_t rows) noexcept nogil
     void stencil_fence() noexcept nogil
     void stencil_prefetch(const void* p) noexcept nogil
-    void copy_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
-    void copy_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
-    void copy_row_uint64(uint64_t* out, const uint64_t* x, Py_ssize_t n) noexcept nogil
+    void copy_row(void* out, const void* x, Py_ssize_t n) noexcept nogil
     void stream_row_float(float* out, const float* x, Py_ssize_t n) noexcept nogil
     void stream_row_double(double* out, const double* x, Py_ssize_t n) noexcept nogil
-    void copy_row_int16(int16_t* out, const int16_t* x, Py_ssize_t n) noexcept nogil
-    void area_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void area_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void area_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void area_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void flat_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void line_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const float* w, float* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void flat_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void line_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const double* w, double* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void flat_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void flat_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void line_uint64(const uint64_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                     Py_ssize_t n_segments, const uint64_t* w, uint64_t* y, Py_ssize_t y_pitch,
-                     int streaming) noexcept nogil
-    void area_quotient_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
-                             Py_ssize_t n_segments, const float* sums, float whole, float least,
-                             const float* w, float* y, Py_ssize_t y_pitch,
-                             int streaming) noexcept nogil
-    void area_quotient_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
-                              Py_ssize_t n_segments, const double* sums, double whole,
-                              double least, const double* w, double* y, Py_ssize_t y_pitch,
-                              int streaming) noexcept nogil
-    void line_quotient_float(const float* x, Py_ssize_t pitch, const stencil_segment* segments,
-                             Py_ssize_t n_segments, const float* sums, float whole, float least,
-                             const float* w, float* y, Py_ssize_t y_pitch,
-                             int streaming) noexcept nogil
-    void line_quotient_double(const double* x, Py_ssize_t pitch, const stencil_segment* segments,
-                              Py_ssize_t n_segments, const double* sums, double whole,
-                              double least, const double* w, double* y, Py_ssize_t y_pitch,
-                              int streaming) noexcept nogil
-    void line_int16(const int16_t* x, Py_ssize_t pitch, const stencil_segment* segments,
-                    Py_ssize_t n_segments, const int16_t* w, int16_t* y, Py_ssize_t y_pitch,
-                    int streaming) noexcept nogil
-    void columns_float(const float* x, const stencil_set* sets, Py_ssize_t n_sets,
-                       const float* w, const float* divisor, float* y,
-                       Py_ssize_t y_pitch, int streaming) noexcept nogil
-    void columns_double(const double* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const double* w, const double* divisor, double* y,
-                        Py_ssize_t y_pitch, int streaming) noexcept nogil
-    void columns_uint64(const uint64_t* x, const stencil_set* sets, Py_ssize_t n_sets,
-                        const uint64_t* w, const uint64_t* divisor, uint64_t* y,
-                        Py_ssize_t y_pitch, int streaming) noexcept nogil
+    void area_tile(const void* x, Py_ssize_t pitch, const stencil_segment* segments,
+                   Py_ssize_t n_segments, const void* w, void* y, Py_ssize_t y_pitch,
+                   int streaming) noexcept nogil
+    void flat_tile(const void* x, Py_ssize_t pitch, const stencil_segment* segments,
+                   Py_ssize_t n_segments, const void* w, void* y, Py_ssize_t y_pitch,
+                   int streaming) noexcept nogil
+    void line_tile(const void* x, Py_ssize_t pitch, const stencil_segment* segments,
+                   Py_ssize_t n_segments, const void* w, void* y, Py_ssize_t y_pitch,
+                   int streaming) noexcept nogil
+    void area_quotient(const void* x, Py_ssize_t pitch, const stencil_segment* segments,
+                       Py_ssize_t n_segments, const void* sums, double whole, double least,
+                       const void* w, void* y, Py_ssize_t y_pitch, int streaming) noexcept nogil
+    void line_quotient(const void* x, Py_ssize_t pitch, const stencil_segment* segments,
+                       Py_ssize_t n_segments, const void* sums, double whole, double least,
+                       const void* w, void* y, Py_ssize_t y_pitch, int streaming) noexcept nogil
+    void columns_tile(const void* x, const stencil_set* sets, Py_ssize_t n_sets, const void* w,
+                      const void* divisor, void* y, Py_ssize_t y_pitch,
+                      int streaming) noexcept nogil
 
 cdef extern from "transpose.h":
-    void turn_pixels_float(const float* x, const Py_ssize_t* offset, Py_ssize_t n,
-                           float* out) noexcept nogil
-    void turn_pixels_double(const double* x, const Py_ssize_t* offset, Py_ssize_t n,
-                            double* out) noexcept nogil
+    void turn_pixels(const void* x, const Py_ssize_t* offset, Py_ssize_t n,
+                     void* out) noexcept nogil
 
 cdef extern from "phases.h":
-    void split_rows_float(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
-                          float* even, float* odd, Py_ssize_t out_row) noexcept nogil
-    void split_rows_double(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n,
-                           double* even, double* odd, Py_ssize_t out_row) noexcept nogil
+    void split_rows(const char* x, Py_ssize_t x_row, Py_ssize_t rows, Py_ssize_t n, void* even,
+                    void* odd, Py_ssize_t out_row) noexcept nogil
 
 cdef enum:
     MAX_LANES = 16         # of a vector of any variant
@@ -311,6 +261,12 @@ cdef read_axis(SpatialAxis* a, row):
     set_axis(a, size, out, low, taps, stride, dilation,
              &before[0] if before.shape[0] else NULL, &after[0] if after.shape[0] else NULL)
     return before, after
+
+
+cdef list read_axes(SpatialAxis* z, SpatialAxis* y, SpatialAxis* x, Py_ssize_t* axis_of, axes):
+    """Set three axes as `read_axis`, and list which axes of the array they are."""
+    axis_of[0], axis_of[1], axis_of[2] = axes[0][0], axes[1][0], axes[2][0]
+    return [read_axis(z, axes[0]), read_axis(y, axes[1]), read_axis(x, axes[2])]
 
 
 cdef int list_batch(tuple axes, cnp.ndarray x, cnp.ndarray y, Py_ssize_t* x_batch,

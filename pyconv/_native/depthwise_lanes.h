@@ -18,3 +18,6 @@ typedef struct {
 
 #define TEMPLATE "depthwise_lanes_tile.h"
 #include "each_type.h"
+
+#include "by_type.h"
+#define lanes_row(d, x, ...) OF_REAL(x, lanes_row)(d, x, __VA_ARGS__)

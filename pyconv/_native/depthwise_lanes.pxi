@@ -10,10 +10,8 @@ cdef extern from "depthwise_lanes.h":
     ctypedef struct depthwise_lanes:
         const Py_ssize_t* rows
         Py_ssize_t n_rows, taps, step, dilation
-    void lanes_row_float(const depthwise_lanes* d, const float* x, const float* w, Py_ssize_t n,
-                         float* y) noexcept nogil
-    void lanes_row_double(const depthwise_lanes* d, const double* x, const double* w,
-                          Py_ssize_t n, double* y) noexcept nogil
+    void lanes_row(const depthwise_lanes* d, const void* x, const void* w, Py_ssize_t n,
+                   void* y) noexcept nogil
 
 # Bytes of turned samples of a unit, which stay in the level-2 cache, and pixels of a chunk of
 # results, which stay in the level-1 cache.
@@ -58,10 +56,7 @@ cdef inline void turn_neighbours(const DepthwiseLanes* s, const real_t* x, Py_ss
     """Write n pixels, ``step`` samples apart, the samples of each side by side."""
     cdef Py_ssize_t i, j
     if n >= 4 and step == 1:
-        if real_t is float:
-            turn_pixels_float(x, offset, n, out)
-        else:
-            turn_pixels_double(x, offset, n, out)
+        turn_pixels(x, offset, n, out)
         return
     for i in range(n):
         for j in range(s.lanes):
@@ -112,10 +107,7 @@ cdef void turn_samples(const DepthwiseLanes* s, const real_t* x, const Py_ssize_
 
 cdef inline void sum_lanes_row(const DepthwiseLanes* s, const depthwise_lanes* tile,
                                const real_t* x, const real_t* w, real_t* y) noexcept nogil:
-    if real_t is float:
-        lanes_row_float(tile, x, w, s.x.out, y)
-    else:
-        lanes_row_double(tile, x, w, s.x.out, y)
+    lanes_row(tile, x, w, s.x.out, y)
 
 
 cdef void sum_lanes_blocks(const DepthwiseLanes* s, const real_t* x, const real_t* w, real_t* y,
@@ -157,16 +149,10 @@ cdef void sum_lanes(const DepthwiseLanes* s, const real_t* turned, const real_t*
                 sum_lanes_blocks(s, turned, w, sums + i * s.x.out * s.lanes,
                                  sums + s.chunk_rows * s.x.out * s.lanes)
             turned += down
-        if real_t is float:
-            if bias == NULL:
-                transpose_float(sums, s.lanes, n * s.x.out, channels, y, y_channel)
-            else:
-                transpose_biased_float(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+        if bias == NULL:
+            transpose(sums, s.lanes, n * s.x.out, channels, y, y_channel)
         else:
-            if bias == NULL:
-                transpose_double(sums, s.lanes, n * s.x.out, channels, y, y_channel)
-            else:
-                transpose_biased_double(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
+            transpose_biased(sums, s.lanes, n * s.x.out, channels, y, y_channel, bias)
         y += n * s.x.out
         r += n
 
@@ -178,13 +164,16 @@ cdef void turn_weights(const DepthwiseLanes* s, const real_t* w, Py_ssize_t bloc
     turn_neighbours(s, w, 1, offset, s.n_taps, out)
 
 
-cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t stop,
-                          const real_t* x, real_t* y, real_t* work) noexcept nogil:
+cdef void run_lanes_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          real_t* work) noexcept nogil:
     """Run units start … stop − 1 of the order image, block, plane, slab.
 
     ``work`` is room for weights, sums and samples.
     """
+    cdef const DepthwiseLanes* s = <const DepthwiseLanes*>c.loop
     cdef Py_ssize_t offset[MAX_LANES]
+    cdef const real_t* x = <const real_t*>c.x
+    cdef real_t* y = <real_t*>c.y
     cdef Py_ssize_t unit, row_from, oz, block, batch, first, rows
     cdef real_t* sums = work + s.n_taps * s.lanes
     cdef real_t* turned = sums + (s.chunk_rows + (s.n_taps > s.block)) * s.x.out * s.lanes
@@ -211,6 +200,15 @@ cdef void run_lanes_units(const DepthwiseLanes* s, Py_ssize_t start, Py_ssize_t 
                   y + (((batch * s.outs + first) * s.z.out + oz) * s.y.out + row_from) * s.x.out)
 
 
+cdef Py_ssize_t run_lanes(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        run_lanes_units(c, start, stop, <float*>work)
+    else:
+        run_lanes_units(c, start, stop, <double*>work)
+    return 0
+
+
 cdef class DepthwiseLanesLoop:
     """A bound layer with a kernel for each channel. Parameters as for `LayerLoop`."""
 
@@ -226,10 +224,7 @@ cdef class DepthwiseLanesLoop:
         cdef Py_ssize_t reach, row_samples
         self.dtype = np.dtype(dtype)
         self.item = self.dtype.itemsize
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x, row))
+        self.tables = read_axes(&s.z, &s.y, &s.x, self.axis_of, axes)
         s.n_batch = n_batch
         s.outs = channels * multiplier
         s.multiplier = multiplier
@@ -284,7 +279,8 @@ cdef class DepthwiseLanesLoop:
         """Solve the problem: ``w``, packed or not, ``bias`` and ``y`` are contiguous."""
         cdef DepthwiseLanes s = self.s
         cdef Py_ssize_t units = s.n_batch * s.blocks * s.z.out * s.n_slabs
-        cdef Py_ssize_t shared = 0, each = self.workspace(), done = 0, step
+        cdef Py_ssize_t shared = 0, each = self.workspace()
+        cdef Call call
         cdef char* block
         s.tile.rows = &self.kernel_rows[0]
         s.x_batch = x.strides[0] // self.item
@@ -298,36 +294,11 @@ cdef class DepthwiseLanesLoop:
         if bias is not None:
             s.bias = cnp.PyArray_DATA(<cnp.ndarray>bias)
         threads = <int>most(1, least(threads, units))
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS
-            / (<double>s.lanes * s.rows * s.x.out * s.n_taps)))
         block = <char*>take_parts(&shared, threads, &each)
+        call.loop, call.sums = &s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         try:
-            while done < units:
-                step = least(step, units - done)
-                if self.item == 4:
-                    share_lanes[float](&s, done, step, threads, <const float*>cnp.PyArray_DATA(x),
-                                       <float*>cnp.PyArray_DATA(y), <float*>(block + shared),
-                                       each)
-                else:
-                    share_lanes[double](&s, done, step, threads,
-                                        <const double*>cnp.PyArray_DATA(x),
-                                        <double*>cnp.PyArray_DATA(y),
-                                        <double*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
+            run_in_steps(run_lanes, &call, units, <double>s.lanes * s.rows * s.x.out * s.n_taps,
+                         threads, block + shared, each, False)
         finally:
             put_block(block)
-
-
-cdef void share_lanes(const DepthwiseLanes* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                      const real_t* x, real_t* y, real_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_lanes_units(s, first, first + count, x, y, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_lanes_units(s, first + count * t // threads, first + count * (t + 1) // threads,
-                            x, y, <real_t*>(<char*>work + t * each))

@@ -190,11 +190,12 @@ cdef void fill_lines(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row
         line += (p.block - rows) * p.pitch
 
 
-cdef void run_fixed(const Fixed* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                    const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
-                    char* work) noexcept nogil:
+cdef Py_ssize_t run_fixed(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* memory) noexcept nogil:
     """Run units start … stop − 1, in the order batch, plane, slab, panel."""
+    cdef const Fixed* p = <const Fixed*>c.loop
     cdef Py_ssize_t unit, rest, z, row_from, rows, col_from, cols, n, done, r, k, block
+    cdef char* work = <char*>memory
     cdef const char* source
     cdef const char** a = <const char**>work
     cdef const char** b = a + p.most_terms
@@ -213,8 +214,8 @@ cdef void run_fixed(const Fixed* p, Py_ssize_t start, Py_ssize_t stop, const cha
         rows = least(p.unit_rows, p.y.out - row_from)
         rest = rest // p.n_slabs
         z = rest % p.z.out
-        source = x + x_batch[rest // p.z.out]
-        out = (y + y_batch[rest // p.z.out] + z * p.out_z + row_from * p.out_y
+        source = c.x + c.x_batch[rest // p.z.out]
+        out = (c.y + c.y_batch[rest // p.z.out] + z * p.out_z + row_from * p.out_y
                + col_from * p.group * p.out_item)
         n = cols * p.group
         narrow = p.out_item == 1 and n >= FIXED_STEP
@@ -239,6 +240,7 @@ cdef void run_fixed(const Fixed* p, Py_ssize_t start, Py_ssize_t stop, const cha
                 if not narrow:
                     fixed_emit(<const short*>row, n, out + (done + r) * p.out_y, p.out_item)
             done += block
+    return 0
 
 
 cdef class FixedLoop:
@@ -263,10 +265,7 @@ cdef class FixedLoop:
         cdef Fixed* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(read_axis(&p.z if i == 0 else &p.y if i == 1 else &p.x, row))
+        self.tables = read_axes(&p.z, &p.y, &p.x, self.axis_of, axes)
         p.group = group
         p.planes, p.rows = planes, rows
         p.most_taps = most(p.z.taps, p.y.taps)
@@ -353,37 +352,20 @@ cdef class FixedLoop:
     def run(self, cnp.ndarray x, cnp.ndarray y, int fill, int threads):
         """Write the results to ``y``; both are C-contiguous and native, ``x`` is of 8 bits."""
         cdef Fixed p = self.p
-        cdef Py_ssize_t units, shared, each, done = 0, step
+        cdef Call call
         cdef double products
-        cdef char* block
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
         self.lay_out(&p, threads)
         p.z_stride, p.out_z = stride_of(x, self.axis_of[0]), stride_of(y, self.axis_of[0])
         p.y_stride, p.out_y = stride_of(x, self.axis_of[1]), stride_of(y, self.axis_of[1])
         p.kind = FIXED_INT8 if x.dtype.kind == "i" else FIXED_UINT8
         p.fill = <short>fill
         p.out_item = cnp.PyArray_ITEMSIZE(y)
-        units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
-        threads = <int>least(threads, units)
-        shared = whole_lines(2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t))
         products = <double>p.unit_rows * p.unit_cols * p.group * 2
         products *= p.deep.terms.n + p.down.terms.n + p.last.terms.n
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        each = self.each
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units:
-                step = least(step, units - done)
-                run_fixed_shared(&p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                 cnp.PyArray_BYTES(y), y_batch, block + shared, each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop = &p
+        run_batch(run_fixed, &call, self.batch, self.n_batch, x, y,
+                  self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, self.each,
+                  False, False)
 
 
 cdef inline Py_ssize_t whole_lines(Py_ssize_t n) noexcept nogil:
@@ -395,20 +377,6 @@ cdef inline Py_ssize_t line_pitch(Py_ssize_t samples) noexcept nogil:
     """Return samples from line to line: room for a step, and not the same sets of the cache."""
     cdef Py_ssize_t pitch = ceil_div(samples + FIXED_STEP, 32) * 32
     return pitch + 32 if pitch % 512 == 0 else pitch
-
-
-cdef void run_fixed_shared(const Fixed* p, Py_ssize_t first, Py_ssize_t count, int threads,
-                           const char* x, const Py_ssize_t* x_batch, char* y,
-                           const Py_ssize_t* y_batch, char* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_fixed(p, first, first + count, x, x_batch, y, y_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_fixed(p, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, y, y_batch, work + t * each)
 
 
 def root_of_squares(cnp.ndarray y, parts):

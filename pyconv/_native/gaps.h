@@ -131,3 +131,7 @@ typedef void (*gaps_divide)(void *y, const void *d, ptrdiff_t step, ptrdiff_t n,
     }
 GAPS_DIVIDE(float, fabsf)
 GAPS_DIVIDE(double, fabs)
+
+#include "by_type.h"
+#define gaps_split(x, ...) OF_REAL(x, gaps_split)(x, __VA_ARGS__)
+#define gaps_quotients(y, ...) OF_REAL(y, gaps_divide)(y, __VA_ARGS__)

@@ -16,6 +16,11 @@ cdef struct GapsRows:
     Py_ssize_t strides[GAPS_ARRAYS][GAPS_AXES]
     # Along a row, in bytes.
     Py_ssize_t steps[GAPS_ARRAYS]
+    char* data[GAPS_ARRAYS]             # NULL for one that is not there
+    gaps_clear clear                    # what is done with the rows
+    gaps_divide divide
+    int parts
+    gaps_weights weights
 
 
 cdef inline Py_ssize_t run_offset(const GapsRows* s, int array, Py_ssize_t run) noexcept nogil:
@@ -38,6 +43,8 @@ cdef set_gaps_rows(GapsRows* s, tuple arrays, tuple whole):
     cdef bint joined
     cdef cnp.ndarray first = arrays[0]
     s.arrays = len(arrays)
+    for k in range(GAPS_ARRAYS):
+        s.data[k] = cnp.PyArray_BYTES(arrays[k]) if k < s.arrays else NULL
     s.axes = 0
     for i in range(first.ndim):
         if first.shape[i] == 1:
@@ -93,9 +100,10 @@ cdef gaps_clear clear_of(cnp.ndarray x, bint nan) noexcept:
     return gaps_clear_8 if item == 8 else gaps_clear_16
 
 
-cdef int clear_runs(const GapsRows* s, gaps_clear clear, Py_ssize_t start, Py_ssize_t stop,
-                    const char* x, char* out, char* seen, const char* mask) noexcept nogil:
+cdef Py_ssize_t clear_runs(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
     """Clear runs start … stop − 1; return whether a sample is missing."""
+    cdef const GapsRows* s = <const GapsRows*>c.loop
     cdef Py_ssize_t run, n
     cdef const unsigned char* gaps
     cdef unsigned char* line
@@ -103,9 +111,11 @@ cdef int clear_runs(const GapsRows* s, gaps_clear clear, Py_ssize_t start, Py_ss
     cdef int missing = 0
     for run in range(start, stop):
         n = run_length(s, run)
-        to = out + run_offset(s, 1, run)
-        line = <unsigned char*>seen + run_offset(s, 2, run)
-        gaps = NULL if mask == NULL else <const unsigned char*>mask + run_offset(s, 3, run)
+        to = s.data[1] + run_offset(s, 1, run)
+        line = <unsigned char*>s.data[2] + run_offset(s, 2, run)
+        gaps = NULL
+        if s.data[3] != NULL:
+            gaps = <const unsigned char*>s.data[3] + run_offset(s, 3, run)
         if gaps != NULL and s.steps[3] == 0:  # one for all
             if gaps[0]:
                 memset(to, 0, n * s.steps[0])
@@ -113,7 +123,7 @@ cdef int clear_runs(const GapsRows* s, gaps_clear clear, Py_ssize_t start, Py_ss
                 missing = 1
                 continue
             gaps = NULL
-        missing |= clear(x + run_offset(s, 0, run), gaps, n, to, line)
+        missing |= s.clear(s.data[0] + run_offset(s, 0, run), gaps, n, to, line)
     return missing
 
 
@@ -133,34 +143,24 @@ def clear_gaps(cnp.ndarray x, cnp.ndarray out, cnp.ndarray seen, mask, bint nan,
     threads : int
     """
     cdef GapsRows s
-    cdef gaps_clear clear = clear_of(x, nan)
-    cdef const char* source = cnp.PyArray_BYTES(x)
-    cdef char* to = cnp.PyArray_BYTES(out)
-    cdef char* line = cnp.PyArray_BYTES(seen)
-    cdef const char* gaps = NULL
-    cdef int missing = 0, t
+    cdef Call call
+    s.clear = clear_of(x, nan)
     if mask is None:
         set_gaps_rows(&s, (x, out, seen), (True, True, True))
     else:
-        gaps = cnp.PyArray_BYTES(mask)
         set_gaps_rows(&s, (x, out, seen, mask), (True, True, True, False))
-    if threads == 1:
-        with nogil:
-            missing = clear_runs(&s, clear, 0, s.runs, source, to, line, gaps)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            missing += clear_runs(&s, clear, s.runs * t // threads, s.runs * (t + 1) // threads,
-                                  source, to, line, gaps)
-    return missing != 0
+    call.loop = &s
+    return share_units(clear_runs, &call, 0, s.runs, threads, NULL, 0) != 0
 
 
-cdef void divide_runs(const GapsRows* s, gaps_divide divide, Py_ssize_t start, Py_ssize_t stop,
-                      char* y, const char* d, int parts,
-                      const gaps_weights* weights) noexcept nogil:
+cdef Py_ssize_t divide_runs(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                            void* work) noexcept nogil:
+    cdef const GapsRows* s = <const GapsRows*>c.loop
     cdef Py_ssize_t run
     for run in range(start, stop):
-        divide(y + run_offset(s, 0, run), d + run_offset(s, 1, run), s.steps[1] != 0,
-               run_length(s, run), parts, weights)
+        s.divide(s.data[0] + run_offset(s, 0, run), s.data[1] + run_offset(s, 1, run),
+                 s.steps[1] != 0, run_length(s, run), s.parts, &s.weights)
+    return 0
 
 
 def divide_gaps(cnp.ndarray y, cnp.ndarray d, double whole, int sign, double least, double tiny,
@@ -184,18 +184,11 @@ def divide_gaps(cnp.ndarray y, cnp.ndarray d, double whole, int sign, double lea
     threads : int
     """
     cdef GapsRows s
-    cdef gaps_weights weights
-    cdef gaps_divide divide = (
+    cdef Call call
+    s.divide = (
         gaps_divide_float if cnp.PyArray_TYPE(d) == cnp.NPY_FLOAT else gaps_divide_double)
-    cdef int parts = cnp.PyArray_ITEMSIZE(y) // cnp.PyArray_ITEMSIZE(d), t
-    cdef char* sums = cnp.PyArray_BYTES(y)
-    cdef const char* seen = cnp.PyArray_BYTES(d)
-    weights.whole, weights.sign, weights.least, weights.tiny = whole, sign, least, tiny
+    s.parts = cnp.PyArray_ITEMSIZE(y) // cnp.PyArray_ITEMSIZE(d)
+    s.weights.whole, s.weights.sign, s.weights.least, s.weights.tiny = whole, sign, least, tiny
     set_gaps_rows(&s, (y, d), (True, False))
-    if threads == 1:
-        with nogil:
-            divide_runs(&s, divide, 0, s.runs, sums, seen, parts, &weights)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            divide_runs(&s, divide, s.runs * t // threads, s.runs * (t + 1) // threads, sums,
-                        seen, parts, &weights)
+    call.loop = &s
+    share_units(divide_runs, &call, 0, s.runs, threads, NULL, 0)

@@ -30,9 +30,12 @@ cdef extern from "gaps.h":
                                  unsigned char* seen) noexcept nogil
     int gaps_clear_complex_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
                                   unsigned char* seen) noexcept nogil
+    int gaps_split(void* x, void* seen, Py_ssize_t n, int nan, int masked) noexcept nogil
     int gaps_split_float(float* x, float* seen, Py_ssize_t n, int nan, int masked) noexcept nogil
     int gaps_split_double(double* x, double* seen, Py_ssize_t n, int nan,
                           int masked) noexcept nogil
+    void gaps_quotients(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
+                        const gaps_weights* weights) noexcept nogil
     void gaps_divide_float(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,
                            const gaps_weights* weights) noexcept nogil
     void gaps_divide_double(void* y, const void* d, Py_ssize_t step, Py_ssize_t n, int parts,

@@ -53,9 +53,9 @@ cdef void fill_columns(const Columns* s, const char* x, Py_ssize_t row_from, Py_
                     columns += cols
 
 
-cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                    const Py_ssize_t* x_batch, char* out, const Py_ssize_t* out_batch,
-                    sum_t* work) noexcept nogil:
+cdef void multiply_tiles(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                         sum_t* work) noexcept nogil:
+    cdef const Columns* s = <const Columns*>c.loop
     cdef Py_ssize_t tile, batch, row_from, rows, col_from, cols, r, first, taps, i
     cdef sum_t* sums = work + s.n_taps * s.tile_rows * s.tile_cols
     cdef sum_t* product
@@ -66,7 +66,7 @@ cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const c
         rows = least(s.tile_rows, s.z.out * s.y.out - row_from)
         col_from = tile % s.col_tiles * s.tile_cols
         cols = least(s.tile_cols, s.x.axis.out - col_from)
-        fill_columns(s, x + x_batch[batch], row_from, rows, col_from, cols, work)
+        fill_columns(s, c.x + c.x_batch[batch], row_from, rows, col_from, cols, work)
         product = sums
         first = 0
         while first < s.n_taps:
@@ -85,23 +85,18 @@ cdef void run_tiles(const Columns* s, Py_ssize_t start, Py_ssize_t stop, const c
             product = sums + s.tile_rows * s.tile_cols
             first += taps
         for r in range(rows):
-            at = (out + out_batch[batch] + (row_from + r) // s.y.out * s.out_z
+            at = (c.y + c.y_batch[batch] + (row_from + r) // s.y.out * s.out_z
                   + (row_from + r) % s.y.out * s.out_y + col_from * s.out_x)
             s.emit(sums + r * cols, cols, at, s.out_x)
 
 
-cdef void run_tiles_shared(const Columns* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                           const char* x, const Py_ssize_t* x_batch, char* out,
-                           const Py_ssize_t* out_batch, sum_t* work, Py_ssize_t each) noexcept:
-    """Run tiles first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_tiles(s, first, first + count, x, x_batch, out, out_batch, work)
+cdef Py_ssize_t run_tiles(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        multiply_tiles(c, start, stop, <float*>work)
     else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_tiles(s, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, out, out_batch, <sum_t*>(<char*>work + t * each))
+        multiply_tiles(c, start, stop, <double*>work)
+    return 0
 
 
 cdef class Im2colLoop:
@@ -126,12 +121,7 @@ cdef class Im2colLoop:
         self.item = sums.itemsize
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&s.z if i == 0 else &s.y if i == 1 else &s.x.axis, row)
-            )
+        self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
         s.x.group = 1
         s.x.n_fill = 1
         s.multiply = <void*>multiply
@@ -157,15 +147,10 @@ cdef class Im2colLoop:
         and in the dtype of the sums, ``y`` native.
         """
         cdef Columns s = self.s
-        cdef Py_ssize_t n_batch = self.n_batch
-        cdef Py_ssize_t tiles = n_batch * s.row_tiles * s.col_tiles
-        cdef Py_ssize_t shared, each, done, step
+        cdef Call call
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         cdef double fill_double = fill_value
         cdef float fill_float = <float>fill_double
-        cdef char* block
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* out_batch
         s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
         s.x.pixel_stride = s.x.sample_stride = x.strides[self.axis_of[2]]
@@ -177,29 +162,8 @@ cdef class Im2colLoop:
         s.out_x = y.strides[self.axis_of[2]]
         s.emit = row_emits[self.sums_code][clip][row_codes[cnp.PyArray_TYPE(y)]]
         s.weights = cnp.PyArray_DATA(w)
-        threads = <int>least(threads, tiles)
-        shared = (2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        each = self.thread_bytes()
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            out_batch = x_batch + n_batch
-            list_batch(self.batch, x, y, x_batch, out_batch)
-            step = most(threads, <Py_ssize_t>(
-                threads * PRODUCTS_BETWEEN_SIGNALS
-                / (<double>s.n_taps * s.tile_rows * s.tile_cols)))
-            done = 0
-            while done < tiles:
-                step = least(step, tiles - done)
-                if self.sums_code == SUMS_FLOAT:
-                    run_tiles_shared[float](&s, done, step, threads, cnp.PyArray_BYTES(x),
-                                            x_batch, cnp.PyArray_BYTES(y), out_batch,
-                                            <float*>(block + shared), each)
-                else:
-                    run_tiles_shared[double](&s, done, step, threads, cnp.PyArray_BYTES(x),
-                                             x_batch, cnp.PyArray_BYTES(y), out_batch,
-                                             <double*>(block + shared), each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop, call.sums = &s, self.sums_code
+        run_batch(run_tiles, &call, self.batch, self.n_batch, x, y,
+                  self.n_batch * s.row_tiles * s.col_tiles,
+                  <double>s.n_taps * s.tile_rows * s.tile_cols, threads, self.thread_bytes(),
+                  False, False)

@@ -41,7 +41,7 @@ cdef extern from "matching.h":
         MATCH_RUN
 
 cdef Py_ssize_t MATCH_COLS = 2048       # results of a panel: its sums are 80 KiB
-cdef double MATCH_SAMPLES_BETWEEN_SIGNALS = 2e7     # of each thread: about a tenth of a second
+cdef double MATCH_PRODUCTS = 10         # a sample takes as long as so many, between signals
 
 
 cdef struct Match:
@@ -110,39 +110,27 @@ cdef Py_ssize_t match_unit(const Match* s, Py_ssize_t unit, const char* x, char*
         y += s.y_row
 
 
-cdef Py_ssize_t match_units(const Match* s, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                            char* y, uint64_t* work) noexcept nogil:
+cdef Py_ssize_t match_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                            void* work) noexcept nogil:
     cdef Py_ssize_t unit, uncertain = 0
     for unit in range(start, stop):
-        uncertain += match_unit(s, unit, x, y, work)
+        uncertain += match_unit(<const Match*>c.loop, unit, c.x, c.y, <uint64_t*>work)
     return uncertain
 
 
 cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char* y,
                           int threads) except -1:
     cdef Py_ssize_t each = match_words(s) * sizeof(uint64_t)
-    cdef Py_ssize_t shared = 0, done = 0, step, uncertain = 0
+    cdef Py_ssize_t shared = 0
     cdef double samples = <double>s.slab * s.panel * s.taps_z
     cdef char* block = <char*>take_parts(&shared, threads, &each)
-    cdef char* work = block + shared
-    cdef int t
+    cdef Call call
+    call.loop, call.x, call.y = s, x, y
     try:
-        step = most(threads, <Py_ssize_t>(threads * MATCH_SAMPLES_BETWEEN_SIGNALS / samples))
-        while done < units:
-            step = least(step, units - done)
-            if threads == 1:
-                with nogil:
-                    uncertain += match_units(s, done, done + step, x, y, <uint64_t*>work)
-            else:
-                for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                    uncertain += match_units(s, done + step * t // threads,
-                                             done + step * (t + 1) // threads, x, y,
-                                             <uint64_t*>(work + t * each))
-            done += step
-            PyErr_CheckSignals()
+        return run_in_steps(match_units, &call, units, samples * MATCH_PRODUCTS, threads,
+                            block + shared, each, False)
     finally:
         put_block(block)
-    return uncertain
 
 
 cdef match_limits limits_of(double count, tuple limits) except *:
@@ -263,10 +251,12 @@ cdef void match_row(const MatchRows* s, Py_ssize_t row) noexcept nogil:
         first += count
 
 
-cdef void match_rows(const MatchRows* s, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+cdef Py_ssize_t match_rows(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
     cdef Py_ssize_t row
     for row in range(start, stop):
-        match_row(s, row)
+        match_row(<const MatchRows*>c.loop, row)
+    return 0
 
 
 def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const double[::1] t,
@@ -291,8 +281,7 @@ def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const doubl
     threads : int
     """
     cdef MatchRows s
-    cdef Py_ssize_t rows = y.shape[0] * y.shape[1], done = 0, step
-    cdef int k
+    cdef Call call
     s.x_rows, s.y_rows, s.pitch, s.cols = x.shape[1], y.shape[1], x.shape[2], y.shape[2]
     s.taps, s.fewest, s.item = t.shape[0], fewest, x.itemsize
     s.whole = cnp.PyArray_TYPE(x) == cnp.NPY_UINT64
@@ -301,15 +290,6 @@ def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const doubl
     s.seen = NULL if seen is None else <const unsigned char*>cnp.PyArray_BYTES(seen)
     s.wanted = <const unsigned char*>cnp.PyArray_BYTES(wanted)
     s.y = <double*>cnp.PyArray_DATA(y)
-    step = most(threads, <Py_ssize_t>(threads * MATCH_SAMPLES_BETWEEN_SIGNALS
-                                      / (<double>s.cols * s.taps)))
-    while done < rows:
-        step = least(step, rows - done)
-        if threads == 1:
-            with nogil:
-                match_rows(&s, done, done + step)
-        else:
-            for k in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                match_rows(&s, done + step * k // threads, done + step * (k + 1) // threads)
-        done += step
-        PyErr_CheckSignals()
+    call.loop = &s
+    run_in_steps(match_rows, &call, y.shape[0] * y.shape[1],
+                 <double>s.cols * s.taps * MATCH_PRODUCTS, threads, NULL, 0, False)

@@ -38,3 +38,18 @@ typedef struct {
 
 #define TEMPLATE "matrix_tile.h"
 #include "each_type.h"
+
+#include "by_type.h"
+/* Functions of tables, of tiles of so many rows and vectors, or columns. */
+#define matrix_tile(rows, vectors, n, a, ...) \
+    OF_REAL(a, matrix_tiles)[(vectors) - 1][(rows) - 1](n, a, __VA_ARGS__)
+#define taps_tile(rows, vectors, channels, a_channel, taps, offsets, a, ...) \
+    OF_REAL(a, taps_tiles)[(vectors) - 1][(rows) - 1] \
+    (channels, a_channel, taps, offsets, a, __VA_ARGS__)
+#define pixels_tile(rows, vectors, channels, b_channel, taps, offsets, a, ...) \
+    OF_REAL(a, pixels_tiles)[(vectors) - 1][(rows) - 1] \
+    (channels, b_channel, taps, offsets, a, __VA_ARGS__)
+#define dots_tile(rows, cols, n, a, ...) \
+    OF_REAL(a, dots_tiles)[(cols) - 1][(rows) - 1](n, a, __VA_ARGS__)
+#define fill_panel(moves, count, offsets, taps, copy, ...) \
+    OF_REAL(copy, fill_panel)(moves, count, offsets, taps, copy, __VA_ARGS__)

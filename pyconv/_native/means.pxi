@@ -70,10 +70,10 @@ cdef void mean_patch(const Means* p, Py_ssize_t row_from, Py_ssize_t rows, Py_ss
             p.emit(means, n, out + (r - p.y.taps + 1) * p.out_y, p.out_item)
 
 
-cdef void run_means(const Means* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                    const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
-                    int16_t* work) noexcept nogil:
+cdef Py_ssize_t run_means(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          void* work) noexcept nogil:
     """Run units start … stop − 1, in the order batch, slab, panel."""
+    cdef const Means* p = <const Means*>c.loop
     cdef Py_ssize_t unit, rest, row_from, col_from
     for unit in range(start, stop):
         col_from = unit % p.n_panels * p.unit_cols
@@ -81,23 +81,10 @@ cdef void run_means(const Means* p, Py_ssize_t start, Py_ssize_t stop, const cha
         row_from = rest % p.n_slabs * p.unit_rows
         rest = rest // p.n_slabs
         mean_patch(p, row_from, least(p.unit_rows, p.y.out - row_from), col_from,
-                   least(p.unit_cols, p.x.axis.out - col_from), x + x_batch[rest],
-                   y + y_batch[rest] + row_from * p.out_y + col_from * p.x.group * p.out_item,
-                   work)
-
-
-cdef void run_means_shared(const Means* p, Py_ssize_t first, Py_ssize_t count, int threads,
-                           const char* x, const Py_ssize_t* x_batch, char* y,
-                           const Py_ssize_t* y_batch, char* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_means(p, first, first + count, x, x_batch, y, y_batch, <int16_t*>work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_means(p, first + count * t // threads, first + count * (t + 1) // threads, x,
-                      x_batch, y, y_batch, <int16_t*>(work + t * each))
+                   least(p.unit_cols, p.x.axis.out - col_from), c.x + c.x_batch[rest],
+                   c.y + c.y_batch[rest] + row_from * p.out_y + col_from * p.x.group * p.out_item,
+                   <int16_t*>work)
+    return 0
 
 
 cdef class MeansLoop:
@@ -155,10 +142,7 @@ cdef class MeansLoop:
         """Write the means to ``y``; both are C-contiguous and native, ``x`` is of 8 bits."""
         cdef Means p = self.p
         cdef int16_t outside = <int16_t>fill
-        cdef Py_ssize_t units, shared, each, done = 0, step
-        cdef char* block
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
+        cdef Call call
         self.lay_out(&p, threads)
         p.y_stride = stride_of(x, self.axis_of[0])
         p.out_y = stride_of(y, self.axis_of[0])
@@ -169,22 +153,7 @@ cdef class MeansLoop:
         set_row_load(&p.x, SUMS_INT16, row_codes[cnp.PyArray_TYPE(x)])
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.emit = row_emits[SUMS_INT16][clip][row_codes[cnp.PyArray_TYPE(y)]]
-        units = self.n_batch * p.n_slabs * p.n_panels
-        threads = <int>least(threads, units)
-        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS / self.additions(&p)))
-        each = self.each
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            while done < units:
-                step = least(step, units - done)
-                run_means_shared(&p, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                                 cnp.PyArray_BYTES(y), y_batch, block + shared, each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop = &p
+        run_batch(run_means, &call, self.batch, self.n_batch, x, y,
+                  self.n_batch * p.n_slabs * p.n_panels, self.additions(&p), threads, self.each,
+                  False, False)

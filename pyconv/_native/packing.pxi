@@ -41,17 +41,6 @@ cdef void set_row_load(Source* s, int sums_code, int code) noexcept nogil:
         s.load = row_loads_uint64[code]
 
 
-cdef inline void copy_row(tile_t* out, const tile_t* row, Py_ssize_t samples) noexcept nogil:
-    if tile_t is float:
-        copy_row_float(out, row, samples)
-    elif tile_t is double:
-        copy_row_double(out, row, samples)
-    elif tile_t is int16_t:
-        copy_row_int16(out, row, samples)
-    else:
-        copy_row_uint64(out, row, samples)
-
-
 cdef void pack_fill(const Source* s, Py_ssize_t pixels, tile_t* out) noexcept nogil:
     cdef const tile_t* fill = <const tile_t*>s.fill
     cdef Py_ssize_t i, c

@@ -28,3 +28,7 @@
 
 #define TEMPLATE "phases_row.h"
 #include "each_type.h"
+
+#include "by_type.h"
+#define split_rows(x, x_row, rows, n, even, ...) \
+    OF_REAL(even, split_rows)(x, x_row, rows, n, even, __VA_ARGS__)

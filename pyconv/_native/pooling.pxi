@@ -66,6 +66,7 @@ cdef struct Pool:
     bint at_once            # windows along x are folded together, not each by itself
     const pool_fold* fold
     const pool_rows* rows
+    int64_t* where          # of the largest samples, or NULL
     # Outputs of a unit, units of a row of outputs; the most samples that a unit reads of a row.
     Py_ssize_t panel, n_panels, reach
 
@@ -351,21 +352,23 @@ cdef void find_panel(const Pool* s, const Panel* p, const char* plane, char* out
         place_window(s, p, o, where)
 
 
-cdef void run_panels(const Pool* s, Py_ssize_t start, Py_ssize_t stop, const char* x, char* y,
-                     int64_t* where, char* work) noexcept nogil:
+cdef Py_ssize_t run_panels(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
     """Write panels start … stop − 1 of the outputs of all planes."""
+    cdef const Pool* s = <const Pool*>c.loop
     cdef Py_ssize_t plane_bytes = s.z.size * s.y.size * s.x.size * s.item
     cdef Py_ssize_t unit, at
     cdef Panel p
     for unit in range(start, stop):
         p = panel_of(s, unit)
         at = unit // s.n_panels * s.x.out + p.o_from
-        if where != NULL:
-            find_panel(s, &p, x + p.plane * plane_bytes, y + at * s.item, where + at)
+        if s.where != NULL:
+            find_panel(s, &p, c.x + p.plane * plane_bytes, c.y + at * s.item, s.where + at)
             continue
-        pool_panel(s, &p, x + p.plane * plane_bytes, y + at * s.item, work)
+        pool_panel(s, &p, c.x + p.plane * plane_bytes, c.y + at * s.item, <char*>work)
         if s.averaging:
-            divide_panel(s, &p, y + at * s.item, y + at * s.item)
+            divide_panel(s, &p, c.y + at * s.item, c.y + at * s.item)
+    return 0
 
 
 cdef double samples_of_window(const Pool* s, bint finding) noexcept nogil:
@@ -380,34 +383,22 @@ cdef int run_pool(Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, int thr
     """Write all outputs, contiguous runs of panels on each thread."""
     cdef double samples = samples_of_window(s, where != NULL)
     cdef Py_ssize_t rows = most_taps(&s.z) * most_taps(&s.y)
-    cdef Py_ssize_t done = 0, step, shared = 0, each, units
+    cdef Py_ssize_t shared = 0, each, units
     cdef char* block
-    cdef const char* source = cnp.PyArray_BYTES(x)
-    cdef char* out = cnp.PyArray_BYTES(y)
-    cdef char* work
-    cdef int t
+    cdef Call call
     set_panels(s, samples)
+    s.where = where
     units = cnp.PyArray_DIM(x, 0) * s.z.out * s.y.out * s.n_panels
     threads = <int>most(1, least(threads, units))
     # Rows that are folded into one, and blocks of many of them.
     each = 0
     if where == NULL and rows > 1:
         each = s.reach * s.item * (1 + (s.averaging and rows > POOL_BLOCK))
-    step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / (samples * s.panel)))
+    call.loop, call.x, call.y = s, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
     block = <char*>take_parts(&shared, threads, &each)
-    work = block + shared
     try:
-        while done < units:
-            step = least(step, units - done)
-            if threads == 1:
-                with nogil:
-                    run_panels(s, done, done + step, source, out, where, work)
-            else:
-                for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                    run_panels(s, done + step * t // threads, done + step * (t + 1) // threads,
-                               source, out, where, work + t * each)
-            done += step
-            PyErr_CheckSignals()
+        run_in_steps(run_panels, &call, units, samples * s.panel, threads, block + shared, each,
+                     False)
     finally:
         put_block(block)
     return 0
@@ -427,138 +418,3 @@ def pool_average(cnp.ndarray x, cnp.ndarray y, list axes, double divisor, int th
     set_pool(&s, x, axes)
     set_average(&s, divisor)
     run_pool(&s, x, y, NULL, threads)
-
-
-# ---- adjoints ---------------------------------------------------------------------------------
-
-cdef void spread_columns(const Pool* s, const Panel* p, const char* shares,
-                         char* line) noexcept nogil:
-    """Add the share of each window of a panel to the columns that it reads."""
-    cdef const Windows* a = &s.x
-    cdef Py_ssize_t item = s.item, o, k
-    cdef Py_ssize_t inner = p.inner_to - p.inner_from
-    for k in range(a.taps if inner > 0 else 0):
-        s.rows.spread(shares + (p.inner_from - p.o_from) * item, a.stride, inner,
-                      line + (p.inner_from * a.stride - a.low + k * a.dilation - p.sample) * item)
-    for o in range(p.o_from, p.inner_from):
-        spread_window(s, p, shares, o, line)
-    for o in range(p.inner_to, p.o_to):
-        spread_window(s, p, shares, o, line)
-
-
-cdef inline void spread_window(const Pool* s, const Panel* p, const char* shares, Py_ssize_t o,
-                               char* line) noexcept nogil:
-    cdef Window w = window_of(&s.x, o)
-    s.rows.repeat(shares + (o - p.o_from) * s.item, s.x.dilation, w.count,
-                  line + (w.first - p.sample) * s.item)
-
-
-cdef void run_panels_adjoint(const Pool* s, Py_ssize_t start, Py_ssize_t stop, const char* dy,
-                             char* dx, char* work) noexcept nogil:
-    """Add panels start … stop − 1 of the gradient of averages; the first of a plane clears it."""
-    cdef Py_ssize_t plane_bytes = s.z.size * s.y.size * s.x.size * s.item
-    cdef Py_ssize_t unit, at, k
-    cdef char* shares = work + s.reach * s.item
-    cdef char* plane
-    cdef Panel p
-    for unit in range(start, stop):
-        p = panel_of(s, unit)
-        plane = dx + p.plane * plane_bytes
-        if p.oz == 0 and p.oy == 0 and p.o_from == 0:
-            memset(plane, 0, plane_bytes)
-        at = unit // s.n_panels * s.x.out + p.o_from
-        divide_panel(s, &p, dy + at * s.item, shares)
-        memset(work, 0, p.samples * s.item)
-        spread_columns(s, &p, shares, work)
-        for k in range(p.z.count * p.y.count):
-            s.rows.spread(work, 1, p.samples,
-                          <char*>window_row(s, &p, plane, k) + p.sample * s.item)
-
-
-def pool_average_adjoint(cnp.ndarray dy, cnp.ndarray dx, list axes, double divisor, int threads):
-    """Write what each sample contributes to: the adjoint of `pool_average`."""
-    cdef Pool s
-    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)
-    cdef Py_ssize_t shared = 0, each, done = 0, step, of_plane, most_units
-    cdef char* block
-    cdef const char* given = cnp.PyArray_BYTES(dy)
-    cdef char* out = cnp.PyArray_BYTES(dx)
-    cdef char* work
-    cdef double samples
-    cdef int t
-    set_pool(&s, dx, axes)
-    set_average(&s, divisor)
-    samples = samples_of_window(&s, False)
-    set_panels(&s, samples)
-    of_plane = s.z.out * s.y.out * s.n_panels
-    threads = <int>most(1, least(threads, planes))
-    each = (s.reach + s.panel) * s.item
-    # Windows share samples of their plane: each thread goes through its own planes, some panels
-    # at a time.
-    most_units = ceil_div(planes, threads) * of_plane
-    step = most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / (samples * s.panel)))
-    block = <char*>take_parts(&shared, threads, &each)
-    work = block + shared
-    try:
-        while done < most_units:
-            if threads == 1:
-                with nogil:
-                    run_panels_adjoint(&s, done, least(done + step, most_units), given, out, work)
-            else:
-                for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                    run_panels_adjoint(
-                        &s, planes * t // threads * of_plane + done,
-                        least(planes * t // threads * of_plane + done + step,
-                              planes * (t + 1) // threads * of_plane),
-                        given, out, work + t * each)
-            done += step
-            PyErr_CheckSignals()
-    finally:
-        put_block(block)
-
-
-def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int threads):
-    """Add each dy at its index of its plane of zeros: the adjoint of `pool_largest`.
-
-    All arrays have the shape (planes, samples of a plane). Return how many indices are neither
-    in a plane nor −1.
-    """
-    cdef const pool_rows* rows = pool_rows_of[
-        POOL_FLOAT if cnp.PyArray_TYPE(dx) == cnp.NPY_FLOAT else POOL_DOUBLE]
-    cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0), outside = 0, done = 0, most_given
-    cdef Py_ssize_t size = cnp.PyArray_DIM(dx, 1), n = cnp.PyArray_DIM(dy, 1)
-    cdef Py_ssize_t item = cnp.PyArray_ITEMSIZE(dx), step = WEIGHTS_BETWEEN_SIGNALS
-    cdef const char* given = cnp.PyArray_BYTES(dy)
-    cdef char* out = cnp.PyArray_BYTES(dx)
-    cdef const int64_t* where = <const int64_t*>cnp.PyArray_DATA(indices)
-    cdef int t
-    threads = <int>most(1, least(threads, planes))
-    most_given = ceil_div(planes, threads) * n
-    while done < most_given:
-        if threads == 1:
-            with nogil:
-                outside += scatter_range(rows, done, least(done + step, most_given), given, where,
-                                         n, out, size, item)
-        else:
-            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                outside += scatter_range(
-                    rows, planes * t // threads * n + done,
-                    least(planes * t // threads * n + done + step,
-                          planes * (t + 1) // threads * n),
-                    given, where, n, out, size, item)
-        done += step
-        PyErr_CheckSignals()
-    return outside
-
-
-cdef Py_ssize_t scatter_range(const pool_rows* rows, Py_ssize_t start, Py_ssize_t stop,
-                              const char* dy, const int64_t* where, Py_ssize_t n, char* dx,
-                              Py_ssize_t size, Py_ssize_t item) noexcept nogil:
-    """Add gradients start … stop − 1 of all planes."""
-    cdef Py_ssize_t outside = 0, count
-    while start < stop:
-        count = least(stop, (start // n + 1) * n) - start
-        outside += rows.scatter(dy + start * item, where + start, count, size,
-                                dx + start // n * size * item)
-        start += count
-    return outside

@@ -73,3 +73,16 @@ enum recursive_lines {
 #undef RECURSIVE_TINY
 #undef MIN_EXPONENT
 #undef MAX_EXPONENT
+
+#include "by_type.h"
+#define recursive_judge(panel, ...) OF_REAL(panel, recursive_judge)(panel, __VA_ARGS__)
+#define recursive_part(begin, span, lines) OF_REAL(lines, recursive_part)(begin, span, lines)
+#define recursive_take(panel, ...) OF_REAL(panel, recursive_take)(panel, __VA_ARGS__)
+#define recursive_add(part, ...) OF_REAL(part, recursive_add)(part, __VA_ARGS__)
+#define recursive_spread(panel, ...) OF_REAL(panel, recursive_spread)(panel, __VA_ARGS__)
+#define recursive_gather(lines, ...) OF_REAL(lines, recursive_gather)(lines, __VA_ARGS__)
+#define recursive_scatter(panel, ...) OF_REAL(panel, recursive_scatter)(panel, __VA_ARGS__)
+#define recursive_advance(x, ...) OF_REAL(x, recursive_advance)(x, __VA_ARGS__)
+#define recursive_causal(x, ...) OF_REAL(x, recursive_causal)(x, __VA_ARGS__)
+#define recursive_anti(x, ...) OF_REAL(x, recursive_anti)(x, __VA_ARGS__)
+#define recursive_anti_far(x, ...) OF_REAL(x, recursive_anti_far)(x, __VA_ARGS__)

@@ -22,68 +22,36 @@ cdef extern from "recursive.h":
         RECURSIVE_VECTORS
         RECURSIVE_STATES
         RECURSIVE_NUMBERS
-    int recursive_judge_float(const float* panel, Py_ssize_t length, Py_ssize_t first,
-                              Py_ssize_t n, Py_ssize_t reach, float least, float most,
-                              float share, float* lines) noexcept nogil
-    bint recursive_part_float(bint begin, int span, float* lines) noexcept nogil
-    void recursive_take_float(const float* panel, Py_ssize_t length, float* lines,
-                            float* part) noexcept nogil
-    void recursive_add_float(const float* part, const float* sums, Py_ssize_t n,
-                           Py_ssize_t reach, const float* lines, bint begin,
-                           float* total) noexcept nogil
-    bint recursive_spread_float(const float* panel, Py_ssize_t n, Py_ssize_t reach,
-                              bint negative, const float* lines, float* total) noexcept nogil
-    int recursive_judge_double(const double* panel, Py_ssize_t length, Py_ssize_t first,
-                               Py_ssize_t n, Py_ssize_t reach, double least, double most,
-                              double share, double* lines) noexcept nogil
-    bint recursive_part_double(bint begin, int span, double* lines) noexcept nogil
-    void recursive_take_double(const double* panel, Py_ssize_t length, double* lines,
-                            double* part) noexcept nogil
-    void recursive_add_double(const double* part, const double* sums, Py_ssize_t n,
-                           Py_ssize_t reach, const double* lines, bint begin,
-                           double* total) noexcept nogil
-    bint recursive_spread_double(const double* panel, Py_ssize_t n, Py_ssize_t reach,
-                              bint negative, const double* lines, double* total) noexcept nogil
-    void recursive_gather_float(const float* lines, Py_ssize_t pitch, Py_ssize_t n,
-                                float* panel) noexcept nogil
-    void recursive_gather_double(const double* lines, Py_ssize_t pitch, Py_ssize_t n,
-                                 double* panel) noexcept nogil
-    void recursive_scatter_float(const float* panel, Py_ssize_t n, float* lines,
-                                 Py_ssize_t pitch) noexcept nogil
-    void recursive_scatter_double(const double* panel, Py_ssize_t n, double* lines,
-                                  Py_ssize_t pitch) noexcept nogil
-    void recursive_advance_float(
-        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
-        const float* residues, const float* leaving, float* state, const float* sum,
-        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
-    void recursive_advance_double(
-        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
-        const double* residues, const double* leaving, double* state, const double* sum,
-        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
-    void recursive_causal_float(
-        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
-        const float* residues, const float* leaving, float* state, const float* sum,
-        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
-    void recursive_causal_double(
-        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
-        const double* residues, const double* leaving, double* state, const double* sum,
-        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
-    void recursive_anti_float(
-        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
-        const float* residues, const float* leaving, float* state, const float* sum,
-        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
-    void recursive_anti_double(
-        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
-        const double* residues, const double* leaving, double* state, const double* sum,
-        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
-    void recursive_anti_far_float(
-        const float* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const float* poles,
-        const float* residues, const float* leaving, float* state, const float* sum,
-        float* out, Py_ssize_t out_step, const float* ahead) noexcept nogil
-    void recursive_anti_far_double(
-        const double* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n, const double* poles,
-        const double* residues, const double* leaving, double* state, const double* sum,
-        double* out, Py_ssize_t out_step, const double* ahead) noexcept nogil
+    int recursive_judge(const void* panel, Py_ssize_t length, Py_ssize_t first, Py_ssize_t n,
+                        Py_ssize_t reach, double least, double most, double share,
+                        void* lines) noexcept nogil
+    bint recursive_part(bint begin, int span, void* lines) noexcept nogil
+    void recursive_take(const void* panel, Py_ssize_t length, void* lines,
+                        void* part) noexcept nogil
+    void recursive_add(const void* part, const void* sums, Py_ssize_t n, Py_ssize_t reach,
+                       const void* lines, bint begin, void* total) noexcept nogil
+    bint recursive_spread(const void* panel, Py_ssize_t n, Py_ssize_t reach, bint negative,
+                          const void* lines, void* total) noexcept nogil
+    void recursive_gather(const void* lines, Py_ssize_t pitch, Py_ssize_t n,
+                          void* panel) noexcept nogil
+    void recursive_scatter(const void* panel, Py_ssize_t n, void* lines,
+                           Py_ssize_t pitch) noexcept nogil
+    void recursive_advance(const void* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n,
+                           const void* poles, const void* residues, const void* leaving,
+                           void* state, const void* sum, void* out, Py_ssize_t out_step,
+                           const void* ahead) noexcept nogil
+    void recursive_causal(const void* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n,
+                          const void* poles, const void* residues, const void* leaving,
+                          void* state, const void* sum, void* out, Py_ssize_t out_step,
+                          const void* ahead) noexcept nogil
+    void recursive_anti(const void* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n,
+                        const void* poles, const void* residues, const void* leaving, void* state,
+                        const void* sum, void* out, Py_ssize_t out_step,
+                        const void* ahead) noexcept nogil
+    void recursive_anti_far(const void* x, Py_ssize_t step, Py_ssize_t left, Py_ssize_t n,
+                            const void* poles, const void* residues, const void* leaving,
+                            void* state, const void* sum, void* out, Py_ssize_t out_step,
+                            const void* ahead) noexcept nogil
 
 # Samples of a line that are packed, and then transposed, at a time.
 cdef Py_ssize_t RECURSIVE_RUN = 256
@@ -157,10 +125,7 @@ cdef void gather_lines(const Recursion* r, Py_ssize_t first, const char* x,
             line = (first + j) // r.n_pieces
             start = (first + j) % r.n_pieces * r.piece - 1 + at
             pack_run(r, x + x_lines[line], line % r.n_fill, start, n, run + j * RECURSIVE_RUN)
-        if real_t is float:
-            recursive_gather_float(run, RECURSIVE_RUN, n, panel + at * r.width)
-        else:
-            recursive_gather_double(run, RECURSIVE_RUN, n, panel + at * r.width)
+        recursive_gather(run, RECURSIVE_RUN, n, panel + at * r.width)
         at += n
 
 
@@ -172,10 +137,7 @@ cdef void scatter_lines(const Recursion* r, Py_ssize_t first, char* y, const Py_
     cdef char* out
     while at < r.piece:
         n = least(RECURSIVE_RUN, r.piece - at)
-        if real_t is float:
-            recursive_scatter_float(panel + at * r.width, n, run, RECURSIVE_RUN)
-        else:
-            recursive_scatter_double(panel + at * r.width, n, run, RECURSIVE_RUN)
+        recursive_scatter(panel + at * r.width, n, run, RECURSIVE_RUN)
         for j in range(count):
             line = (first + j) // r.n_pieces
             start = (first + j) % r.n_pieces * r.piece + at
@@ -237,69 +199,23 @@ cdef void filter_panel(const Recursion* r, const real_t* panel, real_t* sums, re
     cdef real_t* end = out + (n - 1) * out_step
     cdef real_t* last_sum = sums + (n - 1) * w
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
-    if real_t is float:
-        recursive_advance_float(panel, w, 0, halo, poles, before, gone_before, state, sums, sums,
-                                w, NULL)
-        recursive_causal_float(first, w, back, n, poles, before, gone_before, state, sums, sums, w,
-                               ahead)
-    else:
-        recursive_advance_double(panel, w, 0, halo, poles, before, gone_before, state, sums, sums,
-                                 w, NULL)
-        recursive_causal_double(first, w, back, n, poles, before, gone_before, state, sums, sums,
-                                w, ahead)
+    recursive_advance(panel, w, 0, halo, poles, before, gone_before, state, sums, sums, w, NULL)
+    recursive_causal(first, w, back, n, poles, before, gone_before, state, sums, sums, w, ahead)
     memset(state, 0, RECURSIVE_STATES * w * sizeof(real_t))
-    if real_t is float:
-        recursive_advance_float(last, -w, 0, r.radius, poles, after, gone_after, state, sums, sums,
-                                w, NULL)
-        if far:
-            recursive_anti_far_float(last_out, -w, forth, n, poles, after, gone_after, state,
-                                     last_sum, end, -out_step, NULL)
-        else:
-            recursive_anti_float(last_out, -w, forth, n, poles, after, gone_after, state, last_sum,
-                                 end, -out_step, NULL)
+    recursive_advance(last, -w, 0, r.radius, poles, after, gone_after, state, sums, sums, w, NULL)
+    if far:
+        recursive_anti_far(last_out, -w, forth, n, poles, after, gone_after, state, last_sum, end,
+                           -out_step, NULL)
     else:
-        recursive_advance_double(last, -w, 0, r.radius, poles, after, gone_after, state, sums,
-                                 sums, w, NULL)
-        if far:
-            recursive_anti_far_double(last_out, -w, forth, n, poles, after, gone_after, state,
-                                      last_sum, end, -out_step, NULL)
-        else:
-            recursive_anti_double(last_out, -w, forth, n, poles, after, gone_after, state,
-                                  last_sum, end, -out_step, NULL)
+        recursive_anti(last_out, -w, forth, n, poles, after, gone_after, state, last_sum, end,
+                       -out_step, NULL)
 
 
 cdef inline int judge_lines(const Recursion* r, const real_t* panel, real_t* lines) noexcept nogil:
     """Tell lines of parts from others."""
     cdef Py_ssize_t first = r.radius + 1
-    if real_t is float:
-        return recursive_judge_float(panel, r.length, first, r.piece, r.radius, <float>r.least,
-                                     <float>r.most, <float>ldexp(1.0, -r.span), lines)
-    else:
-        return recursive_judge_double(panel, r.length, first, r.piece, r.radius, r.least, r.most,
-                                      ldexp(1.0, -r.span), lines)
-
-
-cdef inline bint next_part(const Recursion* r, bint begin, real_t* lines) noexcept nogil:
-    if real_t is float:
-        return recursive_part_float(begin, r.span, lines)
-    else:
-        return recursive_part_double(begin, r.span, lines)
-
-
-cdef inline void take_part(const Recursion* r, const real_t* panel, real_t* lines,
-                           real_t* part) noexcept nogil:
-    if real_t is float:
-        recursive_take_float(panel, r.length, lines, part)
-    else:
-        recursive_take_double(panel, r.length, lines, part)
-
-
-cdef inline void add_part(const Recursion* r, const real_t* part, const real_t* sums,
-                          const real_t* lines, bint begin, real_t* total) noexcept nogil:
-    if real_t is float:
-        recursive_add_float(part, sums, r.piece, r.radius, lines, begin, total)
-    else:
-        recursive_add_double(part, sums, r.piece, r.radius, lines, begin, total)
+    return recursive_judge(panel, r.length, first, r.piece, r.radius, <real_t>r.least,
+                           <real_t>r.most, <real_t>ldexp(1.0, -r.span), lines)
 
 
 cdef bint filter_in_parts(const Recursion* r, const real_t* panel, real_t* sums, real_t* state,
@@ -311,17 +227,14 @@ cdef bint filter_in_parts(const Recursion* r, const real_t* panel, real_t* sums,
     """
     cdef bint begin = True
     if judged & 2:  # the largest that is finite
-        take_part(r, panel, lines, part)
-    while next_part(r, begin, lines):
-        take_part(r, panel, lines, part)
+        recursive_take(panel, r.length, lines, part)
+    while recursive_part(begin, r.span, lines):
+        recursive_take(panel, r.length, lines, part)
         filter_panel(r, <const real_t*>part, sums, state, sums, r.width, False,
                      <const real_t*>NULL)
-        add_part(r, <const real_t*>part, <const real_t*>sums, <const real_t*>lines, begin, total)
+        recursive_add(part, sums, r.piece, r.radius, lines, begin, total)
         begin = False
-    if real_t is float:
-        return recursive_spread_float(panel, r.piece, r.radius, r.negative, lines, total)
-    else:
-        return recursive_spread_double(panel, r.piece, r.radius, r.negative, lines, total)
+    return recursive_spread(panel, r.piece, r.radius, r.negative, lines, total)
 
 
 cdef inline Py_ssize_t panel_samples(const Recursion* r) noexcept nogil:
@@ -339,10 +252,10 @@ cdef inline const char* next_lines(const Recursion* r, Py_ssize_t unit, const ch
     return x + x_lines[first]
 
 
-cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                        const Py_ssize_t* x_lines, char* y, const Py_ssize_t* y_lines,
-                        real_t* work) noexcept nogil:
+cdef bint filter_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                       real_t* work) noexcept nogil:
     """Run units start … stop − 1; return whether an infinity was read."""
+    cdef const Recursion* r = <const Recursion*>c.loop
     cdef bint infinite = False
     cdef int judged
     cdef Py_ssize_t unit, line, piece, col, cols, outs, i
@@ -356,13 +269,13 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
     cdef char* out
     for unit in range(start, stop):
         if not r.abreast:
-            gather_lines(r, unit * r.width, x, x_lines, work, run)
+            gather_lines(r, unit * r.width, c.x, c.x_batch, work, run)
         else:
             col = unit % r.n_panels * r.width
             cols = least(r.width, r.inner - col)
             piece = unit // r.n_panels % r.n_pieces * r.piece
             line = unit // r.n_panels // r.n_pieces
-            copy_lines(r, x + x_lines[line], piece - 1, col, cols, work)
+            copy_lines(r, c.x + c.x_batch[line], piece - 1, col, cols, work)
         judged = judge_lines(r, <const real_t*>work, lines)
         results = sums
         if judged:
@@ -372,10 +285,10 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
         if not r.abreast:
             if not judged:
                 filter_panel(r, <const real_t*>work, sums, state, sums, r.width, False,
-                             <const real_t*>next_lines(r, unit, x, x_lines))
-            scatter_lines(r, unit * r.width, y, y_lines, <const real_t*>results, run)
+                             <const real_t*>next_lines(r, unit, c.x, c.x_batch))
+            scatter_lines(r, unit * r.width, c.y, c.y_batch, <const real_t*>results, run)
             continue
-        out = y + y_lines[line] + piece * r.y_stride + col * r.item
+        out = c.y + c.y_batch[line] + piece * r.y_stride + col * r.item
         outs = least(r.piece, r.x.axis.out - piece)
         if not judged:
             if cols == r.width and outs == r.piece:
@@ -391,25 +304,11 @@ cdef bint run_recursion(const Recursion* r, Py_ssize_t start, Py_ssize_t stop, c
     return infinite
 
 
-cdef bint run_recursion_shared(const Recursion* r, Py_ssize_t first, Py_ssize_t count,
-                               int threads, const char* x, const Py_ssize_t* x_lines, char* y,
-                               const Py_ssize_t* y_lines, real_t* work,
-                               Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread.
-
-    Return whether an infinity was read.
-    """
-    cdef int t
-    cdef int infinite = 0
-    if threads == 1:
-        with nogil:
-            infinite = run_recursion(r, first, first + count, x, x_lines, y, y_lines, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            infinite += run_recursion(
-                r, first + count * t // threads, first + count * (t + 1) // threads, x, x_lines,
-                y, y_lines, <real_t*>(<char*>work + t * each))
-    return infinite > 0
+cdef Py_ssize_t run_recursion(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                              void* work) noexcept nogil:
+    if c.sums == SUMS_FLOAT:
+        return filter_units(c, start, stop, <float*>work)
+    return filter_units(c, start, stop, <double*>work)
 
 
 cdef class RecursiveLoop:
@@ -470,13 +369,9 @@ cdef class RecursiveLoop:
             RECURSIVE_RUN + RECURSIVE_STATES + RECURSIVE_NUMBERS)
         return (samples * self.r.item + 127) // 64 * 64
 
-    cdef Py_ssize_t shared_bytes(self) noexcept:
-        """Return the bytes of the tables of lines."""
-        return (2 * self.r.n_lines * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-
     def workspace(self):
         """Return the bytes that one thread takes, with the tables of the lines."""
-        return self.thread_bytes() + self.shared_bytes()
+        return self.thread_bytes() + batch_bytes(self.r.n_lines)
 
     def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads, bint negative):
         """Filter ``x`` into ``y``, of the dtype of the sums; return whether it holds an infinity.
@@ -486,39 +381,15 @@ cdef class RecursiveLoop:
         the axis ``y`` is contiguous, and so is ``x`` where lines go abreast.
         """
         cdef Recursion r = self.r
-        cdef Py_ssize_t units = self.units(), shared, each = self.thread_bytes(), done = 0, step
-        cdef double products = <double>r.length * r.width * RECURSIVE_PRODUCTS
-        cdef char* block
-        cdef Py_ssize_t* x_lines
-        cdef Py_ssize_t* y_lines
-        cdef bint infinite = False
+        cdef Call call
         self.set_arrays(&r, x, y)
         r.negative = negative
         r.fill = cnp.PyArray_DATA(fill)
         r.n_fill = fill.shape[0]
-        threads = <int>least(threads, units)
-        shared = self.shared_bytes()
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_lines = <Py_ssize_t*>block
-            y_lines = x_lines + r.n_lines
-            list_batch(self.batch, x, y, x_lines, y_lines)
-            while done < units:
-                step = least(step, units - done)
-                if self.sums_code == SUMS_FLOAT:
-                    infinite = run_recursion_shared[float](
-                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, <float*>(block + shared), each) or infinite
-                else:
-                    infinite = run_recursion_shared[double](
-                        &r, done, step, threads, cnp.PyArray_BYTES(x), x_lines,
-                        cnp.PyArray_BYTES(y), y_lines, <double*>(block + shared), each) or infinite
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
-        return bool(infinite)
+        call.loop, call.sums = &r, self.sums_code
+        return run_batch(run_recursion, &call, self.batch, r.n_lines, x, y, self.units(),
+                         <double>r.length * r.width * RECURSIVE_PRODUCTS, threads,
+                         self.thread_bytes(), False, False) > 0
 
     cdef int set_arrays(self, Recursion* r, cnp.ndarray x, cnp.ndarray y) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

@@ -24,3 +24,6 @@ typedef uint64_t word_double, word_uint64;
 #define TEMPLATE "row_filter_tile.h"
 #define WITH_INTEGERS
 #include "each_type.h"
+
+#include "by_type.h"
+#define sum_along_row(x, ...) OF_SUMS(x, along)(x, __VA_ARGS__)

@@ -139,3 +139,14 @@ static inline void stencil_prefetch(const void *p) {
 #define WITH_INTEGERS
 #define WITH_SHORTS
 #include "each_type.h"
+
+#include "by_type.h"
+#define copy_row(out, ...) OF_TILE(out, copy_row)(out, __VA_ARGS__)
+#define area_tile(x, ...) OF_TILE(x, area)(x, __VA_ARGS__)
+#define flat_tile(x, ...) OF_TILE(x, flat)(x, __VA_ARGS__)
+#define line_tile(x, ...) OF_TILE(x, line)(x, __VA_ARGS__)
+#define area_quotient(x, ...) OF_REAL(x, area_quotient)(x, __VA_ARGS__)
+#define line_quotient(x, ...) OF_REAL(x, line_quotient)(x, __VA_ARGS__)
+#define columns_tile(x, ...) OF_SUMS(x, columns)(x, __VA_ARGS__)
+#define copy_rows(out, ...) OF_REAL(out, copy_rows)(out, __VA_ARGS__)
+#define biased_rows(out, ...) OF_REAL(out, biased_rows)(out, __VA_ARGS__)

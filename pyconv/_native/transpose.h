@@ -49,3 +49,8 @@ STENCIL_INLINE vec_uint64 pair_uint64(const uint64_t *a, const uint64_t *b) {
 #define TEMPLATE "transpose_tile.h"
 #define WITH_INTEGERS
 #include "each_type.h"
+
+#include "by_type.h"
+#define turn_pixels(x, ...) OF_REAL(x, turn_pixels)(x, __VA_ARGS__)
+#define transpose(x, ...) OF_REAL(x, transpose)(x, __VA_ARGS__)
+#define transpose_biased(x, ...) OF_REAL(x, transpose_biased)(x, __VA_ARGS__)

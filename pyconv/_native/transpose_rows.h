@@ -9,3 +9,7 @@
 #define TEMPLATE "transpose_rows_tile.h"
 #define WITH_INTEGERS
 #include "each_type.h"
+
+#include "by_type.h"
+#define rows_to_columns(rows, ...) OF_SUMS(*(rows), rows_to_columns)(rows, __VA_ARGS__)
+#define columns_to_rows(sums, ...) OF_SUMS(sums, columns_to_rows)(sums, __VA_ARGS__)

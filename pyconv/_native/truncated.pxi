@@ -35,10 +35,11 @@ cdef struct Truncated:
     Py_ssize_t rows, pitch, plane                   # of the buffer: rows, and samples
 
 
-cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, const char* x,
-                        const Py_ssize_t* x_batch, char* y, const Py_ssize_t* y_batch,
-                        double* work) noexcept nogil:
+cdef Py_ssize_t run_truncated(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                              void* memory) noexcept nogil:
     """Run units start … stop − 1, in the order batch, plane, slab, panel."""
+    cdef const Truncated* p = <const Truncated*>c.loop
+    cdef double* work = <double*>memory
     cdef Py_ssize_t unit, rest, batch, z, row_from, rows, col_from, cols, pixels, first, before
     cdef Py_ssize_t until_end, t, q, index
     cdef const char* plane
@@ -62,7 +63,7 @@ cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, c
             index = source_index(&p.z, z + t - p.z.low)
             plane = NULL
             if index >= 0:
-                plane = x + x_batch[batch] + index * p.z_stride
+                plane = c.x + c.x_batch[batch] + index * p.z_stride
             for q in range(rows + p.y.taps - 1):
                 index = source_index(&p.y, row_from + q - p.y.low)
                 row = NULL
@@ -70,26 +71,12 @@ cdef void run_truncated(const Truncated* p, Py_ssize_t start, Py_ssize_t stop, c
                     row = plane + index * p.y_stride
                 pack_pixels(&p.x, row, first, 1, before, until_end, pixels,
                             work + t * p.plane + q * p.pitch)
-        out = (y + y_batch[batch] + z * p.out_z + row_from * p.out_y
+        out = (c.y + c.y_batch[batch] + z * p.out_z + row_from * p.out_y
                + col_from * p.x.group * p.out_item)
         for q in range(rows):
             truncated_row(work + q * p.pitch, &p.terms, cols * p.x.group, line)
             p.emit(line, cols * p.x.group, out + q * p.out_y, p.out_item)
-
-
-cdef void run_truncated_shared(const Truncated* p, Py_ssize_t first, Py_ssize_t count,
-                               int threads, const char* x, const Py_ssize_t* x_batch, char* y,
-                               const Py_ssize_t* y_batch, double* work,
-                               Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_truncated(p, first, first + count, x, x_batch, y, y_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_truncated(p, first + count * t // threads, first + count * (t + 1) // threads, x,
-                          x_batch, y, y_batch, <double*>(<char*>work + t * each))
+    return 0
 
 
 cdef class TruncatedLoop:
@@ -111,12 +98,7 @@ cdef class TruncatedLoop:
         cdef Truncated* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
-        self.tables = []
-        for i, row in enumerate(axes):
-            self.axis_of[i] = row[0]
-            self.tables.append(
-                read_axis(&p.z if i == 0 else &p.y if i == 1 else &p.x.axis, row)
-            )
+        self.tables = read_axes(&p.z, &p.y, &p.x.axis, self.axis_of, axes)
         p.x.group = group
         self.lay_out(p, 1)
         self.weights = np.ascontiguousarray(weights, np.float64)
@@ -158,14 +140,9 @@ cdef class TruncatedLoop:
     def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
-        cdef Py_ssize_t units, shared, each, done = 0, step, t
+        cdef Call call
+        cdef Py_ssize_t each
         cdef double products
-        cdef char* block
-        cdef char* work
-        cdef Py_ssize_t* x_batch
-        cdef Py_ssize_t* y_batch
-        cdef const char* x_data = cnp.PyArray_BYTES(x)
-        cdef char* y_data = cnp.PyArray_BYTES(y)
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]
         self.lay_out(&p, threads)
         p.z_stride, p.out_z = stride_of(x, self.axis_of[0]), stride_of(y, self.axis_of[0])
@@ -181,27 +158,12 @@ cdef class TruncatedLoop:
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.terms.truth = y.dtype.kind == "b"
         p.emit = row_cuts[row_codes[cnp.PyArray_TYPE(y)]]
-        units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
-        threads = <int>least(threads, units)
-        shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
         each = p.z.taps * p.plane + p.pitch + 2 * TRUNCATED_STEP
         each = (each * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
-        step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
-        block = <char*>take_parts(&shared, threads, &each)
-        try:
-            x_batch = <Py_ssize_t*>block
-            y_batch = x_batch + self.n_batch
-            list_batch(self.batch, x, y, x_batch, y_batch)
-            work = block + shared
-            for t in range(threads):  # the ends of rows are summed, and not used
-                memset(work + t * each, 0, each - WORKSPACE_ZONE)
-            while done < units:
-                step = least(step, units - done)
-                run_truncated_shared(&p, done, step, threads, x_data, x_batch, y_data, y_batch,
-                                     <double*>work, each)
-                done += step
-                PyErr_CheckSignals()
-        finally:
-            put_block(block)
+        call.loop = &p
+        # The ends of rows are summed, and not used: workspace begins as zeros.
+        run_batch(run_truncated, &call, self.batch, self.n_batch, x, y,
+                  self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, each, True,
+                  False)

@@ -32,3 +32,11 @@
 
 #define TEMPLATE "winograd_tile.h"
 #include "each_type.h"
+
+#include "by_type.h"
+#define winograd_input(ny, nx, rows, tiles, v, ...) \
+    OF_REAL(v, winograd_input)(ny, nx, rows, tiles, v, __VA_ARGS__)
+#define winograd_weights(ny, nx, w, ...) OF_REAL(w, winograd_weights)(ny, nx, w, __VA_ARGS__)
+#define winograd_multiply(tiles, vectors, channels, v, ...) \
+    OF_REAL(v, winograd_multiply)(tiles, vectors, channels, v, __VA_ARGS__)
+#define winograd_output(ny, nx, m, ...) OF_REAL(m, winograd_output)(ny, nx, m, __VA_ARGS__)

@@ -14,378 +14,31 @@
 # transformed domain alone: then outputs are not finite, which is noticed as they are made. They
 # do not leave their tile: only images that hold them have to be summed again.
 
-cdef extern from "winograd.h":
-    enum:
-        WINOGRAD_ROWS
-    void winograd_input_float(int ny, int nx, const float** rows, Py_ssize_t tiles, float* v,
-                              Py_ssize_t apart) noexcept nogil
-    void winograd_input_double(int ny, int nx, const double** rows, Py_ssize_t tiles, double* v,
-                               Py_ssize_t apart) noexcept nogil
-    void winograd_weights_float(int ny, int nx, const float* w, const Py_ssize_t* offset,
-                                Py_ssize_t n, const Py_ssize_t* source, int flipped,
-                                float* u, Py_ssize_t apart,
-                                const Py_ssize_t* place) noexcept nogil
-    void winograd_weights_double(int ny, int nx, const double* w, const Py_ssize_t* offset,
-                                 Py_ssize_t n, const Py_ssize_t* source, int flipped,
-                                 double* u, Py_ssize_t apart,
-                                 const Py_ssize_t* place) noexcept nogil
-    void winograd_multiply_float(Py_ssize_t tiles, int vectors, Py_ssize_t channels,
-                                 const float* v, Py_ssize_t v_block, const float* u, float* m,
-                                 int add) noexcept nogil
-    void winograd_multiply_double(Py_ssize_t tiles, int vectors, Py_ssize_t channels,
-                                  const double* v, Py_ssize_t v_block, const double* u,
-                                  double* m, int add) noexcept nogil
-    void winograd_output_float(int ny, int nx, const float* m, Py_ssize_t apart,
-                               Py_ssize_t tile_apart, const float* bias, float* check,
-                               Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t n_outputs,
-                               float* y, Py_ssize_t y_row, Py_ssize_t y_output) noexcept nogil
-    void winograd_output_double(int ny, int nx, const double* m, Py_ssize_t apart,
-                                Py_ssize_t tile_apart, const double* bias, double* check,
-                                Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t n_outputs,
-                                double* y, Py_ssize_t y_row, Py_ssize_t y_output) noexcept nogil
 
-cdef enum:
-    WINOGRAD_LANES_LIMIT = 16
-    # Channels whose products are summed in registers before they are added to the others:
-    # shorter sums round less, and weights of so many are transformed at a time.
-    WINOGRAD_CHANNELS = 64
-    # Rows of samples that the window of a row of tiles, six or fewer, moves through.
-    WINOGRAD_RING = 8
-
-# The transformed samples of a chunk share the level-2 cache with its weights. Fewer tiles than
-# MIN_TILES would have the weights, which each chunk streams, wait for the outer caches.
-# Measured on a Zen 4 core with 1 MiB of level-2 cache; half or twice as much costs up to a tenth.
-cdef Py_ssize_t CHUNK_BYTES = 768 << 10
-cdef Py_ssize_t MIN_TILES = 56
-# Weights that were not packed and that several chunks use are transformed once, if they are
-# smaller: fresh pages for more would cost more.
-cdef Py_ssize_t EARLY_BYTES = 6 << 20
-# Products of a unit: nothing looks at signals while it runs.
-cdef double LONGEST_WINOGRAD_UNIT = 20 * PRODUCTS_BETWEEN_SIGNALS
-
-
-cdef struct Winograd:
-    int ny, nx                      # points: 6, 4 or (ny) 1
-    Py_ssize_t my, mx               # outputs of a tile
-    Py_ssize_t points, taps
-    Py_ssize_t lanes, item
-    Py_ssize_t channels, outputs, blocks
-    Py_ssize_t z_taps, z_dilation
-    Py_ssize_t y_out, x_out, y_tiles, x_tiles
-    # Index of the row, and of the pixel, that each padded coordinate reads, −1 for zero;
-    # coordinates x_first … x_last − 1 read neighbouring pixels, x_low before them.
-    const Py_ssize_t* y_source
-    const Py_ssize_t* x_source
-    Py_ssize_t x_low, x_first, x_last
-    # Where each plane begins, NO_PLANE for zeros: items of n_sources planes of x, n_planes of y.
-    Py_ssize_t n_items, n_sources, n_planes
-    const Py_ssize_t* x_planes
-    const Py_ssize_t* y_planes
-    # Strides, in samples.
-    Py_ssize_t x_channel, x_row, x_pixel, y_output, y_row
-    # Those of weights that are not transformed, whose taps are contiguous, perhaps the last first.
-    Py_ssize_t w_output, w_channel, w_z
-    bint w_flipped
-    # Chunks, and parts of the blocks of outputs.
-    Py_ssize_t planes, rows, cols, plane_chunks, row_chunks, col_chunks, parts
-    bint packed                     # the weights are transformed
-
-
-cdef struct Chunk:
-    Py_ssize_t item, plane, planes, row, rows, col, cols
-    Py_ssize_t tiles, v_block, v_apart, m_apart
-
-
-cdef inline int vectors_of(const Winograd* s, Py_ssize_t block) noexcept nogil:
-    """Return the vectors of outputs in a block: two, or one in the last."""
-    return 2 if s.outputs - 2 * s.lanes * block > s.lanes else 1
-
-
-cdef inline Py_ssize_t apart_of(const Winograd* s, Py_ssize_t channels,
-                                int vectors) noexcept nogil:
-    """Return how far points of weights are apart; not a power of two: they would share sets."""
-    return s.z_taps * channels * vectors * s.lanes + s.lanes
-
-
-# ---- weights --------------------------------------------------------------------------------
-
-cdef void transform_weights(const Winograd* s, const real_t* w, Py_ssize_t block,
-                            Py_ssize_t first, Py_ssize_t channels, real_t* u, Py_ssize_t apart,
-                            Py_ssize_t u_channels, Py_ssize_t* places) noexcept nogil:
-    """Transform a block's weights of some channels to u, which has room for ``u_channels``."""
-    cdef Py_ssize_t offset[WINOGRAD_LANES_LIMIT]
-    cdef int vectors = vectors_of(s, block)
-    cdef Py_ssize_t half, k, c, z, i, n = channels * s.z_taps
-    cdef Py_ssize_t* source = places + n
-    w += first * s.w_channel - (s.taps - 1 if s.w_flipped else 0)
-    for half in range(vectors):
-        for k in range(s.lanes):  # lanes behind the last output repeat it
-            offset[k] = least((2 * block + half) * s.lanes + k, s.outputs - 1) * s.w_output
-        i = 0
-        for c in range(channels):
-            for z in range(s.z_taps):
-                places[i] = ((z * u_channels + c) * vectors + half) * s.lanes
-                source[i] = c * s.w_channel + z * s.w_z
-                i += 1
-        if real_t is float:
-            winograd_weights_float(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
-                                   places)
-        else:
-            winograd_weights_double(s.ny, s.nx, w, offset, n, source, s.w_flipped, u, apart,
-                                    places)
-
-
-cdef inline Py_ssize_t places_bytes(const Winograd* s) noexcept nogil:
-    """Return the bytes of the tables of `transform_weights`: where kernels go, and lie."""
-    return ceil_div(2 * WINOGRAD_CHANNELS * s.z_taps * <Py_ssize_t>sizeof(Py_ssize_t), 64) * 64
-
-
-cdef inline Py_ssize_t block_size(const Winograd* s) noexcept nogil:
-    """Return the samples of transformed weights of a block of two vectors."""
-    return s.points * apart_of(s, s.channels, 2)
-
-
-cdef void pack_blocks(const Winograd* s, const real_t* w, Py_ssize_t start, Py_ssize_t stop,
-                      real_t* u, Py_ssize_t* places) noexcept nogil:
-    cdef Py_ssize_t block, c
-    cdef int vectors
-    for block in range(start, stop):
-        vectors = vectors_of(s, block)
-        c = 0
-        while c < s.channels:
-            transform_weights(s, w, block, c, least(WINOGRAD_CHANNELS, s.channels - c),
-                              u + block * block_size(s) + c * vectors * s.lanes,
-                              apart_of(s, s.channels, vectors), s.channels, places)
-            c += WINOGRAD_CHANNELS
-
-
-# ---- samples --------------------------------------------------------------------------------
-
-cdef inline void copy_pixels(const Winograd* s, const real_t* row, Py_ssize_t channels,
-                             Py_ssize_t first, Py_ssize_t pixels, real_t* out) noexcept nogil:
-    """Copy pixels one by one, wherever they lie."""
-    cdef Py_ssize_t i, c, index
-    for i in range(pixels):
-        index = s.x_source[first + i]
-        if index < 0:
-            memset(out, 0, s.lanes * sizeof(real_t))
-        elif s.x_channel == 1:
-            memcpy(out, row + index * s.x_pixel, channels * sizeof(real_t))
-        else:
-            for c in range(channels):
-                out[c] = row[index * s.x_pixel + c * s.x_channel]
-        for c in range(channels, s.lanes):
-            out[c] = 0
-        out += s.lanes
-
-
-cdef void copy_channels(const Winograd* s, const real_t* row, const Py_ssize_t* offset,
-                        Py_ssize_t channels, Py_ssize_t first, Py_ssize_t pixels,
-                        real_t* out) noexcept nogil:
-    """Write the pixels of a row from a padded coordinate on, channels side by side."""
-    cdef Py_ssize_t left = least(most(s.x_first - first, 0), pixels)
-    cdef Py_ssize_t right = most(least(s.x_last - first, pixels), left)
-    if row == NULL:
-        memset(out, 0, pixels * s.lanes * sizeof(real_t))
-        return
-    if s.x_pixel != 1 or right - left < 4:
-        copy_pixels(s, row, channels, first, pixels, out)
-        return
-    copy_pixels(s, row, channels, first, left, out)
-    if real_t is float:
-        turn_pixels_float(row + first + left - s.x_low, offset, right - left,
-                          out + left * s.lanes)
-    else:
-        turn_pixels_double(row + first + left - s.x_low, offset, right - left,
-                           out + left * s.lanes)
-    copy_pixels(s, row, channels, first + right, pixels - right, out + right * s.lanes)
-
-
-cdef void transform_plane(const Winograd* s, const Chunk* chunk, const real_t* x,
-                          const Py_ssize_t* offset, Py_ssize_t channels, real_t* v,
-                          real_t* ring) noexcept nogil:
-    """Transform the samples of one plane, which is zero if ``x`` is NULL."""
-    cdef Py_ssize_t r, i, source
-    cdef Py_ssize_t first = s.mx * chunk.col
-    cdef Py_ssize_t pixels = s.mx * chunk.cols + 2
-    cdef const real_t* rows[6]
-    cdef const real_t* row
-    for r in range(chunk.row, chunk.row + chunk.rows):
-        for i in range(s.ny):
-            rows[i] = ring + ((s.my * r + i) % WINOGRAD_RING) * pixels * s.lanes
-        # Rows of tiles overlap by two rows of samples.
-        for i in range(2 if r > chunk.row and s.ny > 1 else 0, s.ny):
-            source = s.y_source[s.my * r + i]
-            row = <const real_t*>NULL if x == NULL or source < 0 else x + source * s.x_row
-            copy_channels(s, row, offset, channels, first, pixels, <real_t*>rows[i])
-        if real_t is float:
-            winograd_input_float(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
-        else:
-            winograd_input_double(s.ny, s.nx, rows, chunk.cols, v, chunk.v_apart)
-        v += chunk.cols * s.lanes
-
-
-cdef void transform_samples(const Winograd* s, const Chunk* chunk, const real_t* x, real_t* v,
-                            real_t* ring) noexcept nogil:
-    cdef Py_ssize_t offset[WINOGRAD_LANES_LIMIT]
-    cdef Py_ssize_t c = 0, i, p, channels, plane
-    cdef Py_ssize_t sources = chunk.planes + (s.z_taps - 1) * s.z_dilation
-    cdef real_t* out
-    while c < s.channels:
-        channels = least(s.lanes, s.channels - c)
-        for i in range(s.lanes):  # lanes behind the last channel repeat it: nobody reads them
-            offset[i] = least(i, channels - 1) * s.x_channel
-        out = v + c // s.lanes * chunk.v_block
-        for p in range(sources):
-            plane = s.x_planes[chunk.item * s.n_sources + chunk.plane + p]
-            transform_plane(s, chunk, <const real_t*>NULL if plane == NO_PLANE
-                            else x + plane + c * s.x_channel, offset, channels, out, ring)
-            out += chunk.rows * chunk.cols * s.lanes
-        c += s.lanes
-
-
-# ---- products and outputs -------------------------------------------------------------------
-
-cdef void multiply_block(const Winograd* s, const Chunk* chunk, const real_t* v, const real_t* u,
-                         Py_ssize_t apart, Py_ssize_t u_channels, Py_ssize_t start,
-                         Py_ssize_t stop, int vectors, real_t* m) noexcept nogil:
-    """Add the products of channels start … stop − 1 to m; u begins at the first of them.
-
-    The order of the sums is the same wherever the weights lie.
-    """
-    cdef Py_ssize_t k, c, z, n
-    cdef const real_t* samples
-    cdef const real_t* weights
-    for k in range(s.points):
-        c = start
-        while c < stop:
-            n = least(WINOGRAD_CHANNELS, stop - c)
-            for z in range(s.z_taps):
-                samples = (v + k * chunk.v_apart + c // s.lanes * chunk.v_block
-                           + z * s.z_dilation * chunk.rows * chunk.cols * s.lanes)
-                weights = u + k * apart + (z * u_channels + c - start) * vectors * s.lanes
-                if real_t is float:
-                    winograd_multiply_float(chunk.tiles, vectors, n, samples, chunk.v_block,
-                                            weights, m + k * chunk.m_apart, c > 0 or z > 0)
-                else:
-                    winograd_multiply_double(chunk.tiles, vectors, n, samples, chunk.v_block,
-                                             weights, m + k * chunk.m_apart, c > 0 or z > 0)
-            c += WINOGRAD_CHANNELS
-
-
-cdef void transform_outputs(const Winograd* s, const Chunk* chunk, Py_ssize_t block, int vectors,
-                            const real_t* m, const real_t* bias, real_t* y,
-                            real_t* check) noexcept nogil:
-    cdef Py_ssize_t p, r, half, first, rows, n
-    cdef Py_ssize_t cols = least(s.mx * chunk.cols, s.x_out - s.mx * chunk.col)
-    cdef const real_t* at
-    cdef real_t* out
-    for half in range(vectors):
-        first = (2 * block + half) * s.lanes
-        n = least(s.lanes, s.outputs - first)
-        at = m + half * s.lanes
-        for p in range(chunk.planes):
-            for r in range(chunk.row, chunk.row + chunk.rows):
-                rows = least(s.my, s.y_out - s.my * r)
-                out = (y + s.y_planes[chunk.item * s.n_planes + chunk.plane + p]
-                       + first * s.y_output + s.my * r * s.y_row + s.mx * chunk.col)
-                if real_t is float:
-                    winograd_output_float(s.ny, s.nx, at, chunk.m_apart, vectors * s.lanes,
-                                          bias + first, check, rows, cols, n, out, s.y_row,
-                                          s.y_output)
-                else:
-                    winograd_output_double(s.ny, s.nx, at, chunk.m_apart, vectors * s.lanes,
-                                           bias + first, check, rows, cols, n, out, s.y_row,
-                                           s.y_output)
-                at += chunk.cols * vectors * s.lanes
-
-
-# ---- units: a chunk and a part of the blocks of outputs -------------------------------------
-
-cdef void set_chunk(const Winograd* s, Py_ssize_t number, Chunk* chunk) noexcept nogil:
-    cdef Py_ssize_t sources
-    chunk.col = number % s.col_chunks * s.cols
-    chunk.row = number // s.col_chunks % s.row_chunks * s.rows
-    chunk.plane = number // (s.col_chunks * s.row_chunks) % s.plane_chunks * s.planes
-    chunk.item = number // (s.col_chunks * s.row_chunks * s.plane_chunks)
-    chunk.cols = least(s.cols, s.x_tiles - chunk.col)
-    chunk.rows = least(s.rows, s.y_tiles - chunk.row)
-    chunk.planes = least(s.planes, s.n_planes - chunk.plane)
-    sources = chunk.planes + (s.z_taps - 1) * s.z_dilation
-    chunk.tiles = chunk.planes * chunk.rows * chunk.cols
-    chunk.v_block = sources * chunk.rows * chunk.cols * s.lanes
-    chunk.v_apart = ceil_div(s.channels, s.lanes) * chunk.v_block + s.lanes
-    chunk.m_apart = chunk.tiles * 2 * s.lanes + s.lanes
-
-
-cdef void run_winograd(const Winograd* s, Py_ssize_t unit, const real_t* x, const real_t* w,
-                       const real_t* bias, real_t* y, real_t* work) noexcept nogil:
-    """Run one unit. Workspace: the check, v, m, a ring of rows, places, weights."""
-    cdef Chunk chunk
-    cdef Py_ssize_t part = unit % s.parts
-    cdef Py_ssize_t block, c, n, apart
-    cdef int vectors
-    cdef real_t* v = work + s.lanes
-    cdef real_t* m
-    cdef real_t* u
-    cdef Py_ssize_t* places
-    set_chunk(s, unit // s.parts, &chunk)
-    m = v + s.points * chunk.v_apart
-    u = m + s.points * chunk.m_apart
-    transform_samples(s, &chunk, x, v, u)  # the ring is not needed once there are weights
-    places = <Py_ssize_t*>u
-    u += places_bytes(s) // s.item
-    for block in range(s.blocks * part // s.parts, s.blocks * (part + 1) // s.parts):
-        vectors = vectors_of(s, block)
-        if s.packed:
-            multiply_block(s, &chunk, v, w + block * block_size(s),
-                           apart_of(s, s.channels, vectors), s.channels, 0, s.channels, vectors,
-                           m)
-        else:
-            apart = apart_of(s, WINOGRAD_CHANNELS, vectors)
-            c = 0
-            while c < s.channels:
-                n = least(WINOGRAD_CHANNELS, s.channels - c)
-                transform_weights(s, w, block, c, n, u, apart, WINOGRAD_CHANNELS, places)
-                multiply_block(s, &chunk, v, u, apart, WINOGRAD_CHANNELS, c, c + n, vectors, m)
-                c += WINOGRAD_CHANNELS
-        transform_outputs(s, &chunk, block, vectors, m, bias, y, work)
-
-
-cdef void run_chunks(const Winograd* s, Py_ssize_t start, Py_ssize_t stop, const real_t* x,
-                     const real_t* w, const real_t* bias, real_t* y,
-                     real_t* work) noexcept nogil:
+cdef Py_ssize_t run_chunks(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                           void* work) noexcept nogil:
     """Run units start … stop − 1."""
+    cdef const Winograd* s = <const Winograd*>c.loop
     cdef Py_ssize_t unit
     for unit in range(start, stop):
-        run_winograd(s, unit, x, w, bias, y, work)
+        if c.sums == SUMS_FLOAT:
+            run_winograd(s, unit, <const float*>c.x, <const float*>s.weights,
+                         <const float*>s.bias, <float*>c.y, <float*>work)
+        else:
+            run_winograd(s, unit, <const double*>c.x, <const double*>s.weights,
+                         <const double*>s.bias, <double*>c.y, <double*>work)
+    return 0
 
 
-cdef void share_chunks(const Winograd* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                       const real_t* x, const real_t* w, const real_t* bias, real_t* y,
-                       real_t* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            run_chunks(s, first, first + count, x, w, bias, y, work)
+cdef Py_ssize_t run_packing(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                            void* work) noexcept nogil:
+    """Transform weights of blocks start … stop − 1; workspace holds their tables meanwhile."""
+    cdef const Winograd* s = <const Winograd*>c.loop
+    if c.sums == SUMS_FLOAT:
+        pack_blocks(s, <const float*>s.weights, start, stop, <float*>c.y, <Py_ssize_t*>work)
     else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            run_chunks(s, first + count * t // threads, first + count * (t + 1) // threads, x, w,
-                       bias, y, work + t * each)
-
-
-cdef void share_packing(const Winograd* s, int threads, const real_t* w, real_t* u, real_t* work,
-                        Py_ssize_t each) noexcept:
-    """Transform all weights; the threads' workspace holds their tables meanwhile."""
-    cdef int t
-    if threads == 1:
-        with nogil:
-            pack_blocks(s, w, 0, s.blocks, u, <Py_ssize_t*>work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            pack_blocks(s, w, s.blocks * t // threads, s.blocks * (t + 1) // threads, u,
-                        <Py_ssize_t*>(work + t * each))
+        pack_blocks(s, <const double*>s.weights, start, stop, <double*>c.y, <Py_ssize_t*>work)
+    return 0
 
 
 cdef class WinogradLoop:
@@ -543,9 +196,61 @@ cdef class WinogradLoop:
         ``x`` is aligned and native, pixels of ``y`` are contiguous, ``weights`` are those of
         `pack` if ``packed``, else such as `reads` says; ``bias`` may be None.
         """
-        if self.s.item == 4:
-            return run_layer[float](self, x, weights, packed, bias, y, threads, NULL)
-        return run_layer[double](self, x, weights, packed, bias, y, threads, NULL)
+        cdef Winograd s = self.s
+        cdef Py_ssize_t units, planes, biases, room, shared, each, done = 0, step, t
+        cdef bint early, finite = True
+        cdef char* block
+        cdef char* work
+        cdef Call call, packing
+        if threads > 1:
+            self.lay_out(&s, threads)
+        units = self.chunks(&s) * s.parts
+        threads = <int>least(threads, units)
+        early = not packed and self.transforms_early(&s)
+        s.packed = packed or early
+        each = self.thread_samples(&s) * s.item
+        planes = s.n_items * (s.n_sources + s.n_planes) * <Py_ssize_t>sizeof(Py_ssize_t)
+        planes = ceil_div(planes, 64) * 64
+        biases = 2 * s.lanes * s.blocks * s.item
+        room = ceil_div(self.packed_samples(&s), s.lanes) * s.lanes if early else 0
+        shared = planes + biases + room * s.item
+        # Workspace: planes, bias, weights, then that of each thread.
+        block = <char*>take_parts(&shared, threads, &each)
+        work = block + shared
+        call.loop, call.sums = &s, SUMS_FLOAT if s.item == 4 else SUMS_DOUBLE
+        call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+        try:
+            self.set_strides(&s, x, y)
+            if not packed:
+                self.set_weight_strides(&s, weights)
+            self.write_planes(&s, x, y, <Py_ssize_t*>block)
+            memset(block + planes, 0, biases)
+            if bias is not None:
+                memcpy(block + planes, cnp.PyArray_DATA(bias), s.outputs * s.item)
+            s.bias, s.weights = block + planes, cnp.PyArray_DATA(weights)
+            if early:
+                packing = call
+                packing.y = block + planes + biases
+                share_units(run_packing, &packing, 0, s.blocks, threads, work, each)
+                s.weights = packing.y
+            for t in range(threads):
+                memset(work + t * each, 0, s.lanes * s.item)
+            step = most(threads, <Py_ssize_t>(
+                threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
+                / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
+                   * s.outputs)))
+            while done < units:
+                step = least(step, units - done)
+                share_units(run_chunks, &call, done, step, threads, work, each)
+                for t in range(threads):
+                    finite = finite and all_zero(&s, work + t * each)
+                if not finite and self.batch == 1:
+                    return False
+                done += step
+                PyErr_CheckSignals()
+        finally:
+            put_block(block)
+        return bool(finite)
 
     cdef int set_strides(self, Winograd* s, cnp.ndarray x, cnp.ndarray y) except -1:
         s.x_channel = x.strides[1] // s.item
@@ -576,71 +281,10 @@ cdef class WinogradLoop:
         return 0
 
 
-cdef bint run_layer(WinogradLoop loop, cnp.ndarray x, cnp.ndarray weights, bint packed,
-                    cnp.ndarray bias, cnp.ndarray y, int threads, const real_t* _) except -1:
-    """Solve the problem. Workspace: planes, bias, weights, then that of each thread."""
-    cdef Winograd s = loop.s
-    cdef Py_ssize_t units, planes, biases, room, shared, each, bytes_each, done = 0, step, t
-    cdef bint early, finite = True
-    cdef char* block
-    cdef real_t* b
-    cdef real_t* u
-    cdef real_t* work
-    cdef const real_t* w = <const real_t*>cnp.PyArray_DATA(weights)
-    if threads > 1:
-        loop.lay_out(&s, threads)
-    units = loop.chunks(&s) * s.parts
-    threads = <int>least(threads, units)
-    early = not packed and loop.transforms_early(&s)
-    s.packed = packed or early
-    each = loop.thread_samples(&s)
-    planes = s.n_items * (s.n_sources + s.n_planes) * <Py_ssize_t>sizeof(Py_ssize_t)
-    planes = ceil_div(planes, 64) * 64
-    biases = 2 * s.lanes * s.blocks
-    room = ceil_div(loop.packed_samples(&s), s.lanes) * s.lanes if early else 0
-    shared = planes + (biases + room) * s.item
-    bytes_each = each * s.item
-    block = <char*>take_parts(&shared, threads, &bytes_each)
-    each = bytes_each // s.item
-    try:
-        loop.set_strides(&s, x, y)
-        if not packed:
-            loop.set_weight_strides(&s, weights)
-        loop.write_planes(&s, x, y, <Py_ssize_t*>block)
-        b = <real_t*>(block + planes)
-        u = b + biases
-        work = <real_t*>(block + shared)
-        memset(b, 0, biases * s.item)
-        if bias is not None:
-            memcpy(b, cnp.PyArray_DATA(bias), s.outputs * s.item)
-        if early:
-            share_packing(&s, threads, w, u, work, each)
-            w = u
-        for t in range(threads):
-            memset(work + t * each, 0, s.lanes * s.item)
-        step = most(threads, <Py_ssize_t>(
-            threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
-            / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
-               * s.outputs)))
-        while done < units:
-            step = least(step, units - done)
-            share_chunks(&s, done, step, threads, <const real_t*>cnp.PyArray_DATA(x), w, b,
-                         <real_t*>cnp.PyArray_DATA(y), work, each)
-            finite = finite and all_zero(work, each, threads, s.lanes)
-            if not finite and loop.batch == 1:
-                return False
-            done += step
-            PyErr_CheckSignals()
-    finally:
-        put_block(block)
-    return finite
-
-
-cdef bint all_zero(const real_t* check, Py_ssize_t each, int threads, Py_ssize_t lanes) noexcept:
-    """Return whether every lane of every thread's check is zero, and none NaN."""
-    cdef Py_ssize_t t, i
-    for t in range(threads):
-        for i in range(lanes):
-            if not check[t * each + i] == 0:
-                return False
+cdef bint all_zero(const Winograd* s, const char* check) noexcept:
+    """Return whether every lane of a thread's check is zero, and none NaN."""
+    cdef Py_ssize_t i
+    for i in range(s.lanes):
+        if not ((<const float*>check)[i] if s.item == 4 else (<const double*>check)[i]) == 0:
+            return False
     return True

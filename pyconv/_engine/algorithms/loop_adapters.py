@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,15 +54,50 @@ def longest_reach(axes: Sequence[Axis]) -> int:
     return max(max(a.span, a.low, a.high) for a in axes)
 
 
-def layer_loop(problem: LayerProblem) -> Any:
-    """Return the compiled loop of a layer, its axes z, y and x."""
-    return loader.native.LayerLoop(
+class LayerCut(NamedTuple):
+    """How the loop of a layer cuts its work and its sums: numbers that the loop trusts."""
+
+    #: Pixels are the rows of the tile, else output channels.
+    by_pixel: bool = False
+    #: Pixels are read from the copy, not from panels.
+    unpacked: bool = False
+    #: The last pixels, which are summed by dot products.
+    dots: int = 0
+    #: Output channels of a panel of weights, if pixels are the rows.
+    k_panel: int = 0
+    #: Channels of a chunk.
+    chunk: int = 1
+    #: The weights are packed.
+    packed: bool = True
+    #: Columns of a panel of pixels.
+    width: int = 1
+    #: Pixels of a unit.
+    unit: int = 1
+    #: Shares of the output channels, each a unit of its own.
+    shares: int = 1
+    #: Terms that are summed in one go.
+    block: int = 1
+    #: Blocks of a gradient's pixels that are summed in one go.
+    summed: int = 1
+
+
+def layer_axes(problem: LayerProblem) -> list[tuple[object, ...]]:
+    """Return the numbers of the axes z, y and x of a layer."""
+    return axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial))
+
+
+def layer_loop(
+    problem: LayerProblem, axes: list[tuple[object, ...]], cut: LayerCut, native: Any
+) -> Any:
+    """Return the compiled loop of a layer whose axes are those of `layer_axes`."""
+    return native.LayerLoop(
         problem.dtype,
         problem.batch,
         problem.groups,
         problem.in_channels // problem.groups,
         problem.out_channels // problem.groups,
-        axis_rows([ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)),
+        axes,
+        cut,
     )
 
 

@@ -1,13 +1,24 @@
-"""blocked: a layer as products of small matrices, by our own register tile."""
+"""blocked: a layer as products of small matrices, by our own register tile.
+
+`_native/layers.pxi` says how the loop computes a layer. What the rows of its tile are, what is
+packed and how the work is cut is decided here, once for each plan and number of threads.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyconv._engine.algorithms.base import BoundLayer, Run, layer_summation_bound
-from pyconv._engine.algorithms.loop_adapters import layer_loop, longest_reach
+from pyconv._engine.algorithms.loop_adapters import (
+    LayerCut,
+    layer_axes,
+    layer_loop,
+    longest_reach,
+)
 from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.machine import MACHINE, Machine
 from pyconv._native import loader
@@ -19,6 +30,237 @@ MAX_WORKSPACE = 256 << 20
 FILLING_CHANNELS = 6
 #: What the blocks of an image and group take besides. Measured on Zen 4, 7×7 images.
 IMAGE_SECONDS = 3e-7
+
+# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, or bytes of the
+# weights of a tile that are read as they lie; bytes of the panels of a unit.
+CHUNK_TERMS = 320
+ROWS_BYTES = 16 << 10
+PANELS_BYTES = 320 << 10
+#: More weights than these would cost more in fresh pages than in packing them panel by panel.
+PACKED_BYTES = 256 << 10
+#: Transposing a result costs as much as this many terms.
+TRANSPOSING_TERMS = 12
+#: The rate of a tile that reads rows of the copy, which are not aligned, of its rate.
+UNALIGNED = 0.97
+#: Packing a weight costs as much as its products with so many pixels.
+PACKING_PIXELS = 8
+# A vector of terms of a dot product costs as much as so many vectors of a tile, adding its lanes as
+# much as so many again.
+DOT_PRODUCT = 1.2
+ADDING_LANES = 10
+# Terms of a chunk and pixels of a block of the gradient for the weights; sums of so many blocks, or
+# of the root of their number, are added up.
+GRADIENT_TERMS = 144
+MAX_PIXELS = 448
+GRADIENT_BLOCKS = 256
+#: Terms that are summed in one go, or the root of their number if that is more.
+BLOCK_TERMS = 1024
+#: Products of a unit: nothing looks at signals while it runs.
+MAX_UNIT_PRODUCTS = 4e9
+#: Pixels of a unit whose rows are read from the copy.
+ROWS_PIXELS = 448
+
+
+class Tile(NamedTuple):
+    """The register tile of an ISA variant."""
+
+    vector_bytes: int
+    rows: int
+    vectors: int
+
+
+class Form(NamedTuple):
+    """What the rows of the tile are, where it reads pixels, and the channels of a chunk."""
+
+    by_pixel: bool
+    unpacked: bool
+    dots: int
+    k_panel: int
+    chunk: int
+
+
+class Forms(NamedTuple):
+    """The forms of a layer."""
+
+    #: For packed weights, and for weights of which a unit packs one panel after the other.
+    packed: Form
+    #: For weights that are read as they lie.
+    plain: Form
+    #: Reading weights as they lie is faster than packing them.
+    reads_rows: bool
+    #: Weights that are neither packed nor read as they lie are packed panel by panel.
+    packs_panels: bool
+
+
+class LayerCuts:
+    """The arithmetic of a layer's forms and cuts for one register tile."""
+
+    def __init__(self, problem: LayerProblem, tile: Tile) -> None:
+        self.tile = tile
+        self.item = problem.dtype.itemsize
+        self.lanes = tile.vector_bytes // self.item
+        self.batch, self.groups = problem.batch, problem.groups
+        self.channels = problem.in_channels // problem.groups
+        self.outs = problem.out_channels // problem.groups
+        self.terms, self.pixels = problem.terms, problem.pixels
+        self.taps = math.prod(a.taps for a in problem.spatial)
+        #: Pixels of a row of results.
+        self.row = problem.spatial[-1].out
+        #: Panels are copies of rows of samples: nothing is gained by a copy before.
+        self.copies_rows = all(
+            a.taps == a.stride == 1 and a.low == 0 and a.out == a.size for a in problem.spatial
+        )
+        self.forms = self._forms()
+
+    def _forms(self) -> Forms:
+        """Return the forms that reach the larger share of the tile's peak rate."""
+        form, by_channel = self.by_channel(plain=False)
+        other, by_pixel = self.by_pixel()
+        if by_pixel > by_channel:
+            form = other
+        # Weights that are packed panel by panel are packed again for each unit.
+        packs_panels = form.by_pixel and self.outs * self.terms * self.item > PACKED_BYTES
+        # The pixels of one image: the batch may not decide the order of a sum.
+        pixels = min(self.pixels, ROWS_PIXELS) if packs_panels else self.pixels
+        plain, rate = self.by_channel(plain=True)
+        packed_rate = max(by_channel, by_pixel) * pixels / (pixels + PACKING_PIXELS)
+        return Forms(form, plain, rate >= packed_rate, packs_panels)
+
+    def chunk(self, terms: int) -> int:
+        """Return the channels of chunks of much the same size, of about so many terms at most."""
+        return _ceil(self.channels, _ceil(self.channels, max(1, terms // self.taps)))
+
+    def by_channel(self, plain: bool) -> tuple[Form, float]:
+        """Make output channels the rows of the tile; return the share of its peak it reaches.
+
+        Filling a panel costs as much as `FILLING_CHANNELS` output channels.
+        """
+        lanes, outs, root = self.lanes, self.outs, _root(self.terms)
+        whole = chunk = self.chunk(max(CHUNK_TERMS, root))
+        dots, columns = 0, float(_ceil(self.pixels, lanes))
+        by_row = UNALIGNED * self.row / (_ceil(self.row, lanes) * lanes)
+        if plain:
+            rows = ROWS_BYTES // (self.tile.rows * self.item)
+            chunk = self.chunk(max(CHUNK_TERMS, root, rows))
+            left = self.pixels % lanes
+            cost = left * (DOT_PRODUCT / lanes + ADDING_LANES / (chunk * self.taps))
+            if left and cost < 1:
+                dots = left
+                columns += cost - 1
+        by_panel = self.pixels / (columns * lanes) * outs / (outs + FILLING_CHANNELS)
+        if by_row >= by_panel and not self.copies_rows:
+            return Form(False, True, 0, 0, whole), by_row
+        return Form(False, False, dots, 0, chunk), by_panel
+
+    def by_pixel(self) -> tuple[Form, float]:
+        """Make pixels the rows of the tile; return the share of its peak it reaches."""
+        rows, most_vectors = self.tile.rows, self.tile.vectors
+        vectors, tiles = _ceil(self.outs, self.lanes), _ceil(self.row, rows)
+        lanes_used = self.outs / (vectors * self.lanes)
+        transposed = self.terms / (self.terms + TRANSPOSING_TERMS)
+        # Fewer than four sums at a time wait for each other.
+        in_flight = min(4 * tiles, self.row * min(vectors, most_vectors))
+        by_panel = lanes_used * self.outs / (self.outs + FILLING_CHANNELS) * transposed
+        by_row = lanes_used * transposed * in_flight / (4 * tiles)
+        unpacked = by_row >= by_panel and not self.copies_rows
+        k_panel = _ceil(vectors, _ceil(vectors, most_vectors)) * self.lanes
+        chunk = self.chunk(max(CHUNK_TERMS, _root(self.terms)))
+        return Form(True, unpacked, 0, k_panel, chunk), by_row if unpacked else by_panel
+
+    def forward(self, form: Form, packed: bool, threads: int) -> LayerCut:
+        """Cut the layer: panels within `PANELS_BYTES`, or whole rows, or pieces of one."""
+        width = piece = self.lanes * self.tile.vectors
+        most_pieces = max(1, PANELS_BYTES // (form.chunk * self.taps * width * self.item))
+        if form.unpacked:
+            piece = _ceil(self.row, _ceil(self.row, ROWS_PIXELS))
+            most_pieces = max(1, ROWS_PIXELS // self.row)
+        pieces = max(1, _ceil(self.pixels - form.dots, piece))
+        in_unit, shares = _ceil(pieces, _ceil(pieces, most_pieces)), 1
+        k_tile = form.k_panel if form.by_pixel else self.tile.rows
+        if threads > 1:
+            in_unit, shares = self._share(form, packed, piece, pieces, in_unit, threads)
+        unit = in_unit * piece
+        shares = max(shares, int(unit * self.outs * self.terms / MAX_UNIT_PRODUCTS))
+        shares = min(shares, _ceil(self.outs, k_tile))
+        block = max(BLOCK_TERMS, _root(self.terms))
+        return LayerCut(*form, packed, width, unit, shares, block)
+
+    def _share(
+        self, form: Form, packed: bool, piece: int, pieces: int, in_unit: int, threads: int
+    ) -> tuple[int, int]:
+        """Return the pieces of a unit and the shares of the output channels.
+
+        Those are best with which the last thread is done soonest.
+        """
+        best, least_work = (in_unit, 1), math.inf
+        while True:
+            n_units = _ceil(pieces, in_unit)
+            fill = _ceil(threads, self.batch * self.groups * n_units)
+            for shares in (1, fill, 2 * fill):
+                work = self.work_of_last(form, packed, in_unit * piece, n_units, shares, threads)
+                if work < least_work:
+                    best, least_work = (in_unit, shares), work
+            if in_unit == 1:
+                return best
+            in_unit = _ceil(in_unit, 2)
+
+    def work_of_last(
+        self, form: Form, packed: bool, unit: int, n_units: int, shares: int, threads: int
+    ) -> int:
+        """Return the work of the thread that has most, for each term: pixels × output channels.
+
+        Each share copies the samples, and each unit packs the weights that were not packed.
+        """
+        tile = form.k_panel if form.by_pixel else self.tile.rows
+        outs = min(self.outs, _ceil(_ceil(self.outs, tile), shares) * tile)
+        packing = PACKING_PIXELS * outs if form.by_pixel and not packed else 0
+        last, of_image = self.pixels - (n_units - 1) * unit, n_units * shares
+        units, work, end, last_end = self.batch * self.groups * of_image, 0, 0, 0
+        for t in range(1, threads + 1):
+            begin, end, last_begin = end, units * t // threads, last_end
+            # Of the first units so many are the last block of an image and group.
+            last_end = end // of_image * shares + max(0, end % of_image - of_image + shares)
+            lasts = last_end - last_begin
+            pixels = (end - begin - lasts) * unit + lasts * last
+            work = max(work, pixels * (outs + FILLING_CHANNELS) + (end - begin) * packing)
+        return work
+
+    def gradient(self, threads: int) -> LayerCut:
+        """Cut the gradient for the weights: as many pixels at a time as `PANELS_BYTES` hold.
+
+        Every block of pixels is added to the sums of a chunk: large blocks, small chunks.
+        """
+        panel, shares = self.lanes * self.tile.vectors, 1
+        chunk = self.chunk(GRADIENT_TERMS)
+        n_chunks = _ceil(self.channels, chunk)
+        width = min(max(PANELS_BYTES // (chunk * self.taps * self.item), 64), MAX_PIXELS)
+        width = _ceil(self.pixels, _ceil(self.pixels, width))
+        width = _ceil(width, self.lanes) * self.lanes
+        if threads > 1 and self.groups * n_chunks < threads:
+            shares = min(_ceil(threads, self.groups * n_chunks), _ceil(self.outs, panel))
+        blocks = self.batch * max(1, _ceil(self.pixels, width))
+        return LayerCut(
+            chunk=chunk,
+            width=width,
+            unit=width,
+            shares=shares,
+            block=max(BLOCK_TERMS, _root(self.terms)),
+            summed=max(GRADIENT_BLOCKS, _root(blocks)),
+        )
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def _root(n: int) -> int:
+    """Return about the root: that of a square may be one less."""
+    return int(math.exp(math.log(max(1, n)) / 2))
+
+
+def layer_cuts(problem: LayerProblem, native: Any) -> LayerCuts:
+    """Return the arithmetic of a layer for the register tile of an ISA variant."""
+    return LayerCuts(problem, Tile(*native.register_tile()))
 
 
 class Blocked:
@@ -59,7 +301,7 @@ class Blocked:
 
     def workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of one thread's copies, panels and sums."""
-        return int(layer_loop(problem).workspace())
+        return _bound(problem, loader.native).workspace()
 
     def shared_workspace(self, problem: LayerProblem, threads: int) -> int:
         """Return the bytes of weights that are packed before all else, in whole vectors."""
@@ -81,13 +323,18 @@ class Blocked:
 
     def bind(self, problem: LayerProblem) -> BoundLayer:
         """Return the compiled loop."""
-        return _Bound(problem)
+        return _bound(problem, loader.native)
 
     def bind_gradient(self, problem: LayerProblem) -> Run:
         """Return the compiled loop of the gradient for the weights."""
-        loop = layer_loop(problem)
+        native = loader.native
+        axes, cuts = layer_axes(problem), layer_cuts(problem, native)
+        loops: dict[int, Any] = {}
 
         def run(x: np.ndarray, dy: np.ndarray, dw: np.ndarray, workers: int) -> None:
+            loop = loops.get(workers)
+            if loop is None:
+                loop = loops[workers] = layer_loop(problem, axes, cuts.gradient(workers), native)
             loop.run_gradient(x, dy, dw, workers)
 
         return run
@@ -102,14 +349,40 @@ class _Packed:
         self.array = array
 
 
-class _Bound:
-    """A layer bound to the compiled loop."""
+#: The weights that a loop takes: packed, read as they lie, or packed panel by panel.
+PACKED, ROWS, PANELS = range(3)
 
-    def __init__(self, problem: LayerProblem) -> None:
-        self.loop = layer_loop(problem)
+
+class _Bound:
+    """A layer bound to the compiled loop of each kind of weights and number of threads."""
+
+    def __init__(self, problem: LayerProblem, native: Any) -> None:
+        self._problem, self._native = problem, native
+        self._axes = layer_axes(problem)
+        self._cuts = layer_cuts(problem, native)
+        self._loops: tuple[dict[int, Any], ...] = ({}, {}, {})
+        self._in_order = self._loop(ROWS, 1).terms_in_order
+
+    def _loop(self, kind: int, workers: int) -> Any:
+        loop = self._loops[kind].get(workers)
+        if loop is None:
+            forms = self._cuts.forms
+            form = forms.plain if kind == ROWS else forms.packed
+            cut = self._cuts.forward(form, kind == PACKED, workers)
+            loop = layer_loop(self._problem, self._axes, cut, self._native)
+            self._loops[kind][workers] = loop
+        return loop
+
+    def workspace(self) -> int:
+        """Return the bytes of one thread's copies, panels and sums, with any weights."""
+        return max(int(self._loop(kind, 1).workspace()) for kind in (ROWS, PANELS))
+
+    def reads(self, w: np.ndarray) -> bool:
+        """Return whether `run` reads the weights as they lie."""
+        return self._cuts.forms.reads_rows and bool(self._in_order(w))
 
     def pack(self, w: np.ndarray) -> _Packed:
-        return _Packed(self.loop.pack(w))
+        return _Packed(self._loop(PACKED, 1).pack(w))
 
     def run(
         self,
@@ -119,10 +392,20 @@ class _Bound:
         y: np.ndarray,
         workers: int,
     ) -> bool:
-        if isinstance(w, np.ndarray) and not self.loop.takes(w):
+        forms = self._cuts.forms
+        if isinstance(w, np.ndarray):
+            if forms.reads_rows and self._in_order(w):
+                self._loop(ROWS, workers).run(x, w, bias, y, workers)
+                return True
+            if forms.packs_panels:
+                self._loop(PANELS, workers).run(x, w, bias, y, workers)
+                return True
             w = self.pack(w)
-        if isinstance(w, _Packed):
-            self.loop.run(x, w.array, True, bias, y, workers)
-        else:
-            self.loop.run(x, w, False, bias, y, workers)
+        self._loop(PACKED, workers).run(x, w.array, bias, y, workers)
         return True
+
+
+@lru_cache(maxsize=16)
+def _bound(problem: LayerProblem, native: Any) -> _Bound:
+    """Return a bound layer: `rejects`, `workspace` and `bind` of one plan ask for the same."""
+    return _Bound(problem, native)

@@ -13,7 +13,12 @@ import numpy as np
 
 from pyconv._engine import threads
 from pyconv._engine.algorithms.base import BoundLayer, block_of, layer_summation_bound
-from pyconv._engine.algorithms.loop_adapters import layer_loop, longest_reach
+from pyconv._engine.algorithms.loop_adapters import (
+    LayerCut,
+    layer_axes,
+    layer_loop,
+    longest_reach,
+)
 from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.machine import Machine
 from pyconv._native import loader
@@ -108,8 +113,10 @@ class _Bound:
 
     def __init__(self, problem: LayerProblem) -> None:
         self.problem = problem
-        self.loop: Any = layer_loop(problem)
         self.width = _columns(problem)
+        channels = problem.in_channels // problem.groups
+        cut = LayerCut(chunk=channels, width=self.width, unit=self.width)
+        self.loop: Any = layer_loop(problem, layer_axes(problem), cut, loader.native)
 
     def pack(self, w: np.ndarray) -> np.ndarray:
         return np.array(w, order="C")

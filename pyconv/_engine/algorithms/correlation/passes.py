@@ -1,0 +1,233 @@
+"""Passes along each axis, for kernels whose factors the caller knows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._engine.algorithms.base import Copies, Run, summation_bound
+from pyconv._engine.algorithms.correlation.factors import Factors
+from pyconv._engine.algorithms.correlation.repairs import largest_sample, shift_into_range
+from pyconv._engine.algorithms.correlation.separable import (
+    CALL_SECONDS,
+    FOLDED_TAP,
+    WRITTEN,
+    Separable,
+)
+from pyconv._engine.algorithms.loop_adapters import (
+    ABSENT,
+    Loop,
+    axis_rows,
+    bind_loop,
+    copies,
+    on_real_parts,
+    plain_axis,
+)
+from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.problem import Axis, Problem
+from pyconv._native import loader
+
+#: Samples behind the only axis of a kernel from which on they are the columns of a pass.
+WIDE_GROUP = 16
+#: A line of more taps than this is cut into so many rows, of at least so many samples, or a
+#: multiple of them: as many as the vectors of every variant have lanes.
+FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MAX_SAMPLES = 25, 16, 128, 2**13
+
+
+class Form(NamedTuple):
+    """A problem of one, two or three axes as the loop takes it."""
+
+    #: z, y and x; an axis of one tap is one that the kernel does not have.
+    axes: tuple[Axis, Axis, Axis]
+    #: Axes of ``x`` that are looped over.
+    batch: tuple[int, ...]
+    #: Samples of a pixel.
+    group: int
+    #: Whether the loop needs ``x`` contiguous.
+    contiguous: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Passes:
+    """Passes along each axis, for a kernel whose factors the caller knows.
+
+    Factors that are their own mirror image, or the negative of it, are summed in pairs about the
+    centre, in one order everywhere. So a mirrored array gives the mirrored result, and weights
+    that are the negative of their image give exactly 0 where samples are equal. Every sum errs
+    relative to its own window, as a plain sum does.
+    """
+
+    #: An array of shape (rank, taps) for each axis of the kernel, in the order of the axes of
+    #: ``x``; of three axes the rank is 1.
+    factors: tuple[np.ndarray, ...]
+    #: What sums are divided by, to be means.
+    divisor: float = 1.0
+
+    name = "separable"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return None: the caller knows that the factors are of this problem."""
+        del problem
+        return None
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of a factored kernel; along one axis, of a plain sum of folded taps."""
+        if len(self.factors) > 1:
+            return Separable(self._known()).cost(problem, machine)
+        item = max(4, problem.compute.itemsize)
+        return (
+            CALL_SECONDS
+            + (math.prod(problem.y_shape) * (FOLDED_TAP * problem.spatial[0].taps + WRITTEN))
+            * item
+            / machine.direct_bytes_per_second
+        )
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of a plain sum, which has more roundings."""
+        return summation_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the strips, and of the copies of a line that is cut into rows."""
+        line = 0
+        if problem.compute.kind != "c" and _is_line(problem):
+            line = problem.spatial[0].size * (problem.compute.itemsize + problem.dtype.itemsize)
+        return line + int(self._loop(*on_real_parts(problem))[0].workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is converted."""
+        return copies(problem, folded=1)
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled loop."""
+        return bind_loop(problem, self._bind)
+
+    def _known(self) -> Factors:
+        *deep, down, across = self.factors
+        return Factors(down, across, 0.0, deep[0][0] if deep else None)
+
+    def _loop(self, real: Problem, parts: int) -> tuple[Any, Form]:
+        form = _form(real, parts)
+        deep = None
+        if len(real.spatial) == 1:
+            sides = (np.ones((len(self.factors[0]), 1)), self.factors[0])
+            down, across = sides if form.axes[2] is real.spatial[0] else sides[::-1]
+        else:
+            known = self._known()
+            down, across, deep = known.down, known.across, known.deep
+        loop = loader.native.SeparableLoop(
+            real.compute,
+            axis_rows(form.axes),
+            form.batch,
+            math.prod(real.x_shape[a] for a in form.batch),
+            form.group,
+            None if deep is None else deep.astype(real.compute),
+            down.astype(real.compute),
+            across.astype(real.compute),
+        )
+        return loop, form
+
+    def _bind(self, problem: Problem, fill: np.ndarray) -> Loop:
+        if _is_line(problem):
+            return self._bind_line(problem, fill)
+        loop, form = self._loop(problem, len(fill))
+        fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
+        down = shift_into_range(problem, self.factors)
+        over = None if self.divisor == 1 else np.array([self.divisor], problem.compute)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+            del w
+            if form.contiguous:
+                x = np.ascontiguousarray(x)
+            if loop.run(x, y, fill, clip, workers, True, over) or x.dtype.kind != "f":
+                return
+            if y.dtype.kind == "f" and largest_sample(x) >= down.limit:
+                # A sum of two samples might leave the range of the dtype.
+                x, outside = (np.ldexp(part, -down.shift) for part in (x, fill))
+                loop.run(x, y, outside, clip, workers, True, over)
+                with np.errstate(all="ignore"):
+                    np.ldexp(y, down.shift, out=y)
+
+        return run
+
+    def _bind_line(self, problem: Problem, fill: np.ndarray) -> Loop:
+        """Cut a long line into rows that overlap: the loop sums as many of them as it has lanes."""
+        a = problem.spatial[0]
+        rows, length = _cut_line(a)
+        size = length + a.span - 1
+        inside = replace(a, axis=1, size=size, low=0, high=0, out=length)
+        run = self._bind(
+            replace(
+                problem,
+                x_shape=(rows, size),
+                y_shape=(rows, length),
+                spatial=(inside,),
+            ),
+            fill,
+        )
+        before, after = a.outside()
+
+        def run_line(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
+            line = x.reshape(-1)
+            padded = np.zeros(rows * length + a.span - 1, problem.compute)
+            for part, index in (
+                (padded[: a.low], before),
+                (padded[a.low + a.size : a.low + a.size + a.high], after),
+            ):
+                part[...] = np.where(index < 0, fill[0], line[index])
+            padded[a.low : a.low + a.size] = line
+            pieces = np.lib.stride_tricks.as_strided(
+                padded, (rows, size), (length * padded.itemsize, padded.itemsize)
+            )
+            exactly = rows * length == a.out
+            total = y.reshape(rows, length) if exactly else np.empty((rows, length), y.dtype)
+            run(pieces, w, total, clip, workers)
+            if not exactly:
+                y.reshape(-1)[...] = total.reshape(-1)[: a.out]
+
+        return run_line
+
+
+def _is_line(problem: Problem) -> bool:
+    """Return whether a problem is a single line of a wide kernel, longer than its pieces."""
+    a = problem.spatial[0]
+    return (
+        len(problem.spatial) == 1
+        and math.prod(problem.x_shape) == a.size
+        and a.taps > FEW_TAPS
+        and min(a.low, a.high) >= 0
+        and a.out >= LINE_PIECES * max(2 * a.taps, FEWEST_SAMPLES)
+    )
+
+
+def _cut_line(a: Axis) -> tuple[int, int]:
+    """Return into how many rows a line is cut, and their outputs."""
+    pieces = LINE_PIECES
+    while a.out >= 2 * pieces * max(4 * a.taps, MAX_SAMPLES):
+        pieces *= 2
+    return pieces, -(-a.out // pieces)
+
+
+def _form(real: Problem, parts: int) -> Form:
+    """Cast a real problem, or samples that are parts of a complex one."""
+    axes = sorted(real.spatial, key=lambda a: a.axis)
+    last = axes[-1].axis
+    batch = [a for a in range(last) if all(s.axis != a for s in axes)]
+    group = math.prod(real.x_shape[last + 1 :])
+    trailing = len(real.x_shape) - 1 - last
+    if len(axes) == 1:
+        if group >= WIDE_GROUP * parts:  # the columns are the axes behind
+            # Fill values of two parts need them in one pixel.
+            columns = plain_axis(len(real.x_shape) - 1, group // parts)
+            return Form((ABSENT, axes[0], columns), tuple(batch), parts, trailing > 1)
+        if batch:  # rows are lines of another axis
+            rows = batch.pop()
+            axes.insert(0, plain_axis(rows, real.x_shape[rows]))
+    z, y, x = [ABSENT] * (3 - len(axes)) + axes
+    return Form((z, y, x), tuple(batch), group, group > 1)

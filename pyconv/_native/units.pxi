@@ -1,0 +1,100 @@
+# units: the one loop over units of work, which threads share, with looks at signals in between.
+
+cdef struct Call:
+    # What units are run with: numbers of their loop, arrays, and where items of their batch begin.
+    const void* loop
+    int sums                # code of the sums
+    const char* x
+    char* y
+    const Py_ssize_t* x_batch
+    const Py_ssize_t* y_batch
+
+# Runs units start … stop − 1 of a call in the workspace of one thread; returns a count of them that
+# the loop wants to know, or 0.
+ctypedef Py_ssize_t (*units_run)(const Call* call, Py_ssize_t start, Py_ssize_t stop,
+                                 void* work) noexcept nogil
+
+
+cdef Py_ssize_t share_units(units_run run, const Call* call, Py_ssize_t first, Py_ssize_t count,
+                            int threads, char* work, Py_ssize_t each) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread."""
+    cdef Py_ssize_t found = 0
+    cdef int t
+    if threads == 1:
+        with nogil:
+            found = run(call, first, first + count, work)
+    else:
+        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+            found += run(call, first + count * t // threads, first + count * (t + 1) // threads,
+                         work + t * each)
+    return found
+
+
+cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, double products,
+                             int threads, char* work, Py_ssize_t each, bint stops) except -1:
+    """Run units of so many products each; return the sum of counts.
+
+    ``stops``: nothing else is worth having once there is a count.
+    """
+    cdef Py_ssize_t done = 0, found = 0
+    cdef Py_ssize_t step = most(threads,
+                                <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+    while done < units and not (stops and found):
+        step = least(step, units - done)
+        found += share_units(run, call, done, step, threads, work, each)
+        done += step
+        PyErr_CheckSignals()
+    return found
+
+
+cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py_ssize_t pieces,
+                           double step, int threads, char* work, Py_ssize_t each) except -1:
+    """Run units of so many pieces each, one after the other: each thread has its own units.
+
+    A thread runs ``step`` pieces between two looks at signals.
+    """
+    cdef Py_ssize_t most_pieces = ceil_div(units, threads) * pieces, done = 0, found = 0
+    cdef Py_ssize_t count = most(1, <Py_ssize_t>step)
+    cdef int t
+    while done < most_pieces:
+        count = least(count, most_pieces - done)
+        if threads == 1:
+            with nogil:
+                found += run(call, done, done + count, work)
+        else:
+            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
+                found += run(call, units * t // threads * pieces + done,
+                             least(units * t // threads * pieces + done + count,
+                                   units * (t + 1) // threads * pieces), work + t * each)
+        done += count
+        PyErr_CheckSignals()
+    return found
+
+
+cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_batch,
+                          cnp.ndarray x, cnp.ndarray y, Py_ssize_t units, double products,
+                          int threads, Py_ssize_t each, bint clears, bint stops) except -1:
+    """Run units of the items of a batch, as `run_in_steps`.
+
+    The workspace of a thread has ``each`` bytes; ``clears``: it begins as zeros.
+    """
+    cdef Py_ssize_t shared = batch_bytes(n_batch), t
+    cdef Py_ssize_t* table
+    cdef char* block
+    threads = <int>least(threads, units)
+    block = <char*>take_parts(&shared, threads, &each)
+    call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
+    try:
+        table = <Py_ssize_t*>block
+        call.x_batch, call.y_batch = table, table + n_batch
+        list_batch(batch, x, y, table, table + n_batch)
+        for t in range(threads if clears else 0):
+            memset(block + shared + t * each, 0, each - WORKSPACE_ZONE)
+        return run_in_steps(run, call, units, products, threads, block + shared, each, stops)
+    finally:
+        put_block(block)
+
+
+cdef inline Py_ssize_t batch_bytes(Py_ssize_t n_batch) noexcept:
+    """Return the bytes of the tables of a batch, whole cache lines."""
+    return (2 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
