@@ -37,8 +37,8 @@ from pyconv._engine.output_arrays import check_out, empty, writable_in_place
 from pyconv._engine.planning import PLANNER, plan_for
 from pyconv._engine.problem import (
     boundary_names,
-    memory_limit,
     integer,
+    memory_limit,
     positive,
     several,
     spatial_axes,
