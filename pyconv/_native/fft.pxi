@@ -8,12 +8,16 @@
 #
 # The error of a transform is spread over the tile. It is expected to stay within
 # ε·(SHARED·rms + ALONE·max|x|·‖w‖₂/‖w‖₁)·Σ|w|, and 64 ε·Σ|w| times the largest sample of its window
-# is what an output is granted: so each sample has a class, 0 of zero, 2 of what is large enough and
-# 1 of what is not. A tile every window of which holds a sample of class 2 goes the plain way
+# is what an output is granted: so each sample has a class, 0 of zero, 3 of what is large enough and
+# 1 of what is not. A tile every window of which holds a sample of class 3 goes the plain way
 # (`is_even`). Otherwise (`judge`) outputs that read zeros alone become zero; and where windows are
-# too quiet, or samples are not finite, the few largest samples are taken out of the tile and their
-# products added to what the transform gives (`take_out`). Outputs that are still too quiet are
-# listed, to be summed plainly.
+# too quiet the few largest samples are taken out of the tile and their products added to what the
+# transform gives (`take_out`). Outputs that are still too quiet are listed, to be summed plainly.
+#
+# An output that reads NaN is NaN, and what infinities make of one is known beforehand where all
+# weights have one sign: such samples are left out of the tile, and the outputs that read them are
+# marked (`fill_finite`). Other infinities are taken out as loud samples are. A tile that has too many
+# of them is listed as a whole.
 #
 # Where samples are left out, a tile of them and that of what was seen of them are the two parts:
 # one transform makes both sums, and their quotient is what is drained.
@@ -94,6 +98,7 @@ cdef extern from "fft.h":
                    Py_ssize_t taps) noexcept nogil
     Py_ssize_t fft_count_quiet(unsigned char* classes, const unsigned char* core,
                                Py_ssize_t n) noexcept nogil
+    void fft_unite(unsigned char* a, Py_ssize_t n, Py_ssize_t apart) noexcept nogil
     void fft_mark_float(const float* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
                       Py_ssize_t panel, Py_ssize_t panels, float limit,
                       uint32_t* loud) noexcept nogil
@@ -110,6 +115,9 @@ cdef extern from "fft.h":
                                  double* values) noexcept nogil
     double fft_measure_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
                            double* top) noexcept nogil
+    void fft_leave_out_float(const float* row, float* to, Py_ssize_t n, unsigned char plus,
+                         unsigned char minus, unsigned char* marks) noexcept nogil
+    void fft_decide_float(float* row, const unsigned char* marks, Py_ssize_t n) noexcept nogil
     int fft_settle_float(float* row, const unsigned char* classes, Py_ssize_t n,
                        int spoil) noexcept nogil
     void fft_add_sample_float(float* row, Py_ssize_t n, Py_ssize_t at, const float* w,
@@ -131,6 +139,9 @@ cdef extern from "fft.h":
                                  double* values) noexcept nogil
     double fft_measure_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
                            double* top) noexcept nogil
+    void fft_leave_out_double(const double* row, double* to, Py_ssize_t n, unsigned char plus,
+                         unsigned char minus, unsigned char* marks) noexcept nogil
+    void fft_decide_double(double* row, const unsigned char* marks, Py_ssize_t n) noexcept nogil
     int fft_settle_double(double* row, const unsigned char* classes, Py_ssize_t n,
                        int spoil) noexcept nogil
     void fft_add_sample_double(double* row, Py_ssize_t n, Py_ssize_t at, const double* w,
@@ -214,6 +225,8 @@ cdef struct Overlap:
     Py_ssize_t sums, layer
     bint fine                       # blocks are small enough to tell loud windows by
     Py_ssize_t most_loud            # samples that may be taken out of a tile
+    # What infinity and minus infinity make of an output, 4 and 8: 0 if weights differ in sign.
+    unsigned char plus, minus
     unsigned char* uneven           # of each tile: whether it has quiet outputs
     Py_ssize_t* quiet               # of each tile: boxes of them, from and to along z, y, x
     row_emit emit
@@ -268,6 +281,8 @@ cdef struct Tile:
     double energy, peak             # sum of squares of its samples, the largest of a block
     double top                      # no less than their largest magnitude
     const void* squares             # of blocks
+    unsigned char* marks            # of its outputs, where samples were left out, else NULL
+    bint decided                    # all of its outputs are marked
     bint filled                     # it is in the first part, with its squares
     bint even                       # every window is sure to hold a loud sample
     unsigned char* classes          # of its outputs, once it was judged, else NULL
@@ -293,9 +308,12 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.lost = tile.filled = False
-    tile.classes = NULL
+    tile.empty = tile.lost = tile.filled = tile.decided = False
+    tile.classes = tile.marks = NULL
     tile.n_loud = 0
+    tile.pitch, tile.plane = s.along_x.n, (tile.rows + reach(&s.y)) * s.along_x.n
+    if s.line:
+        tile.pitch = tile.plane = s.along_y.n * s.along_x.n
     tile.mask = NULL
     if s.gaps != NULL and s.gaps.masked:
         tile.mask = s.gaps.samples + s.gaps.batch[rest]
@@ -391,9 +409,24 @@ cdef void put_split(const Overlap* s, const char* row, const char* mask, const c
     put_row(s, buffer, part, squares)
 
 
+cdef inline const real_t* finite_of(const Overlap* s, const real_t* samples, real_t* buffer,
+                                    unsigned char* marks) noexcept nogil:
+    """Return a row of samples, with zeros for those that are left out if there are marks."""
+    if marks == NULL:
+        return samples
+    if real_t is float:
+        fft_leave_out_float(samples, buffer, s.along_x.n, s.plus, s.minus, marks)
+    else:
+        fft_leave_out_double(samples, buffer, s.along_x.n, s.plus, s.minus, marks)
+    return buffer
+
+
 cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
-                    real_t* squares) noexcept nogil:
-    """Write one part of a tile, with gaps both; sum squares of its samples by blocks."""
+                    real_t* squares, unsigned char* marks) noexcept nogil:
+    """Write one part of a tile, with gaps both; sum squares of its samples by blocks.
+
+    Unless ``marks`` is NULL samples are left out, and marked there.
+    """
     cdef Py_ssize_t first = tile.col - s.x.axis.low
     cdef Py_ssize_t cols = tile.cols + reach(&s.x.axis)
     cdef Py_ssize_t planes = tile.planes + reach(&s.z)
@@ -404,6 +437,7 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
     cdef const char* ahead
     cdef const char* mask = tile.mask
     cdef const real_t* samples[FFT_ROWS]
+    cdef const real_t* put
     cdef real_t* at
     cdef real_t* block
     memset(squares, 0, s.sums * sizeof(real_t))
@@ -419,8 +453,9 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
             elif s.gaps != NULL:
                 put_split(s, row, mask, NULL, first + r * s.along_x.n, n, at, buffer, block)
             else:
-                put_row(s, samples_of(s, row, NULL, first + r * s.along_x.n, n, buffer), at,
-                        block)
+                put = samples_of(s, row, NULL, first + r * s.along_x.n, n, buffer)
+                put_row(s, finite_of(s, put, buffer, marks), at, block)
+                marks += 0 if marks == NULL else s.along_x.n
     else:
         for k in range(s.along_z.n):
             plane = source_index(&s.z, tile.z - s.z.low + k) if k < planes else -1
@@ -451,8 +486,9 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
                     if s.gaps != NULL:
                         put_split(s, row, mask, ahead, first, cols, at, buffer, block)
                     else:
-                        samples[i] = samples_of(s, row, ahead, first, cols,
-                                                buffer + i * s.along_x.n)
+                        put = samples_of(s, row, ahead, first, cols, buffer + i * s.along_x.n)
+                        samples[i] = finite_of(s, put, buffer + i * s.along_x.n, marks)
+                        marks += 0 if marks == NULL else s.along_x.n
                 if s.gaps == NULL:
                     if real_t is float:
                         fft_put_rows_float(samples, n, at, s.panel, s.panels, block)
@@ -505,6 +541,27 @@ cdef inline bint is_in_range(double energy) noexcept nogil:
     return MIN_ENERGY < energy < MAX_ENERGY
 
 
+cdef void fill_finite(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
+                      real_t* squares, unsigned char* marks) noexcept nogil:
+    """Fill one part of a tile; leave out samples that are not finite, and mark who reads them."""
+    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t k, r
+    fill_tile(s, tile, part, buffer, squares, NULL)
+    tile.marks = NULL
+    if isfinite(tile.energy):
+        return
+    fill_tile(s, tile, part, buffer, squares, marks)
+    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
+    spread_classes(s, tile, taps, tile.planes, tile.rows, tile.cols, marks)
+    tile.marks = marks
+    tile.decided = True
+    for k in range(tile.planes):
+        for r in range(tile.rows):
+            if tile.decided:
+                tile.decided = memchr(marks + k * tile.plane + r * tile.pitch, 0,
+                                      tile.cols) == NULL
+
+
 cdef void settle_scale(const Overlap* s, Tile* tile, real_t* part) noexcept nogil:
     """Scale a tile's samples to about one."""
     cdef double size = tile.top
@@ -523,7 +580,7 @@ cdef void fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
     """Fill a tile with its samples and what was seen of them."""
     cdef double seen = 0
     cdef Py_ssize_t k
-    fill_tile(s, tile, t, buffer, squares)
+    fill_tile(s, tile, t, buffer, squares, NULL)
     for k in range(s.along_x.n):
         seen += buffer[2 * s.along_x.n + k]
     tile.seen = seen
@@ -686,7 +743,7 @@ cdef void classify_samples(const Overlap* s, const Tile* tile, const real_t* par
 cdef void spread_classes(const Overlap* s, const Tile* tile, const Py_ssize_t* taps,
                          Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t cols,
                          unsigned char* classes) noexcept nogil:
-    """Give each of so many samples the largest class of so many taps from it on."""
+    """Give each of so many samples the classes of so many taps from it on."""
     cdef Py_ssize_t k, r
     fft_reach(classes, planes * tile.plane, s.z.dilation * tile.plane, taps[0])
     for k in range(planes):
@@ -701,8 +758,8 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
                       unsigned char* classes, Room* room) noexcept nogil:
     """Give each output a class, in ``classes``; return how many are too quiet, class 1.
 
-    Class 0 reads zeros alone. Class 2 reads a loud sample, in the core of its window or with
-    zeros there.
+    Class 0 reads zeros alone. Class 3 reads a loud sample, in the core of its window or with
+    zeros there. Classes of marked outputs are none of these.
     """
     cdef Py_ssize_t more[3]
     cdef Py_ssize_t k, r, at, shift, quiet = 0
@@ -710,11 +767,6 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     # A window is the core's places between its first and its last.
     more[0], more[1] = s.z.taps - s.core[0] + 1, s.y.taps - s.core[1] + 1
     more[2] = s.x.axis.taps - s.core[2] + 1
-    if s.line:
-        tile.pitch = tile.plane = s.along_y.n * s.along_x.n
-    else:
-        tile.pitch = s.along_x.n
-        tile.plane = (tile.rows + reach(&s.y)) * tile.pitch
     tile.classes = classes
     classify_samples(s, tile, part, limit, classes)
     spread_classes(s, tile, s.core, tile.planes + (more[0] - 1) * s.z.dilation,
@@ -730,6 +782,8 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     for k in range(tile.planes):
         for r in range(tile.rows):
             at = k * tile.plane + r * tile.pitch
+            if tile.marks != NULL:  # they lie behind the classes
+                fft_unite(classes + at, tile.cols, tile.marks - classes)
             quiet += fft_count_quiet(classes + at, core + at, tile.cols)
     return quiet
 
@@ -846,6 +900,9 @@ cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char*
     """Prepare a filled tile for its transform: take out what is loud, list what is quiet."""
     cdef Py_ssize_t quiet
     cdef real_t limit
+    if tile.decided:
+        tile.empty = True
+        return
     if is_surely_even(s, tile, tile.energy, tile.peak, part):
         return
     tile.top = sqrt(tile.peak) if is_in_range(tile.energy) else largest_sample(s, part)
@@ -991,6 +1048,15 @@ cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
 
 # ---- outputs from a tile --------------------------------------------------------------------
 
+cdef void decide_row(const Tile* tile, const unsigned char* marks, Py_ssize_t n,
+                     real_t* row) noexcept nogil:
+    """Write those of a row of outputs that are marked."""
+    if real_t is float:
+        fft_decide_float(row, marks, n)
+    else:
+        fft_decide_double(row, marks, n)
+
+
 cdef bint settle_row(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t r,
                      Py_ssize_t first, Py_ssize_t n, real_t* row) noexcept nogil:
     """Write zeros where a row of a tile reads nothing else, with gaps NaN where it is too quiet."""
@@ -1080,6 +1146,9 @@ cdef int get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_
             left |= QUIET
     if tile.n_loud:
         add_loud(s, tile, k, r, first - tile.col, n, row)
+    if tile.marks != NULL:
+        decide_row(tile, tile.marks + k * tile.plane + (0 if s.line else r * tile.pitch)
+                   + first - tile.col, n, row)
     if direct and s.streaming:
         if real_t is float:
             stream_row_float(<float*>out + first, buffer, n)
@@ -1137,12 +1206,15 @@ cdef Py_ssize_t judge_bytes(const Overlap* s) noexcept nogil:
     """Return the workspace to judge tiles by, whole cache lines."""
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
     cdef Py_ssize_t each = sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
-    return (3 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
+    return (5 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
             ) // 64 * 64
 
 
 cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcept nogil:
-    """Lay out the workspace to judge tiles by; return that for the classes of two of them."""
+    """Lay out the workspace to judge tiles by; return that for the classes of two of them.
+
+    Their marks lie behind.
+    """
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
     room.counts = <Py_ssize_t*>at
     room.loud = <Loud*>(room.counts + EXPONENTS)
@@ -1153,7 +1225,7 @@ cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcep
 
 
 cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t* squares,
-                    unsigned char* classes, Room* room) noexcept nogil:
+                    unsigned char* classes, unsigned char* marks, Room* room) noexcept nogil:
     """Fill both parts of a tile; return whether two tiles may go through one transform.
 
     Where they may not, ``filled`` says whether the first still is as it was filled, with its sums.
@@ -1162,9 +1234,9 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
     cdef double both, peak
     cdef real_t limit
     for i in range(2):
-        fill_tile(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums)
+        fill_finite(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums, marks + i * points)
         pair[0].filled = True
-        if not is_in_range(pair[i].energy):
+        if pair[i].decided or not is_in_range(pair[i].energy):
             return False
     if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
         return False
@@ -1185,11 +1257,12 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
 
 
 cdef void run_alone(const Overlap* s, Tile* tile, real_t* t, real_t* buffer, real_t* row,
-                    real_t* squares, unsigned char* classes, Room* room) noexcept nogil:
+                    real_t* squares, unsigned char* classes, unsigned char* marks,
+                    Room* room) noexcept nogil:
     """Run a tile through a transform of its own."""
     tile.classes = NULL
     if not tile.filled:
-        fill_tile(s, tile, t, row, squares)
+        fill_finite(s, tile, t, row, squares, marks)
     settle_tile(s, tile, t, classes, row, room)
     if tile.lost:
         return
@@ -1206,11 +1279,12 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Tile pair[2]
     cdef Room room
     cdef Py_ssize_t q, i, n, first
-    # Workspace: the tile, the row buffer, rows of samples, room to judge by.
+    # Workspace: the tile, the row buffer, rows of samples, room to judge by and to mark.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
     cdef real_t* end = row + FFT_ROWS * s.along_x.n
     cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
+    cdef unsigned char* marks = classes + 2 * s.along_z.n * s.along_y.n * s.along_x.n
     cdef real_t* squares = <real_t*>room.core  # before samples have classes
     for q in range(start, stop):
         first = q % s.item_pairs * 2
@@ -1218,14 +1292,15 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
         for i in range(n):
             locate(s, q // s.item_pairs * s.item_tiles + first + i, x, x_batch, out, out_batch,
                    &pair[i])
-        if n == 2 and fill_pair(s, pair, t, row, squares, classes, &room):
+        if n == 2 and fill_pair(s, pair, t, row, squares, classes, marks, &room):
             filter_tile(s, t, most(pair[0].planes, pair[1].planes),
                         most(pair[0].rows, pair[1].rows), most(pair[0].cols, pair[1].cols), buffer)
             for i in range(n):
                 drain_tile(s, &pair[i], t + i * s.lanes, row)
         else:
             for i in range(n):
-                run_alone(s, &pair[i], t, buffer, row, squares, classes, &room)
+                run_alone(s, &pair[i], t, buffer, row, squares, classes, marks,
+                          &room)
     if s.streaming:
         stencil_fence()
     return True
@@ -1303,6 +1378,16 @@ cdef inline real_t scaled(real_t v, int exponent) noexcept nogil:
     return <real_t>ldexp(v, exponent)
 
 
+cdef void find_sign(Overlap* s, const real_t* w, Py_ssize_t n) noexcept nogil:
+    """Find what infinities make of outputs."""
+    cdef Py_ssize_t i = 1
+    while i < n and (w[i] > 0) == (w[0] > 0) and w[i] != 0:
+        i += 1
+    s.plus = s.minus = 0
+    if i == n and w[0] != 0:
+        s.plus, s.minus = (4, 8) if w[0] > 0 else (8, 4)
+
+
 cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     """Find ‖w‖₂ / ‖w‖₁, and the box of taps around the largest of which few are faint.
 
@@ -1321,6 +1406,7 @@ cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     else:
         total = fft_weigh_double(w, taps[0] * taps[1] * taps[2], &squares, &peak)
     s.spread = sqrt(squares) / total if total > 0 else 1
+    find_sign(s, w, taps[0] * taps[1] * taps[2])
     for i in range(taps[0]):
         for j in range(taps[1]):
             off = (most(2 * i - taps[0] + 1, taps[0] - 1 - 2 * i)

@@ -633,14 +633,14 @@ static ptrdiff_t SUFFIX(quiet_vectors)(const SCALAR *part, ptrdiff_t panel, ptrd
     return run;
 }
 
-/* Write the class of each sample of a row: 0 of zero, 2 of |v| ≥ limit > 0, 1 of others. */
+/* Write the class of each sample of a row: 0 of zero, 3 of |v| ≥ limit > 0, 1 of others. */
 static void SUFFIX(classify)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR limit,
                              unsigned char *classes) {
     const SUFFIX_WORD least = SUFFIX(bits)(limit);
     for (ptrdiff_t p = 0; p < panels; p++, part += panel, classes += LANES)
         for (ptrdiff_t l = 0; l < LANES; l++) {
             const SUFFIX_WORD magnitude = SUFFIX(bits)(part[l]);
-            classes[l] = (unsigned char)((magnitude > 0) + (magnitude >= least));
+            classes[l] = (unsigned char)((magnitude > 0) + 2 * (magnitude >= least));
         }
 }
 
@@ -679,6 +679,27 @@ static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t pan
         }
     *top = most;
     return sum;
+}
+
+/* Copy a row with zeros for samples that are not finite, and mark those: NaN by 12, infinities by
+   what they make of results, 4 of infinity and 8 of minus infinity, or 0, which lets them stay. */
+static void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n, unsigned char plus,
+                              unsigned char minus, unsigned char *marks) {
+    for (ptrdiff_t x = 0; x < n; x++) {
+        const SCALAR v = row[x];
+        const unsigned char mark = v != v ? 12 : v == INFINITY ? plus : v == -INFINITY ? minus : 0;
+        marks[x] = mark;
+        to[x] = mark ? 0 : v;
+    }
+}
+
+/* Write the outputs of a row that are marked. */
+static void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
+    for (ptrdiff_t x = 0; x < n; x++)
+        row[x] = marks[x] == 0   ? row[x]
+                 : marks[x] == 4 ? (SCALAR)INFINITY
+                 : marks[x] == 8 ? -(SCALAR)INFINITY
+                                 : (SCALAR)NAN;
 }
 
 /* Zero the outputs of a row whose class is 0. With `spoil` those of class 1 become NaN, and NaN stays;
