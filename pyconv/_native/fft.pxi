@@ -16,8 +16,8 @@
 #
 # An output that reads NaN is NaN, and what infinities make of one is known beforehand where all
 # weights have one sign: such samples are left out of the tile, and the outputs that read them are
-# marked (`fill_finite`). Other infinities are taken out as loud samples are. A tile that has too many
-# of them is listed as a whole.
+# marked (`fill_finite`). Other infinities are taken out as loud samples are; where they are too many
+# all outputs of the tile are listed.
 #
 # Where samples are left out, a tile of them and that of what was seen of them are the two parts:
 # one transform makes both sums, and their quotient is what is drained.
@@ -225,7 +225,8 @@ cdef struct Overlap:
     Py_ssize_t sums, layer
     bint fine                       # blocks are small enough to tell loud windows by
     Py_ssize_t most_loud            # samples that may be taken out of a tile
-    # What infinity and minus infinity make of an output, 4 and 8: 0 if weights differ in sign.
+    # What infinity and minus infinity make of an output, 4 and 8, and where weights differ in sign
+    # HIGH and LOW.
     unsigned char plus, minus
     unsigned char* uneven           # of each tile: whether it has quiet outputs
     Py_ssize_t* quiet               # of each tile: boxes of them, from and to along z, y, x
@@ -245,6 +246,12 @@ cdef struct Overlap:
 cdef enum:
     LOW_COVERAGE = 1
     QUIET = 2
+
+
+# Marks of infinity and minus infinity that make of an output what the weights say.
+cdef enum:
+    HIGH = 16
+    LOW = 32
 
 
 # By so many powers of two the error of a transform in double precision is below what a result in
@@ -283,12 +290,13 @@ cdef struct Tile:
     const void* squares             # of blocks
     unsigned char* marks            # of its outputs, where samples were left out, else NULL
     bint decided                    # all of its outputs are marked
+    bint crowded                    # infinities are more than may be taken out
     bint filled                     # it is in the first part, with its squares
     bint even                       # every window is sure to hold a loud sample
     unsigned char* classes          # of its outputs, once it was judged, else NULL
     Py_ssize_t pitch, plane         # from one row and plane of them to the next
     Py_ssize_t n_loud
-    const Loud* loud
+    Loud* loud
 
 
 cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssize_t* x_batch,
@@ -308,7 +316,7 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.lost = tile.filled = tile.decided = False
+    tile.empty = tile.lost = tile.filled = tile.decided = tile.crowded = False
     tile.classes = tile.marks = NULL
     tile.n_loud = 0
     tile.pitch, tile.plane = s.along_x.n, (tile.rows + reach(&s.y)) * s.along_x.n
@@ -541,6 +549,26 @@ cdef inline bint is_in_range(double energy) noexcept nogil:
     return MIN_ENERGY < energy < MAX_ENERGY
 
 
+cdef void list_infinite(const Overlap* s, Tile* tile, unsigned char* marks) noexcept nogil:
+    """Replace marks by samples that are taken out, unless they are too many."""
+    cdef Py_ssize_t k, r, j
+    cdef unsigned char* row
+    cdef Loud* loud
+    for k in range(tile.planes + reach(&s.z)):
+        for r in range(tile.rows + reach(&s.y)):
+            row = marks + k * tile.plane + r * tile.pitch
+            for j in range(tile.cols + reach(&s.x.axis)):
+                if row[j] & (HIGH | LOW):
+                    if tile.n_loud == s.most_loud:
+                        tile.crowded = True
+                        return
+                    loud = tile.loud + tile.n_loud
+                    loud.z, loud.y, loud.x = k, r, j
+                    loud.value = HUGE_VAL if row[j] == HIGH else -HUGE_VAL
+                    tile.n_loud += 1
+                    row[j] = 0
+
+
 cdef void fill_finite(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
                       real_t* squares, unsigned char* marks) noexcept nogil:
     """Fill one part of a tile; leave out samples that are not finite, and mark who reads them."""
@@ -548,9 +576,14 @@ cdef void fill_finite(const Overlap* s, Tile* tile, real_t* part, real_t* buffer
     cdef Py_ssize_t k, r
     fill_tile(s, tile, part, buffer, squares, NULL)
     tile.marks = NULL
+    tile.n_loud = 0
     if isfinite(tile.energy):
         return
     fill_tile(s, tile, part, buffer, squares, marks)
+    if s.plus == HIGH:
+        list_infinite(s, tile, marks)
+    if tile.crowded:
+        return
     taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
     spread_classes(s, tile, taps, tile.planes, tile.rows, tile.cols, marks)
     tile.marks = marks
@@ -856,8 +889,8 @@ cdef Py_ssize_t exponent_to_cut(const Py_ssize_t* counts, Py_ssize_t infinite,
     return cut
 
 
-cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexcept nogil:
-    """Take the largest samples out of a tile, all that are not finite; return whether they fit."""
+cdef void take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexcept nogil:
+    """Take the largest samples out of a tile, as many as fit."""
     cdef Py_ssize_t infinite = 255 if real_t is float else 2047
     cdef Py_ssize_t k, r, i, n, cut, planes = s.along_z.n, rows = s.along_y.n
     cdef real_t* at
@@ -869,9 +902,7 @@ cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexc
                 fft_count_exponents_float(at, s.panel, s.panels, room.counts)
             else:
                 fft_count_exponents_double(at, s.panel, s.panels, room.counts)
-    if room.counts[infinite] > s.most_loud:
-        return False
-    cut = exponent_to_cut(room.counts, infinite, s.most_loud)
+    cut = exponent_to_cut(room.counts, infinite, s.most_loud - tile.n_loud)
     tile.energy = tile.top = 0
     for k in range(planes):
         for r in range(rows):
@@ -885,14 +916,12 @@ cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexc
                                          room.values)
                 tile.energy += fft_measure_double(at, s.panel, s.panels, &tile.top)
             for i in range(n):
-                room.loud[tile.n_loud + i].z = k
-                room.loud[tile.n_loud + i].y = 0 if s.line else r
-                room.loud[tile.n_loud + i].x = (room.columns[i]
+                tile.loud[tile.n_loud + i].z = k
+                tile.loud[tile.n_loud + i].y = 0 if s.line else r
+                tile.loud[tile.n_loud + i].x = (room.columns[i]
                                                 + (r * s.along_x.n if s.line else 0))
-                room.loud[tile.n_loud + i].value = room.values[i]
+                tile.loud[tile.n_loud + i].value = room.values[i]
             tile.n_loud += n
-    tile.loud = room.loud
-    return True
 
 
 cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char* classes,
@@ -903,27 +932,28 @@ cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char*
     if tile.decided:
         tile.empty = True
         return
+    if tile.crowded:
+        tile.lost = True
+        list_quiet(s, tile)
+        return
     if is_surely_even(s, tile, tile.energy, tile.peak, part):
         return
     tile.top = sqrt(tile.peak) if is_in_range(tile.energy) else largest_sample(s, part)
     if tile.top == 0:
         tile.empty = True
         return
-    if isfinite(tile.top):
-        limit = limit_of(s, tile.energy, tile.top, part)
-        if is_even(s, tile, part, limit, row):
-            if not is_in_range(tile.energy):
-                settle_scale(s, tile, part)
-            return
-        quiet = judge(s, tile, part, limit, classes, room)
-    else:
-        quiet = -1
+    limit = limit_of(s, tile.energy, tile.top, part)
+    if is_even(s, tile, part, limit, row):
+        if not is_in_range(tile.energy):
+            settle_scale(s, tile, part)
+        return
+    quiet = judge(s, tile, part, limit, classes, room)
     if quiet:
-        tile.lost = not take_out(s, tile, part, room)
-        if not tile.lost and tile.top > 0:
+        take_out(s, tile, part, room)
+        if tile.top > 0:
             quiet = judge(s, tile, part, limit_of(s, tile.energy, tile.top, part), classes, room)
             tile.lost = quiet == tile.planes * tile.rows * tile.cols
-        elif not tile.lost:
+        else:
             tile.classes = NULL
             quiet = 0
         if quiet:
@@ -1081,8 +1111,8 @@ cdef void add_loud(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t 
     for i in range(tile.n_loud):
         tz = tile.loud[i].z - k
         ty = tile.loud[i].y - (0 if s.line else r)
-        if (tz < 0 or ty < 0 or tz % s.z.dilation or ty % s.y.dilation
-                or tz // s.z.dilation >= s.z.taps or ty // s.y.dilation >= s.y.taps):
+        if (tz < 0 or ty < 0 or tz > reach(&s.z) or ty > reach(&s.y)
+                or tz % s.z.dilation or ty % s.y.dilation):
             continue
         w = (<const real_t*>s.weights
              + (tz // s.z.dilation * s.y.taps + ty // s.y.dilation) * x.taps)
@@ -1205,7 +1235,7 @@ cdef int drain_tile(const Overlap* s, const Tile* tile, real_t* part,
 cdef Py_ssize_t judge_bytes(const Overlap* s) noexcept nogil:
     """Return the workspace to judge tiles by, whole cache lines."""
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
-    cdef Py_ssize_t each = sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
+    cdef Py_ssize_t each = 2 * sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
     return (5 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
             ) // 64 * 64
 
@@ -1218,7 +1248,7 @@ cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcep
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
     room.counts = <Py_ssize_t*>at
     room.loud = <Loud*>(room.counts + EXPONENTS)
-    room.columns = <Py_ssize_t*>(room.loud + s.most_loud)
+    room.columns = <Py_ssize_t*>(room.loud + 2 * s.most_loud)  # of two tiles
     room.values = <double*>(room.columns + s.most_loud)
     room.core = <unsigned char*>(room.values + s.most_loud)
     return room.core + points
@@ -1236,7 +1266,7 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
     for i in range(2):
         fill_finite(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums, marks + i * points)
         pair[0].filled = True
-        if pair[i].decided or not is_in_range(pair[i].energy):
+        if pair[i].decided or pair[i].crowded or not is_in_range(pair[i].energy):
             return False
     if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
         return False
@@ -1292,6 +1322,7 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
         for i in range(n):
             locate(s, q // s.item_pairs * s.item_tiles + first + i, x, x_batch, out, out_batch,
                    &pair[i])
+            pair[i].loud = room.loud + i * s.most_loud
         if n == 2 and fill_pair(s, pair, t, row, squares, classes, marks, &room):
             filter_tile(s, t, most(pair[0].planes, pair[1].planes),
                         most(pair[0].rows, pair[1].rows), most(pair[0].cols, pair[1].cols), buffer)
@@ -1383,7 +1414,7 @@ cdef void find_sign(Overlap* s, const real_t* w, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i = 1
     while i < n and (w[i] > 0) == (w[0] > 0) and w[i] != 0:
         i += 1
-    s.plus = s.minus = 0
+    s.plus, s.minus = HIGH, LOW
     if i == n and w[0] != 0:
         s.plus, s.minus = (4, 8) if w[0] > 0 else (8, 4)
 

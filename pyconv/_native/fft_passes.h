@@ -682,7 +682,7 @@ static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t pan
 }
 
 /* Copy a row with zeros for samples that are not finite, and mark those: NaN by 12, infinities by
-   what they make of results, 4 of infinity and 8 of minus infinity, or 0, which lets them stay. */
+   marks of their own, 4 if they make infinity of outputs and 8 if minus infinity. */
 static void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n, unsigned char plus,
                               unsigned char minus, unsigned char *marks) {
     for (ptrdiff_t x = 0; x < n; x++) {
