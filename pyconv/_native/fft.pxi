@@ -16,8 +16,8 @@
 #
 # An output that reads NaN is NaN, and what infinities make of one is known beforehand where all
 # weights have one sign: such samples are left out of the tile, and the outputs that read them are
-# marked (`fill_finite`). Other infinities are taken out as loud samples are; where they are too many
-# all outputs of the tile are listed.
+# marked (`fill_finite`). Other infinities are taken out as loud samples are; where they are too
+# many all outputs of the tile are listed.
 #
 # Where samples are left out, a tile of them and that of what was seen of them are the two parts:
 # one transform makes both sums, and their quotient is what is drained.

@@ -10,10 +10,10 @@ but for its sign, the number of infinities in the window.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from pyconv._engine.algorithms.windows import over_windows
 from pyconv._engine.problem import Axis
 
 #: Correlates samples with weights, both of -1, 0 and 1, within less than a half.
@@ -71,34 +71,3 @@ def runs(box: Sequence[int], held: np.ndarray) -> np.ndarray:
         boxes[:, at] = box[at] + starts[:, i]
         boxes[:, at + 1] = box[at] + stops[:, i]
     return boxes
-
-
-def over_windows(
-    a: np.ndarray,
-    first: Sequence[int],
-    axes: Sequence[Axis],
-    shape: Sequence[int],
-    unite: np.ufunc,
-    nothing: Any,
-) -> np.ndarray:
-    """Return what an idempotent ``unite`` makes of each window, ``nothing`` outside the array.
-
-    ``first`` is the place of the first sample along each axis, beside the first output's tap 0.
-    """
-    for axis, (f, m, of) in enumerate(zip(first, shape, axes, strict=True)):
-        b = _widened(a, axis, f, (m - 1) * of.stride + of.span, nothing)
-        have = 1
-        while have < of.taps:
-            shift = min(have, of.taps - have)
-            b = unite(b[: -shift * of.dilation], b[shift * of.dilation :])
-            have += shift
-        a = np.moveaxis(b[:: of.stride], 0, axis)
-    return a
-
-
-def _widened(a: np.ndarray, axis: int, first: int, n: int, nothing: Any) -> np.ndarray:
-    """Return an array of ``n`` along the axis, which goes first, with ``a`` from one place on."""
-    a = np.moveaxis(a, axis, 0)
-    wide = np.full((n, *a.shape[1:]), nothing, a.dtype)
-    wide[first : first + len(a)] = a
-    return wide

@@ -23,11 +23,10 @@ from pyconv._engine.algorithms.decided import (
     DECIDING_BYTES,
     DECIDING_SECONDS,
     decided,
-    over_windows,
     runs,
 )
 from pyconv._engine.algorithms.loop_adapters import Patches
-from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.algorithms.windows import gathered, is_bare, over_windows, reads
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.problem import Axis, Problem
 
@@ -145,10 +144,10 @@ class QuietOutputs:
         room = self._real.max_memory - _levelling_bytes(result.shape, axes, fill, w.itemsize)
         if room <= 0 or plain < self._price(_bare(axes, result.shape, w.dtype, room))[0]:
             return only
-        samples, first = _gathered(x[item], self._axes, ends, fill, w.dtype)
+        samples, first = gathered(x[item], self._axes, ends, fill, w.dtype)
         told = None
         if not np.isfinite(samples).all():
-            read = math.prod(map(_reads, result.shape, self._axes))
+            read = math.prod(map(reads, result.shape, self._axes))
             room -= DECIDING_BYTES * read
             if room <= 0 or plain < DECIDING_SECONDS * read:
                 return only
@@ -156,7 +155,7 @@ class QuietOutputs:
             told = decided(samples, first, w, self._axes, result.shape, signs)
         left = only if told is None else _apart(box, told == 0, w[strong], plain)
         if w[strong].shape != w.shape:
-            samples, first = _gathered(x[item], axes, ends, fill, w.dtype)
+            samples, first = gathered(x[item], axes, ends, fill, w.dtype)
             w = w[strong]
         if len(left) and self._are_levels(result, samples, first, axes, w, told, room, workers):
             left = none
@@ -212,7 +211,7 @@ class QuietOutputs:
         """Correlate samples with weights, both of -1, 0 and 1."""
         dtype = w.dtype if w.size <= MOST_SIGNS else np.dtype(np.float64)
         axes = [
-            Axis(i, n, a.taps, f, _reads(m, a) - n - f, a.stride, a.dilation, "constant", m)
+            Axis(i, n, a.taps, f, reads(m, a) - n - f, a.stride, a.dilation, "constant", m)
             for i, (n, f, m, a) in enumerate(zip(x.shape, first, shape, self._axes, strict=True))
         ]
         problem = _problem(axes, dtype, room)
@@ -275,7 +274,7 @@ class QuietOutputs:
             size, m = s.stop - s.start, o.stop - o.start
             low = s.start + f - o.start * a.stride - begin * a.dilation
             part = replace(a, axis=i, size=size, taps=end - begin, low=low, boundary="constant")
-            high = _reads(m, part) - size - low
+            high = reads(m, part) - size - low
             inner.append(replace(part, high=high, out=m))
             taps.append(slice(begin, end))
         problem = _problem(inner, w.dtype, room)
@@ -404,7 +403,7 @@ def _problem(axes: list[Axis], dtype: np.dtype, room: int) -> Problem:
 def _bare(axes: Sequence[Axis], shape: Sequence[int], dtype: np.dtype, room: int) -> Problem:
     """Return the problem of all outputs of a box."""
     bare = [
-        replace(a, axis=i, size=_reads(m, a), low=0, high=0, boundary="constant", out=m)
+        replace(a, axis=i, size=reads(m, a), low=0, high=0, boundary="constant", out=m)
         for i, (a, m) in enumerate(zip(axes, shape, strict=True))
     ]
     return _problem(bare, dtype, room)
@@ -412,7 +411,7 @@ def _bare(axes: Sequence[Axis], shape: Sequence[int], dtype: np.dtype, room: int
 
 def _levelling(shape: Sequence[int], axes: Sequence[Axis]) -> float:
     """Return the seconds of a level of a box besides its sums."""
-    return LEVEL_SECONDS + POINT_SECONDS * math.prod(map(_reads, shape, axes))
+    return LEVEL_SECONDS + POINT_SECONDS * math.prod(map(reads, shape, axes))
 
 
 def _levelling_bytes(
@@ -423,16 +422,11 @@ def _levelling_bytes(
     Samples, those of a level and its results; exponents of samples and of windows, twice. Samples,
     those of a level and its weights; exponents; results and windows.
     """
-    reads = list(map(_reads, shape, axes))
+    read = list(map(reads, shape, axes))
     held = math.prod(
-        min(r, a.size) if _is_bare(a, fill) else r for r, a in zip(reads, axes, strict=True)
+        min(r, a.size) if is_bare(a, fill) else r for r, a in zip(read, axes, strict=True)
     )
-    return held * (3 * itemsize + 4) + math.prod(reads) * (6 + itemsize)
-
-
-def _reads(outputs: int, a: Axis) -> int:
-    """Return the samples from the first to the last that so many outputs read."""
-    return (outputs - 1) * a.stride + a.span
+    return held * (3 * itemsize + 4) + math.prod(read) * (6 + itemsize)
 
 
 def _apart_seconds(held: np.ndarray, w: np.ndarray) -> float:
@@ -451,11 +445,6 @@ def _apart(box: Sequence[int], held: np.ndarray, w: np.ndarray, plain: float) ->
     return runs(box, held)
 
 
-def _is_bare(a: Axis, fill: np.generic) -> bool:
-    """Return whether nothing but zeros surrounds the samples of an axis."""
-    return a.boundary == "constant" and bool(fill == 0)
-
-
 def _exponents(samples: np.ndarray) -> np.ndarray:
     """Return the exponents of contiguous samples, `NONE` of zeros and of what is not finite."""
     exponents = np.empty(samples.shape, np.int16)
@@ -465,34 +454,6 @@ def _exponents(samples: np.ndarray) -> np.ndarray:
         held = (block != 0) & np.isfinite(block)
         of[start : start + BLOCK] = np.where(held, np.frexp(block)[1], NONE)
     return exponents
-
-
-def _gathered(
-    x: np.ndarray,
-    axes: Sequence[Axis],
-    ends: Sequence[tuple[int, int]],
-    fill: np.generic,
-    dtype: np.dtype,
-) -> tuple[np.ndarray, list[int]]:
-    """Return what a box reads, and the place of its first sample before the first output's tap 0.
-
-    Zeros around the samples are left out.
-    """
-    indices, first = [], []
-    for a, (begin, end) in zip(axes, ends, strict=True):
-        low = begin * a.stride - a.low
-        stop = low + _reads(end - begin, a)
-        if _is_bare(a, fill):
-            at = np.arange(max(0, low), max(0, low, min(a.size, stop)))
-        else:
-            at = BOUNDARIES[a.boundary].index(np.arange(low, stop), a.size)
-        first.append(max(0, -low) if _is_bare(a, fill) else 0)
-        indices.append(at)
-    samples = x[np.ix_(*indices)].astype(dtype, order="C", copy=False)
-    samples = np.ascontiguousarray(samples)
-    for i, at in enumerate(indices):
-        np.moveaxis(samples, i, 0)[at == FILL] = fill
-    return samples, first
 
 
 def _bounds(held: np.ndarray) -> tuple[slice, ...]:
