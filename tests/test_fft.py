@@ -437,6 +437,26 @@ def test_infinities_that_are_few_are_added_as_products(isa, rng, no_plain_sums):
             assert_same_kind(transform(x, w, "same"), plain, atol=1e-4 * loud)
 
 
+@pytest.mark.parametrize("x_dtype", ["float32", "float64", "complex64", "float16"])
+@pytest.mark.parametrize("w_dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [(150, 160), (2, 9000)])
+def test_nan_among_weights(rng, shape, x_dtype, w_dtype):
+    """Every output reads every weight: all are NaN, and none is summed."""
+    x = noise(rng, shape, x_dtype)
+    w = noise(rng, (31, 31) if shape[0] > 2 else (900,), w_dtype)
+    (w if w_dtype == "float32" else w.imag)[..., 7] = np.nan
+    planning.clear_cache()
+    plan = planning.plan_for(x, w)
+    assert plan.algorithm.name == "fft"
+    y, plain = pyconv.correlate(x, w, "same"), pyconv.correlate(x, w, "same", method="direct")
+    np.testing.assert_array_equal(y, plain)
+    parts = [y.real, y.imag] if y.dtype.kind == "c" else [y]
+    assert all(np.isnan(part).all() for part in parts)
+    again = plan.solve(x, w, None, 1)
+    assert np.isnan(again).all()
+    assert plan.plain is None
+
+
 # ---- samples of different magnitudes -----------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcpy, memmove, memset
+from libc.string cimport memcpy, memmove, memset
 
 import numpy as np
 

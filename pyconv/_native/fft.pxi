@@ -26,6 +26,7 @@
 # joined by `turns` (Bailey, "FFTs in external or hierarchical memory", 1990).
 
 from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2, sqrt
+from libc.string cimport memchr
 
 cdef extern from "fft.h":
     enum:
