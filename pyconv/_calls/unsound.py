@@ -4,8 +4,8 @@ What is outside an array is not read. A sum of zeros there would make NaN of wei
 infinite, and a transform makes NaN of everything. So such values are taken out, and what is finite
 is summed by any algorithm. Then the products that they are factors of are added: one by one where
 the values are few. Where they are many, the products that are NaN, or infinite, are counted at each
-output, and one convolution of zeros and ones counts all of a kind; those with NaN are found by passes
-along the axes.
+output, and one convolution of zeros and ones counts all of a kind; those with NaN are found by
+passes along the axes.
 """
 
 from __future__ import annotations
