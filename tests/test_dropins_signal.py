@@ -382,3 +382,26 @@ def test_magnitudes_of_any_range_are_as_exact_as_scipys(name, dtype):
     expected = getattr(scipy.signal, name)(a, a, method="direct")
     np.testing.assert_allclose(getattr(signal, name)(a, a), expected, rtol=1e-14, atol=0)
     assert signal.choose_conv_method(a, a) == scipy.signal.choose_conv_method(a, a) == "direct"
+
+
+@pytest.mark.parametrize("spoilt", ["signal", "kernel", "both"])
+@pytest.mark.parametrize("shapes", [((500,), (1300,)), ((40, 50), (60, 30))])
+def test_many_nan_take_one_convolution(rng, monkeypatch, shapes, spoilt):
+    """Where NaN are found by passes along the axes: no sums of ones."""
+    calls = []
+    convolved = _extents._convolved
+    monkeypatch.setattr(
+        _extents, "_convolved", lambda *a, **k: calls.append(a) or convolved(*a, **k)
+    )
+    x, w = (rng.standard_normal(shape) for shape in shapes)
+    for a, which in ((x, "signal"), (w, "kernel")):
+        if spoilt in (which, "both"):
+            a[(rng.random(a.shape) < 0.1) & (np.indices(a.shape)[0] < a.shape[0] // 3)] = np.nan
+    y = signal.fftconvolve(x, w)
+    assert len(calls) == 1
+    expected = np.zeros(y.shape)
+    for index in np.ndindex(w.shape):
+        part = tuple(slice(i, i + n) for i, n in zip(index, x.shape, strict=True))
+        expected[part] += x * w[index]
+    assert 0 < np.isnan(expected).sum() < y.size
+    np.testing.assert_allclose(y, expected, atol=1e-9)

@@ -21,7 +21,7 @@ from test_properties import valid_calls
 import pyconv
 from pyconv import kernels
 from pyconv._engine import planner, planning
-from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS, quiet
 from pyconv._engine.algorithms.correlation import fft
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.problem import DEFAULT_MEMORY, EXTENTS
@@ -360,7 +360,7 @@ def test_what_is_not_finite_stays_local(isa, rng, method, value, dtype):
 @pytest.mark.parametrize("share", [1e-4, 0.01, 0.3, 1])
 @pytest.mark.parametrize("shape", [(150, 200), (9000,), (30, 40, 50)])
 def test_many_that_are_not_finite(isa, rng, share, shape):
-    """A few of a tile are added, more are summed plainly; strides, dilations and borders too."""
+    """Outputs are what plain sums give; strides, dilations and borders too."""
     x, n = noise(rng, shape, "float32"), len(shape)
     x[rng.random(shape) < share] = np.nan
     x[rng.random(shape) < share / 2] = np.inf
@@ -372,6 +372,92 @@ def test_many_that_are_not_finite(isa, rng, share, shape):
             y = transform(x, w, "same", "mirror", **options)
             plain = pyconv.correlate(x, w, "same", "mirror", method="direct", **options)
             np.testing.assert_allclose(y, plain, rtol=1e-2, atol=1e-3)
+
+
+@pytest.fixture
+def no_plain_sums(monkeypatch):
+    """Make a plain sum of any output an error."""
+
+    def run(*arguments):
+        raise AssertionError("outputs are summed plainly")
+
+    monkeypatch.setattr(quiet.Patches, "run", run)
+
+
+def assert_same_kind(y, plain, atol=1e-3):
+    """Assert NaN where the plain sum has it, infinity of the same sign, and numbers near by."""
+    parts = [(y, plain)] if y.dtype.kind == "f" else [(y.real, plain.real), (y.imag, plain.imag)]
+    for part, expected in parts:
+        finite = np.isfinite(expected)
+        np.testing.assert_array_equal(part[~finite], expected[~finite])
+        np.testing.assert_allclose(part[finite], expected[finite], atol=atol)
+
+
+def with_share(rng, x, values, share):
+    """Return a copy in which so many samples, and a block, are of some values."""
+    x = x.copy()
+    for part in [x] if x.dtype.kind == "f" else [x.real, x.imag]:
+        spoilt = rng.random(x.shape) < share
+        spoilt[(..., *(slice(n // 2, 3 * n // 4) for n in x.shape[-2:]))] = True
+        part[spoilt] = rng.choice(values, spoilt.sum())
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("values", [[np.nan], [np.inf], [np.nan, np.inf, -np.inf]])
+@pytest.mark.parametrize("shape", [(150, 200), (9000,), (2, 30, 40, 50)])
+def test_what_is_known_beforehand_is_not_summed(isa, rng, no_plain_sums, shape, values, dtype):
+    """What NaN makes of an output is known, and what infinities do where weights have one sign."""
+    n, x = min(3, len(shape)), np.empty(shape, dtype)
+    for part in [x] if x.dtype.kind == "f" else [x.real, x.imag]:
+        part[...] = rng.choice([-1, 1], shape) * (rng.random(shape) + 0.5)  # none is quiet
+    for taps, options in [(9, {}), (5, {"stride": 2, "dilation": 3, "boundary": "wrap"})]:
+        w = rng.random([taps] * n).astype(x.real.dtype) + 1
+        if values == [np.nan]:
+            w *= rng.choice([-1, 1], w.shape).astype(w.dtype)
+        for share in (0, 0.002, 0.02, 0.3, 1):
+            for sign in (1, -1):
+                spoilt = with_share(rng, x, values, share)
+                y = transform(spoilt, sign * w, "same", **options)
+                plain = pyconv.correlate(spoilt, sign * w, "same", method="direct", **options)
+                assert_same_kind(y, plain, atol=3e-3)
+                again = transform(spoilt, sign * w, "same", workers=3, **options)
+                assert bits(again) == bits(y)
+
+
+def test_infinities_that_are_few_are_added_as_products(isa, rng, no_plain_sums):
+    """Where weights differ in sign or are zero, beside NaN and loud samples, in both of a pair."""
+    for shape, taps in (((150, 200), 9), ((9000,), 31), ((30, 40, 50), 5)):
+        w = noise(rng, [taps] * len(shape), "float32")
+        w[rng.random(w.shape) < 0.1] = 0
+        for loud in (1, 1e6):
+            x = noise(rng, shape, "float32")
+            x[rng.random(shape) < 0.001] = np.nan
+            x[rng.random(shape) < 0.001] = np.inf
+            x[rng.random(shape) < 0.001] = -np.inf
+            x.flat[x.size // 3] = loud
+            plain = pyconv.correlate(x, w, "same", method="direct")
+            assert_same_kind(transform(x, w, "same"), plain, atol=1e-4 * loud)
+
+
+@pytest.mark.parametrize("x_dtype", ["float32", "float64", "complex64", "float16"])
+@pytest.mark.parametrize("w_dtype", ["float32", "complex64"])
+@pytest.mark.parametrize("shape", [(150, 160), (2, 9000)])
+def test_nan_among_weights(rng, shape, x_dtype, w_dtype):
+    """Every output reads every weight: all are NaN, and none is summed."""
+    x = noise(rng, shape, x_dtype)
+    w = noise(rng, (31, 31) if shape[0] > 2 else (900,), w_dtype)
+    (w if w_dtype == "float32" else w.imag)[..., 7] = np.nan
+    planning.clear_cache()
+    plan = planning.plan_for(x, w)
+    assert plan.algorithm.name == "fft"
+    y, plain = pyconv.correlate(x, w, "same"), pyconv.correlate(x, w, "same", method="direct")
+    np.testing.assert_array_equal(y, plain)
+    parts = [y.real, y.imag] if y.dtype.kind == "c" else [y]
+    assert all(np.isnan(part).all() for part in parts)
+    again = plan.solve(x, w, None, 1)
+    assert np.isnan(again).all()
+    assert plan.plain is None
 
 
 # ---- samples of different magnitudes -----------------------------------------------------------

@@ -95,3 +95,61 @@ def test_errors_are_relative_to_the_window(transforms, rng, data, shape, dtype):
             assert bits(call(x, w, mode, method="fft", workers=3)) == bits(y)
     if data in ("pulse", "decay", "quake"):
         assert transforms
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("data", ["pulse", "decay"])
+@pytest.mark.parametrize("shape", [(1900,), (60, 70), (19, 20, 21)])
+def test_strides_and_dilations(transforms, rng, shape, data, dtype):
+    """Outputs that a stride keeps, of windows with holes, have levels as others have."""
+    x = DATA[data](rng, shape).astype(dtype)
+    eps, tiny = np.finfo(dtype).eps, np.finfo(dtype).smallest_subnormal
+    for stride, dilation, boundary in ((2, 1, "mirror"), (1, 3, "constant"), (3, 2, "wrap")):
+        w = noise(rng, [max(2, n // 6) for n in shape], dtype)
+        options = {"stride": stride, "dilation": dilation}
+        y = pyconv.correlate(x, w, "same", boundary, method="fft", **options)
+        exact, _ = oracles.correlate(x, w, "same", boundary, **options)
+        spans = [(k - 1) * dilation + 1 for k in w.shape]
+        padded = abs(x).astype("f8")
+        for axis, (low, high) in enumerate(oracles.pads_of("same", spans)):
+            padded = oracles.pad_axis(padded, axis, low, high, boundary, 0)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, spans)
+        every = slice(None, None, stride), slice(None, None, dilation)
+        windows = windows[tuple(s for s in every for _ in shape)]
+        largest = windows.max(axis=tuple(range(-len(shape), 0)))
+        granted = 2 * GRANTED * eps * largest * abs(w).astype("f8").sum()
+        assert (abs(y - exact) <= granted + 2 * w.size * float(tiny)).all()
+    assert transforms
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("shape", [(2, 9000), (60, 70), (19, 20, 21)])
+def test_many_infinities(transforms, monkeypatch, rng, shape, dtype, zeros):
+    """Where weights differ in sign or are zero they are decided by counts; NaN goes first."""
+    if not zeros:  # what is loud under the zeros of a mask leaves no trace: a plain sum
+        monkeypatch.setattr(quiet.Patches, "run", None)
+    n = len(shape) - (shape[0] == 2)
+    for share, options in (
+        (0.3, {}),
+        (0.9, {"stride": 2}),
+        (0.3, {"dilation": 2, "boundary": "nearest"}),
+        (0.3, {"stride": 3, "dilation": 2, "boundary": "wrap"}),
+    ):
+        x = noise(rng, shape, dtype)
+        for part in [x] if x.dtype.kind == "f" else [x.real, x.imag]:
+            part[rng.random(shape) < 0.01] = np.nan
+            spoilt = (rng.random(shape) < share) & (np.indices(shape)[-1] < shape[-1] // 2)
+            part[spoilt] = rng.choice([np.inf, -np.inf], spoilt.sum())
+        w = noise(rng, (31,) if n == 1 else (5,) * n, x.real.dtype)
+        w.flat[::7] = 0 if zeros else -1
+        expected = pyconv.correlate(x, w, "same", method="direct", **options)
+        y = pyconv.correlate(x, w, "same", method="fft", **options)
+        parts = [(y, expected)]
+        if y.dtype.kind == "c":
+            parts = [(y.real, expected.real), (y.imag, expected.imag)]
+        for part, plain in parts:
+            finite = np.isfinite(plain)
+            np.testing.assert_array_equal(part[~finite], plain[~finite])
+            np.testing.assert_allclose(part[finite], plain[finite], atol=1e-3)
+    assert transforms

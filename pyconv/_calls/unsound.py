@@ -4,7 +4,8 @@ What is outside an array is not read. A sum of zeros there would make NaN of wei
 infinite, and a transform makes NaN of everything. So such values are taken out, and what is finite
 is summed by any algorithm. Then the products that they are factors of are added: one by one where
 the values are few. Where they are many, the products that are NaN, or infinite, are counted at each
-output, and one convolution of zeros and ones counts all of a kind.
+output, and one convolution of zeros and ones counts all of a kind; those with NaN are found by
+passes along the axes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pyconv._engine.algorithms.windows import over_windows
+from pyconv._engine.problem import Axis
 
 Array = npt.NDArray[Any]
 #: Returns the convolution of two finite arrays.
@@ -45,7 +49,15 @@ def convolve(
     y = sums(*(np.where(bad, a.dtype.type(0), a) for a, bad in zip((x, w), spoilt, strict=True)))
     with np.errstate(all="ignore"):
         if sum(map(np.count_nonzero, spoilt)) > FEW:
-            return (y + _counted(x, w, counts)).astype(y.dtype, copy=False)
+            lengths = [y.shape[a] for a in axes]
+
+            def met(x: Array, w: Array) -> Array:
+                if w.all() or x.all():  # sums of ones
+                    a, other = (x, w) if w.all() else (w, x)
+                    return _reached(a, axes, starts, [other.shape[i] for i in axes], lengths)
+                return counts(x.astype(np.float64), w.astype(np.float64)) > 0.5
+
+            return (y + _counted(x, w, met)).astype(y.dtype, copy=False)
         for (a, other), bad in zip(((x, w), (w, x)), spoilt, strict=True):
             for index in np.argwhere(bad):
                 read, into = zip(*_met(index - at, other.shape, y.shape), strict=True)
@@ -63,13 +75,31 @@ def _met(
         yield slice(low, high), slice(low + by, high + by)
 
 
-def _counted(x: Array, w: Array, counts: Sums) -> Array:
+def _reached(
+    held: Array,
+    axes: Sequence[int],
+    starts: Sequence[int],
+    others: Sequence[int],
+    lengths: Sequence[int],
+) -> Array:
+    """Return which outputs add the product of a value that is true and any of another array."""
+    shape, first = list(held.shape), [0] * held.ndim
+    windows = [Axis(i, size, 1, 0, 0, 1, 1, "constant", size) for i, size in enumerate(shape)]
+    for axis, start, n, length in zip(axes, starts, others, lengths, strict=True):
+        begin = start + 1 - n  # the first output reads the other's values up to here
+        held = held.take(np.arange(max(0, begin), min(shape[axis], start + length)), axis)
+        first[axis], shape[axis] = max(0, -begin), length
+        windows[axis] = Axis(axis, held.shape[axis], n, 0, 0, 1, 1, "constant", length)
+    return over_windows(held, first, windows, shape, np.logical_or, False)
+
+
+def _counted(x: Array, w: Array, met: Sums) -> Array:
     """Return the sums of the products of which a factor is not finite: 0, NaN or infinity."""
     if np.iscomplexobj(x) or np.iscomplexobj(w):
-        real = _counted(x.real, w.real, counts) - _counted(x.imag, w.imag, counts)
+        real = _counted(x.real, w.real, met) - _counted(x.imag, w.imag, met)
         y = np.empty(real.shape, np.complex128)
         y.real = real
-        y.imag = _counted(x.imag, w.real, counts) + _counted(x.real, w.imag, counts)
+        y.imag = _counted(x.imag, w.real, met) + _counted(x.real, w.imag, met)
         return y
     every = np.ones(x.shape, np.bool), np.ones(w.shape, np.bool)
     above, below = (x > 0, w > 0), (x < 0, w < 0)
@@ -85,6 +115,5 @@ def _counted(x: Array, w: Array, counts: Sums) -> Array:
     for value, products in zip((np.nan, np.inf, -np.inf), pairs, strict=True):
         for samples, weights in products:
             if samples.any() and weights.any():
-                there = counts(samples.astype(np.float64), weights.astype(np.float64)) > 0.5
-                total = total + np.where(there, value, 0)
+                total = total + np.where(met(samples, weights), value, 0)
     return total

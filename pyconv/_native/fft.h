@@ -34,40 +34,39 @@ typedef struct {
 /* Rows of samples that go into a tile at once. */
 #define FFT_ROWS 4
 
-/* a[i] ← the larger of a[i] and a[i + apart], for i < n; apart > 0. Vectors read ahead of what they
+/* a[i] ← the bits of a[i] and of a[i + apart], for i < n; apart > 0. Vectors read ahead of what they
    write, whatever lies between. */
-static void fft_raise(unsigned char *a, ptrdiff_t n, ptrdiff_t apart) {
+static void fft_unite(unsigned char *a, ptrdiff_t n, ptrdiff_t apart) {
     ptrdiff_t i = 0;
 #if FFT_HAS_VECTORS
     typedef unsigned char bytes __attribute__((vector_size(STENCIL_VECTOR_BYTES)));
     for (; i + STENCIL_VECTOR_BYTES <= n; i += STENCIL_VECTOR_BYTES) {
-        bytes here, there, above;
+        bytes here, there;
         memcpy(&here, a + i, sizeof here);
         memcpy(&there, a + i + apart, sizeof there);
-        above = (bytes)(there > here);
-        here = (there & above) | (here & ~above);
+        here |= there;
         memcpy(a + i, &here, sizeof here);
     }
 #endif
-    for (; i < n; i++) a[i] = a[i] > a[i + apart] ? a[i] : a[i + apart];
+    for (; i < n; i++) a[i] |= a[i + apart];
 }
 
-/* a[i] ← the largest of a[i + u·step], u < taps, for i < n; what lies behind n is room. */
+/* a[i] ← the bits of all a[i + u·step], u < taps, for i < n; what lies behind n is room. */
 static void fft_reach(unsigned char *a, ptrdiff_t n, ptrdiff_t step, ptrdiff_t taps) {
     for (ptrdiff_t have = 1; have < taps;) {
         const ptrdiff_t shift = have < taps - have ? have : taps - have;
-        fft_raise(a, n + step * (taps - have - shift), shift * step);
+        fft_unite(a, n + step * (taps - have - shift), shift * step);
         have += shift;
     }
 }
 
-/* Lower the classes 2 of outputs to 1 where that of the core is; returns how many are 1. */
+/* Lower the classes 3 of outputs to 1 where that of the core is; returns how many are 1. */
 static ptrdiff_t fft_count_quiet(unsigned char *classes, const unsigned char *core, ptrdiff_t n) {
     unsigned char any = 0;
     ptrdiff_t quiet = 0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        classes[i] = classes[i] == 2 && core[i] == 1 ? 1 : classes[i];
-        any |= (unsigned char)(classes[i] & 1);
+        classes[i] = classes[i] == 3 && core[i] == 1 ? 1 : classes[i];
+        any |= (unsigned char)(classes[i] == 1);
     }
     if (!any) return 0;
     for (ptrdiff_t i = 0; i < n; i++) quiet += classes[i] == 1;

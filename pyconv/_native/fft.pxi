@@ -8,12 +8,16 @@
 #
 # The error of a transform is spread over the tile. It is expected to stay within
 # ε·(SHARED·rms + ALONE·max|x|·‖w‖₂/‖w‖₁)·Σ|w|, and 64 ε·Σ|w| times the largest sample of its window
-# is what an output is granted: so each sample has a class, 0 of zero, 2 of what is large enough and
-# 1 of what is not. A tile every window of which holds a sample of class 2 goes the plain way
+# is what an output is granted: so each sample has a class, 0 of zero, 3 of what is large enough and
+# 1 of what is not. A tile every window of which holds a sample of class 3 goes the plain way
 # (`is_even`). Otherwise (`judge`) outputs that read zeros alone become zero; and where windows are
-# too quiet, or samples are not finite, the few largest samples are taken out of the tile and their
-# products added to what the transform gives (`take_out`). Outputs that are still too quiet are
-# listed, to be summed plainly.
+# too quiet the few largest samples are taken out of the tile and their products added to what the
+# transform gives (`take_out`). Outputs that are still too quiet are listed, to be summed plainly.
+#
+# An output that reads NaN is NaN, and what infinities make of one is known beforehand where all
+# weights have one sign: such samples are left out of the tile, and the outputs that read them are
+# marked (`fill_finite`). Other infinities are taken out as loud samples are; where they are too
+# many all outputs of the tile are listed.
 #
 # Where samples are left out, a tile of them and that of what was seen of them are the two parts:
 # one transform makes both sums, and their quotient is what is drained.

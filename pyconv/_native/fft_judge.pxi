@@ -149,7 +149,7 @@ cdef void classify_samples(const Overlap* s, const Tile* tile, const real_t* par
 cdef void spread_classes(const Overlap* s, const Tile* tile, const Py_ssize_t* taps,
                          Py_ssize_t planes, Py_ssize_t rows, Py_ssize_t cols,
                          unsigned char* classes) noexcept nogil:
-    """Give each of so many samples the largest class of so many taps from it on."""
+    """Give each of so many samples the classes of so many taps from it on."""
     cdef Py_ssize_t k, r
     fft_reach(classes, planes * tile.plane, s.z.dilation * tile.plane, taps[0])
     for k in range(planes):
@@ -164,8 +164,8 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
                       unsigned char* classes, Room* room) noexcept nogil:
     """Give each output a class, in ``classes``; return how many are too quiet, class 1.
 
-    Class 0 reads zeros alone. Class 2 reads a loud sample, in the core of its window or with
-    zeros there.
+    Class 0 reads zeros alone. Class 3 reads a loud sample, in the core of its window or with
+    zeros there. Classes of marked outputs are none of these.
     """
     cdef Py_ssize_t more[3]
     cdef Py_ssize_t k, r, at, shift, quiet = 0
@@ -173,11 +173,6 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     # A window is the core's places between its first and its last.
     more[0], more[1] = s.z.taps - s.core[0] + 1, s.y.taps - s.core[1] + 1
     more[2] = s.x.axis.taps - s.core[2] + 1
-    if s.line:
-        tile.pitch = tile.plane = s.along_y.n * s.along_x.n
-    else:
-        tile.pitch = s.along_x.n
-        tile.plane = (tile.rows + reach(&s.y)) * tile.pitch
     tile.classes = classes
     classify_samples(s, tile, part, limit, classes)
     spread_classes(s, tile, s.core, tile.planes + (more[0] - 1) * s.z.dilation,
@@ -193,6 +188,8 @@ cdef Py_ssize_t judge(const Overlap* s, Tile* tile, const real_t* part, real_t l
     for k in range(tile.planes):
         for r in range(tile.rows):
             at = k * tile.plane + r * tile.pitch
+            if tile.marks != NULL:  # they lie behind the classes
+                fft_unite(classes + at, tile.cols, tile.marks - classes)
             quiet += fft_count_quiet(classes + at, core + at, tile.cols)
     return quiet
 
@@ -265,8 +262,8 @@ cdef Py_ssize_t exponent_to_cut(const Py_ssize_t* counts, Py_ssize_t infinite,
     return cut
 
 
-cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexcept nogil:
-    """Take the largest samples out of a tile, all that are not finite; return whether they fit."""
+cdef void take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexcept nogil:
+    """Take the largest samples out of a tile, as many as fit."""
     cdef Py_ssize_t infinite = 255 if real_t is float else 2047
     cdef Py_ssize_t k, r, i, n, cut, planes = s.along_z.n, rows = s.along_y.n
     cdef real_t* at
@@ -278,9 +275,7 @@ cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexc
                 fft_count_exponents_float(at, s.panel, s.panels, room.counts)
             else:
                 fft_count_exponents_double(at, s.panel, s.panels, room.counts)
-    if room.counts[infinite] > s.most_loud:
-        return False
-    cut = exponent_to_cut(room.counts, infinite, s.most_loud)
+    cut = exponent_to_cut(room.counts, infinite, s.most_loud - tile.n_loud)
     tile.energy = tile.top = 0
     for k in range(planes):
         for r in range(rows):
@@ -294,14 +289,12 @@ cdef bint take_out(const Overlap* s, Tile* tile, real_t* part, Room* room) noexc
                                          room.values)
                 tile.energy += fft_measure_double(at, s.panel, s.panels, &tile.top)
             for i in range(n):
-                room.loud[tile.n_loud + i].z = k
-                room.loud[tile.n_loud + i].y = 0 if s.line else r
-                room.loud[tile.n_loud + i].x = (room.columns[i]
+                tile.loud[tile.n_loud + i].z = k
+                tile.loud[tile.n_loud + i].y = 0 if s.line else r
+                tile.loud[tile.n_loud + i].x = (room.columns[i]
                                                 + (r * s.along_x.n if s.line else 0))
-                room.loud[tile.n_loud + i].value = room.values[i]
+                tile.loud[tile.n_loud + i].value = room.values[i]
             tile.n_loud += n
-    tile.loud = room.loud
-    return True
 
 
 cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char* classes,
@@ -309,27 +302,31 @@ cdef void settle_tile(const Overlap* s, Tile* tile, real_t* part, unsigned char*
     """Prepare a filled tile for its transform: take out what is loud, list what is quiet."""
     cdef Py_ssize_t quiet
     cdef real_t limit
+    if tile.decided:
+        tile.empty = True
+        return
+    if tile.crowded:
+        tile.lost = True
+        list_quiet(s, tile)
+        return
     if is_surely_even(s, tile, tile.energy, tile.peak, part):
         return
     tile.top = sqrt(tile.peak) if is_in_range(tile.energy) else largest_sample(s, part)
     if tile.top == 0:
         tile.empty = True
         return
-    if isfinite(tile.top):
-        limit = limit_of(s, tile.energy, tile.top, part)
-        if is_even(s, tile, part, limit, row):
-            if not is_in_range(tile.energy):
-                settle_scale(s, tile, part)
-            return
-        quiet = judge(s, tile, part, limit, classes, room)
-    else:
-        quiet = -1
+    limit = limit_of(s, tile.energy, tile.top, part)
+    if is_even(s, tile, part, limit, row):
+        if not is_in_range(tile.energy):
+            settle_scale(s, tile, part)
+        return
+    quiet = judge(s, tile, part, limit, classes, room)
     if quiet:
-        tile.lost = not take_out(s, tile, part, room)
-        if not tile.lost and tile.top > 0:
+        take_out(s, tile, part, room)
+        if tile.top > 0:
             quiet = judge(s, tile, part, limit_of(s, tile.energy, tile.top, part), classes, room)
             tile.lost = quiet == tile.planes * tile.rows * tile.cols
-        elif not tile.lost:
+        else:
             tile.classes = NULL
             quiet = 0
         if quiet:

@@ -633,14 +633,14 @@ static ptrdiff_t SUFFIX(quiet_vectors)(const SCALAR *part, ptrdiff_t panel, ptrd
     return run;
 }
 
-/* Write the class of each sample of a row: 0 of zero, 2 of |v| ≥ limit > 0, 1 of others. */
+/* Write the class of each sample of a row: 0 of zero, 3 of |v| ≥ limit > 0, 1 of others. */
 static void SUFFIX(classify)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t panels, SCALAR limit,
                              unsigned char *classes) {
     const SUFFIX_WORD least = SUFFIX(bits)(limit);
     for (ptrdiff_t p = 0; p < panels; p++, part += panel, classes += LANES)
         for (ptrdiff_t l = 0; l < LANES; l++) {
             const SUFFIX_WORD magnitude = SUFFIX(bits)(part[l]);
-            classes[l] = (unsigned char)((magnitude > 0) + (magnitude >= least));
+            classes[l] = (unsigned char)((magnitude > 0) + 2 * (magnitude >= least));
         }
 }
 
@@ -679,6 +679,37 @@ static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t pan
         }
     *top = most;
     return sum;
+}
+
+/* Copy n samples, a multiple of LANES, with zeros for those that are not finite, and mark those: NaN
+   by 12, infinities by marks of their own, 4 if they make infinity of outputs, 8 if minus infinity. */
+STENCIL_NOINLINE void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n,
+                                        unsigned char plus, unsigned char minus,
+                                        unsigned char *marks) {
+    const SUFFIX_WORD infinite = SUFFIX(bits)((SCALAR)INFINITY);
+    memset(marks, 0, (size_t)n);
+    for (ptrdiff_t x = 0; x < n; x += LANES) {
+        SUFFIX_WORD bits[LANES], any = 0;
+        memcpy(bits, row + x, sizeof bits);
+        for (ptrdiff_t l = 0; l < LANES; l++) any |= (bits[l] << 1 >> 1) >= infinite;
+        memcpy(to + x, bits, sizeof bits);
+        if (any)
+            for (ptrdiff_t i = x; i < x + LANES; i++) {
+                const SCALAR v = to[i];
+                if (v - v == 0) continue;
+                marks[i] = v != v ? 12 : v > 0 ? plus : minus;
+                to[i] = 0;
+            }
+    }
+}
+
+/* Write the outputs of a row that are marked. */
+STENCIL_NOINLINE void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
+    SCALAR decided[4] = {0, (SCALAR)INFINITY, -(SCALAR)INFINITY, (SCALAR)NAN};
+    for (ptrdiff_t x = 0; x < n; x++) {
+        decided[0] = row[x];
+        row[x] = decided[marks[x] >> 2];
+    }
 }
 
 /* Zero the outputs of a row whose class is 0. With `spoil` those of class 1 become NaN, and NaN stays;

@@ -78,9 +78,24 @@ cdef void put_split(const Overlap* s, const char* row, const char* mask, const c
     put_row(s, buffer, part, squares)
 
 
+cdef inline const real_t* finite_of(const Overlap* s, const real_t* samples, real_t* buffer,
+                                    unsigned char* marks) noexcept nogil:
+    """Return a row of samples, with zeros for those that are left out if there are marks."""
+    if marks == NULL:
+        return samples
+    if real_t is float:
+        fft_leave_out_float(samples, buffer, s.along_x.n, s.plus, s.minus, marks)
+    else:
+        fft_leave_out_double(samples, buffer, s.along_x.n, s.plus, s.minus, marks)
+    return buffer
+
+
 cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
-                    real_t* squares) noexcept nogil:
-    """Write one part of a tile, with gaps both; sum squares of its samples by blocks."""
+                    real_t* squares, unsigned char* marks) noexcept nogil:
+    """Write one part of a tile, with gaps both; sum squares of its samples by blocks.
+
+    Unless ``marks`` is NULL samples are left out, and marked there.
+    """
     cdef Py_ssize_t first = tile.col - s.x.axis.low
     cdef Py_ssize_t cols = tile.cols + reach(&s.x.axis)
     cdef Py_ssize_t planes = tile.planes + reach(&s.z)
@@ -91,6 +106,7 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
     cdef const char* ahead
     cdef const char* mask = tile.mask
     cdef const real_t* samples[FFT_ROWS]
+    cdef const real_t* put
     cdef real_t* at
     cdef real_t* block
     memset(squares, 0, s.sums * sizeof(real_t))
@@ -106,8 +122,9 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
             elif s.gaps != NULL:
                 put_split(s, row, mask, NULL, first + r * s.along_x.n, n, at, buffer, block)
             else:
-                put_row(s, samples_of(s, row, NULL, first + r * s.along_x.n, n, buffer), at,
-                        block)
+                put = samples_of(s, row, NULL, first + r * s.along_x.n, n, buffer)
+                put_row(s, finite_of(s, put, buffer, marks), at, block)
+                marks += 0 if marks == NULL else s.along_x.n
     else:
         for k in range(s.along_z.n):
             plane = source_index(&s.z, tile.z - s.z.low + k) if k < planes else -1
@@ -138,8 +155,9 @@ cdef void fill_tile(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
                     if s.gaps != NULL:
                         put_split(s, row, mask, ahead, first, cols, at, buffer, block)
                     else:
-                        samples[i] = samples_of(s, row, ahead, first, cols,
-                                                buffer + i * s.along_x.n)
+                        put = samples_of(s, row, ahead, first, cols, buffer + i * s.along_x.n)
+                        samples[i] = finite_of(s, put, buffer + i * s.along_x.n, marks)
+                        marks += 0 if marks == NULL else s.along_x.n
                 if s.gaps == NULL:
                     if real_t is float:
                         fft_put_rows_float(samples, n, at, s.panel, s.panels, block)
@@ -192,6 +210,52 @@ cdef inline bint is_in_range(double energy) noexcept nogil:
     return MIN_ENERGY < energy < MAX_ENERGY
 
 
+cdef void list_infinite(const Overlap* s, Tile* tile, unsigned char* marks) noexcept nogil:
+    """Replace marks by samples that are taken out, unless they are too many."""
+    cdef Py_ssize_t k, r, j
+    cdef unsigned char* row
+    cdef Loud* loud
+    for k in range(tile.planes + reach(&s.z)):
+        for r in range(tile.rows + reach(&s.y)):
+            row = marks + k * tile.plane + r * tile.pitch
+            for j in range(tile.cols + reach(&s.x.axis)):
+                if row[j] & (HIGH | LOW):
+                    if tile.n_loud == s.most_loud:
+                        tile.crowded = True
+                        return
+                    loud = tile.loud + tile.n_loud
+                    loud.z, loud.y, loud.x = k, r, j
+                    loud.value = HUGE_VAL if row[j] == HIGH else -HUGE_VAL
+                    tile.n_loud += 1
+                    row[j] = 0
+
+
+cdef void fill_finite(const Overlap* s, Tile* tile, real_t* part, real_t* buffer,
+                      real_t* squares, unsigned char* marks) noexcept nogil:
+    """Fill one part of a tile; leave out samples that are not finite, and mark who reads them."""
+    cdef Py_ssize_t taps[3]
+    cdef Py_ssize_t k, r
+    fill_tile(s, tile, part, buffer, squares, NULL)
+    tile.marks = NULL
+    tile.n_loud = 0
+    if isfinite(tile.energy):
+        return
+    fill_tile(s, tile, part, buffer, squares, marks)
+    if s.plus == HIGH:
+        list_infinite(s, tile, marks)
+    if tile.crowded:
+        return
+    taps[0], taps[1], taps[2] = s.z.taps, s.y.taps, s.x.axis.taps
+    spread_classes(s, tile, taps, tile.planes, tile.rows, tile.cols, marks)
+    tile.marks = marks
+    tile.decided = True
+    for k in range(tile.planes):
+        for r in range(tile.rows):
+            if tile.decided:
+                tile.decided = memchr(marks + k * tile.plane + r * tile.pitch, 0,
+                                      tile.cols) == NULL
+
+
 cdef void settle_scale(const Overlap* s, Tile* tile, real_t* part) noexcept nogil:
     """Scale a tile's samples to about one."""
     cdef double size = tile.top
@@ -210,7 +274,7 @@ cdef void fill_split(const Overlap* s, Tile* tile, real_t* t, real_t* buffer,
     """Fill a tile with its samples and what was seen of them."""
     cdef double seen = 0
     cdef Py_ssize_t k
-    fill_tile(s, tile, t, buffer, squares)
+    fill_tile(s, tile, t, buffer, squares, NULL)
     for k in range(s.along_x.n):
         seen += buffer[2 * s.along_x.n + k]
     tile.seen = seen

@@ -1,6 +1,7 @@
 # fft_tiles: what a tile is, and where it lies.
 
 from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2, sqrt
+from libc.string cimport memchr
 
 cdef extern from "fft.h":
     enum:
@@ -73,6 +74,7 @@ cdef extern from "fft.h":
                    Py_ssize_t taps) noexcept nogil
     Py_ssize_t fft_count_quiet(unsigned char* classes, const unsigned char* core,
                                Py_ssize_t n) noexcept nogil
+    void fft_unite(unsigned char* a, Py_ssize_t n, Py_ssize_t apart) noexcept nogil
     void fft_mark_float(const float* part, Py_ssize_t plane, Py_ssize_t planes, Py_ssize_t rows,
                       Py_ssize_t panel, Py_ssize_t panels, float limit,
                       uint32_t* loud) noexcept nogil
@@ -89,6 +91,9 @@ cdef extern from "fft.h":
                                  double* values) noexcept nogil
     double fft_measure_float(const float* part, Py_ssize_t panel, Py_ssize_t panels,
                            double* top) noexcept nogil
+    void fft_leave_out_float(const float* row, float* to, Py_ssize_t n, unsigned char plus,
+                         unsigned char minus, unsigned char* marks) noexcept nogil
+    void fft_decide_float(float* row, const unsigned char* marks, Py_ssize_t n) noexcept nogil
     int fft_settle_float(float* row, const unsigned char* classes, Py_ssize_t n,
                        int spoil) noexcept nogil
     void fft_add_sample_float(float* row, Py_ssize_t n, Py_ssize_t at, const float* w,
@@ -110,6 +115,9 @@ cdef extern from "fft.h":
                                  double* values) noexcept nogil
     double fft_measure_double(const double* part, Py_ssize_t panel, Py_ssize_t panels,
                            double* top) noexcept nogil
+    void fft_leave_out_double(const double* row, double* to, Py_ssize_t n, unsigned char plus,
+                         unsigned char minus, unsigned char* marks) noexcept nogil
+    void fft_decide_double(double* row, const unsigned char* marks, Py_ssize_t n) noexcept nogil
     int fft_settle_double(double* row, const unsigned char* classes, Py_ssize_t n,
                        int spoil) noexcept nogil
     void fft_add_sample_double(double* row, Py_ssize_t n, Py_ssize_t at, const double* w,
@@ -193,6 +201,9 @@ cdef struct Overlap:
     Py_ssize_t sums, layer
     bint fine                       # blocks are small enough to tell loud windows by
     Py_ssize_t most_loud            # samples that may be taken out of a tile
+    # What infinity and minus infinity make of an output, 4 and 8, and where weights differ in sign
+    # HIGH and LOW.
+    unsigned char plus, minus
     unsigned char* uneven           # of each tile: whether it has quiet outputs
     Py_ssize_t* quiet               # of each tile: boxes of them, from and to along z, y, x
     row_emit emit
@@ -211,6 +222,12 @@ cdef struct Overlap:
 cdef enum:
     LOW_COVERAGE = 1
     QUIET = 2
+
+
+# Marks of infinity and minus infinity that make of an output what the weights say.
+cdef enum:
+    HIGH = 16
+    LOW = 32
 
 
 # By so many powers of two the error of a transform in double precision is below what a result in
@@ -247,12 +264,15 @@ cdef struct Tile:
     double energy, peak             # sum of squares of its samples, the largest of a block
     double top                      # no less than their largest magnitude
     const void* squares             # of blocks
+    unsigned char* marks            # of its outputs, where samples were left out, else NULL
+    bint decided                    # all of its outputs are marked
+    bint crowded                    # infinities are more than may be taken out
     bint filled                     # it is in the first part, with its squares
     bint even                       # every window is sure to hold a loud sample
     unsigned char* classes          # of its outputs, once it was judged, else NULL
     Py_ssize_t pitch, plane         # from one row and plane of them to the next
     Py_ssize_t n_loud
-    const Loud* loud
+    Loud* loud
 
 
 cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssize_t* x_batch,
@@ -272,9 +292,12 @@ cdef void locate(const Overlap* s, Py_ssize_t index, const char* x, const Py_ssi
     tile.rows = least(s.each_y, dense_outputs(&s.y) - tile.y)
     tile.cols = least(s.each_x, dense_outputs(&s.x.axis) - tile.col)
     tile.exponent = 0
-    tile.empty = tile.lost = tile.filled = False
-    tile.classes = NULL
+    tile.empty = tile.lost = tile.filled = tile.decided = tile.crowded = False
+    tile.classes = tile.marks = NULL
     tile.n_loud = 0
+    tile.pitch, tile.plane = s.along_x.n, (tile.rows + reach(&s.y)) * s.along_x.n
+    if s.line:
+        tile.pitch = tile.plane = s.along_y.n * s.along_x.n
     tile.mask = NULL
     if s.gaps != NULL and s.gaps.masked:
         tile.mask = s.gaps.samples + s.gaps.batch[rest]

@@ -101,6 +101,15 @@ cdef void transform_kernel(const Overlap* s, const real_t* w, real_t* t,
         t += s.plane
 
 
+cdef void decide_row(const Tile* tile, const unsigned char* marks, Py_ssize_t n,
+                     real_t* row) noexcept nogil:
+    """Write those of a row of outputs that are marked."""
+    if real_t is float:
+        fft_decide_float(row, marks, n)
+    else:
+        fft_decide_double(row, marks, n)
+
+
 cdef bint settle_row(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t r,
                      Py_ssize_t first, Py_ssize_t n, real_t* row) noexcept nogil:
     """Write zeros where a row of a tile reads nothing else, with gaps NaN where it is too quiet."""
@@ -125,8 +134,8 @@ cdef void add_loud(const Overlap* s, const Tile* tile, Py_ssize_t k, Py_ssize_t 
     for i in range(tile.n_loud):
         tz = tile.loud[i].z - k
         ty = tile.loud[i].y - (0 if s.line else r)
-        if (tz < 0 or ty < 0 or tz % s.z.dilation or ty % s.y.dilation
-                or tz // s.z.dilation >= s.z.taps or ty // s.y.dilation >= s.y.taps):
+        if (tz < 0 or ty < 0 or tz > reach(&s.z) or ty > reach(&s.y)
+                or tz % s.z.dilation or ty % s.y.dilation):
             continue
         w = (<const real_t*>s.weights
              + (tz // s.z.dilation * s.y.taps + ty // s.y.dilation) * x.taps)
@@ -190,6 +199,9 @@ cdef int get_outputs(const Overlap* s, const real_t* part, Py_ssize_t first, Py_
             left |= QUIET
     if tile.n_loud:
         add_loud(s, tile, k, r, first - tile.col, n, row)
+    if tile.marks != NULL:
+        decide_row(tile, tile.marks + k * tile.plane + (0 if s.line else r * tile.pitch)
+                   + first - tile.col, n, row)
     if direct and s.streaming:
         if real_t is float:
             stream_row_float(<float*>out + first, buffer, n)

@@ -3,24 +3,27 @@
 cdef Py_ssize_t judge_bytes(const Overlap* s) noexcept nogil:
     """Return the workspace to judge tiles by, whole cache lines."""
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
-    cdef Py_ssize_t each = sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
-    return (3 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
+    cdef Py_ssize_t each = 2 * sizeof(Loud) + sizeof(Py_ssize_t) + sizeof(double)
+    return (5 * points + s.most_loud * each + EXPONENTS * <Py_ssize_t>sizeof(Py_ssize_t) + 63
             ) // 64 * 64
 
 
 cdef unsigned char* lay_out_room(const Overlap* s, void* at, Room* room) noexcept nogil:
-    """Lay out the workspace to judge tiles by; return that for the classes of two of them."""
+    """Lay out the workspace to judge tiles by; return that for the classes of two of them.
+
+    Their marks lie behind.
+    """
     cdef Py_ssize_t points = s.along_z.n * s.along_y.n * s.along_x.n
     room.counts = <Py_ssize_t*>at
     room.loud = <Loud*>(room.counts + EXPONENTS)
-    room.columns = <Py_ssize_t*>(room.loud + s.most_loud)
+    room.columns = <Py_ssize_t*>(room.loud + 2 * s.most_loud)  # of two tiles
     room.values = <double*>(room.columns + s.most_loud)
     room.core = <unsigned char*>(room.values + s.most_loud)
     return room.core + points
 
 
 cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t* squares,
-                    unsigned char* classes, Room* room) noexcept nogil:
+                    unsigned char* classes, unsigned char* marks, Room* room) noexcept nogil:
     """Fill both parts of a tile; return whether two tiles may go through one transform.
 
     Where they may not, ``filled`` says whether the first still is as it was filled, with its sums.
@@ -29,9 +32,9 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
     cdef double both, peak
     cdef real_t limit
     for i in range(2):
-        fill_tile(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums)
+        fill_finite(s, &pair[i], t + i * s.lanes, row, squares + i * s.sums, marks + i * points)
         pair[0].filled = True
-        if not is_in_range(pair[i].energy):
+        if pair[i].decided or pair[i].crowded or not is_in_range(pair[i].energy):
             return False
     if not (pair[0].energy < ALIKE * pair[1].energy and pair[1].energy < ALIKE * pair[0].energy):
         return False
@@ -52,11 +55,12 @@ cdef bint fill_pair(const Overlap* s, Tile* pair, real_t* t, real_t* row, real_t
 
 
 cdef void run_alone(const Overlap* s, Tile* tile, real_t* t, real_t* buffer, real_t* row,
-                    real_t* squares, unsigned char* classes, Room* room) noexcept nogil:
+                    real_t* squares, unsigned char* classes, unsigned char* marks,
+                    Room* room) noexcept nogil:
     """Run a tile through a transform of its own."""
     tile.classes = NULL
     if not tile.filled:
-        fill_tile(s, tile, t, row, squares)
+        fill_finite(s, tile, t, row, squares, marks)
     settle_tile(s, tile, t, classes, row, room)
     if tile.lost:
         return
@@ -73,11 +77,12 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
     cdef Tile pair[2]
     cdef Room room
     cdef Py_ssize_t q, i, n, first
-    # Workspace: the tile, the row buffer, rows of samples, room to judge by.
+    # Workspace: the tile, the row buffer, rows of samples, room to judge by and to mark.
     cdef real_t* buffer = t + s.along_z.n * s.plane
     cdef real_t* row = buffer + s.along_x.n * 2 * s.lanes
     cdef real_t* end = row + FFT_ROWS * s.along_x.n
     cdef unsigned char* classes = lay_out_room(s, judging(s, end), &room)
+    cdef unsigned char* marks = classes + 2 * s.along_z.n * s.along_y.n * s.along_x.n
     cdef real_t* squares = <real_t*>room.core  # before samples have classes
     for q in range(start, stop):
         first = q % s.item_pairs * 2
@@ -85,14 +90,16 @@ cdef bint run_pairs(const Overlap* s, Py_ssize_t start, Py_ssize_t stop, const c
         for i in range(n):
             locate(s, q // s.item_pairs * s.item_tiles + first + i, x, x_batch, out, out_batch,
                    &pair[i])
-        if n == 2 and fill_pair(s, pair, t, row, squares, classes, &room):
+            pair[i].loud = room.loud + i * s.most_loud
+        if n == 2 and fill_pair(s, pair, t, row, squares, classes, marks, &room):
             filter_tile(s, t, most(pair[0].planes, pair[1].planes),
                         most(pair[0].rows, pair[1].rows), most(pair[0].cols, pair[1].cols), buffer)
             for i in range(n):
                 drain_tile(s, &pair[i], t + i * s.lanes, row)
         else:
             for i in range(n):
-                run_alone(s, &pair[i], t, buffer, row, squares, classes, &room)
+                run_alone(s, &pair[i], t, buffer, row, squares, classes, marks,
+                          &room)
     if s.streaming:
         stencil_fence()
     return True
@@ -170,6 +177,16 @@ cdef inline real_t scaled(real_t v, int exponent) noexcept nogil:
     return <real_t>ldexp(v, exponent)
 
 
+cdef void find_sign(Overlap* s, const real_t* w, Py_ssize_t n) noexcept nogil:
+    """Find what infinities make of outputs."""
+    cdef Py_ssize_t i = 1
+    while i < n and (w[i] > 0) == (w[0] > 0) and w[i] != 0:
+        i += 1
+    s.plus, s.minus = HIGH, LOW
+    if i == n and w[0] != 0:
+        s.plus, s.minus = (4, 8) if w[0] > 0 else (8, 4)
+
+
 cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     """Find ‖w‖₂ / ‖w‖₁, and the box of taps around the largest of which few are faint.
 
@@ -188,6 +205,7 @@ cdef void find_core(Overlap* s, const real_t* w) noexcept nogil:
     else:
         total = fft_weigh_double(w, taps[0] * taps[1] * taps[2], &squares, &peak)
     s.spread = sqrt(squares) / total if total > 0 else 1
+    find_sign(s, w, taps[0] * taps[1] * taps[2])
     for i in range(taps[0]):
         for j in range(taps[1]):
             off = (most(2 * i - taps[0] + 1, taps[0] - 1 - 2 * i)

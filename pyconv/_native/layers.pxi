@@ -95,10 +95,10 @@ cdef class LayerLoop:
             total += sizes[i]
         return total
 
-    def workspace(self):
+    def workspace(self, bint gradient=False):
         """Return the bytes of workspace that one thread takes."""
         cdef Py_ssize_t sizes[8]
-        return self.share_of_work(&self.s, sizes, False)
+        return self.share_of_work(&self.s, sizes, gradient)
 
     def terms_in_order(self, cnp.ndarray w):
         """Return whether the terms of each output lie side by side."""

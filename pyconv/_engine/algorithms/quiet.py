@@ -6,11 +6,12 @@ outputs are told apart by the largest sample of their window: those of a *level*
 less than 2 to ``LEVEL``. Samples above the level are in no window of its outputs, and samples that
 are so far below it that all of them together change no digit need not be read. What is between is
 a small problem, which one transform solves. A plain sum takes the rest, and whatever it is faster
-at.
+at. Outputs that read NaN or infinity are told without a sum of their own (`decided.py`).
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,8 +19,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyconv._engine.algorithms.decided import (
+    DECIDING_BYTES,
+    DECIDING_SECONDS,
+    decided,
+    runs,
+)
 from pyconv._engine.algorithms.loop_adapters import Patches
-from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.algorithms.windows import gathered, is_bare, over_windows, reads
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.problem import Axis, Problem
 
@@ -39,6 +46,12 @@ BLOCK = 1 << 16
 #: Seconds of one level besides its sums, and of each sample and output for telling levels apart.
 LEVEL_SECONDS = 1e-4
 POINT_SECONDS = 2e-9
+#: A plain sum of outputs that lie apart takes so many times the time of its products, and seconds
+#: for each run of them.
+APART = 4
+RUN_SECONDS = 1e-6
+#: Sums of more signs than this are made in double precision.
+MOST_SIGNS = 1 << 16
 
 #: Solves a real problem on ``x`` and ``w``, in the dtype of its sums, writes ``y`` and returns
 #: boxes of outputs that it leaves to a plain sum, each after a batch item; takes a number of
@@ -79,7 +92,6 @@ class QuietOutputs:
         spatial = {a.axis for a in self._axes}
         self._batch = [a for a in range(len(shape)) if a not in spatial]
         self._items = tuple(shape[a] for a in self._batch)
-        self._dense = all(a.stride == 1 and a.dilation == 1 for a in self._axes)
 
     def run(
         self,
@@ -93,17 +105,15 @@ class QuietOutputs:
     ) -> None:
         """Write the results of ``boxes``: the item of all batch axes, from and to along z, y, x."""
         boxes = np.asarray(boxes, np.intp)
-        if self._dense and y.dtype == self._real.compute:
-            laid_out = w.transpose(self._order)
-            laid_out = np.flip(laid_out) if self._real.flip else laid_out
-            left = [
-                box for box in merged(boxes) if not self._solved(box, x, laid_out, y, fill, workers)
-            ]
-            boxes = np.array(left, np.intp).reshape(-1, boxes.shape[1])
+        laid_out = w.transpose(self._order)
+        laid_out = np.flip(laid_out) if self._real.flip else laid_out
+        with np.errstate(all="ignore"):
+            left = [self._left(box, x, laid_out, y, fill, workers) for box in merged(boxes)]
+        boxes = np.concatenate(left)
         if len(boxes):
             self._patches.run(boxes, x, w, y, fill, clip, workers)
 
-    def _solved(
+    def _left(
         self,
         box: Sequence[int],
         x: np.ndarray,
@@ -111,46 +121,74 @@ class QuietOutputs:
         y: np.ndarray,
         fill: np.generic,
         workers: int,
-    ) -> bool:
-        """Write the results of a box by its levels, unless a plain sum is the better way."""
+    ) -> np.ndarray:
+        """Write the results of a box by its levels; return boxes that a plain sum is better at."""
         n = len(self._axes)
+        only, none = np.array([box], np.intp), np.empty((0, len(box)), np.intp)
         item = _place(self._batch, self._items, box[0], n)
         ends = [(box[i], box[i + 1]) for i in range(7 - 2 * n, 7, 2)]
         result = y[item][tuple(slice(*e) for e in ends)]
         if not w.any():
             if not np.isfinite(x[item]).all() or not np.isfinite(fill):
-                return False
+                return only
             result[...] = 0
-            return True
+            return none
         strong = _bounds(w != 0)
-        w = w[strong]
         axes = [
-            replace(a, low=a.low - t.start, taps=t.stop - t.start)
+            replace(a, low=a.low - t.start * a.dilation, taps=t.stop - t.start)
             for a, t in zip(self._axes, strong, strict=True)
         ]
+        plain = _plain_seconds(result.shape, w[strong].shape, w.itemsize)
+        if plain < _levelling(result.shape, axes):
+            return only
+        room = self._real.max_memory - _levelling_bytes(result.shape, axes, fill, w.itemsize)
+        if room <= 0 or plain < self._price(_bare(axes, result.shape, w.dtype, room))[0]:
+            return only
+        samples, first = gathered(x[item], self._axes, ends, fill, w.dtype)
+        told = None
+        if not np.isfinite(samples).all():
+            read = math.prod(map(reads, result.shape, self._axes))
+            room -= DECIDING_BYTES * read
+            if room <= 0 or plain < DECIDING_SECONDS * read:
+                return only
+            signs = functools.partial(self._signs, first, result.shape, room, workers)
+            told = decided(samples, first, w, self._axes, result.shape, signs)
+        left = only if told is None else _apart(box, told == 0, w[strong], plain)
+        if w[strong].shape != w.shape:
+            samples, first = gathered(x[item], axes, ends, fill, w.dtype)
+            w = w[strong]
+        if len(left) and self._are_levels(result, samples, first, axes, w, told, room, workers):
+            left = none
+        if told is not None:
+            np.copyto(result, told, where=told != 0, casting="same_kind")
+        return left
+
+    def _are_levels(
+        self,
+        result: np.ndarray,
+        samples: np.ndarray,
+        first: Sequence[int],
+        axes: Sequence[Axis],
+        w: np.ndarray,
+        told: np.ndarray | None,
+        room: int,
+        workers: int,
+    ) -> bool:
+        """Write the results that are not told by levels, unless a plain sum is the better way."""
         if not w.all() and any(2 * a.taps <= a.size for a in axes):
             return False  # of a mask: what is loud under its zeros is to leave no trace
-        shape = [to - first for first, to in ends]
-        plain = _plain_seconds(shape, w.shape, w.itemsize)
-        read = math.prod(m + k - 1 for m, k in zip(shape, w.shape, strict=True))
-        if plain < LEVEL_SECONDS + POINT_SECONDS * read:
-            return False
-        # Samples, those of a level and its results; exponents of samples and of windows, twice.
-        held = math.prod(
-            min(m + a.taps - 1, a.size) if _is_bare(a, fill) else m + a.taps - 1
-            for m, a in zip(shape, axes, strict=True)
-        )
-        # Samples, those of a level and its weights; exponents; results and windows.
-        room = self._real.max_memory - held * (3 * w.itemsize + 4) - read * (6 + w.itemsize)
-        if room <= 0 or plain < self._price(_whole(shape, w, room))[0]:
-            return False
-        samples, first = _gathered(x[item], axes, ends, fill, w.dtype)
+        if told is None:
+            seconds = _plain_seconds(result.shape, w.shape, w.itemsize)
+        else:
+            seconds = _apart_seconds(told == 0, w)
+            if seconds < _levelling(result.shape, axes):
+                return False
         exponents = _exponents(samples)
-        if exponents is None:
-            return False
-        loudest = _windows(exponents, first, shape, w.shape)
-        levels = self._levels(exponents, loudest, first, w, room)
-        if sum(level.seconds for level in levels) > plain:
+        loudest = over_windows(exponents, first, axes, result.shape, np.maximum, NONE)
+        if told is not None:
+            loudest[told != 0] = NONE
+        levels = self._levels(exponents, loudest, first, axes, w, room)
+        if sum(level.seconds for level in levels) > seconds:
             return False
         result[loudest == NONE] = 0
         for level in levels:
@@ -161,11 +199,36 @@ class QuietOutputs:
             result[level.outputs][wanted] = total[wanted]
         return True
 
+    def _signs(
+        self,
+        first: Sequence[int],
+        shape: Sequence[int],
+        room: int,
+        workers: int,
+        x: np.ndarray,
+        w: np.ndarray,
+    ) -> np.ndarray:
+        """Correlate samples with weights, both of -1, 0 and 1."""
+        dtype = w.dtype if w.size <= MOST_SIGNS else np.dtype(np.float64)
+        axes = [
+            Axis(i, n, a.taps, f, reads(m, a) - n - f, a.stride, a.dilation, "constant", m)
+            for i, (n, f, m, a) in enumerate(zip(x.shape, first, shape, self._axes, strict=True))
+        ]
+        problem = _problem(axes, dtype, room)
+        seconds, workspace = self._price(problem)
+        plain = _plain_seconds(problem.y_shape, problem.w_shape, dtype.itemsize)
+        by = workspace if workspace <= room and seconds < plain else None
+        total, wanted = np.full(shape, np.nan, dtype), np.broadcast_to(True, shape)
+        x, w = x.astype(dtype, copy=False), np.ascontiguousarray(w, dtype)
+        self._sum(_Level(problem, (), (), (), 0, 1, seconds, by), x, w, total, wanted, workers)
+        return total
+
     def _levels(
         self,
         exponents: np.ndarray,
         loudest: np.ndarray,
         first: Sequence[int],
+        axes: Sequence[Axis],
         w: np.ndarray,
         room: int,
     ) -> list[_Level]:
@@ -175,7 +238,7 @@ class QuietOutputs:
         levels, top = [], len(counts) - 1
         while top > 0:
             if counts[top]:
-                level = self._level(exponents, loudest, first, w, room, top + NONE)
+                level = self._level(exponents, loudest, first, axes, w, room, top + NONE)
                 levels.append(level)
                 top -= LEVEL
             else:
@@ -187,6 +250,7 @@ class QuietOutputs:
         exponents: np.ndarray,
         loudest: np.ndarray,
         first: Sequence[int],
+        axes: Sequence[Axis],
         w: np.ndarray,
         room: int,
         top: int,
@@ -195,23 +259,25 @@ class QuietOutputs:
         outputs = _bounds((loudest > top - LEVEL) & (loudest <= top))
         # Samples that these outputs read, and of them those that are kept.
         near = tuple(
-            slice(max(0, o.start - f), max(0, o.stop - 1 + k - f))
-            for o, f, k in zip(outputs, first, w.shape, strict=True)
+            slice(max(0, o.start * a.stride - f), max(0, (o.stop - 1) * a.stride + a.span - f))
+            for o, f, a in zip(outputs, first, axes, strict=True)
         )
         kept = _bounds((exponents[near] > floor) & (exponents[near] <= top))
         samples = tuple(
             slice(max(0, b.start) + s.start, b.stop + s.start)
             for b, s in zip(kept, near, strict=True)
         )
-        axes, taps = [], []
-        for i, (o, s, f, k) in enumerate(zip(outputs, samples, first, w.shape, strict=True)):
-            begin = max(0, s.start + f - (o.stop - 1))
-            end = min(k, s.stop + f - o.start)
-            size, m, low = s.stop - s.start, o.stop - o.start, s.start + f - o.start - begin
-            high = m - 1 + end - begin - size - low
-            axes.append(Axis(i, size, end - begin, low, high, 1, 1, "constant", m))
+        inner, taps = [], []
+        for i, (o, s, f, a) in enumerate(zip(outputs, samples, first, axes, strict=True)):
+            begin = max(0, -(((o.stop - 1) * a.stride - s.start - f) // a.dilation))
+            end = min(a.taps, (s.stop - 1 + f - o.start * a.stride) // a.dilation + 1)
+            size, m = s.stop - s.start, o.stop - o.start
+            low = s.start + f - o.start * a.stride - begin * a.dilation
+            part = replace(a, axis=i, size=size, taps=end - begin, low=low, boundary="constant")
+            high = reads(m, part) - size - low
+            inner.append(replace(part, high=high, out=m))
             taps.append(slice(begin, end))
-        problem = _problem(axes, w.dtype, room)
+        problem = _problem(inner, w.dtype, room)
         plain = _plain_seconds(problem.y_shape, problem.w_shape, w.itemsize)
         seconds, workspace = self._price(problem)
         points = math.prod(problem.x_shape) + math.prod(problem.y_shape)
@@ -242,7 +308,7 @@ class QuietOutputs:
             missing = wanted & np.isnan(y)
             if not missing.any():
                 return
-            lengths = [_length(a.size + a.taps) for a in problem.spatial]
+            lengths = [_length(a.size + a.span) for a in problem.spatial]
             if SPECTRA * math.prod(lengths) <= problem.max_memory:
                 y[missing] = _unjudged(problem, x, w, level.top, lengths)[missing]
                 return
@@ -262,11 +328,16 @@ def _unjudged(
 ) -> np.ndarray:
     """Return all results by one transform in double precision, whatever the weights are."""
     _, scale = np.frexp(np.abs(w).max())
+    spread = np.zeros([a.span for a in problem.spatial])
+    spread[tuple(slice(None, None, a.dilation) for a in problem.spatial)] = w
     axes = tuple(range(x.ndim))
     spectrum = np.fft.rfftn(np.ldexp(x.astype(np.float64), -top), lengths, axes)
-    spectrum *= np.conj(np.fft.rfftn(np.ldexp(w.astype(np.float64), -scale), lengths, axes))
+    spectrum *= np.conj(np.fft.rfftn(np.ldexp(spread, -scale), lengths, axes))
     y = np.fft.irfftn(spectrum, lengths, axes)
-    at = [(np.arange(a.out) - a.low) % n for a, n in zip(problem.spatial, lengths, strict=True)]
+    at = [
+        (np.arange(a.out) * a.stride - a.low) % n
+        for a, n in zip(problem.spatial, lengths, strict=True)
+    ]
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(y[np.ix_(*at)], top + int(scale)).astype(x.dtype)
 
@@ -329,75 +400,59 @@ def _problem(axes: list[Axis], dtype: np.dtype, room: int) -> Problem:
     )
 
 
-def _whole(shape: Sequence[int], w: np.ndarray, room: int) -> Problem:
+def _bare(axes: Sequence[Axis], shape: Sequence[int], dtype: np.dtype, room: int) -> Problem:
     """Return the problem of all outputs of a box."""
-    axes = [
-        Axis(i, m + k - 1, k, 0, 0, 1, 1, "constant", m)
-        for i, (m, k) in enumerate(zip(shape, w.shape, strict=True))
+    bare = [
+        replace(a, axis=i, size=reads(m, a), low=0, high=0, boundary="constant", out=m)
+        for i, (a, m) in enumerate(zip(axes, shape, strict=True))
     ]
-    return _problem(axes, w.dtype, room)
+    return _problem(bare, dtype, room)
 
 
-def _is_bare(a: Axis, fill: np.generic) -> bool:
-    """Return whether nothing but zeros surrounds the samples of an axis."""
-    return a.boundary == "constant" and bool(fill == 0)
+def _levelling(shape: Sequence[int], axes: Sequence[Axis]) -> float:
+    """Return the seconds of a level of a box besides its sums."""
+    return LEVEL_SECONDS + POINT_SECONDS * math.prod(map(reads, shape, axes))
 
 
-def _exponents(samples: np.ndarray) -> np.ndarray | None:
-    """Return the exponents of contiguous samples, `NONE` of zeros; None if any is not finite."""
+def _levelling_bytes(
+    shape: Sequence[int], axes: Sequence[Axis], fill: np.generic, itemsize: int
+) -> int:
+    """Return the bytes of a box by levels.
+
+    Samples, those of a level and its results; exponents of samples and of windows, twice. Samples,
+    those of a level and its weights; exponents; results and windows.
+    """
+    read = list(map(reads, shape, axes))
+    held = math.prod(
+        min(r, a.size) if is_bare(a, fill) else r for r, a in zip(read, axes, strict=True)
+    )
+    return held * (3 * itemsize + 4) + math.prod(read) * (6 + itemsize)
+
+
+def _apart_seconds(held: np.ndarray, w: np.ndarray) -> float:
+    """Return the seconds of plain sums of the outputs that are true, which lie apart."""
+    ends = np.count_nonzero(np.diff(held, axis=-1))
+    products = _plain_seconds([int(np.count_nonzero(held))], w.shape, w.itemsize)
+    return RUN_SECONDS * ends / 2 + APART * products
+
+
+def _apart(box: Sequence[int], held: np.ndarray, w: np.ndarray, plain: float) -> np.ndarray:
+    """Return boxes of the outputs of a box that are true: of runs along the last axis, or all."""
+    if not held.any():
+        return np.empty((0, len(box)), np.intp)
+    if _apart_seconds(held, w) > plain:
+        return np.array([box], np.intp)
+    return runs(box, held)
+
+
+def _exponents(samples: np.ndarray) -> np.ndarray:
+    """Return the exponents of contiguous samples, `NONE` of zeros and of what is not finite."""
     exponents = np.empty(samples.shape, np.int16)
     flat, of = samples.reshape(-1), exponents.reshape(-1)
     for start in range(0, len(flat), BLOCK):
         block = flat[start : start + BLOCK]
-        if not np.isfinite(block).all():
-            return None
-        of[start : start + BLOCK] = np.where(block == 0, NONE, np.frexp(block)[1])
-    return exponents
-
-
-def _gathered(
-    x: np.ndarray,
-    axes: Sequence[Axis],
-    ends: Sequence[tuple[int, int]],
-    fill: np.generic,
-    dtype: np.dtype,
-) -> tuple[np.ndarray, list[int]]:
-    """Return what a box reads, and the place of its first sample before the first output's tap 0.
-
-    Zeros around the samples are left out.
-    """
-    indices, first = [], []
-    for a, (begin, end) in zip(axes, ends, strict=True):
-        low = begin - a.low
-        if _is_bare(a, fill):
-            at = np.arange(max(0, low), max(0, low, min(a.size, end - 1 - a.low + a.span)))
-        else:
-            at = BOUNDARIES[a.boundary].index(np.arange(low, end - 1 - a.low + a.span), a.size)
-        first.append(max(0, -low) if _is_bare(a, fill) else 0)
-        indices.append(at)
-    samples = x[np.ix_(*indices)].astype(dtype, order="C", copy=False)
-    samples = np.ascontiguousarray(samples)
-    for i, at in enumerate(indices):
-        np.moveaxis(samples, i, 0)[at == FILL] = fill
-    return samples, first
-
-
-def _windows(
-    exponents: np.ndarray, first: Sequence[int], shape: Sequence[int], taps: Sequence[int]
-) -> np.ndarray:
-    """Return the largest exponent of each window."""
-    for axis, (f, m, k) in enumerate(zip(first, shape, taps, strict=True)):
-        wide = [*exponents.shape]
-        wide[axis] = m + k - 1
-        a = np.full(wide, NONE, np.int16)
-        a = np.moveaxis(a, axis, 0)
-        a[f : f + exponents.shape[axis]] = np.moveaxis(exponents, axis, 0)
-        have = 1
-        while have < k:
-            shift = min(have, k - have)
-            a = np.maximum(a[:-shift], a[shift:])
-            have += shift
-        exponents = np.moveaxis(a, 0, axis)
+        held = (block != 0) & np.isfinite(block)
+        of[start : start + BLOCK] = np.where(held, np.frexp(block)[1], NONE)
     return exponents
 
 

@@ -295,7 +295,7 @@ def _bytes(size: Size, tile: Tile) -> int:
 
 def _judging_bytes(tile: Tile) -> int:
     """Return the bytes that one thread takes for a tile whose samples differ much, at most."""
-    return 3 * tile.points + JUDGING_BYTES
+    return 5 * tile.points + JUDGING_BYTES
 
 
 def _seconds(size: Size, tile: Tile, machine: Machine) -> float:

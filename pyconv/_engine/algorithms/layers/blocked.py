@@ -307,7 +307,7 @@ class Blocked:
         """Return the bytes of weights that are packed before all else, in whole vectors."""
         strides = None if problem.straight_weights else [0] * len(problem.w_shape)
         weights = np.ndarray(problem.w_shape, problem.dtype, strides=strides)
-        if layer_loop(problem).takes(weights):
+        if _bound(problem, loader.native).takes(weights):
             return 0
         lanes = loader.native.vector_bytes() // problem.dtype.itemsize
         rows = problem.groups * -(-problem.out_channels // problem.groups // lanes) * lanes
@@ -315,7 +315,9 @@ class Blocked:
 
     def gradient_workspace(self, problem: LayerProblem) -> int:
         """Return the bytes of one thread's copies, panels and sums of the gradient."""
-        return int(layer_loop(problem).workspace(True))
+        native = loader.native
+        cut = layer_cuts(problem, native).gradient(1)
+        return int(layer_loop(problem, layer_axes(problem), cut, native).workspace(True))
 
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
@@ -376,6 +378,10 @@ class _Bound:
     def workspace(self) -> int:
         """Return the bytes of one thread's copies, panels and sums, with any weights."""
         return max(int(self._loop(kind, 1).workspace()) for kind in (ROWS, PANELS))
+
+    def takes(self, w: np.ndarray) -> bool:
+        """Return whether `run` packs no weights before all else."""
+        return self._cuts.forms.packs_panels or self.reads(w)
 
     def reads(self, w: np.ndarray) -> bool:
         """Return whether `run` reads the weights as they lie."""
