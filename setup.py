@@ -19,12 +19,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("pyconv/_native")
 TABLES = runpy.run_path(str(NATIVE / "isa.py"))
 ISAS, FAMILIES = TABLES["ISAS"], TABLES["FAMILIES"]
+
+# The docstrings of the loops are for readers of their sources: every variant would repeat them.
+Options.docstrings = False
 
 #: -ffp-contract=fast fuses multiply and add; -fno-predictive-commoning keeps GCC from carrying
 #: overlapping loads through the stack. Never -ffast-math: linked, it sets flush-to-zero for the

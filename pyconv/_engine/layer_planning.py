@@ -26,7 +26,7 @@ from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planning import WISDOM
 from pyconv._engine.threads import ForkedLock, resolve, running
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 LAYER_METHODS = ("auto", *(a.name for a in LAYER_ALGORITHMS))
 WEIGHT_GRADIENT_METHODS = ("auto", *(a.name for a in WEIGHT_GRADIENT_ALGORITHMS))

@@ -30,7 +30,7 @@ from pyconv._engine.output_arrays import check_out, empty, plain_array, writable
 from pyconv._engine.planning import OPTIONS, Prepared, check_nan, kept, prepare
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.problem import Problem
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 #: Samples of items that are gathered, of those with gaps and of those without.
 #: Larger items are read and written where they lie, one by one.

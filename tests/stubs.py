@@ -1,0 +1,115 @@
+"""`python -m tests.stubs` writes the stubs of modules whose source has no whole docstrings.
+
+Functions that share paragraphs get their docstrings when they are imported
+(`pyconv._engine.docstrings`). Editors do not import: they read them in a stub beside the public
+module, with the signature as it is written. Names whose source is whole are imported there.
+"""
+
+import ast
+import inspect
+import sys
+import textwrap
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+#: The modules that have such stubs. They hold names of other modules only.
+MODULES = ("pyconv.nn.functional", "pyconv.nn.grad", "pyconv.ndimage", "pyconv.signal")
+
+
+def path(module):
+    """Return where the stub of a module is."""
+    return Path(import_module(module).__file__).with_suffix(".pyi")
+
+
+def stub(module):
+    """Return the text of a stub."""
+    public = import_module(module)
+    imports, functions = {}, []
+    for name in public.__all__:
+        function = getattr(public, name)
+        if not inspect.isfunction(function) or is_whole(function):
+            imports[name] = origin(module, name)
+            continue
+        for annotation in map(ast.parse, function.__annotations__.values()):
+            for used in ast.walk(annotation):
+                if isinstance(used, ast.Name) and used.id in function.__globals__:
+                    imports.setdefault(used.id, origin(function.__module__, used.id))
+        functions.append(definition(function))
+    names = textwrap.fill(", ".join(map(repr, public.__all__)), 98)
+    return "\n".join(
+        [
+            f'"""{inspect.getdoc(public)}\n"""',
+            "# Written by `python -m tests.stubs`; the source is beside it.",
+            *statements(imports.values()),
+            f"__all__ = [\n{textwrap.indent(names, '  ')}\n]",
+            *functions,
+            "",
+        ]
+    )
+
+
+def definition(function):
+    """Return the signature and the docstring of a function."""
+    signature = inspect.signature(function)
+    parts, star = [], False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        assert parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{name}: {parameter.annotation}{default}")
+    text = inspect.getdoc(function)
+    assert '"""' not in text
+    prefix = "r" if "\\" in text else ""
+    head = f"def {function.__name__}({', '.join(parts)}"
+    head = textwrap.fill(head, 100, subsequent_indent="    ", break_on_hyphens=False)
+    return f'{head}) -> {signature.return_annotation}:\n    {prefix}"""{text}\n"""'
+
+
+def is_whole(function):
+    """Return whether the docstring in the source is the one at run time."""
+    found = source(function.__module__).get(function.__name__)
+    return isinstance(found, ast.FunctionDef) and ast.get_docstring(found) == inspect.getdoc(
+        function
+    )
+
+
+def origin(module, name):
+    """Return the statement that imports a name from where it is defined, up to the name, and it."""
+    found = source(module).get(name)
+    if isinstance(found, ast.Import):
+        return ast.unparse(found), ""
+    if isinstance(found, ast.ImportFrom):
+        if found.module.split(".")[0] == "pyconv":
+            return origin(found.module, name)
+        module = found.module
+    return f"from {module} import ", name
+
+
+def statements(origins):
+    """Return the lines that import all names."""
+    origins = sorted(set(origins))
+    for beginning in dict(origins):
+        names = ", ".join(name for each, name in origins if each == beginning)
+        yield f"{beginning}({names})" if len(beginning + names) > 100 else beginning + names
+
+
+@cache
+def source(module):
+    """Return the statements of a module by the names that they define."""
+    found = {}
+    for node in ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name: node for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+    return found
+
+
+if __name__ == "__main__":
+    for each in MODULES:
+        text = stub(each)
+        path(each).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path(each)}: {len(text.encode())} bytes\n")
