@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 #: The modules that have such stubs. They hold names of other modules only.
-MODULES = ("pyconv.nn.functional", "pyconv.nn.grad", "pyconv.ndimage", "pyconv.signal")
+MODULES = ("pyconv.nn.functional", "pyconv.nn.grad", "pyconv.ndimage")
 
 
 def path(module):
@@ -52,14 +52,13 @@ def stub(module):
 def definition(function):
     """Return the signature and the docstring of a function."""
     signature = inspect.signature(function)
-    parts, star = [], False
+    parts = []
     for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
             parts.append("*")
-            star = True
-        assert parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-        parts.append(f"{name}: {parameter.annotation}{default}")
+        parts.append(f"{stars}{name}: {parameter.annotation}{default}")
     text = inspect.getdoc(function)
     assert '"""' not in text
     prefix = "r" if "\\" in text else ""
