@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 HEADING = re.compile(r"^\$(\w+):\n", re.MULTILINE)
-LINE = re.compile(r"^( *)(\$\w+(?: \$\w+)*)$", re.MULTILINE)
+LINE = re.compile(r"( *)(\$\w+(?: \$\w+)*)")
 WORD = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 #: What a docstring calls the functions for one, two and three axes, their arrays and kernels.
 AXES: tuple[dict[str, str], ...] = (
@@ -58,16 +58,19 @@ def complete(text: str, words: Mapping[str, str]) -> str:
     KeyError
         If a placeholder stands for nothing.
     """
+    return "\n".join(_completed(inspect.cleandoc(text), words))
 
-    def lines(found: re.Match[str]) -> str:
-        block = "\n".join(words[name[1:]] for name in found[2].split())
-        return re.sub(r"^(?=.)", found[1], block, flags=re.MULTILINE)
 
-    text = inspect.cleandoc(text)
-    while "$" in text:
-        text = LINE.sub(lines, text)
-        text = WORD.sub(lambda found: words[found[1] or found[2]], text)
-    return text
+def _completed(text: str, words: Mapping[str, str]) -> Iterator[str]:
+    for line in text.split("\n"):
+        if "$" not in line:
+            yield line
+        elif found := LINE.fullmatch(line):
+            for name in found[2].split():
+                for part in _completed(words[name[1:]], words):
+                    yield found[1] + part if part else part
+        else:
+            yield from _completed(WORD.sub(lambda word: words[word[1] or word[2]], line), words)
 
 
 def documented(words: Mapping[str, str], **more: str) -> Callable[[Function], Function]:
