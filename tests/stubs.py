@@ -2,7 +2,8 @@
 
 Functions that share paragraphs get their docstrings when they are imported
 (`pyconv._engine.docstrings`). Editors do not import: they read them in a stub beside the public
-module, with the signature as it is written. Names whose source is whole are imported there.
+module, with the signature as it is written. Names whose source is whole are imported there. The
+text is not indented, which spares the package some kilobytes.
 """
 
 import ast
@@ -25,7 +26,7 @@ def path(module):
 def stub(module):
     """Return the text of a stub."""
     public = import_module(module)
-    imports, functions = {}, []
+    imports, meanings, functions = {}, {}, []
     for name in public.__all__:
         function = getattr(public, name)
         if not inspect.isfunction(function) or is_whole(function):
@@ -35,6 +36,8 @@ def stub(module):
             for used in ast.walk(annotation):
                 if isinstance(used, ast.Name) and used.id in function.__globals__:
                     imports.setdefault(used.id, origin(function.__module__, used.id))
+                    meant = meanings.setdefault(used.id, function.__globals__[used.id])
+                    assert meant == function.__globals__[used.id], used.id
         functions.append(definition(function))
     names = textwrap.fill(", ".join(map(repr, public.__all__)), 98)
     return "\n".join(

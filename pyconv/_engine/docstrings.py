@@ -19,28 +19,13 @@ HEADING = re.compile(r"^\$(\w+):\n", re.MULTILINE)
 LINE = re.compile(r"( *)(\$\w+(?: \$\w+)*)")
 WORD = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 #: What a docstring calls the functions for one, two and three axes, their arrays and kernels.
-AXES: tuple[dict[str, str], ...] = (
-    {
-        "n": "1",
-        "nd": "1d",
-        "images": "signals",
-        "spatial": "L",
-        "kernel": "length of the kernel",
-    },
-    {
-        "n": "2",
-        "nd": "2d",
-        "images": "images",
-        "spatial": "H, W",
-        "kernel": "height, width of the kernel",
-    },
-    {
-        "n": "3",
-        "nd": "3d",
-        "images": "volumes",
-        "spatial": "D, H, W",
-        "kernel": "depth, height, width of the kernel",
-    },
+AXES = tuple(
+    {"n": str(n), "nd": f"{n}d", "images": images, "spatial": spatial, "kernel": kernel}
+    for n, images, spatial, kernel in (
+        (1, "signals", "L", "length of the kernel"),
+        (2, "images", "H, W", "height, width of the kernel"),
+        (3, "volumes", "D, H, W", "depth, height, width of the kernel"),
+    )
 )
 
 
