@@ -4,12 +4,12 @@ Arrays are (N, C, spatial…); the batch axis may be missing.
 """
 # Written by `python -m tests.stubs`; the source is beside it.
 from pyconv.nn._functions.activations import log_softmax, relu
-from pyconv.nn._functions.average_pooling import (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, avg_pool1d, avg_pool2d, avg_pool3d, global_avg_pool)
-from pyconv.nn._functions.convolution import Array, Numbers, Padding, plan_conv
+from pyconv.nn._functions.convolution import Numbers, Padding, plan_conv
 from pyconv.nn._functions.linear import linear
 from pyconv.nn._functions.losses import cross_entropy, mse_loss
-from pyconv.nn._functions.max_pooling import (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d, global_max_pool, max_pool1d, max_pool2d, max_pool3d)
+from pyconv.nn._functions.pooling import Array, Size
 from pyconv.nn._functions.unfolding import fold, unfold
+from typing import Any
 import numpy.typing as npt
 __all__ = [
   'adaptive_avg_pool1d', 'adaptive_avg_pool2d', 'adaptive_avg_pool3d', 'adaptive_max_pool1d',
@@ -18,6 +18,401 @@ __all__ = [
   'fold', 'global_avg_pool', 'global_max_pool', 'linear', 'log_softmax', 'max_pool1d', 'max_pool2d',
   'max_pool3d', 'mse_loss', 'plan_conv', 'relu', 'unfold'
 ]
+def adaptive_avg_pool1d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None, *,
+    workers: int | None = None) -> Array:
+    r"""Take the average of each of `output_size` parts of signals.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L) or (C, L); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages: the shape of `input` with spatial axes of `output_size`.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_avg_pool1d(np.array([[1.0, 3.0, 5.0, 7.0, 9.0]]), 2)
+array([[3., 7.]])
+"""
+def adaptive_avg_pool2d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None, *,
+    workers: int | None = None) -> Array:
+    r"""Take the average of each of `output_size` parts of images.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages: the shape of `input` with spatial axes of `output_size`.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_avg_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
+array([[[6., 8.]]])
+"""
+def adaptive_avg_pool3d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None, *,
+    workers: int | None = None) -> Array:
+    r"""Take the average of each of `output_size` parts of volumes.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages: the shape of `input` with spatial axes of `output_size`.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_avg_pool3d(np.arange(60.0).reshape(1, 3, 4, 5), (None, 1, 1)).ravel()
+array([ 9.5, 29.5, 49.5])
+"""
+def adaptive_max_pool1d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None,
+    return_indices: bool = False, *, workers: int | None = None) -> Any:
+    r"""Take the largest sample of each of `output_size` parts of signals.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L) or (C, L); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples: the shape of `input` with spatial axes of `output_size`.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_max_pool1d(np.array([[1.0, 5.0, 2.0, 4.0, 3.0]]), 2)
+array([[5., 4.]])
+"""
+def adaptive_max_pool2d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None,
+    return_indices: bool = False, *, workers: int | None = None) -> Any:
+    r"""Take the largest sample of each of `output_size` parts of images.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples: the shape of `input` with spatial axes of `output_size`.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_max_pool2d(np.arange(15.0).reshape(1, 3, 5), (1, 2))
+array([[[12., 14.]]])
+"""
+def adaptive_max_pool3d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None,
+    return_indices: bool = False, *, workers: int | None = None) -> Any:
+    r"""Take the largest sample of each of `output_size` parts of volumes.
+
+Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` to
+:math:`\lceil (o + 1) L / n \rceil - 1`; neighbouring parts may share samples.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+output_size : int, None or sequence of them
+    Windows along each spatial axis; None for as many as samples.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples: the shape of `input` with spatial axes of `output_size`.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.adaptive_max_pool3d(np.arange(60.0).reshape(1, 3, 4, 5), (None, 1, 1)).ravel()
+array([19., 39., 59.])
+"""
+def avg_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+    *, workers: int | None = None) -> Array:
+    r"""Take the average of each window of signals.
+
+.. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
+
+along each spatial axis.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L) or (C, L); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of padding before and after each axis; at most half of what a window spans.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end. What sticks out of the padding is never counted.
+count_include_pad : bool, optional
+    Whether samples in the padding count as zeros; if not, they are left out.
+divisor_override : int, optional
+    Divide the sum of each window by this instead of by its number of samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
+    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.avg_pool1d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.avg_pool1d(np.array([[1.0, 3.0, 5.0, 7.0]]), 2)
+array([[2., 6.]])
+"""
+def avg_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+    *, workers: int | None = None) -> Array:
+    r"""Take the average of each window of images.
+
+.. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
+
+along each spatial axis.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of padding before and after each axis; at most half of what a window spans.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end. What sticks out of the padding is never counted.
+count_include_pad : bool, optional
+    Whether samples in the padding count as zeros; if not, they are left out.
+divisor_override : int, optional
+    Divide the sum of each window by this instead of by its number of samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
+    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.avg_pool2d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+>>> F.avg_pool2d(x, 2)
+array([[[[ 2.5,  4.5],
+         [10.5, 12.5]]]])
+
+Samples in the padding count as zeros, or not at all:
+
+>>> F.avg_pool2d(np.ones((1, 2, 2)), 2, padding=1)
+array([[[0.25, 0.25],
+        [0.25, 0.25]]])
+>>> F.avg_pool2d(np.ones((1, 2, 2)), 2, padding=1, count_include_pad=False)
+array([[[1., 1.],
+        [1., 1.]]])
+"""
+def avg_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+    *, workers: int | None = None) -> Array:
+    r"""Take the average of each window of volumes.
+
+.. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
+
+along each spatial axis.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of padding before and after each axis; at most half of what a window spans.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end. What sticks out of the padding is never counted.
+count_include_pad : bool, optional
+    Whether samples in the padding count as zeros; if not, they are left out.
+divisor_override : int, optional
+    Divide the sum of each window by this instead of by its number of samples.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
+    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.avg_pool3d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.avg_pool3d(np.arange(8.0).reshape(1, 2, 2, 2), 2)
+array([[[[3.5]]]])
+"""
 def conv1d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride:
     Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *, padding_mode: str
     = 'zeros', out: Array | None = None, method: str = 'auto', workers: int | None = None) -> Array:
@@ -393,4 +788,248 @@ Examples
 >>> x = np.ones((1, 1, 2, 2, 2))
 >>> F.conv_transpose3d(x, np.ones((1, 1, 2, 2, 2)), stride=2).shape
 (1, 1, 4, 4, 4)
+"""
+def global_avg_pool(input: npt.ArrayLike, *, workers: int | None = None) -> Array:
+    """Take the average of each plane.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); float16, float32 or float64.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+ndarray
+    The averages: the shape of `input` with spatial axes of length 1.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point.
+ValueError
+    For other shapes, and planes without a sample.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2)).ravel()
+array([1.5, 5.5])
+"""
+def global_max_pool(input: npt.ArrayLike, return_indices: bool = False, *, workers: int | None =
+    None) -> Any:
+    """Take the largest sample of each plane.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); float16, float32 or float64.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples: the shape of `input` with spatial axes of length 1.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point.
+ValueError
+    For other shapes, and planes without a sample.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.global_max_pool(np.arange(8.0).reshape(1, 2, 2, 2)).shape
+(1, 2, 1, 1)
+"""
+def max_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
+    None = None) -> Any:
+    r"""Take the largest sample of each window of signals.
+
+.. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
+
+along each spatial axis. Samples outside `input` are −∞, and NaN is larger than any number.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, L) or (C, L); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of −∞ before and after each axis; at most half of what a window spans.
+dilation : int or sequence of int, optional
+    Distance between the samples of a window.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
+    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+    −1 for a window that holds no sample, all of it padding.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.max_pool1d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> x = np.array([[1.0, 5.0, 2.0, 2.0, 3.0]])
+>>> F.max_pool1d(x, 2)
+array([[5., 2.]])
+>>> F.max_pool1d(x, 2, ceil_mode=True, return_indices=True)
+(array([[5., 2., 3.]]), array([[1, 2, 4]]))
+"""
+def max_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
+    None = None) -> Any:
+    r"""Take the largest sample of each window of images.
+
+.. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
+
+along each spatial axis. Samples outside `input` are −∞, and NaN is larger than any number.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of −∞ before and after each axis; at most half of what a window spans.
+dilation : int or sequence of int, optional
+    Distance between the samples of a window.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
+    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+    −1 for a window that holds no sample, all of it padding.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.max_pool2d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+>>> F.max_pool2d(x, 2)
+array([[[[ 5.,  7.],
+         [13., 15.]]]])
+>>> y, indices = F.max_pool2d(x, 3, stride=2, padding=1, return_indices=True)
+>>> bool(np.all(x.ravel()[indices] == y))
+True
+"""
+def max_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
+    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
+    None = None) -> Any:
+    r"""Take the largest sample of each window of volumes.
+
+.. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
+
+along each spatial axis. Samples outside `input` are −∞, and NaN is larger than any number.
+
+Parameters
+----------
+input : array_like
+    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+kernel_size : int or sequence of int
+    Samples of a window along each spatial axis.
+stride : int or sequence of int, optional
+    Distance between neighbouring windows; by default `kernel_size`.
+padding : int or sequence of int, optional
+    Samples of −∞ before and after each axis; at most half of what a window spans.
+dilation : int or sequence of int, optional
+    Distance between the samples of a window.
+ceil_mode : bool, optional
+    Whether a last window that begins inside the input, or in the padding before it, may
+    stick out at the end.
+return_indices : bool, optional
+    Whether to return, too, where the largest samples are.
+workers : int, optional
+    Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+
+Returns
+-------
+y : ndarray
+    The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
+    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+indices : ndarray of int64
+    With `return_indices`: the position of each in its plane, counted in C order; the first
+    of equal samples.
+    −1 for a window that holds no sample, all of it padding.
+
+Raises
+------
+TypeError
+    For arrays that are not floating-point, and numbers that are not integers.
+ValueError
+    For shapes, sizes and pads that are not allowed, and results that would be empty.
+
+See Also
+--------
+pyconv.nn.grad.max_pool3d_input : the gradient.
+
+Examples
+--------
+>>> import numpy as np
+>>> import pyconv.nn.functional as F
+>>> F.max_pool3d(np.arange(64.0).reshape(1, 4, 4, 4), 2)[0, 0]
+array([[21., 23.],
+       [29., 31.]])
 """
