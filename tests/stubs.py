@@ -8,6 +8,7 @@ text is not indented, which spares the package some kilobytes.
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from functools import cache
@@ -26,25 +27,32 @@ def path(module):
 def stub(module):
     """Return the text of a stub."""
     public = import_module(module)
-    imports, meanings, functions = {}, {}, []
+    imports, meanings, functions = set(), {}, []
     for name in public.__all__:
         function = getattr(public, name)
         if not inspect.isfunction(function) or is_whole(function):
-            imports[name] = origin(module, name)
+            imports.add(origin(module, name))
             continue
+        aliases = {}
         for annotation in map(ast.parse, function.__annotations__.values()):
-            for used in ast.walk(annotation):
-                if isinstance(used, ast.Name) and used.id in function.__globals__:
-                    imports.setdefault(used.id, origin(function.__module__, used.id))
-                    meant = meanings.setdefault(used.id, function.__globals__[used.id])
-                    assert meant == function.__globals__[used.id], used.id
-        functions.append(definition(function))
+            for node in ast.walk(annotation):
+                if isinstance(node, ast.Name) and node.id in function.__globals__:
+                    beginning, used = origin(function.__module__, node.id)
+                    meant = function.__globals__[node.id]
+                    first, where = meanings.setdefault(node.id, (meant, (beginning, used)))
+                    if first == meant:
+                        beginning, used = where
+                    else:
+                        aliases[node.id] = f"{beginning.split()[1].rpartition('.')[2]}_{used}"
+                        used += f" as {aliases[node.id]}"
+                    imports.add((beginning, used))
+        functions.append(definition(function, aliases))
     names = textwrap.fill(", ".join(map(repr, public.__all__)), 98)
     return "\n".join(
         [
             f'"""{inspect.getdoc(public)}\n"""',
             "# Written by `python -m tests.stubs`; the source is beside it.",
-            *statements(imports.values()),
+            *statements(imports),
             f"__all__ = [\n{textwrap.indent(names, '  ')}\n]",
             *functions,
             "",
@@ -52,8 +60,12 @@ def stub(module):
     )
 
 
-def definition(function):
-    """Return the signature and the docstring of a function."""
+def definition(function, aliases):
+    """Return the signature and the docstring of a function, names that mean two things replaced."""
+
+    def written(annotation):
+        return re.sub(r"\w+", lambda word: aliases.get(word[0], word[0]), annotation)
+
     signature = inspect.signature(function)
     parts = []
     for name, parameter in signature.parameters.items():
@@ -61,13 +73,13 @@ def definition(function):
             parts.append("*")
         stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-        parts.append(f"{stars}{name}: {parameter.annotation}{default}")
+        parts.append(f"{stars}{name}: {written(parameter.annotation)}{default}")
     text = inspect.getdoc(function)
     assert '"""' not in text
     prefix = "r" if "\\" in text else ""
     head = f"def {function.__name__}({', '.join(parts)}"
     head = textwrap.fill(head, 100, subsequent_indent="    ", break_on_hyphens=False)
-    return f'{head}) -> {signature.return_annotation}:\n    {prefix}"""{text}\n"""'
+    return f'{head}) -> {written(signature.return_annotation)}:\n    {prefix}"""{text}\n"""'
 
 
 def is_whole(function):
@@ -92,7 +104,7 @@ def origin(module, name):
 
 def statements(origins):
     """Return the lines that import all names."""
-    origins = sorted(set(origins))
+    origins = sorted(origins)
     for beginning in dict(origins):
         names = ", ".join(name for each, name in origins if each == beginning)
         yield f"{beginning}({names})" if len(beginning + names) > 100 else beginning + names
