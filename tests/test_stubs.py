@@ -93,6 +93,8 @@ def test_stub_of_a_compiled_module_has_the_names_of_its_source(module):
 
 def test_every_loop_is_in_the_stub():
     """A loop that is added to a family is added to the interface of the variants."""
+    if not COMPILED:
+        pytest.skip("an installed package has no stubs of what is compiled")
     tree = ast.parse((NATIVE / "loops.pyi").read_text(encoding="utf-8"))
     stubbed = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     assert stubbed == {n for n, v in vars(loader.native).items() if inspect.isclass(v)}
