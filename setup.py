@@ -27,6 +27,9 @@ NATIVE = Path("pyconv/_native")
 TABLES = runpy.run_path(str(NATIVE / "isa.py"))
 ISAS, FAMILIES = TABLES["ISAS"], TABLES["FAMILIES"]
 
+# The docstrings of the loops are for readers of their sources: every variant would repeat them.
+Options.docstrings = False
+
 #: -ffp-contract=fast fuses multiply and add; -fno-predictive-commoning keeps GCC from carrying
 #: overlapping loads through the stack. Never -ffast-math: linked, it sets flush-to-zero for the
 #: whole process. -g0 takes back Python's own -g: debugging tables were four fifths of the size.

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -243,3 +244,21 @@ def test_our_own_c_gives_no_warning(build, tree):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr[:3000]
+
+
+def test_editable_installation_is_a_path(tmp_path, monkeypatch):
+    """Type checkers and editors follow a path in a .pth file, and no import hook."""
+    project = tmp_path / "project"
+    for package in (ROOT / "pyconv").rglob("__init__.py"):
+        copy = project / package.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package, copy)
+    for file in ("pyproject.toml", "README.md", "LICENSE", "pyconv/_version.py"):
+        shutil.copy(ROOT / file, project / file)
+    monkeypatch.chdir(project)
+    code = "from setuptools import build_meta; print(build_meta.build_editable('..'))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    with zipfile.ZipFile(tmp_path / result.stdout.splitlines()[-1]) as wheel:
+        (path,) = (name for name in wheel.namelist() if name.endswith(".pth"))
+        assert Path(wheel.read(path).decode().strip()) == project

@@ -48,6 +48,7 @@ LEAVES = {
     "pyconv._version": set(),
     "pyconv._engine.explanation_table": set(),
     "pyconv._engine.boundaries": set(),
+    "pyconv._engine.docstrings": set(),
     "pyconv._engine.dtypes": set(),
     "pyconv._engine.files": set(),
     "pyconv._engine.machine": set(),

@@ -25,7 +25,7 @@ from pyconv._engine.explanation_table import Explanation, scaled
 from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.planner import LAYERS, AlgorithmT, Planner, shortage
 from pyconv._engine.threads import resolve, running
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 
 class _LayerPlanner(Planner[LayerProblem, AlgorithmT]):

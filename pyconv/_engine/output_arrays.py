@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.dtypes import native_dtype
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 
 def is_masked(value: object) -> TypeGuard[np.ma.MaskedArray]:

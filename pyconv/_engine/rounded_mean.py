@@ -18,7 +18,7 @@ from pyconv._engine.algorithms.correlation.direct import WIDE_GROUP, Direct, for
 from pyconv._engine.algorithms.loop_adapters import CONVERTED, axis_rows
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.problem import Problem, make_problem
-from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout, loader
 
 Array = npt.NDArray[Any]
 

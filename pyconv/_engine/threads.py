@@ -24,10 +24,9 @@ _resource: Any = None  # it is of POSIX
 if importlib.util.find_spec("resource"):
     _resource = importlib.import_module("resource")
 
-try:
-    from pyconv._native import workers as _pool  # type: ignore[attr-defined]  # compiled
-except ImportError:  # the loops run on the compiler's OpenMP
-    _pool = None
+_pool: ModuleType | None = None  # the loops run on the compiler's OpenMP
+if importlib.util.find_spec("pyconv._native.workers"):
+    _pool = importlib.import_module("pyconv._native.workers")
 
 #: Normalisation of one region of `_native/pool.c`.
 _MAX_THREADS = 64

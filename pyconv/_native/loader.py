@@ -6,8 +6,9 @@ import importlib
 import importlib.util
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from pyconv._native import cpu  # type: ignore[attr-defined]  # compiled
+from pyconv._native import cpu
 from pyconv._native.isa import FAMILIES, ISAS, Isa
 
 
@@ -47,5 +48,10 @@ def load(name: str) -> ModuleType:
     return package
 
 
-#: The loops in use.
-native = load(os.environ.get("PYCONV_ISA") or runnable()[-1])
+if TYPE_CHECKING:  # every variant has this interface
+    from pyconv._native import loops
+
+    native = loops
+else:
+    #: The loops in use.
+    native = load(os.environ.get("PYCONV_ISA") or runnable()[-1])

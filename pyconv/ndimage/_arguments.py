@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
+from pyconv._engine.docstrings import paragraphs
 from pyconv._engine.output_arrays import check_apart
 
 Array = npt.NDArray[Any]
@@ -34,6 +35,80 @@ MODES = {
 
 #: What `scipy.ndimage` filters; complex arrays as two real ones.
 REAL_DTYPES = frozenset(map(np.dtype, "?bBhHiIlLqQfd"))
+
+#: Paragraphs of the docstrings of the public functions.
+SHARED = paragraphs("""
+    $input:
+    input : array_like
+        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
+    $weights:
+    weights : array_like
+        Kernel with one dimension for each filtered axis; of more than three dimensions, too.
+    $weights_1d:
+    weights : array_like
+        Kernel of one dimension.
+    $sigmas:
+    sigma : float or sequence of float
+        Standard deviation in samples.
+    $axis:
+    axis : int, optional
+        The axis that is filtered.
+    $axes:
+    axes : int or sequence of int, optional
+        The axes that are filtered; by default all.
+    $output:
+    output : ndarray or dtype, optional
+        The array that receives the result, which may be `input`, or its dtype. By default that
+        of `input`, or the complex one where the result is complex.
+    $mode:
+    mode : str, optional
+        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
+        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
+        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
+    $modes:
+    mode : str or sequence of str, optional
+        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
+        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
+        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the $each.
+    $cval:
+    cval : scalar, optional
+        The value that ``mode='constant'`` reads.
+    $origin:
+    origin : int, optional
+        Samples by which the kernel is moved from its middle towards the $end end.
+    $origins:
+    origin : int or sequence of int, optional
+        Samples by which the kernel is moved from its middle towards the $end end.
+    $truncate:
+    truncate : float, optional
+        Standard deviations from the middle at which the kernel ends.
+    $kwargs:
+    **kwargs
+        Options of `gaussian_filter`: `truncate` and `radius`.
+    $returns_and_raises:
+    Returns
+    -------
+    ndarray
+        The result, with the shape of `input`; `output` if that is an array.
+
+    Raises
+    ------
+    RuntimeError
+        For modes, dtypes and shapes that are not allowed.
+    $see_also:
+    See Also
+    --------
+    scipy.ndimage.$name : the same signature, with every parameter at length.
+    $examples:
+    Examples
+    --------
+    >>> from pyconv import ndimage
+    $array_examples:
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyconv import ndimage
+""")
 
 
 def boundary_of(mode: object) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.docstrings import documented
 from pyconv._engine.planner import kept
 from pyconv._engine.separable_passes import Runner
 from pyconv._native import loader
 from pyconv.ndimage._arguments import (
+    SHARED,
     Array,
     Output,
     axes_of,
@@ -52,6 +54,7 @@ for weights in (DIFFERENCE, MEAN, WEIGHTED_MEAN, SECOND):
 del weights
 
 
+@documented(SHARED, end="low")
 def correlate(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
@@ -68,54 +71,27 @@ def correlate(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    weights : array_like
-        Kernel with one dimension for each filtered axis; of more than three dimensions, too.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int or sequence of int, optional
-        Samples by which the kernel is moved from its middle towards the low end.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
+    $input $weights $output $mode $cval $origins $axes
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.correlate : the same signature, with every parameter at length.
+    $see_also
 
     Notes
     -----
     Integers with whole weights are summed exactly and wrap, other sums that become integers are
     cut towards zero. Samples under a zero weight are not read, even if they are NaN.
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.correlate([2, 8, 0, 4, 1, 9, 9, 0], [1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
     return _kernel(input, weights, output, mode, cval, origin, axes, flip=False)
 
 
+@documented(SHARED, end="high")
 def convolve(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
@@ -132,49 +108,22 @@ def convolve(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    weights : array_like
-        Kernel with one dimension for each filtered axis; of more than three dimensions, too.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int or sequence of int, optional
-        Samples by which the kernel is moved from its middle towards the high end.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
+    $input $weights $output $mode $cval $origins $axes
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.convolve : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.convolve([2, 8, 0, 4, 1, 9, 9, 0], [1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
     return _kernel(input, weights, output, mode, cval, origin, axes, flip=True)
 
 
+@documented(SHARED, end="low")
 def correlate1d(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
@@ -190,49 +139,22 @@ def correlate1d(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    weights : array_like
-        Kernel of one dimension.
-    axis : int, optional
-        The axis that is filtered.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int, optional
-        Samples by which the kernel is moved from its middle towards the low end.
+    $input $weights_1d $axis $output $mode $cval $origin
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins that are not allowed; `numpy.exceptions.AxisError` for the axis.
 
-    See Also
-    --------
-    scipy.ndimage.correlate1d : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.correlate1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
     return _line(np.asarray(input), np.asarray(weights), axis, output, mode, cval, origin)
 
 
+@documented(SHARED, end="high")
 def convolve1d(
     input: npt.ArrayLike,
     weights: npt.ArrayLike,
@@ -248,43 +170,15 @@ def convolve1d(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    weights : array_like
-        Kernel of one dimension.
-    axis : int, optional
-        The axis that is filtered.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int, optional
-        Samples by which the kernel is moved from its middle towards the high end.
+    $input $weights_1d $axis $output $mode $cval $origin
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins that are not allowed; `numpy.exceptions.AxisError` for the axis.
 
-    See Also
-    --------
-    scipy.ndimage.convolve1d : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.convolve1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
@@ -372,6 +266,7 @@ def _output(output: Output, x: Array, w: Array, cval: complex) -> Array:
     return output_of(output, x, is_complex="c" in (x.dtype.kind, w.dtype.kind))
 
 
+@documented(SHARED, end="low")
 def uniform_filter1d(
     input: npt.ArrayLike,
     size: int,
@@ -387,47 +282,22 @@ def uniform_filter1d(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
+    $input
     size : int
         Samples of a window.
-    axis : int, optional
-        The axis that is filtered.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int, optional
-        Samples by which the kernel is moved from its middle towards the low end.
+    $axis $output $mode $cval $origin
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins that are not allowed; `numpy.exceptions.AxisError` for the axis.
 
-    See Also
-    --------
-    scipy.ndimage.uniform_filter1d : the same signature, with every parameter at length.
+    $see_also
 
     Notes
     -----
     A NaN spoils the windows that hold it, and no others.
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.uniform_filter1d([2, 8, 0, 4, 1, 9, 9, 0], size=3)
     array([4, 3, 4, 1, 4, 6, 6, 3])
     """
@@ -442,6 +312,7 @@ def uniform_filter1d(
     return y
 
 
+@documented(SHARED, each="axes", end="low")
 def uniform_filter(
     input: npt.ArrayLike,
     size: int | Sequence[int] = 3,
@@ -458,44 +329,18 @@ def uniform_filter(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
+    $input
     size : int or sequence of int, optional
         Samples of a box, one number for all axes or one each.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the axes.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    origin : int or sequence of int, optional
-        Samples by which the kernel is moved from its middle towards the low end.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
+    $output $modes $cval $origins $axes
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For origins and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.uniform_filter : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> ndimage.uniform_filter(9.0 * np.eye(3), 3, mode="constant")
     array([[2., 2., 1.],
            [2., 3., 2.],
@@ -541,6 +386,7 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
         x = y
 
 
+@documented(SHARED, each="axes")
 def prewitt(
     input: npt.ArrayLike,
     axis: int = -1,
@@ -554,40 +400,15 @@ def prewitt(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    axis : int, optional
-        The axis that is filtered.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the axes.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
+    $input $axis $output $modes $cval
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For a wrong axis, as `numpy.exceptions.AxisError`.
 
-    See Also
-    --------
-    scipy.ndimage.prewitt : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> ndimage.prewitt(np.array([[0, 1, 4]] * 3))
     array([[ 3, 12,  9],
            [ 3, 12,  9],
@@ -596,6 +417,7 @@ def prewitt(
     return _gradient(np.asarray(input), axis, output, mode, cval, MEAN)
 
 
+@documented(SHARED, each="axes")
 def sobel(
     input: npt.ArrayLike,
     axis: int = -1,
@@ -609,40 +431,15 @@ def sobel(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    axis : int, optional
-        The axis that is filtered.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the axes.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
+    $input $axis $output $modes $cval
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For a wrong axis, as `numpy.exceptions.AxisError`.
 
-    See Also
-    --------
-    scipy.ndimage.sobel : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> ndimage.sobel(np.array([[0, 1, 4]] * 3))
     array([[ 4, 16, 12],
            [ 4, 16, 12],
@@ -692,6 +489,7 @@ def same_ring(x: Array, y: Array) -> bool:
     return y.dtype.kind in "fc" or (y.dtype.kind in "iu" and x.dtype.kind in "biu")
 
 
+@documented(SHARED, each="axes")
 def laplace(
     input: npt.ArrayLike,
     output: Output = None,
@@ -706,39 +504,15 @@ def laplace(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the axes.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
+    $input $output $modes $cval $axes
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.laplace : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.laplace([0, 0, 1, 0, 0])
     array([ 0,  1, -2,  1,  0])
     """

@@ -24,7 +24,7 @@ from pyconv._engine.algorithms.correlation.direct import Direct, form_of
 from pyconv._engine.algorithms.loop_adapters import axis_rows
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.problem import MAX_SPATIAL, Problem, make_problem
-from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout, loader
 from pyconv.ndimage._arguments import reads_fill
 from pyconv.ndimage._truncated import Kernel, Terms
 

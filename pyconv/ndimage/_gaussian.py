@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.docstrings import documented
 from pyconv._native import loader
 from pyconv.ndimage._arguments import (
+    SHARED,
     Array,
     Output,
     axes_of,
@@ -94,6 +96,7 @@ def _planned_pass(
 _kept_pass = lru_cache(maxsize=64, typed=True)(_planned_pass)
 
 
+@documented(SHARED)
 def gaussian_filter1d(
     input: npt.ArrayLike,
     sigma: float,
@@ -112,47 +115,23 @@ def gaussian_filter1d(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
+    $input
     sigma : float
         Standard deviation in samples.
-    axis : int, optional
-        The axis that is filtered.
+    $axis
     order : int, optional
         0 smooths; a positive number is the order of the derivative of the Gaussian.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``).
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    truncate : float, optional
-        Standard deviations from the middle at which the kernel ends.
+    $output $mode $cval $truncate
     radius : int, optional
         Samples on either side of the middle, instead of `truncate`.
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For an order or a radius that is negative; `numpy.exceptions.AxisError` for the axis.
 
-    See Also
-    --------
-    scipy.ndimage.gaussian_filter1d : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> from pyconv import ndimage
+    $examples
     >>> ndimage.gaussian_filter1d([1.0, 2.0, 3.0, 4.0, 5.0], 1).round(4)
     array([1.427 , 2.0678, 3.    , 3.9322, 4.573 ])
     """
@@ -164,6 +143,7 @@ def gaussian_filter1d(
     return y
 
 
+@documented(SHARED, each="axes")
 def gaussian_filter(
     input: npt.ArrayLike,
     sigma: float | Sequence[float],
@@ -182,53 +162,28 @@ def gaussian_filter(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
+    $input
     sigma : float or sequence of float
         Standard deviation in samples; axes of sigma 0 are left alone.
     order : int or sequence of int, optional
         0 smooths; a positive number is the order of the derivative of the Gaussian.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the axes.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    truncate : float, optional
-        Standard deviations from the middle at which the kernel ends.
+    $output $modes $cval $truncate
     radius : int or sequence of int, optional
         Samples on either side of the middle, instead of `truncate`.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
+    $axes
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For orders, radii and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.gaussian_filter : the same signature, with every parameter at length.
+    $see_also
 
     Notes
     -----
     Several axes are filtered in one pass where that means the same: where the result is of floats,
     and the passes in between would not read a `cval` that those before them change.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> ndimage.gaussian_filter(np.arange(50, step=2).reshape(5, 5), sigma=1)
     array([[ 4,  6,  8,  9, 11],
            [10, 12, 14, 15, 17],
@@ -279,6 +234,7 @@ def _derivatives(
     return terms
 
 
+@documented(SHARED, each="derivatives")
 def gaussian_laplace(
     input: npt.ArrayLike,
     sigma: float | Sequence[float],
@@ -293,44 +249,15 @@ def gaussian_laplace(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    sigma : float or sequence of float
-        Standard deviation in samples.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the derivatives.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
-    axes : int or sequence of int, optional
-        The axes that are filtered; by default all.
-    **kwargs
-        Options of `gaussian_filter`: `truncate` and `radius`.
+    $input $sigmas $output $modes $cval $axes $kwargs
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For radii and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.gaussian_laplace : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> ndimage.gaussian_laplace(np.arange(20.0) ** 2, 1)[8:12].round(2)
     array([1.99, 1.99, 1.99, 1.99])
     """
@@ -358,6 +285,7 @@ def _checked(x: Array, y: Array, cval: complex) -> tuple[Array, complex]:
     return y, fill_of(cval, is_complex)
 
 
+@documented(SHARED, each="derivatives")
 def gaussian_gradient_magnitude(
     input: npt.ArrayLike,
     sigma: float | Sequence[float],
@@ -372,44 +300,18 @@ def gaussian_gradient_magnitude(
 
     Parameters
     ----------
-    input : array_like
-        Array of bool, integers, float32/64 or complex64/128, of any number of dimensions.
-    sigma : float or sequence of float
-        Standard deviation in samples.
-    output : ndarray or dtype, optional
-        The array that receives the result, which may be `input`, or its dtype. By default that
-        of `input`, or the complex one where the result is complex.
-    mode : str or sequence of str, optional
-        What is read outside: ``reflect`` (d c b a | a b c d | d c b a, also ``grid-mirror``),
-        ``constant`` (`cval`, also ``grid-constant``), ``nearest``, ``mirror``
-        (d c b | a b c d | c b a) or ``wrap`` (also ``grid-wrap``); one each for the derivatives.
-    cval : scalar, optional
-        The value that ``mode='constant'`` reads.
+    $input $sigmas $output $modes $cval
     axes : int or sequence of int, optional
         The axes of the gradient; by default all.
-    **kwargs
-        Options of `gaussian_filter`: `truncate` and `radius`.
+    $kwargs
 
-    Returns
-    -------
-    ndarray
-        The result, with the shape of `input`; `output` if that is an array.
-
-    Raises
-    ------
-    RuntimeError
-        For modes, dtypes and shapes that are not allowed.
+    $returns_and_raises
     ValueError
         For radii and axes that are not allowed.
 
-    See Also
-    --------
-    scipy.ndimage.gaussian_gradient_magnitude : the same signature, with every parameter at length.
+    $see_also
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pyconv import ndimage
+    $array_examples
     >>> slope = np.add.outer(3.0 * np.arange(20), 4.0 * np.arange(20))
     >>> float(ndimage.gaussian_gradient_magnitude(slope, 1)[10, 10].round(2))
     5.0

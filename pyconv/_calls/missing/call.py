@@ -32,7 +32,7 @@ from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, check_nan, prepare
 from pyconv._engine.problem import CallOptions, Problem
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 #: Samples of items that are gathered, of those with gaps and of those without.
 #: Larger items are read and written where they lie, one by one.

@@ -15,7 +15,7 @@ from pyconv._engine.algorithms.base import Copies, Run, UnfitDataError
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.problem import Axis, Problem
-from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout, loader
 
 #: Runs a compiled loop: x, w in the dtype of the sums, y, whether to clip, threads.
 Loop = Callable[[np.ndarray, np.ndarray, np.ndarray, bool, int], None]

@@ -17,7 +17,7 @@ import numpy as np
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.problem import Axis, Problem
-from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
+from pyconv._native import layout
 
 #: Copies of no more bytes are made at once. Large enough for what each slab costs besides, a
 #: hundred microseconds, not to show.

@@ -98,10 +98,10 @@ def _rectified(x: Array, dy: Array, workers: int | None) -> Array:
     """Return ``dy`` where ``x`` is not negative or zero, and 0 elsewhere."""
     sums = arguments.computed_in(np.result_type(x, dy))
     y = np.empty(x.shape, sums)
-    given = [arguments.contiguous(a, sums) for a in (x, dy)]
-    count, context = arguments.share(workers, y.size, *given, y)
+    given, errors = (arguments.contiguous(a, sums) for a in (x, dy))
+    count, context = arguments.share(workers, y.size, given, errors, y)
     with context:
-        loader.native.rectify(*given, y, count)
+        loader.native.rectify(given, errors, y, count)
     return arguments.narrowed(y, dy.dtype)
 
 

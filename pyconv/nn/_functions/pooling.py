@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.algorithms.arranged import in_order, write
+from pyconv._engine.docstrings import paragraphs
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.problem import integer
 from pyconv._native import loader
@@ -47,6 +48,86 @@ def spatial_axes(ndim: int, argument: str, shape: tuple[int, ...]) -> int:
             f"{argument} has shape {shape}; allowed are (N, C, L), (N, C, H, W) and (N, C, D, H, W)"
         )
     return ndim - 2
+
+
+#: Paragraphs of the docstrings of pools.
+SHARED = paragraphs("""
+    $samples:
+    float16, float32 or float64
+    $refused:
+    that are not floating-point
+    $input:
+    input : array_like
+        Shape (N, C, $spatial) or (C, $spatial); $samples.
+    $any_input:
+    input : array_like
+        Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); $samples.
+    $windows:
+    kernel_size : int or sequence of int
+        Samples of a window along each spatial axis.
+    stride : int or sequence of int, optional
+        Distance between neighbouring windows; by default `kernel_size`.
+    $output_size:
+    output_size : int, None or sequence of them
+        Windows along each spatial axis; None for as many as samples.
+    $workers:
+    workers : int, optional
+        Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
+    $parts:
+    Part `o` of an axis of length `L` reaches from :math:`\\lfloor o L / n \\rfloor` to
+    :math:`\\lceil (o + 1) L / n \\rceil - 1`; neighbouring parts may share samples.
+    $raises:
+    Raises
+    ------
+    TypeError
+        For arrays $refused, and numbers that are not integers.
+    ValueError
+        For shapes, sizes and pads that are not allowed, and results that would be empty.
+    $global_raises:
+    Raises
+    ------
+    TypeError
+        For arrays $refused.
+    ValueError
+        For other shapes, and planes without a sample.
+    $input_size:
+    input_size : tuple of int
+        Shape of the input: (N, C, $spatial) or (C, $spatial).
+    $any_input_size:
+    input_size : tuple of int
+        Shape of the input: (N, C, L), (N, C, H, W) or (N, C, D, H, W).
+    $grad_output:
+    grad_output : array_like
+        Gradient with respect to the result, in its shape.
+    $gradient:
+    Returns
+    -------
+    ndarray
+        The gradient, of shape `input_size`, in the dtype of `grad_output`.
+
+    Raises
+    ------
+    TypeError
+        For arrays and numbers of types that are not allowed.
+    ValueError
+        For shapes that do not belong together$or_else.
+    $examples:
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    $gradient_examples:
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyconv.nn import grad
+    $largest_gradient_examples:
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pyconv.nn.functional as F
+    >>> from pyconv.nn import grad
+""")
 
 
 class _Planes:

@@ -123,7 +123,7 @@ def _axes(problem: LayerProblem) -> list[Axis]:
     return [ABSENT] * (3 - len(problem.spatial)) + list(problem.spatial)
 
 
-def _numbers(problem: LayerProblem) -> tuple[object, ...]:
+def _numbers(problem: LayerProblem) -> tuple[Any, ...]:
     return (
         problem.dtype,
         problem.batch,

@@ -1,0 +1,5 @@
+"""The features of this CPU."""
+
+from __future__ import annotations
+
+def features() -> list[str]: ...
