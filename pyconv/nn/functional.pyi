@@ -4,10 +4,10 @@ Arrays are (N, C, spatial…); the batch axis may be missing.
 """
 # Written by `python -m tests.stubs`; the source is beside it.
 from pyconv.nn._functions.activations import log_softmax, relu
-from pyconv.nn._functions.convolution import Numbers, Padding, plan_conv
+from pyconv.nn._functions.convolution import (Numbers, Padding as convolution_Padding, plan_conv, tune_conv)
 from pyconv.nn._functions.linear import linear
 from pyconv.nn._functions.losses import cross_entropy, mse_loss
-from pyconv.nn._functions.pooling import Array, Size
+from pyconv.nn._functions.pooling import Array, Padding, Size
 from pyconv.nn._functions.unfolding import fold, unfold
 from typing import Any
 import numpy.typing as npt
@@ -16,7 +16,7 @@ __all__ = [
   'adaptive_max_pool2d', 'adaptive_max_pool3d', 'avg_pool1d', 'avg_pool2d', 'avg_pool3d', 'conv1d',
   'conv2d', 'conv3d', 'conv_transpose1d', 'conv_transpose2d', 'conv_transpose3d', 'cross_entropy',
   'fold', 'global_avg_pool', 'global_max_pool', 'linear', 'log_softmax', 'max_pool1d', 'max_pool2d',
-  'max_pool3d', 'mse_loss', 'plan_conv', 'relu', 'unfold'
+  'max_pool3d', 'mse_loss', 'plan_conv', 'relu', 'tune_conv', 'unfold'
 ]
 def adaptive_avg_pool1d(input: npt.ArrayLike, output_size: int | tuple[int | None, ...] | None, *,
     workers: int | None = None) -> Array:
@@ -133,7 +133,7 @@ Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, L) or (C, L); float16, float32 or float64.
+    Shape (N, C, L) or (C, L); floating-point, or 8-bit integers.
 output_size : int, None or sequence of them
     Windows along each spatial axis; None for as many as samples.
 return_indices : bool, optional
@@ -152,7 +152,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -173,7 +173,7 @@ Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+    Shape (N, C, H, W) or (C, H, W); floating-point, or 8-bit integers.
 output_size : int, None or sequence of them
     Windows along each spatial axis; None for as many as samples.
 return_indices : bool, optional
@@ -192,7 +192,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -213,7 +213,7 @@ Part `o` of an axis of length `L` reaches from :math:`\lfloor o L / n \rfloor` t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+    Shape (N, C, D, H, W) or (C, D, H, W); floating-point, or 8-bit integers.
 output_size : int, None or sequence of them
     Windows along each spatial axis; None for as many as samples.
 return_indices : bool, optional
@@ -232,7 +232,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -243,9 +243,9 @@ Examples
 >>> F.adaptive_max_pool3d(np.arange(60.0).reshape(1, 3, 4, 5), (None, 1, 1)).ravel()
 array([19., 39., 59.])
 """
-def avg_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-    *, workers: int | None = None) -> Array:
+def avg_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None =
+    None, *, wide_padding: bool = False, workers: int | None = None) -> Array:
     r"""Take the average of each window of signals.
 
 .. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
@@ -260,7 +260,7 @@ kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of padding before and after each axis; at most half of what a window spans.
 ceil_mode : bool, optional
     Whether a last window that begins inside the input, or in the padding before it, may
@@ -269,6 +269,10 @@ count_include_pad : bool, optional
     Whether samples in the padding count as zeros; if not, they are left out.
 divisor_override : int, optional
     Divide the sum of each window by this instead of by its number of samples.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their average is 0 where the padding counts, as zeros do.
+    Where it does not, it is NaN: an average of nothing.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -276,7 +280,7 @@ Returns
 -------
 ndarray
     The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
-    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+    of length `L` becomes :math:`\lfloor (L + p_{low} + p_{high} - k) / s \rfloor + 1` long.
 
 Raises
 ------
@@ -296,9 +300,9 @@ Examples
 >>> F.avg_pool1d(np.array([[1.0, 3.0, 5.0, 7.0]]), 2)
 array([[2., 6.]])
 """
-def avg_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-    *, workers: int | None = None) -> Array:
+def avg_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None =
+    None, *, wide_padding: bool = False, workers: int | None = None) -> Array:
     r"""Take the average of each window of images.
 
 .. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
@@ -313,7 +317,7 @@ kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of padding before and after each axis; at most half of what a window spans.
 ceil_mode : bool, optional
     Whether a last window that begins inside the input, or in the padding before it, may
@@ -322,6 +326,10 @@ count_include_pad : bool, optional
     Whether samples in the padding count as zeros; if not, they are left out.
 divisor_override : int, optional
     Divide the sum of each window by this instead of by its number of samples.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their average is 0 where the padding counts, as zeros do.
+    Where it does not, it is NaN: an average of nothing.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -329,7 +337,7 @@ Returns
 -------
 ndarray
     The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
-    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+    of length `L` becomes :math:`\lfloor (L + p_{low} + p_{high} - k) / s \rfloor + 1` long.
 
 Raises
 ------
@@ -360,9 +368,9 @@ array([[[0.25, 0.25],
 array([[[1., 1.],
         [1., 1.]]])
 """
-def avg_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
-    *, workers: int | None = None) -> Array:
+def avg_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None =
+    None, *, wide_padding: bool = False, workers: int | None = None) -> Array:
     r"""Take the average of each window of volumes.
 
 .. math:: y[o] = \frac{1}{k} \sum_{0 \le u < k} x[o \cdot s + u - p]
@@ -377,7 +385,7 @@ kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of padding before and after each axis; at most half of what a window spans.
 ceil_mode : bool, optional
     Whether a last window that begins inside the input, or in the padding before it, may
@@ -386,6 +394,10 @@ count_include_pad : bool, optional
     Whether samples in the padding count as zeros; if not, they are left out.
 divisor_override : int, optional
     Divide the sum of each window by this instead of by its number of samples.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their average is 0 where the padding counts, as zeros do.
+    Where it does not, it is NaN: an average of nothing.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -393,7 +405,7 @@ Returns
 -------
 ndarray
     The averages, in the dtype of `input`; float16 is summed in float32. Each spatial axis
-    of length `L` becomes :math:`\lfloor (L + 2p - k) / s \rfloor + 1` long.
+    of length `L` becomes :math:`\lfloor (L + p_{low} + p_{high} - k) / s \rfloor + 1` long.
 
 Raises
 ------
@@ -414,8 +426,9 @@ Examples
 array([[[[3.5]]]])
 """
 def conv1d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride:
-    Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *, padding_mode: str
-    = 'zeros', out: Array | None = None, method: str = 'auto', workers: int | None = None) -> Array:
+    Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
+    padding_mode: str = 'zeros', out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply a bank of 1-D kernels to the channels of an input.
 
 .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
@@ -448,6 +461,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -464,6 +481,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 See Also
 --------
@@ -480,8 +500,9 @@ Examples
 array([[3., 5., 7.]])
 """
 def conv2d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride:
-    Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *, padding_mode: str
-    = 'zeros', out: Array | None = None, method: str = 'auto', workers: int | None = None) -> Array:
+    Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
+    padding_mode: str = 'zeros', out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply a bank of 2-D kernels to the channels of an input.
 
 .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
@@ -514,6 +535,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -530,6 +555,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 See Also
 --------
@@ -553,8 +581,9 @@ array([[108., 112.],
        [120., 124.]])
 """
 def conv3d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride:
-    Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *, padding_mode: str
-    = 'zeros', out: Array | None = None, method: str = 'auto', workers: int | None = None) -> Array:
+    Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
+    padding_mode: str = 'zeros', out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply a bank of 3-D kernels to the channels of an input.
 
 .. math:: y[n, k, i] = b[k] + \sum_c \sum_u x[n, c, i \cdot s + u \cdot d - p] \; w[k, c, u]
@@ -587,6 +616,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -603,6 +636,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 See Also
 --------
@@ -619,9 +655,9 @@ Examples
 (1, 5, 2, 2, 2)
 """
 def conv_transpose1d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None,
-    stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups: int = 1,
-    dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', workers: int | None =
-    None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers = 0, groups: int
+    = 1, dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply the transpose of a 1-D layer: each input sample adds a scaled kernel.
 
 .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
@@ -650,6 +686,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -666,6 +706,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 Examples
 --------
@@ -676,9 +719,9 @@ Examples
 (1, 1, 4)
 """
 def conv_transpose2d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None,
-    stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups: int = 1,
-    dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', workers: int | None =
-    None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers = 0, groups: int
+    = 1, dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply the transpose of a 2-D layer: each input sample adds a scaled kernel.
 
 .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
@@ -707,6 +750,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -723,6 +770,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 Examples
 --------
@@ -733,9 +783,9 @@ Examples
 (1, 1, 4, 4)
 """
 def conv_transpose3d(input: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None,
-    stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups: int = 1,
-    dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', workers: int | None =
-    None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers = 0, groups: int
+    = 1, dilation: Numbers = 1, *, out: Array | None = None, method: str = 'auto', max_memory: int |
+    None = None, workers: int | None = None) -> Array:
     r"""Apply the transpose of a 3-D layer: each input sample adds a scaled kernel.
 
 .. math:: y[n, k, j] = b[k] + \sum_c \sum_{i s + u d - p = j} x[n, c, i] \; w[c, k, u]
@@ -764,6 +814,10 @@ out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -780,6 +834,9 @@ ValueError
     For shapes, strides, paddings and groups that do not fit; the message prints them.
 TypeError
     For integer and other dtypes that are not allowed.
+MemoryError
+    If `max_memory` is too little for any algorithm; the message names the least that would
+    do.
 
 Examples
 --------
@@ -825,7 +882,7 @@ def global_max_pool(input: npt.ArrayLike, return_indices: bool = False, *, worke
 Parameters
 ----------
 input : array_like
-    Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); float16, float32 or float64.
+    Shape (N, C, L), (N, C, H, W) or (N, C, D, H, W); floating-point, or 8-bit integers.
 return_indices : bool, optional
     Whether to return, too, where the largest samples are.
 workers : int, optional
@@ -842,7 +899,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point.
+    For arrays of other dtypes.
 ValueError
     For other shapes, and planes without a sample.
 
@@ -853,9 +910,9 @@ Examples
 >>> F.global_max_pool(np.arange(8.0).reshape(1, 2, 2, 2)).shape
 (1, 2, 1, 1)
 """
-def max_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
-    None = None) -> Any:
+def max_pool1d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, wide_padding:
+    bool = False, workers: int | None = None) -> Any:
     r"""Take the largest sample of each window of signals.
 
 .. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
@@ -865,12 +922,12 @@ along each spatial axis. Samples outside `input` are −∞, and NaN is larger t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, L) or (C, L); float16, float32 or float64.
+    Shape (N, C, L) or (C, L); floating-point, or 8-bit integers.
 kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of −∞ before and after each axis; at most half of what a window spans.
 dilation : int or sequence of int, optional
     Distance between the samples of a window.
@@ -879,6 +936,9 @@ ceil_mode : bool, optional
     stick out at the end.
 return_indices : bool, optional
     Whether to return, too, where the largest samples are.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their largest is −∞, of integers the least one of the dtype.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -886,7 +946,7 @@ Returns
 -------
 y : ndarray
     The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
-    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+    :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
     of equal samples.
@@ -895,7 +955,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -913,9 +973,9 @@ array([[5., 2.]])
 >>> F.max_pool1d(x, 2, ceil_mode=True, return_indices=True)
 (array([[5., 2., 3.]]), array([[1, 2, 4]]))
 """
-def max_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
-    None = None) -> Any:
+def max_pool2d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, wide_padding:
+    bool = False, workers: int | None = None) -> Any:
     r"""Take the largest sample of each window of images.
 
 .. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
@@ -925,12 +985,12 @@ along each spatial axis. Samples outside `input` are −∞, and NaN is larger t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, H, W) or (C, H, W); float16, float32 or float64.
+    Shape (N, C, H, W) or (C, H, W); floating-point, or 8-bit integers.
 kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of −∞ before and after each axis; at most half of what a window spans.
 dilation : int or sequence of int, optional
     Distance between the samples of a window.
@@ -939,6 +999,9 @@ ceil_mode : bool, optional
     stick out at the end.
 return_indices : bool, optional
     Whether to return, too, where the largest samples are.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their largest is −∞, of integers the least one of the dtype.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -946,7 +1009,7 @@ Returns
 -------
 y : ndarray
     The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
-    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+    :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
     of equal samples.
@@ -955,7 +1018,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 
@@ -975,9 +1038,9 @@ array([[[[ 5.,  7.],
 >>> bool(np.all(x.ravel()[indices] == y))
 True
 """
-def max_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Size =
-    0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, workers: int |
-    None = None) -> Any:
+def max_pool3d(input: npt.ArrayLike, kernel_size: Size, stride: Size | None = None, padding: Padding
+    = 0, dilation: Size = 1, ceil_mode: bool = False, return_indices: bool = False, *, wide_padding:
+    bool = False, workers: int | None = None) -> Any:
     r"""Take the largest sample of each window of volumes.
 
 .. math:: y[o] = \max_{0 \le u < k} x[o \cdot s + u \cdot d - p]
@@ -987,12 +1050,12 @@ along each spatial axis. Samples outside `input` are −∞, and NaN is larger t
 Parameters
 ----------
 input : array_like
-    Shape (N, C, D, H, W) or (C, D, H, W); float16, float32 or float64.
+    Shape (N, C, D, H, W) or (C, D, H, W); floating-point, or 8-bit integers.
 kernel_size : int or sequence of int
     Samples of a window along each spatial axis.
 stride : int or sequence of int, optional
     Distance between neighbouring windows; by default `kernel_size`.
-padding : int or sequence of int, optional
+padding : int, sequence of int, or sequence of (low, high), optional
     Samples of −∞ before and after each axis; at most half of what a window spans.
 dilation : int or sequence of int, optional
     Distance between the samples of a window.
@@ -1001,6 +1064,9 @@ ceil_mode : bool, optional
     stick out at the end.
 return_indices : bool, optional
     Whether to return, too, where the largest samples are.
+wide_padding : bool, optional
+    Whether pads may be wider than half of what a window spans. Windows may lie in them
+    then, and hold no sample: their largest is −∞, of integers the least one of the dtype.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
 
@@ -1008,7 +1074,7 @@ Returns
 -------
 y : ndarray
     The largest samples, in the dtype of `input`. Each spatial axis of length `L` becomes
-    :math:`\lfloor (L + 2p - d(k-1) - 1) / s \rfloor + 1` long.
+    :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
     of equal samples.
@@ -1017,7 +1083,7 @@ indices : ndarray of int64
 Raises
 ------
 TypeError
-    For arrays that are not floating-point, and numbers that are not integers.
+    For arrays of other dtypes, and numbers that are not integers.
 ValueError
     For shapes, sizes and pads that are not allowed, and results that would be empty.
 

@@ -9,10 +9,10 @@ exactly. Results are the same bits for every number of threads.
 """
 # Written by `python -m tests.stubs`; the source is beside it.
 from pyconv.nn._functions.activations import log_softmax_input, relu_input
-from pyconv.nn._functions.convolution import Numbers, Padding
+from pyconv.nn._functions.convolution import Numbers, Padding as convolution_Padding
 from pyconv.nn._functions.linear import linear_bias, linear_input, linear_weight
 from pyconv.nn._functions.losses import cross_entropy_input, mse_loss_input
-from pyconv.nn._functions.pooling import Array, Size
+from pyconv.nn._functions.pooling import Array, Padding, Size
 from pyconv.nn._functions.unfolding import fold_input, unfold_input
 import numpy.typing as npt
 __all__ = [
@@ -244,8 +244,9 @@ array([[[[0., 1.],
          [0., 0.]]]])
 """
 def avg_pool1d_input(input_size: tuple[int, ...], grad_output: npt.ArrayLike, kernel_size: Size,
-    stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool
-    = True, divisor_override: int | None = None, *, workers: int | None = None) -> Array:
+    stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False, count_include_pad:
+    bool = True, divisor_override: int | None = None, *, wide_padding: bool = False, workers: int |
+    None = None) -> Array:
     """Return the gradient of `avg_pool1d` with respect to its input: its adjoint.
 
 Parameters
@@ -256,7 +257,7 @@ grad_output : array_like
     Gradient with respect to the result, in its shape.
 kernel_size, stride, padding : int or sequence of int
     As in the call of `avg_pool1d`.
-ceil_mode, count_include_pad, divisor_override
+ceil_mode, count_include_pad, divisor_override, wide_padding
     As in the call of `avg_pool1d`.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
@@ -281,8 +282,9 @@ Examples
 array([[1., 1., 2., 2.]])
 """
 def avg_pool2d_input(input_size: tuple[int, ...], grad_output: npt.ArrayLike, kernel_size: Size,
-    stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool
-    = True, divisor_override: int | None = None, *, workers: int | None = None) -> Array:
+    stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False, count_include_pad:
+    bool = True, divisor_override: int | None = None, *, wide_padding: bool = False, workers: int |
+    None = None) -> Array:
     """Return the gradient of `avg_pool2d` with respect to its input: its adjoint.
 
 Parameters
@@ -293,7 +295,7 @@ grad_output : array_like
     Gradient with respect to the result, in its shape.
 kernel_size, stride, padding : int or sequence of int
     As in the call of `avg_pool2d`.
-ceil_mode, count_include_pad, divisor_override
+ceil_mode, count_include_pad, divisor_override, wide_padding
     As in the call of `avg_pool2d`.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
@@ -319,8 +321,9 @@ array([[[1., 1.],
         [1., 1.]]])
 """
 def avg_pool3d_input(input_size: tuple[int, ...], grad_output: npt.ArrayLike, kernel_size: Size,
-    stride: Size | None = None, padding: Size = 0, ceil_mode: bool = False, count_include_pad: bool
-    = True, divisor_override: int | None = None, *, workers: int | None = None) -> Array:
+    stride: Size | None = None, padding: Padding = 0, ceil_mode: bool = False, count_include_pad:
+    bool = True, divisor_override: int | None = None, *, wide_padding: bool = False, workers: int |
+    None = None) -> Array:
     """Return the gradient of `avg_pool3d` with respect to its input: its adjoint.
 
 Parameters
@@ -331,7 +334,7 @@ grad_output : array_like
     Gradient with respect to the result, in its shape.
 kernel_size, stride, padding : int or sequence of int
     As in the call of `avg_pool3d`.
-ceil_mode, count_include_pad, divisor_override
+ceil_mode, count_include_pad, divisor_override, wide_padding
     As in the call of `avg_pool3d`.
 workers : int, optional
     Threads to use at most, as in `pyconv.correlate`. Results do not depend on it.
@@ -382,8 +385,9 @@ Examples
 array([4., 4., 4.])
 """
 def conv1d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     """Return the gradient of `conv1d` for its input: the adjoint of the call, border included.
 
 Parameters
@@ -398,6 +402,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv1d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -421,8 +429,9 @@ Examples
 np.float64(4.0)
 """
 def conv1d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     r"""Return the gradient of `conv1d` for its weights.
 
 .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
@@ -439,6 +448,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv1d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
@@ -486,8 +499,9 @@ Examples
 array([8., 8., 8.])
 """
 def conv2d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     """Return the gradient of `conv2d` for its input: the adjoint of the call, border included.
 
 Parameters
@@ -502,6 +516,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv2d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -525,8 +543,9 @@ Examples
 np.float64(16.0)
 """
 def conv2d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     r"""Return the gradient of `conv2d` for its weights.
 
 .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
@@ -543,6 +562,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv2d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
@@ -590,8 +613,9 @@ Examples
 array([16., 16., 16.])
 """
 def conv3d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     """Return the gradient of `conv3d` for its input: the adjoint of the call, border included.
 
 Parameters
@@ -606,6 +630,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv3d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -629,8 +657,9 @@ Examples
 np.float64(64.0)
 """
 def conv3d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output: npt.ArrayLike,
-    stride: Numbers = 1, padding: Padding = 0, dilation: Numbers = 1, groups: int = 1, *,
-    padding_mode: str = 'zeros', method: str = 'auto', workers: int | None = None) -> Array:
+    stride: Numbers = 1, padding: convolution_Padding = 0, dilation: Numbers = 1, groups: int = 1,
+    *, padding_mode: str = 'zeros', method: str = 'auto', max_memory: int | None = None, workers:
+    int | None = None) -> Array:
     r"""Return the gradient of `conv3d` for its weights.
 
 .. math:: dw[k, c, u] = \sum_n \sum_i dy[n, k, i] \; x[n, c, i \cdot s + u \cdot d - p]
@@ -647,6 +676,10 @@ stride, padding, dilation, groups, padding_mode : optional
     Those of the call of `conv3d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
@@ -694,8 +727,9 @@ Examples
 array([4., 4., 4.])
 """
 def conv_transpose1d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose1d` for its input: the layer that was transposed.
 
 Parameters
@@ -710,6 +744,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose1d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -734,8 +772,9 @@ Examples
 np.float64(2.0)
 """
 def conv_transpose1d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose1d` for its weights.
 
 Parameters
@@ -750,6 +789,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose1d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
@@ -797,8 +840,9 @@ Examples
 array([8., 8., 8.])
 """
 def conv_transpose2d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose2d` for its input: the layer that was transposed.
 
 Parameters
@@ -813,6 +857,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose2d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -837,8 +885,9 @@ Examples
 np.float64(4.0)
 """
 def conv_transpose2d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose2d` for its weights.
 
 Parameters
@@ -853,6 +902,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose2d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
@@ -900,8 +953,9 @@ Examples
 array([16., 16., 16.])
 """
 def conv_transpose3d_input(input_size: tuple[int, ...], weight: npt.ArrayLike, grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose3d` for its input: the layer that was transposed.
 
 Parameters
@@ -916,6 +970,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose3d`.
 method : str, optional
     Algorithm: ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
     number.
@@ -940,8 +998,9 @@ Examples
 np.float64(8.0)
 """
 def conv_transpose3d_weight(input: npt.ArrayLike, weight_size: tuple[int, ...], grad_output:
-    npt.ArrayLike, stride: Numbers = 1, padding: Padding = 0, output_padding: Numbers = 0, groups:
-    int = 1, dilation: Numbers = 1, *, method: str = 'auto', workers: int | None = None) -> Array:
+    npt.ArrayLike, stride: Numbers = 1, padding: convolution_Padding = 0, output_padding: Numbers =
+    0, groups: int = 1, dilation: Numbers = 1, *, method: str = 'auto', max_memory: int | None =
+    None, workers: int | None = None) -> Array:
     """Return the gradient of `conv_transpose3d` for its weights.
 
 Parameters
@@ -956,6 +1015,10 @@ stride, padding, output_padding, groups, dilation : optional
     Those of the call of `conv_transpose3d`.
 method : {'auto', 'blocked', 'reference'}, optional
     Algorithm; ``auto`` takes the one with the least predicted time.
+max_memory : int, optional
+    Bytes of workspace that the call may take at most, besides `input`, `weight`, `bias` and
+    the result. Copies of arrays of another dtype or layout count. The default is no limit;
+    compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
     Threads to use at most. The gradient is the same bits for any number.
 
