@@ -26,9 +26,8 @@ from pyconv._engine.dtypes import (
     supported,
 )
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import plan_for
+from pyconv._engine.planning import mean_run, plan_for
 from pyconv._engine.problem import boundary_names, integer, several, spatial_axes
-from pyconv._engine.rounded_mean import rounded_means
 from pyconv._engine.separable_passes import Filter, Wanted, filtered, narrowed
 from pyconv._engine.separable_passes import means as box_means
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
@@ -1360,17 +1359,14 @@ class _Call:
         rounded: Array | None = None,
     ) -> Array:
         """Return the means of boxes; those of 8 bits are rounded from exact sums."""
-        if rounded is not None and rounded_means(
-            self.x,
-            size,
-            self.axes,
-            options.boundary,
-            options.fill_value,
-            rounded,
-            clip=options.overflow == "saturate",
-            workers=options.workers,
-        ):
-            return rounded
+        if rounded is not None:
+            exact = mean_run(
+                self.x.shape, self.x.dtype, size, axes=self.axes, mode="same",
+                boundary=options.boundary, fill_value=options.fill_value, dtype=rounded.dtype,
+                overflow=options.overflow,
+            )  # fmt: skip
+            if exact is not None:
+                return exact(self.x, rounded, options.workers)
         return run(options, rounded)
 
     def once(self, w: Array, mean: bool = False) -> Array:

@@ -5,7 +5,8 @@ import pytest
 import scipy.ndimage
 
 from pyconv import filters, ndimage
-from pyconv._engine import rounded_mean, separable_passes
+from pyconv._engine import separable_passes
+from pyconv._engine.algorithms import arranged
 from pyconv._engine.algorithms.arranged import view_of
 from pyconv._engine.planner import clear_cache
 from pyconv.ndimage import _fixed_point, _truncated
@@ -40,7 +41,7 @@ def as_it_lies(monkeypatch):
 
     def call(function, *arguments):
         with monkeypatch.context() as patch:
-            for module in (separable_passes, rounded_mean, _fixed_point, _truncated):
+            for module in (separable_passes, arranged, _fixed_point, _truncated):
                 patch.setattr(module, "view_of", lambda *given, **options: None)
             clear_cache()
             result = function(*arguments)

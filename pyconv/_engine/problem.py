@@ -21,6 +21,7 @@ from pyconv._engine.dtypes import (
     DTYPES,
     LIMITS,
     OVERFLOWS,
+    ROUNDINGS,
     is_integer,
     natural_dtype,
     supported,
@@ -122,6 +123,10 @@ class Problem:
     rtol: float | None
     #: Bytes of workspace that all threads together may take.
     max_memory: int
+    #: How results between two integers become one, a word of ROUNDINGS.
+    rounding: str = "half_even"
+    #: Whether sums are divided by the number of weights, which are ones.
+    mean: bool = False
 
     def options(self) -> CallOptions:
         """Return the options of a call that has this problem."""
@@ -143,6 +148,11 @@ class Problem:
     def products(self) -> int:
         """Multiplications of the plain definition."""
         return math.prod(self.y_shape) * math.prod(self.w_shape)
+
+    @property
+    def divisor(self) -> int:
+        """What sums are divided by before they are rounded."""
+        return math.prod(self.w_shape) if self.mean else 1
 
     @property
     def exact(self) -> bool:
@@ -204,8 +214,12 @@ def make_problem(
     rtol: object = None,
     max_memory: object = None,
     flip: bool = False,
+    rounding: str = "half_even",
+    mean: bool = False,
 ) -> Problem:
     """Validate a call; return its Problem.
+
+    ``rounding`` and ``mean`` are for filters, whose sums `ROUNDING_ALGORITHMS` make.
 
     Raises
     ------
@@ -224,6 +238,7 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
+    assert overflow in ROUNDINGS[rounding]
     strides = _positive(stride, n, "stride")
     dilations = _positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
@@ -237,6 +252,8 @@ def make_problem(
     for a in spatial:
         y_shape[a.axis] = a.out
     natural = natural_dtype(x_dtype, w_dtype)
+    if mean:
+        natural = np.result_type(x_dtype, w_dtype, np.float32)
     result = natural if dtype is None else supported(dtype, "dtype")
     compute = _compute_dtype(natural, result)
     if math.prod(y_shape) * max(result.itemsize, 16) >= MAX_COORDINATE:
@@ -255,6 +272,8 @@ def make_problem(
         y_shape=tuple(y_shape),
         rtol=_tolerance(rtol),
         max_memory=DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory),
+        rounding=rounding,
+        mean=mean,
     )
 
 

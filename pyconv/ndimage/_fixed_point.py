@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from pyconv._engine import threads
 from pyconv._engine.algorithms.arranged import view_of, write
-from pyconv._engine.algorithms.correlation.direct import Direct, form_of
-from pyconv._engine.algorithms.loop_adapters import axis_rows
+from pyconv._engine.algorithms.correlation.direct import Direct
+from pyconv._engine.algorithms.loop_adapters import axis_rows, form_of
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.problem import MAX_SPATIAL, Problem, make_problem
 from pyconv._native import layout, loader  # type: ignore[attr-defined]  # compiled

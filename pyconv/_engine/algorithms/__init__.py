@@ -9,6 +9,7 @@ from pyconv._engine.algorithms.correlation.fft import Fft
 from pyconv._engine.algorithms.correlation.im2col import Im2col
 from pyconv._engine.algorithms.correlation.recursive import Recursive
 from pyconv._engine.algorithms.correlation.reference import Reference
+from pyconv._engine.algorithms.correlation.rounded_mean import RoundedMean
 from pyconv._engine.algorithms.correlation.separable import Separable
 from pyconv._engine.algorithms.layers.blocked import Blocked
 from pyconv._engine.algorithms.layers.depthwise import Depthwise, DepthwiseLanes
@@ -25,6 +26,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Im2col(),
     Reference(),
 )
+#: The ways to sum for integer results that are means, or rounded otherwise than half to even.
+ROUNDING_ALGORITHMS: tuple[Algorithm, ...] = (RoundedMean(),)
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
@@ -43,6 +46,7 @@ WEIGHT_GRADIENT_ALGORITHMS: tuple[WeightGradientAlgorithm, ...] = (
 __all__ = [
     "ALGORITHMS",
     "LAYER_ALGORITHMS",
+    "ROUNDING_ALGORITHMS",
     "WEIGHT_GRADIENT_ALGORITHMS",
     "Algorithm",
     "LayerAlgorithm",

@@ -112,6 +112,15 @@ def _copy(source: np.ndarray, into: np.ndarray, view: np.ndarray) -> None:
         into[(*before, i)] = source[(*before, i)]
 
 
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """Return an array whose samples lie in its order: itself, or a copy."""
+    if x.flags.c_contiguous:
+        return x
+    copy = np.empty(x.shape, x.dtype)
+    _copy(x, copy, x)
+    return copy
+
+
 class View(NamedTuple):
     """Arrays of one shape, seen with their axes in another order."""
 
@@ -129,12 +138,7 @@ class View(NamedTuple):
         """Return an array as it is seen; a copy, if samples lie elsewhere in it."""
         if not self.moved:
             return x.reshape(self.shape)
-        seen = x.transpose(self.order)
-        if seen.flags.c_contiguous:
-            return seen
-        copy = np.empty(self.shape, x.dtype)
-        _copy(seen, copy, seen)
-        return copy
+        return contiguous(x.transpose(self.order))
 
 
 @lru_cache(maxsize=256)
@@ -292,6 +296,15 @@ class ArrangedOmitting(Arranged):
 def arranged(algorithm: Algorithm, problem: Problem) -> Algorithm:
     """Return the algorithm, on the arrays of ``problem`` as they are best seen."""
     return _on(algorithm, arrangement_of(problem, algorithm.name))
+
+
+def seen(algorithm: Algorithm, problem: Problem) -> Algorithm:
+    """Return the algorithm of rounded sums, on the arrays as filters see them best."""
+    view = view_of(problem.x_shape, tuple(a.axis for a in problem.spatial))
+    if view is None:
+        return algorithm
+    summed = tuple(range(len(problem.spatial)))
+    return Arranged(algorithm, Arrangement(view.order, summed, view.moved))
 
 
 def fitted(algorithm: WeightDependentAlgorithm, problem: Problem, w: np.ndarray) -> Algorithm | str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.dtypes import LIMITS, is_integer
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
@@ -128,6 +129,8 @@ def most_threads(algorithm: Algorithm, problem: Problem) -> int:
 def bind(algorithm: Algorithm, problem: Problem) -> Run:
     """Return the function that solves ``problem`` within ``max_memory``."""
     copies = algorithm.copies(problem)
+    if not _has_sample_of_fill(problem):
+        return algorithm.bind(problem)
     always = bool(copies.sample or copies.result)
     share = _share(algorithm, problem)
     if always and share.copies >= _whole(problem, copies):
@@ -154,6 +157,24 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
     return run_where_it_lies
 
 
+def _sample_dtype(problem: Problem) -> np.dtype:
+    """Return the dtype of samples of a slab.
+
+    They are converted to that of the sums, in which a fill value has its value.
+    """
+    return problem.x_dtype if problem.exact else problem.compute
+
+
+def _has_sample_of_fill(problem: Problem) -> bool:
+    """Return whether a slab can hold what is read outside."""
+    dtype = _sample_dtype(problem)
+    if not (problem.mean and problem.reads_fill and is_integer(dtype)):
+        return True
+    low, high = LIMITS[dtype]
+    fill = problem.fill_value.real
+    return low <= fill <= high and fill == int(fill)
+
+
 class _Slabs:
     """A problem that is solved a slab at a time."""
 
@@ -167,8 +188,7 @@ class _Slabs:
         for a in problem.spatial:
             if a.axis == self._costs.axis:
                 self._axis = a
-        #: Samples are converted to the dtype of the sums, in which a fill value has its value.
-        self._x_dtype = problem.x_dtype if problem.exact else problem.compute
+        self._x_dtype = _sample_dtype(problem)
         #: By their number of results.
         self._runs: dict[int, Run] = {}
 
