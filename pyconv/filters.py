@@ -26,8 +26,9 @@ from pyconv._engine.dtypes import (
     supported,
 )
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planning import mean_run, plan_for
+from pyconv._engine.planning import plan_for
 from pyconv._engine.problem import boundary_names, integer, several, spatial_axes
+from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import Filter, Wanted, filtered, narrowed
 from pyconv._engine.separable_passes import means as box_means
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
@@ -1360,10 +1361,9 @@ class _Call:
     ) -> Array:
         """Return the means of boxes; those of 8 bits are rounded from exact sums."""
         if rounded is not None:
-            exact = mean_run(
-                self.x.shape, self.x.dtype, size, axes=self.axes, mode="same",
-                boundary=options.boundary, fill_value=options.fill_value, dtype=rounded.dtype,
-                overflow=options.overflow,
+            exact = rounded_run(
+                self.x.shape, self.x.dtype, size, None, "same", options.boundary,
+                options.fill_value, self.axes, rounded.dtype, options.overflow,
             )  # fmt: skip
             if exact is not None:
                 return exact(self.x, rounded, options.workers)

@@ -30,8 +30,9 @@ from pyconv import (
 )
 from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
-from pyconv._engine.planning import METHODS, ROUNDING_PLANNER
+from pyconv._engine.planning import METHODS
 from pyconv._engine.problem import EXTENTS
+from pyconv._engine.rounding_planning import ROUNDING_PLANNER
 from pyconv.nn import functional, grad
 
 ROOT = Path(pyconv.__file__).parent

@@ -5,8 +5,8 @@ import pytest
 
 from pyconv import filters
 from pyconv._engine.boundaries import BOUNDARIES
-from pyconv._engine.planning import ROUNDING_PLANNER, mean_run
 from pyconv._engine.problem import make_problem
+from pyconv._engine.rounding_planning import ROUNDING_PLANNER, rounded_run
 
 #: Our boundary names → those of np.pad.
 PADS = {
@@ -26,11 +26,11 @@ def only_exact(monkeypatch):
     """Fail where means are not made from exact sums."""
 
     def required(*args, **keywords):
-        run = mean_run(*args, **keywords)
+        run = rounded_run(*args, **keywords)
         assert run is not None
         return run
 
-    monkeypatch.setattr(filters, "mean_run", required)
+    monkeypatch.setattr(filters, "rounded_run", required)
 
 
 def mean(x, size, axes, boundary, fill=0):
@@ -94,11 +94,17 @@ def test_sums_beside_halves_whose_quotient_in_float_is_elsewhere(isa, only_exact
 def test_other_boxes_are_rounded_from_floats(rng):
     """Larger ones, volumes, wider samples and outsides that are not whole."""
     x = rng.integers(0, 256, (20, 140)).astype(np.uint8)
-    others = {"mode": "same", "dtype": np.uint8, "overflow": "saturate"}
+
+    def run_of(x_dtype, size, fill=0):
+        return rounded_run(
+            x.shape, np.dtype(x_dtype), size, None, "same", "constant", fill, (0, 1),
+            np.dtype(np.uint8), "saturate",
+        )  # fmt: skip
+
     for size, fill in (((3, 129), 0), ((3, 3), 0.5), ((3, 3), np.nan), ((3, 3), 1e9)):
-        assert mean_run(x.shape, x.dtype, size, fill_value=fill, **others) is None
-    assert mean_run(x.shape, np.dtype(np.int16), (3, 3), **others) is None
-    assert mean_run(x.shape, x.dtype, (3, 3), **others) is not None
+        assert run_of("uint8", size, fill) is None
+    assert run_of("int16", (3, 3)) is None
+    assert run_of("uint8", (3, 3)) is not None
     y = filters.box(x, 3, dtype=np.uint8, boundary="constant", fill_value=0.5)
     assert np.array_equal(y, np.rint(filters.box(x, 3, boundary="constant", fill_value=0.5)))
 
@@ -150,7 +156,7 @@ def test_boxes_whose_rows_exceed_the_memory_of_other_calls(only_exact):
 def problem_of(x_shape, x_dtype, size, **options):
     """Return the problem of means as 8-bit integers."""
     options = {"mode": "same", "dtype": np.uint8, "overflow": "wrap"} | options
-    ones = np.dtype(np.uint8)
+    ones = np.dtype(np.float32)
     return make_problem(x_shape, np.dtype(x_dtype), size, ones, mean=True, **options)
 
 
@@ -169,6 +175,12 @@ def test_the_planner_sees_rounded_means():
     little = problem_of((512, 512), "uint8", (5, 5), max_memory=1000)
     with pytest.raises(MemoryError, match=f"is {row.workspace} bytes"):
         ROUNDING_PLANNER.choose(little)
+    arguments = (
+        (512, 512), np.dtype("uint8"), (5, 5), None, "same", "symmetric", 0, (0, 1),
+        np.dtype("uint8"), "wrap",
+    )  # fmt: skip
+    assert rounded_run(*arguments, max_memory=row.workspace - 1) is None
+    assert rounded_run(*arguments, max_memory=row.workspace) is not None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,13 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine import threads
-from pyconv._engine.algorithms import (
-    ALGORITHMS,
-    ROUNDING_ALGORITHMS,
-    Algorithm,
-    arranged,
-    slabs,
-)
+from pyconv._engine.algorithms import ALGORITHMS, Algorithm, arranged, slabs
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
@@ -30,16 +23,8 @@ from pyconv._engine.dtypes import (
 )
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import allocator, plain_array
-from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner, kept
-from pyconv._engine.problem import (
-    MAX_COORDINATE,
-    CallOptions,
-    Problem,
-    integer,
-    make_problem,
-    several,
-)
-from pyconv._native import loader
+from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
+from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
 
 #: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
@@ -76,6 +61,8 @@ class BoundProblem:
             self.most_threads = slabs.most_threads(algorithm, problem)
         #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
         self.plain: BoundProblem | None = None
+        if problem.rtol == 0:  # it is a plain sum
+            return
         plainly = replace(problem, rtol=0.0)
         if algorithm.rejects(plainly) is not None:
             self.run = self._or_plainly(self.run, plainly)
@@ -200,38 +187,6 @@ class CorrelationPlanner(Planner[Problem, Algorithm]):
 #: The planner of every correlation.
 PLANNER = CorrelationPlanner(ALGORITHMS)
 METHODS = PLANNER.methods
-
-
-class RoundingPlanner(CorrelationPlanner):
-    """The planner of integer results that are means, or rounded otherwise than half to even.
-
-    Its algorithms give the same integers, so that no order of axes or of sums matters.
-    """
-
-    noun = "filter"
-
-    def item(self, problem: Problem) -> Problem:
-        """Return the whole batch."""
-        return problem
-
-    def fitted(
-        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
-    ) -> Algorithm | str:
-        """Return the algorithm on the arrays as they are best seen, or as they lie."""
-        for able in (arranged.seen(algorithm, problem), algorithm):
-            reason = able.rejects(problem)
-            if reason is None:
-                return able
-        assert reason is not None
-        return reason
-
-    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
-        """Return the algorithms that could run."""
-        return self._fitted(problem, w)
-
-
-#: The planner of the sums of filters that are rounded.
-ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
 
 
 def _one_item(problem: Problem) -> Problem:
@@ -440,37 +395,6 @@ class Prepared:
     def _planned_for(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         problem = self.problem.summed_in(compute)
         return BoundProblem(problem, PLANNER.choose(problem, self.method, w))
-
-
-#: Writes rounded sums of ``x`` to ``y``, with at most as many threads.
-RoundedRun = Callable[[np.ndarray, np.ndarray | None, int | None], np.ndarray]
-
-
-def mean_run(
-    x_shape: tuple[int, ...], x_dtype: np.dtype, size: tuple[int, ...], **options: Any
-) -> RoundedRun | None:
-    """Return what writes the means of boxes as integers; None if no algorithm makes them."""
-    key = (
-        "mean", loader.native, x_shape, x_dtype, size, tuple(options.items()),
-        tuple(map(type, options.values())),
-    )  # fmt: skip
-    run: RoundedRun | str = kept(key, _planned_mean, x_shape, x_dtype, size, options)
-    return None if isinstance(run, str) else run
-
-
-def _planned_mean(
-    x_shape: tuple[int, ...], x_dtype: np.dtype, size: tuple[int, ...], options: dict[str, Any]
-) -> RoundedRun | str:
-    """Plan means; return why there are none."""
-    options = {"max_memory": MAX_COORDINATE} | options  # no limit, where the caller names none
-    problem = make_problem(x_shape, x_dtype, size, np.dtype(np.uint8), mean=True, **options)
-    try:
-        algorithm = ROUNDING_PLANNER.choose(problem)
-    except ValueError as error:
-        return str(error)
-    plan = BoundProblem(problem, algorithm)
-    unread = np.ones((1,) * len(size), np.uint8)
-    return lambda x, y, workers: plan.solve(x, unread, y, workers)
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:

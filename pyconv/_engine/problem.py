@@ -127,6 +127,9 @@ class Problem:
     rounding: str = "half_even"
     #: Whether sums are divided by the number of weights, which are ones.
     mean: bool = False
+    #: Whether the weights are those along each axis, one after the other, applied in turn: what is
+    #: between is stored as the results are. Weights that mirror are summed in pairs.
+    by_axis: bool = False
 
     def options(self) -> CallOptions:
         """Return the options of a call that has this problem."""
@@ -150,9 +153,9 @@ class Problem:
         return math.prod(self.y_shape) * math.prod(self.w_shape)
 
     @property
-    def divisor(self) -> int:
-        """What sums are divided by before they are rounded."""
-        return math.prod(self.w_shape) if self.mean else 1
+    def is_rounded(self) -> bool:
+        """Whether it is one of `ROUNDING_ALGORITHMS`."""
+        return self.mean or self.by_axis or self.rounding != "half_even"
 
     @property
     def exact(self) -> bool:
@@ -216,10 +219,11 @@ def make_problem(
     flip: bool = False,
     rounding: str = "half_even",
     mean: bool = False,
+    by_axis: bool = False,
 ) -> Problem:
     """Validate a call; return its Problem.
 
-    ``rounding`` and ``mean`` are for filters, whose sums `ROUNDING_ALGORITHMS` make.
+    ``rounding``, ``mean`` and ``by_axis`` are of filters, whose sums `ROUNDING_ALGORITHMS` make.
 
     Raises
     ------
@@ -274,6 +278,7 @@ def make_problem(
         max_memory=DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory),
         rounding=rounding,
         mean=mean,
+        by_axis=by_axis,
     )
 
 

@@ -155,6 +155,15 @@ cdef class TruncatedLoop:
             p.unit_rows = ceil_div(p.unit_rows, 2)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
 
+    cdef Py_ssize_t each(self) noexcept:
+        """Return the bytes that a thread needs."""
+        cdef Py_ssize_t samples = self.p.z.taps * self.p.plane + self.p.pitch + 2 * TRUNCATED_STEP
+        return (samples * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
+
+    def workspace(self):
+        """Return the bytes that a thread needs."""
+        return self.each()
+
     def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
@@ -184,8 +193,7 @@ cdef class TruncatedLoop:
         units = self.n_batch * p.z.out * p.n_slabs * p.n_panels
         threads = <int>least(threads, units)
         shared = (2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
-        each = p.z.taps * p.plane + p.pitch + 2 * TRUNCATED_STEP
-        each = (each * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
+        each = self.each()
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
         step = most(threads, <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))

@@ -173,7 +173,7 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     converted = result in CONVERTED
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
-        x = _addressable(x)
+        x = addressable(x)
         w = loadable(w, sums)
         y = layout.settled(y)
         if not (converted if y.dtype == result else y.dtype in CONVERTED):
@@ -193,7 +193,7 @@ CONVERTED = (np.float16, np.bool, np.complex64, np.complex128)
 ROUNDED = 3
 
 
-def _addressable(x: np.ndarray) -> np.ndarray:
+def addressable(x: np.ndarray) -> np.ndarray:
     """Return ``x`` as the loops read it: aligned, in native byte order, its strides settled."""
     if layout.readable(x):
         return layout.settled(x)

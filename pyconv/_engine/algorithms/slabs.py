@@ -16,7 +16,6 @@ import numpy as np
 
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.boundaries import BOUNDARIES, FILL
-from pyconv._engine.dtypes import LIMITS, is_integer
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import layout  # type: ignore[attr-defined]  # compiled
 
@@ -98,6 +97,10 @@ class _Share(NamedTuple):
 
 def _share(algorithm: Algorithm, problem: Problem) -> _Share:
     copies = algorithm.copies(problem)
+    if problem.is_rounded:  # whole arrays are copied, ``x`` if it is not contiguous
+        packed = copies.packed * math.prod(problem.x_shape) * problem.x_dtype.itemsize
+        taken = _whole(problem, copies) + packed
+        return _Share(taken, algorithm.workspace(problem), problem)
     if not (copies.sample or copies.result):
         return _Share(0, algorithm.workspace(problem), problem)
     costs = _costs(problem, copies)
@@ -129,7 +132,7 @@ def most_threads(algorithm: Algorithm, problem: Problem) -> int:
 def bind(algorithm: Algorithm, problem: Problem) -> Run:
     """Return the function that solves ``problem`` within ``max_memory``."""
     copies = algorithm.copies(problem)
-    if not _has_sample_of_fill(problem):
+    if problem.is_rounded:  # a slab holds no fill value that is none of the dtype of ``x``
         return algorithm.bind(problem)
     always = bool(copies.sample or copies.result)
     share = _share(algorithm, problem)
@@ -157,24 +160,6 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
     return run_where_it_lies
 
 
-def _sample_dtype(problem: Problem) -> np.dtype:
-    """Return the dtype of samples of a slab.
-
-    They are converted to that of the sums, in which a fill value has its value.
-    """
-    return problem.x_dtype if problem.exact else problem.compute
-
-
-def _has_sample_of_fill(problem: Problem) -> bool:
-    """Return whether a slab can hold what is read outside."""
-    dtype = _sample_dtype(problem)
-    if not (problem.mean and problem.reads_fill and is_integer(dtype)):
-        return True
-    low, high = LIMITS[dtype]
-    fill = problem.fill_value.real
-    return low <= fill <= high and fill == int(fill)
-
-
 class _Slabs:
     """A problem that is solved a slab at a time."""
 
@@ -188,7 +173,8 @@ class _Slabs:
         for a in problem.spatial:
             if a.axis == self._costs.axis:
                 self._axis = a
-        self._x_dtype = _sample_dtype(problem)
+        #: Samples are converted to the dtype of the sums, in which a fill value has its value.
+        self._x_dtype = problem.x_dtype if problem.exact else problem.compute
         #: By their number of results.
         self._runs: dict[int, Run] = {}
 
