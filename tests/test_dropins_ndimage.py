@@ -15,8 +15,8 @@ import scipy.ndimage
 
 from pyconv import ndimage
 from pyconv._engine import planner, separable_passes
+from pyconv._engine.algorithms.terms import box_terms, kernel_terms, line_terms
 from pyconv.ndimage import _gaussian, _weighted_sums
-from pyconv.ndimage._truncated import Kernel, box_terms, kernel_terms, line_terms
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 SYNONYMS = {"grid-mirror": "reflect", "grid-constant": "constant", "grid-wrap": "wrap"}
@@ -306,8 +306,9 @@ def test_order_of_sums(isa, dtype, rng):
         x = data(rng, shape, dtype) if dtype != "bool" else rng.random(shape) < 0.5
         ones = np.ones(k) / k * (1 - 2**-30)
         w = np.convolve(ones, [1, 2, 1])[: len(ones)]
-        line = [line_terms(w), line_terms(w - w[::-1]), line_terms(w + w[::-1]), box_terms(k)]
-        for axis, terms in itertools.product(range(len(shape)), line):
+        line = [w, w - w[::-1], w + w[::-1], None]
+        for axis, weights in itertools.product(range(len(shape)), line):
+            terms = box_terms(k) if weights is None else line_terms(weights)
             widths = [(0, 0)] * len(shape)
             widths[axis] = (k // 2, k - 1 - k // 2)
             places = terms._replace(
@@ -319,9 +320,8 @@ def test_order_of_sums(isa, dtype, rng):
             )
             expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
             y = np.empty(shape, np.int64)
-            _weighted_sums.cut_sums(
-                x, Kernel((axis,), (k,), terms, (widths[axis],), ("symmetric",)), 0.0, y
-            )
+            window = _weighted_sums.Window((axis,), (k,), (k // 2,), ("symmetric",), 0.0)
+            assert _weighted_sums.cut_sums(x, weights, (k,), window, y)
             np.testing.assert_array_equal(y, expected)
         w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
         terms = kernel_terms(w)
@@ -330,8 +330,8 @@ def test_order_of_sums(isa, dtype, rng):
         n = len(shape)
         pads = ((k // 2, k - 1 - k // 2),) * n
         y = np.empty(shape, np.int64)
-        kernel_of_all = Kernel(tuple(range(n)), w.shape, terms, pads, ("constant",) * n)
-        _weighted_sums.cut_sums(x, kernel_of_all, 7.0, y)
+        window = _weighted_sums.Window(range(n), w.shape, (k // 2,) * n, ("constant",) * n, 7.0)
+        assert _weighted_sums.cut_sums(x, w, w.shape, window, y, by_axis=False)
         expected = in_order(np.pad(x.astype(float), pads, constant_values=7), terms, shape)
         np.testing.assert_array_equal(y, expected)
 
@@ -537,3 +537,18 @@ def test_means_of_single_samples_are_copies_of_any_dtype(dtype):
     y = ndimage.uniform_filter(x, 1)
     assert y.dtype == scipy.ndimage.uniform_filter(x, 1).dtype == x.dtype
     np.testing.assert_array_equal(y, x)
+
+
+@pytest.mark.parametrize("name", ["sobel", "prewitt"])
+@pytest.mark.parametrize("cval", [0.5, -3.7, 300])
+def test_derivatives_beside_an_outside_that_no_sample_holds(name, cval, rng):
+    """What is read outside one axis alone is cut with the difference, before it is smoothed."""
+    for dtype, mode in itertools.product(
+        ("uint8", "int8", "int32"), (("constant", "reflect"), ("reflect", "constant"))
+    ):
+        x = data(rng, (9, 14), dtype)
+        for axis in (0, 1):
+            np.testing.assert_array_equal(
+                getattr(ndimage, name)(x, axis, mode=mode, cval=cval),
+                getattr(scipy.ndimage, name)(x, axis, mode=mode, cval=cval),
+            )

@@ -13,16 +13,17 @@ import scipy.ndimage
 
 import pyconv
 from pyconv import ndimage
+from pyconv._engine import planner
+from pyconv._engine.algorithms.correlation import fixed_point
+from pyconv._engine.algorithms.correlation.truncated import Truncated
+from pyconv._engine.algorithms.terms import box_terms, kernel_terms, line_terms
 from pyconv._engine.machine import MACHINE
-from pyconv.ndimage import _fixed_point, _several_axes, _weighted_sums
+from pyconv._engine.planner import clear_cache
+from pyconv._engine.planning import BoundProblem
+from pyconv._engine.problem import make_problem
+from pyconv._engine.rounding_planning import ROUNDING_PLANNER
+from pyconv.ndimage import _several_axes, _weighted_sums
 from pyconv.ndimage._gaussian import kernel_1d
-from pyconv.ndimage._truncated import (
-    Kernel,
-    box_terms,
-    kernel_terms,
-    line_terms,
-    truncated_sums,
-)
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 #: Lengths around the vectors and the steps of every variant, and rows that are filtered together.
@@ -41,11 +42,30 @@ def samples(rng, shape, dtype, kind="noise"):
 @pytest.fixture
 def only_fixed(monkeypatch):
     """Fail where sums are not made in fixed point."""
+    monkeypatch.setattr(Truncated, "rejects", lambda self, problem: "not in fixed point")
+    clear_cache()
+    yield
+    clear_cache()
 
-    def refuse(*args):
-        raise AssertionError("not in fixed point")
 
-    monkeypatch.setattr(_weighted_sums, "truncated_sums", refuse)
+def problem_of(x_shape, x_dtype, w_shape, output, **options):
+    """Return the problem of sums along axes in turn, cut to integers."""
+    options = {
+        "dtype": output, "overflow": "wrap", "rounding": "towards_zero", "by_axis": True,
+        "boundary": "symmetric",
+    } | options  # fmt: skip
+    return make_problem(x_shape, np.dtype(x_dtype), w_shape, np.dtype(np.float64), **options)
+
+
+def in_turn(x, weights, output, method):
+    """Return the sums along the first axes, which read one sample before them."""
+    shape = tuple(map(len, weights))
+    pads = [(1, k - 2) for k in shape]
+    axes = range(len(weights))
+    problem = problem_of(x.shape, x.dtype, shape, output, mode=pads, axes=tuple(axes))
+    algorithm = ROUNDING_PLANNER.choose(problem, method, np.concatenate(weights))
+    unread = np.ones((1,) * len(weights))
+    return BoundProblem(problem, algorithm).solve(x, unread, None, None)
 
 
 def same(name, x, *args, **keywords):
@@ -86,23 +106,20 @@ def test_results_are_stored_as_sums_in_double_are(isa, output, dtype, rng):
     ]  # fmt: skip
     for shape, w in itertools.product([(9,), (70,), (12, 130), (130, 12)], map(np.array, lines)):
         x = samples(rng, shape, dtype)
-        kernels = [
-            Kernel((axis,), w.shape, terms, ((1, len(w) - 2),), ("symmetric",))
-            for axis in range(len(shape))
-            for terms in ([line_terms(w)] if len(w) > 1 else [])
-        ]
-        for count in range(1, len(kernels) + 1):
-            expected = x
-            for kernel in kernels[:count]:
-                once = np.empty(shape, output)
-                truncated_sums(expected, kernel, 0.0, once)
-                expected = once
-            y = np.empty(shape, output)
-            if _fixed_point.fixed_sums(x, kernels[:count], 0.0, y):
-                np.testing.assert_array_equal(y, expected)
-            else:  # a middle beside differences; more than 16 bits of a pass; rows of a pass
+        expected = x
+        for count in range(1, len(shape) + 1 if len(w) > 1 else 1):
+            last = np.moveaxis(expected, count - 1, 0)
+            last = np.moveaxis(in_turn(last, [w], output, "truncated"), 0, count - 1)
+            expected = np.ascontiguousarray(last)
+            try:
+                y = in_turn(x, [w] * count, output, "fixed_point")
+            except ValueError:
+                # A middle beside differences; more than 16 bits of a pass; more than 8 between.
                 odd = w.tolist() == [0.3, 5.5, -0.3] or output == "uint16"
-                assert odd or (count > 1 and shape[-1] < 64)
+                wide = np.dtype(output).itemsize > 1
+                assert odd or (count > 1 and shape[-1] < 64 and wide)
+            else:
+                np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("kind", ["noise", "steps"])
@@ -131,8 +148,8 @@ def test_fixed_point_alone_is_not_enough(rng):
     wrong = 0
     for sigma in (0.5, 0.8, 1, 1.7, 2):
         kernel = kernel_1d(sigma, 0, 8)
-        weights = _fixed_point.fixed_weights(line_terms(kernel), 0, 255)
-        digits = weights.fraction + _fixed_point.LOW_DIGITS
+        weights = fixed_point.fixed_weights(line_terms(kernel), 0, 255)
+        digits = weights.fraction + fixed_point.LOW_DIGITS
         middle, *half = weights.multiples.tolist()
         multiples = [*half, 2 * middle, *half[::-1]]
         total = sum(w * padded[:, u : u + x.shape[1]] for u, w in enumerate(multiples))
@@ -172,17 +189,17 @@ def test_some_outputs_of_a_step_are_flat(isa, only_fixed, dtype, rng):
 def test_every_mean_of_every_sum():
     """The multiple of 1/n is above it by so little that cutting gives the same: all that occur."""
     for n in range(2, 129):
-        weights = _fixed_point.fixed_weights(box_terms(n), -128, 255)
-        shift = weights.fraction + _fixed_point.LOW_DIGITS
+        weights = fixed_point.fixed_weights(box_terms(n), -128, 255)
+        shift = weights.fraction + fixed_point.LOW_DIGITS
         total = np.arange(-128 * n, 255 * n + 1, dtype=np.int64)
         exact = np.sign(total) * (np.abs(total) // n)
-        high, low = divmod(int(weights.multiples[0]), 2**_fixed_point.LOW_DIGITS)
-        value = total * high + (total * low >> _fixed_point.LOW_DIGITS)
+        high, low = divmod(int(weights.multiples[0]), 2**fixed_point.LOW_DIGITS)
+        value = total * high + (total * low >> fixed_point.LOW_DIGITS)
         value += (value >> 63) & (2**weights.fraction - 1)
         np.testing.assert_array_equal(value >> weights.fraction, exact)
         assert shift == 30
         assert max(high, low) < 2**15
-    assert _fixed_point.fixed_weights(box_terms(129), 0, 255) is None
+    assert fixed_point.fixed_weights(box_terms(129), 0, 255) is None
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 31, 128])
@@ -193,8 +210,8 @@ def test_means(isa, only_fixed, n, rng):
         for axis in (0, 1):
             y = np.empty(x.shape, dtype)
             low = n // 2
-            kernel = Kernel((axis,), (n,), box_terms(n), ((low, n - 1 - low),), ("wrap",))
-            _weighted_sums.cut_sums(x, kernel, 0.0, y)
+            window = _weighted_sums.Window((axis,), (n,), (low,), ("wrap",), 0.0)
+            assert _weighted_sums.cut_sums(x, None, (n,), window, y)
             pads = [(0, 0), (0, 0)]
             pads[axis] = (low, n - 1 - low)
             padded = np.pad(x.astype(int), pads, "wrap")
@@ -205,8 +222,8 @@ def test_means(isa, only_fixed, n, rng):
 def test_weights_are_refused_where_sums_would_not_fit():
     """Of 16 bits, of 32 bits, with too few digits, or of what is no number."""
     for w in ([9.0], [np.inf, 0.5], [np.nan], [1e-9] * 300, [2.0**12]):
-        assert _fixed_point.fixed_weights(kernel_terms(np.array(w)), 0, 255) is None
-    fits = _fixed_point.fixed_weights(kernel_terms(np.array([7.5, -2.0])), 0, 255)
+        assert fixed_point.fixed_weights(kernel_terms(np.array(w)), 0, 255) is None
+    fits = fixed_point.fixed_weights(kernel_terms(np.array([7.5, -2.0])), 0, 255)
     assert (fits.lowest, fits.highest) == (-510, 1912)
     assert not fits.doubtful
     x = np.ones((4, 70), np.uint8)
@@ -266,28 +283,29 @@ def test_threads(only_fixed, workers, rng, monkeypatch):
 
 
 def test_what_is_filtered_in_turn_is_kept_in_order(only_fixed, rng, monkeypatch):
-    """Several axes are one call; axes out of order, and short rows as they lie, are several."""
+    """Axes out of order, and short rows as they lie, are one call too if results have 8 bits."""
     calls = []
 
-    def count(x, kernels, fill, output):
-        done = _fixed_point.fixed_sums(x, kernels, fill, output)
-        calls.append((len(kernels), done))
+    def count(x, w, shape, *arguments, **options):
+        done = cut_sums(x, w, shape, *arguments, **options)
+        calls.append((len(shape), done))
         return done
 
-    monkeypatch.setattr(_several_axes, "fixed_sums", count)
-    monkeypatch.setattr(_weighted_sums, "fixed_sums", count)
+    cut_sums = _weighted_sums.cut_sums
+    monkeypatch.setattr(_several_axes, "cut_sums", count)
+    monkeypatch.setattr(_weighted_sums, "cut_sums", count)
     x = samples(rng, (20, 30, 80), "uint8")
     ndimage.gaussian_filter(x, 1)
     assert calls == [(3, True)]
     calls.clear()
     ndimage.gaussian_filter(x, 1, axes=(2, 0))
-    assert calls == [(2, False), (1, True), (1, True)]
+    assert calls == [(2, True)]
     calls.clear()
     ndimage.gaussian_filter(x[:, :, :4], 1)
     assert calls == [(3, True)]  # seen with another axis last
     calls.clear()
     ndimage.gaussian_filter(x[:, :, :9], 1)
-    assert calls == [(3, False)] + [(1, True)] * 3
+    assert calls == [(3, True)]
 
 
 def test_roots_of_squares(isa):
@@ -303,3 +321,98 @@ def test_roots_of_squares(isa):
     isa.root_of_squares(first, [second, second])
     again = (total + second * second).astype(np.uint8)
     np.testing.assert_array_equal(first, np.sqrt(again).astype(np.uint8))
+
+
+def test_passes_in_turn_do_not_write_what_they_read(isa, only_fixed, rng):
+    """Arrays of short rows, so long that a pass writes rows before it has read all."""
+    for shape in ((5000, 40), (40, 1500, 20), (3000, 7, 9)):
+        x = samples(rng, shape, "uint8")
+        same("gaussian_filter", x, 3)
+        same("gaussian_filter", x, 2, axes=tuple(range(len(shape)))[::-1])
+        same("uniform_filter", x, 5)
+
+
+def table(problem, w, method="auto"):
+    """Return the rows of the table of a problem's algorithms, by their names."""
+    chosen = ROUNDING_PLANNER.choose(problem, method, w).name
+    return {row.algorithm: row for row in ROUNDING_PLANNER.explained(problem, method, chosen, w)}
+
+
+def test_the_planner_sees_truncated_sums(rng):
+    """A table of both ways, a word to force one, and memory that is too little."""
+    w = rng.random(9) / 9
+    problem = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same")
+    rows = table(problem, w)
+    assert list(rows) == ["rounded_mean", "fixed_point", "truncated"]
+    assert rows["fixed_point"].chosen
+    assert "rounded half to even" in rows["rounded_mean"].rejected
+    assert rows["truncated"].rejected is None
+    for row in (rows["fixed_point"], rows["truncated"]):
+        assert row.workspace > 0
+    assert table(problem, w, "truncated")["truncated"].chosen
+    # A copy of samples that are not contiguous is counted too.
+    copied = 300 * 400
+    assert rows["fixed_point"].workspace > copied
+    little = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same", max_memory=copied)
+    assert table(little, w)["truncated"].chosen
+    assert "more than max_memory" in table(little, w)["fixed_point"].rejected
+    less = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same", max_memory=1000)
+    least = min(rows[name].workspace for name in ("fixed_point", "truncated"))
+    with pytest.raises(MemoryError, match=f"is {least} bytes"):
+        ROUNDING_PLANNER.choose(less, w=w)
+
+
+@pytest.mark.parametrize(
+    ("x_dtype", "w", "shape", "options", "reasons"),
+    [
+        ("int16", [0.5], (1,), {}, ("more than 8 bits", None)),
+        ("uint8", [2.0**12], (1,), {}, ("would not fit", None)),
+        ("uint8", [0.5, 0.5], (1, 1), {}, (None, "stored before the next")),
+        ("uint8", [0.5, 0.5], (1, 1), {"axes": (1, 0)}, (None, "stored before the next")),
+        ("uint8", [0.5] * 2, (1, 1), {"axes": (1, 0), "dtype": "int32"},
+         ("along an axis have more than 8", "stored before the next")),
+        ("uint8", [0.5], (1,), {"stride": 2}, ("left out", "left out")),
+        ("uint8", [0.5] * 2, (2,), {"dilation": 2}, ("left out", "left out")),
+        ("uint8", [0.5], (1,), {"dtype": "float32"}, ("not rounded", "not rounded")),
+        ("uint8", [0.5], (1,), {"rounding": "half_even"}, ("not rounded", "not rounded")),
+        ("uint8", [0.5] * 3, (3,), {"boundary": "constant", "fill_value": 0.5},
+         ("no integer of 16 bits", None)),
+        ("uint8", [0.5] * 3, (3,), {"boundary": "constant", "fill_value": 300},
+         ("no integer of 8 bits", None)),
+    ],
+)  # fmt: skip
+def test_what_an_algorithm_does_not_take_is_said(x_dtype, w, shape, options, reasons):
+    problem = problem_of((20, 80), x_dtype, shape, options.pop("dtype", np.uint8), mode="same",
+                         **options)  # fmt: skip
+    for name, reason in zip(("fixed_point", "truncated"), reasons, strict=True):
+        if reason is None:
+            assert ROUNDING_PLANNER.choose(problem, name, np.array(w)).name == name
+        else:
+            with pytest.raises(ValueError, match=f"cannot solve this filter: .*{reason}"):
+                ROUNDING_PLANNER.choose(problem, name, np.array(w))
+
+
+def test_tuning_decides_between_truncated_sums(monkeypatch, rng):
+    """What was found fastest runs from then on, and gives the same integers."""
+    x = samples(rng, (60, 90), "uint8", "steps")
+    expected = ndimage.correlate1d(x, [0.2, 0.3, 0.5])
+    problem = problem_of(
+        x.shape, x.dtype, (3,), np.uint8, mode="same", max_memory=2**62, rtol=0
+    )  # fmt: skip
+    w = np.array([0.2, 0.3, 0.5])
+
+    def runner(name):
+        plan = BoundProblem(problem, ROUNDING_PLANNER.choose(problem, name, w))
+        return lambda: plan.solve(x, w, None, 1)
+
+    try:
+        times = ROUNDING_PLANNER.tune(problem, runner, w, None)
+        assert times.keys() == {"fixed_point", "truncated"}
+        monkeypatch.setattr(planner, "least_seconds", lambda *_: {"truncated": 1.0})
+        ROUNDING_PLANNER.tune(problem, runner, w, None)
+        assert ROUNDING_PLANNER.choose(problem, w=w).name == "truncated"
+        monkeypatch.delattr(fixed_point.FixedPoint, "bind")
+        np.testing.assert_array_equal(ndimage.correlate1d(x, w), expected)
+    finally:
+        planner.WISDOM.forget()
+        clear_cache()

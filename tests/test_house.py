@@ -29,10 +29,11 @@ from pyconv import (
     signal,
     viz,
 )
-from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.dtypes import DTYPES, OVERFLOWS
+from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
+from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
 from pyconv._engine.planning import METHODS
 from pyconv._engine.problem import EXTENTS
+from pyconv._engine.rounding_planning import ROUNDING_PLANNER
 from pyconv.nn import functional, grad
 
 ROOT = Path(pyconv.__file__).parent
@@ -75,7 +76,7 @@ PUBLIC_ROOMS = {
     "pyconv.nn.models", "pyconv.operators", "pyconv.signal", "pyconv.viz",
 }  # fmt: skip
 #: One file for each algorithm; the other files of the folder are what they share.
-ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in ALGORITHMS}
+ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS)}
 #: The floor of calls and public modules.
 CALLS = len(FLOORS)
 
@@ -180,10 +181,12 @@ def test_compiled_files_import_nothing_above_them():
 def test_algorithms_keep_the_contract():
     """Names are different, the definition comes last and rejects nothing."""
     names = [algorithm.name for algorithm in ALGORITHMS]
-    assert len(set(names)) == len(names)
+    roundings = [algorithm.name for algorithm in ROUNDING_ALGORITHMS]
+    assert len({*names, *roundings}) == len(names) + len(roundings)
     assert names[-1] == "reference"
     assert ("auto", *names) == METHODS
-    for algorithm in ALGORITHMS:
+    assert ("auto", *roundings) == ROUNDING_PLANNER.methods
+    for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS):
         module = importlib.import_module(type(algorithm).__module__)
         assert module.__name__ == f"pyconv._engine.algorithms.correlation.{algorithm.name}"
         for member in ("rejects", "cost", "error_bound", "workspace", "copies", "threads", "bind"):
@@ -198,6 +201,11 @@ def test_documentation_lists_what_the_tables_hold(parameter, words):
     """A row that is added to a table is added to the docstring."""
     line = re.search(rf"^ *{parameter} : (.*)$", pyconv.correlate.__doc__, re.MULTILINE)[1]
     assert tuple(re.findall(r"'(\w+)'", line)) == words
+
+
+def test_roundings_go_with_policies_for_overflow():
+    """One table of both: every policy has a rounding, and no rounding another policy."""
+    assert {word for words in ROUNDINGS.values() for word in words} == set(OVERFLOWS)
 
 
 def test_every_dtype_is_computed():

@@ -5,8 +5,9 @@ import pytest
 
 from pyconv import filters
 from pyconv._calls import filter_call
-from pyconv._engine import rounded_mean
 from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.problem import make_problem
+from pyconv._engine.rounding_planning import ROUNDING_PLANNER, rounded_run
 
 #: Our boundary names → those of np.pad.
 PADS = {
@@ -26,10 +27,11 @@ def only_exact(monkeypatch):
     """Fail where means are not made from exact sums."""
 
     def required(*args, **keywords):
-        assert rounded_mean.rounded_means(*args, **keywords)
-        return True
+        run = rounded_run(*args, **keywords)
+        assert run is not None
+        return run
 
-    monkeypatch.setattr(filter_call, "rounded_means", required)
+    monkeypatch.setattr(filter_call, "rounded_run", required)
 
 
 def mean(x, size, axes, boundary, fill=0):
@@ -93,12 +95,17 @@ def test_sums_beside_halves_whose_quotient_in_float_is_elsewhere(isa, only_exact
 def test_other_boxes_are_rounded_from_floats(rng):
     """Larger ones, volumes, wider samples and outsides that are not whole."""
     x = rng.integers(0, 256, (20, 140)).astype(np.uint8)
-    others = {"workers": None, "clip": True}
-    y = np.empty_like(x)
+
+    def run_of(x_dtype, size, fill=0):
+        return rounded_run(
+            x.shape, np.dtype(x_dtype), size, None, "same", "constant", fill, (0, 1),
+            np.dtype(np.uint8), "saturate",
+        )  # fmt: skip
+
     for size, fill in (((3, 129), 0), ((3, 3), 0.5), ((3, 3), np.nan), ((3, 3), 1e9)):
-        assert not rounded_mean.rounded_means(x, size, (0, 1), "constant", fill, y, **others)
-    wide = x.astype(np.int16)
-    assert not rounded_mean.rounded_means(wide, (3, 3), (0, 1), "constant", 0, y, **others)
+        assert run_of("uint8", size, fill) is None
+    assert run_of("int16", (3, 3)) is None
+    assert run_of("uint8", (3, 3)) is not None
     y = filters.box(x, 3, dtype=np.uint8, boundary="constant", fill_value=0.5)
     assert np.array_equal(y, np.rint(filters.box(x, 3, boundary="constant", fill_value=0.5)))
 
@@ -126,3 +133,73 @@ def test_threads_and_layouts(only_exact, rng, workers):
         np.testing.assert_array_equal(filters.box(view, 5, dtype=np.uint8), alone)
     assert filters.box(x, 5, dtype=np.uint8, out=x) is x
     np.testing.assert_array_equal(x, alone)
+
+
+def test_outsides_that_no_sample_holds(only_exact, rng):
+    """Arrays that are copied to be filtered, too: a slab of them could not hold such a border."""
+    for shape in ((20, 30), (2_200_000, 3), (3_100_000, 2)):
+        x = rng.integers(0, 256, shape).astype(np.uint8)
+        for fill in (-300, 1000):
+            y = filters.box(
+                x, 3, boundary="constant", fill_value=fill, dtype=np.int16, overflow="wrap"
+            )
+            np.testing.assert_array_equal(y, mean(x, 3, (0, 1), "constant", fill))
+
+
+def test_boxes_whose_rows_exceed_the_memory_of_other_calls(only_exact):
+    """No limit is named: 66,000 rows of a panel take half a gigabyte."""
+    x = np.full((2, 5000), 255, np.uint8)
+    x[0, :7] = 1
+    y = filters.box(x, (65_000, 1), boundary="wrap", dtype=np.uint8)
+    np.testing.assert_array_equal(y, np.broadcast_to(np.rint(x.mean(0)), x.shape))
+
+
+def problem_of(x_shape, x_dtype, size, **options):
+    """Return the problem of means as 8-bit integers."""
+    options = {"mode": "same", "dtype": np.uint8, "overflow": "wrap"} | options
+    ones = np.dtype(np.float32)
+    return make_problem(x_shape, np.dtype(x_dtype), size, ones, mean=True, **options)
+
+
+def test_the_planner_sees_rounded_means():
+    """A table of their algorithms, a word to force one, and memory that is too little."""
+    problem = problem_of((512, 512), "uint8", (5, 5))
+    chosen = ROUNDING_PLANNER.choose(problem)
+    assert chosen.name == "rounded_mean"
+    assert ROUNDING_PLANNER.choose(problem, "rounded_mean").name == "rounded_mean"
+    rows = {row.algorithm: row for row in ROUNDING_PLANNER.explained(problem, "auto", chosen.name)}
+    row = rows["rounded_mean"]
+    assert row.chosen
+    assert row.rejected is None
+    assert 0 < row.workspace < 1 << 20
+    assert row.error_bound == 0
+    little = problem_of((512, 512), "uint8", (5, 5), max_memory=1000)
+    with pytest.raises(MemoryError, match=f"is {row.workspace} bytes"):
+        ROUNDING_PLANNER.choose(little)
+    arguments = (
+        (512, 512), np.dtype("uint8"), (5, 5), None, "same", "symmetric", 0, (0, 1),
+        np.dtype("uint8"), "wrap",
+    )  # fmt: skip
+    assert rounded_run(*arguments, max_memory=row.workspace - 1) is None
+    assert rounded_run(*arguments, max_memory=row.workspace) is not None
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "size", "options", "reason"),
+    [
+        ((20, 30), "int16", (3, 3), {}, "more than 8 bits"),
+        ((20, 30, 40), "uint8", (3, 3, 3), {}, "more than two axes"),
+        ((20, 30), "uint8", (3, 129), {}, "a row do not fit 16 bits"),
+        ((20, 30), "uint8", (3000, 100), {}, "a box do not fit 24 bits"),
+        ((20, 30), "uint8", (3, 3), {"stride": 2}, "left out"),
+        ((20, 30), "uint8", (3, 3), {"dilation": 2}, "left out"),
+        ((20, 30), "uint8", (3, 3), {"fill_value": 0.5}, "no integer of 16 bits"),
+        ((20, 30), "uint8", (3, 3), {"dtype": bool}, "no means"),
+        ((20, 30), "uint8", (3, 3), {"dtype": np.float32}, "no means"),
+        ((20, 30), "uint8", (3, 3), {"rounding": "towards_zero"}, "rounded half to even"),
+        ((20, 30), "uint8", (3, 3), {"max_memory": 0}, "tables of its pads"),
+    ],
+)
+def test_what_the_loop_does_not_take_is_said(shape, dtype, size, options, reason):
+    with pytest.raises(ValueError, match=f"cannot solve this filter: .*{reason}"):
+        ROUNDING_PLANNER.choose(problem_of(shape, dtype, size, **options), "rounded_mean")

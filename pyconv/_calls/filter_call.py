@@ -43,7 +43,7 @@ from pyconv._engine.problem import (
     several,
     spatial_axes,
 )
-from pyconv._engine.rounded_mean import rounded_means
+from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import (
     Filter,
     Runner,
@@ -279,20 +279,18 @@ class Call:
         rounded: Array | None = None,
     ) -> Array:
         """Return the means of boxes; those of 8 bits are rounded from exact sums."""
-        if rounded is not None and rounded_means(
-            self.x,
-            size,
-            self.axes,
-            options.boundary,
-            options.fill_value,
-            rounded,
-            clip=options.overflow == "saturate",
-            strides=self.strides,
-            max_memory=options.max_memory,
-            workers=options.workers,
-        ):
-            return rounded
-        return run(options, rounded)
+        if rounded is None:
+            return run(options, rounded)
+        exact = rounded_run(
+            self.x.shape, self.x.dtype, size, None, "same", options.boundary, options.fill_value,
+            self.axes, rounded.dtype, options.overflow, max_memory=options.max_memory,
+        )  # fmt: skip
+        if exact is None:
+            return run(options, rounded)
+        if not self.strides:
+            return exact(self.x, rounded, options.workers)
+        rounded[...] = exact(self.x, None, options.workers)[self._kept()]
+        return rounded
 
     def once(self, w: Array, mean: bool = False) -> Array:
         """Return the result of one kernel; that of a ``mean`` lies among the samples."""
@@ -433,13 +431,18 @@ class Call:
             lambda call: call.products(terms), lambda: self._kernel([rows]), gapped
         )
 
-    def _sharpen(self, y: Array, amount: float) -> None:
-        """Write samples and ``amount`` times their difference from ``y`` to that."""
+    def _kept(self) -> tuple[slice, ...]:
+        """Return where the results lie that the strides leave."""
         kept = [slice(None)] * self.x.ndim
         for axis, stride in zip(self.axes, self.strides, strict=False):
             kept[axis] = slice(None, None, stride)
-        x = self.x[tuple(kept)]
-        mask = None if self.mask is None else self.mask[tuple(kept)]
+        return tuple(kept)
+
+    def _sharpen(self, y: Array, amount: float) -> None:
+        """Write samples and ``amount`` times their difference from ``y`` to that."""
+        kept = self._kept()
+        x = self.x[kept]
+        mask = None if self.mask is None else self.mask[kept]
         rows = max(1, BLOCK * len(y) // max(1, y.size))
         with np.errstate(all="ignore"):
             for start in range(0, len(y), rows):

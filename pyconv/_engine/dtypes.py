@@ -55,6 +55,8 @@ LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
 }
 
 OVERFLOWS = ("raise", "wrap", "saturate")
+#: How results between two integers become one → the words of ``overflow`` that go with it.
+ROUNDINGS: dict[str, tuple[str, ...]] = {"half_even": OVERFLOWS, "towards_zero": ("wrap",)}
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
 #: stay within. ``object`` sums Python integers and is never wrong.

@@ -227,11 +227,13 @@ class Planner(Generic[ProblemT, AlgorithmT]):
         Raises
         ------
         ValueError
-            If ``method`` is unknown, or forces an algorithm that rejects the problem.
+            If ``method`` is unknown, or forces an algorithm that rejects the problem, or all do.
         MemoryError
             If no algorithm, or the one that is forced, can do with `max_memory`.
         """
         able = self.candidates(problem, method, w)
+        if not able:
+            raise ValueError(f"no algorithm can solve this {self.noun}")
         if problem.max_memory == math.inf:
             return able[0]
         for algorithm in able:

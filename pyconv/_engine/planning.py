@@ -65,6 +65,8 @@ class BoundProblem:
             self.most_threads = slabs.most_threads(algorithm, problem)
         #: The plan of the plain sum, or of one item of a batch, once data have asked for it.
         self.plain: BoundProblem | None = None
+        if problem.rtol == 0:  # it is a plain sum
+            return
         plainly = replace(problem, rtol=0.0)
         if algorithm.rejects(plainly) is not None:
             self.run = self._or_plainly(self.run, plainly)

@@ -21,6 +21,7 @@ from pyconv._engine.dtypes import (
     DTYPES,
     LIMITS,
     OVERFLOWS,
+    ROUNDINGS,
     is_integer,
     natural_dtype,
     supported,
@@ -135,6 +136,13 @@ class Problem:
     rtol: float | None
     #: Bytes of workspace that all threads together may take.
     max_memory: int
+    #: How results between two integers become one, a word of ROUNDINGS.
+    rounding: str = "half_even"
+    #: Whether sums are divided by the number of weights, which are ones.
+    mean: bool = False
+    #: Whether the weights are those along each axis, one after the other, applied in turn: what is
+    #: between is stored as the results are. Weights that mirror are summed in pairs.
+    by_axis: bool = False
 
     def options(self) -> CallOptions:
         """Return the options of a call that has this problem."""
@@ -156,6 +164,11 @@ class Problem:
     def products(self) -> int:
         """Multiplications of the plain definition."""
         return math.prod(self.y_shape) * math.prod(self.w_shape)
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether it is one of `ROUNDING_ALGORITHMS`."""
+        return self.mean or self.by_axis or self.rounding != "half_even"
 
     @property
     def exact(self) -> bool:
@@ -258,8 +271,13 @@ def make_problem(
     rtol: object = None,
     max_memory: object = None,
     flip: bool = False,
+    rounding: str = "half_even",
+    mean: bool = False,
+    by_axis: bool = False,
 ) -> Problem:
     """Validate a call; return its Problem.
+
+    ``rounding``, ``mean`` and ``by_axis`` are of filters, whose sums `ROUNDING_ALGORITHMS` make.
 
     Raises
     ------
@@ -278,6 +296,7 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
+    assert overflow in ROUNDINGS[rounding]
     strides = positive(stride, n, "stride")
     dilations = positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
@@ -291,6 +310,8 @@ def make_problem(
     for a in spatial:
         y_shape[a.axis] = a.out
     natural = natural_dtype(x_dtype, w_dtype)
+    if mean:
+        natural = np.result_type(x_dtype, w_dtype, np.float32)
     result = natural if dtype is None else supported(dtype, "dtype")
     compute = _compute_dtype(natural, result)
     if math.prod(y_shape) * max(result.itemsize, 16) >= MAX_COORDINATE:
@@ -309,6 +330,9 @@ def make_problem(
         y_shape=tuple(y_shape),
         rtol=_tolerance(rtol),
         max_memory=DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory),
+        rounding=rounding,
+        mean=mean,
+        by_axis=by_axis,
     )
 
 

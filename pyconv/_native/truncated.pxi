@@ -137,6 +137,15 @@ cdef class TruncatedLoop:
             p.unit_rows = ceil_div(p.unit_rows, 2)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
 
+    cdef Py_ssize_t each(self) noexcept:
+        """Return the bytes that a thread needs."""
+        cdef Py_ssize_t samples = self.p.z.taps * self.p.plane + self.p.pitch + 2 * TRUNCATED_STEP
+        return (samples * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
+
+    def workspace(self):
+        """Return the bytes that a thread needs."""
+        return self.each()
+
     def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
         """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
         cdef Truncated p = self.p
@@ -158,8 +167,7 @@ cdef class TruncatedLoop:
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.terms.truth = y.dtype.kind == "b"
         p.emit = row_cuts[row_codes[cnp.PyArray_TYPE(y)]]
-        each = p.z.taps * p.plane + p.pitch + 2 * TRUNCATED_STEP
-        each = (each * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
+        each = self.each()
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
         call.loop = &p

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pyconv._engine.docstrings import documented
 from pyconv._engine.planner import kept
+from pyconv._engine.problem import MAX_SPATIAL
 from pyconv._engine.separable_passes import Runner
 from pyconv._native import loader
 from pyconv.ndimage._arguments import (
@@ -28,19 +29,19 @@ from pyconv.ndimage._arguments import (
     output_of,
     turned,
 )
-from pyconv.ndimage._fixed_point import fixed_sums
 from pyconv.ndimage._several_axes import (
     Pass,
     average,
+    joint_window,
     one_by_one,
     order_matters,
     smooth,
 )
-from pyconv.ndimage._truncated import box_terms
 from pyconv.ndimage._weighted_sums import (
     Window,
     cut_sums,
     factored,
+    holds,
     weighted_sums,
     write,
 )
@@ -378,11 +379,12 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
     if y.dtype.kind in "fc":
         average(x, boxes, fill, y)
         return
-    kernels = [box.kernel(box_terms(len(box.weights))) for box in boxes]
-    if fixed_sums(x, kernels, fill.real, y):
+    sizes = tuple(len(box.weights) for box in boxes)
+    if len(boxes) <= MAX_SPATIAL and cut_sums(x, None, sizes, joint_window(boxes, fill), y):
         return
-    for kernel in kernels:
-        cut_sums(x, kernel, fill.real, y)
+    for box in boxes:
+        done = cut_sums(x, None, box.weights.shape, box.window(fill), y)
+        assert done
         x = y
 
 
@@ -467,16 +469,14 @@ def _gradient(
     if y.dtype.kind in "fc":
         smooth(x, passes, fill, y)
         return y
-    if len(passes) > 3 or order_matters(passes, fill) or not same_ring(x, y):
+    window = joint_window(passes, fill)
+    outside = fill != 0 and same_ring(x, y) and window.reads_fill and not holds(x.dtype, fill)
+    if len(passes) > 3 or order_matters(passes, fill) or outside or not same_ring(x, y):
         one_by_one(x, passes, fill, y)
         return y
     kernel = passes[0].weights
     for each in passes[1:]:
         kernel = np.multiply.outer(kernel, each.weights)
-    window = Window(
-        [each.axis for each in passes], kernel.shape, [1] * len(passes),
-        [each.boundary for each in passes], fill,
-    )  # fmt: skip
     weighted_sums(x, kernel, window, y, line=True)
     return y
 

@@ -18,11 +18,10 @@ import numpy.typing as npt
 from pyconv._engine.planner import kept
 from pyconv._engine.problem import MAX_SPATIAL
 from pyconv._native import loader
-from pyconv.ndimage._fixed_point import fixed_sums
-from pyconv.ndimage._truncated import Kernel, Terms, line_terms
 from pyconv.ndimage._weighted_sums import (
     FEW_SAMPLES,
     Window,
+    cut_sums,
     factored,
     line_sums,
     mean_sums,
@@ -48,11 +47,6 @@ class Pass(NamedTuple):
     def key(self) -> tuple[int, bytes, int, str]:
         """Return what tells this pass from others."""
         return self.axis, self.weights.tobytes(), self.low, self.boundary
-
-    def kernel(self, terms: Terms) -> Kernel:
-        """Return the same as a kernel, whose products are added as ``terms`` say."""
-        pads = ((self.low, len(self.weights) - 1 - self.low),)
-        return Kernel((self.axis,), self.weights.shape, terms, pads, (self.boundary,))
 
 
 #: Writes the passes of ``x`` to an array that may be ``x``.
@@ -150,9 +144,10 @@ def joint_window(passes: Sequence[Pass], fill: complex) -> Window:
 
 def one_by_one(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
     """Write the passes, each stored in the dtype of ``output``."""
-    if len(passes) > 1 and x.dtype.itemsize == 1 and output.dtype.kind in "biu":
-        kernels = [each.kernel(line_terms(each.weights)) for each in passes]
-        if fixed_sums(x, kernels, fill.real, output):
+    if 1 < len(passes) <= MAX_SPATIAL and output.dtype.kind in "biu" and x.size:
+        w = np.concatenate([each.weights for each in passes])
+        shape = tuple(len(each.weights) for each in passes)
+        if cut_sums(x, w, shape, joint_window(passes, fill), output):
             return
     for each in passes:
         weighted_sums(x, each.weights, each.window(fill), output, line=True)

@@ -23,6 +23,7 @@ from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.output_arrays import writable_in_place
 from pyconv._engine.problem import MAX_SPATIAL
+from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import (
     Filter,
     Runner,
@@ -31,8 +32,6 @@ from pyconv._engine.separable_passes import (
     runner,
 )
 from pyconv.ndimage._arguments import reads_fill
-from pyconv.ndimage._fixed_point import fixed_sums
-from pyconv.ndimage._truncated import Kernel, kernel_terms, line_terms, truncated_sums
 
 Array = npt.NDArray[Any]
 
@@ -105,13 +104,12 @@ def weighted_sums(
         w = w.reshape([w.shape[i] for i in long])
         window = window.along(long)
     whole = _whole(w) if x.dtype.kind in "biu" and w.dtype.kind != "c" else None
-    if whole is not None and (not window.reads_fill or _holds(x.dtype, window.fill)):
+    if whole is not None and (not window.reads_fill or holds(x.dtype, window.fill)):
         _exact_sums(x, whole, window, output, flip)
     elif output.dtype.kind in "biu":
         weights = np.flip(w) if flip else w
-        terms = line_terms(weights) if line else kernel_terms(weights)
-        kernel = Kernel(window.axes, w.shape, terms, window.pads, window.boundaries)
-        cut_sums(x, kernel, window.fill.real, output)
+        done = cut_sums(x, weights, weights.shape, window, output, by_axis=line)
+        assert done
     else:
         _float_sums(x, w, window, output, flip, skips=not line)
 
@@ -174,10 +172,32 @@ def _wanted(shape: tuple[int, ...], x_dtype: np.dtype, dtype: np.dtype, w: Array
     return Wanted(weights, dtype.newbyteorder("="), "wrap")
 
 
-def cut_sums(x: Array, kernel: Kernel, fill: float, output: Array) -> None:
-    """Write the sums of one kernel, cut to integers."""
-    if not fixed_sums(x, [kernel], fill, output):
-        truncated_sums(x, kernel, fill, output)
+def cut_sums(
+    x: Array,
+    w: Array | None,
+    shape: tuple[int, ...],
+    window: Window,
+    output: Array,
+    *,
+    by_axis: bool = True,
+) -> bool:
+    """Write sums cut to integers, in one go, or return that no algorithm makes them.
+
+    Those of one axis, or of one kernel, are always made. ``by_axis`` says that ``w`` holds the
+    weights along each axis, one after the other; None are those of means.
+    """
+    fill = window.fill.real
+    if fill != 0 and not window.reads_fill:
+        fill = 0.0
+    if w is not None:
+        w = w.astype(np.float64, order="C", copy=False)
+    run = rounded_run(
+        x.shape, x.dtype, shape, w, window.pads, window.boundaries, fill, window.axes,
+        output.dtype.newbyteorder("="), "wrap", "towards_zero", by_axis,
+    )  # fmt: skip
+    if run is not None:
+        write(run, x, output)
+    return run is not None
 
 
 def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:
@@ -200,7 +220,7 @@ def _whole(w: Array) -> Array | None:
     return rounded.astype(np.int64)
 
 
-def _holds(dtype: np.dtype, fill: complex) -> bool:
+def holds(dtype: np.dtype, fill: complex) -> bool:
     """Return whether an integer dtype has the value that is read outside."""
     low, high = LIMITS[dtype.newbyteorder("=")]
     return math.isfinite(fill.real) and low <= fill.real <= high and fill.real == int(fill.real)

@@ -6,10 +6,13 @@ from pyconv._engine.algorithms.base import Algorithm, LayerAlgorithm, WeightGrad
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.direct import Direct
 from pyconv._engine.algorithms.correlation.fft import Fft
+from pyconv._engine.algorithms.correlation.fixed_point import FixedPoint
 from pyconv._engine.algorithms.correlation.im2col import Im2col
 from pyconv._engine.algorithms.correlation.recursive import Recursive
 from pyconv._engine.algorithms.correlation.reference import Reference
+from pyconv._engine.algorithms.correlation.rounded_mean import RoundedMean
 from pyconv._engine.algorithms.correlation.separable import Separable
+from pyconv._engine.algorithms.correlation.truncated import Truncated
 from pyconv._engine.algorithms.layers.blocked import Blocked
 from pyconv._engine.algorithms.layers.depthwise import Depthwise, DepthwiseLanes
 from pyconv._engine.algorithms.layers.im2col import LayerIm2col
@@ -24,6 +27,12 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Recursive(),
     Im2col(),
     Reference(),
+)
+#: The ways to sum for integer results that are means, or rounded otherwise than half to even.
+ROUNDING_ALGORITHMS: tuple[Algorithm, ...] = (
+    RoundedMean(),
+    FixedPoint(),
+    Truncated(),
 )
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
@@ -43,6 +52,7 @@ WEIGHT_GRADIENT_ALGORITHMS: tuple[WeightGradientAlgorithm, ...] = (
 __all__ = [
     "ALGORITHMS",
     "LAYER_ALGORITHMS",
+    "ROUNDING_ALGORITHMS",
     "WEIGHT_GRADIENT_ALGORITHMS",
     "Algorithm",
     "LayerAlgorithm",

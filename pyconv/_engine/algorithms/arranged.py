@@ -113,6 +113,15 @@ def _copy(source: np.ndarray, into: np.ndarray, view: np.ndarray) -> None:
         into[(*before, i)] = source[(*before, i)]
 
 
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """Return an array whose samples lie in its order: itself, or a copy."""
+    if x.flags.c_contiguous:
+        return x
+    copy = np.empty(x.shape, x.dtype)
+    _copy(x, copy, x)
+    return copy
+
+
 class View(NamedTuple):
     """Arrays of one shape, seen with their axes in another order."""
 
@@ -130,12 +139,7 @@ class View(NamedTuple):
         """Return an array as it is seen; a copy, if samples lie elsewhere in it."""
         if not self.moved:
             return x.reshape(self.shape)
-        seen = x.transpose(self.order)
-        if seen.flags.c_contiguous:
-            return seen
-        copy = np.empty(self.shape, x.dtype)
-        _copy(seen, copy, seen)
-        return copy
+        return contiguous(x.transpose(self.order))
 
 
 @lru_cache(maxsize=256)
@@ -293,6 +297,42 @@ class ArrangedOmitting(Arranged):
 def arranged(algorithm: Algorithm, problem: Problem) -> Algorithm:
     """Return the algorithm, on the arrays of ``problem`` as they are best seen."""
     return _on(algorithm, arrangement_of(problem, algorithm.name))
+
+
+def rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
+    """Return the algorithm of rounded sums for these weights, or why it cannot solve ``problem``.
+
+    It sees the arrays as filters see them best, or as they lie, if it takes them only so.
+    """
+    reason: str | None = None
+    for arrangement, as_seen in _views_of_filters(problem):
+        reason = algorithm.rejects(as_seen)
+        if reason is None:
+            fit: Algorithm | str = algorithm
+            fit_to = getattr(algorithm, "fit", None)  # `isinstance` takes as long as a small fit
+            if fit_to is not None:
+                if w is None:
+                    return "it depends on the weights"
+                fit = fit_to(as_seen, w)
+            if not isinstance(fit, str):
+                return _on(fit, arrangement)
+            reason = fit
+    assert reason is not None
+    return reason
+
+
+def refuses(algorithm: Algorithm, problem: Problem) -> bool:
+    """Return whether an algorithm of rounded sums takes no weights of the shape of ``problem``."""
+    return all(algorithm.rejects(as_seen) for _, as_seen in _views_of_filters(problem))
+
+
+def _views_of_filters(problem: Problem) -> list[tuple[Arrangement | None, Problem]]:
+    """Return the arrays as filters see them best, and as they lie."""
+    view = view_of(problem.x_shape, tuple(a.axis for a in problem.spatial))
+    if view is None:
+        return [(None, problem)]
+    best = Arrangement(view.order, tuple(range(len(problem.spatial))), view.moved)
+    return [(best, best.problem(problem)), (None, problem)]
 
 
 def fitted(algorithm: WeightDependentAlgorithm, problem: Problem, w: np.ndarray) -> Algorithm | str:

@@ -163,6 +163,16 @@ def summation_bound(problem: Problem) -> float:
     return (math.prod(problem.w_shape) + 2) * epsilon(problem) + narrowing(problem)
 
 
+def summation_cost(problem: Problem, machine: Machine) -> float:
+    """Return the larger of the time to multiply and the time to read and write."""
+    item = max(4, problem.compute.itemsize)
+    if problem.compute.kind in "iu" and item == 8:
+        item *= 4  # 64-bit integer products take several instructions; those of 16 bits two
+    work = problem.products * item / machine.direct_bytes_per_second
+    samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
+    return max(work, samples * item / machine.copy_bytes_per_second)
+
+
 #: Sums of more products are made in blocks of so many, or of the root of their number if that is
 #: more, whose sums are added: roundings grow with the root of the number of products.
 BLOCK_TERMS = 512

@@ -97,6 +97,10 @@ class _Share(NamedTuple):
 
 def _share(algorithm: Algorithm, problem: Problem) -> _Share:
     copies = algorithm.copies(problem)
+    if problem.is_rounded:  # whole arrays are copied, ``x`` if it is not contiguous
+        packed = copies.packed * math.prod(problem.x_shape) * problem.x_dtype.itemsize
+        taken = _whole(problem, copies) + packed
+        return _Share(taken, algorithm.workspace(problem), problem)
     if not (copies.sample or copies.result):
         return _Share(0, algorithm.workspace(problem), problem)
     costs = _costs(problem, copies)
@@ -128,6 +132,8 @@ def most_threads(algorithm: Algorithm, problem: Problem) -> int:
 def bind(algorithm: Algorithm, problem: Problem) -> Run:
     """Return the function that solves ``problem`` within ``max_memory``."""
     copies = algorithm.copies(problem)
+    if problem.is_rounded:  # a slab holds no fill value that is none of the dtype of ``x``
+        return algorithm.bind(problem)
     always = bool(copies.sample or copies.result)
     share = _share(algorithm, problem)
     if always and share.copies >= _whole(problem, copies):

@@ -1,8 +1,6 @@
 """direct: sums of products by register tiles, borders padded a strip at a time.
 
-This file casts a problem into the form of the compiled loop: axes z, y, x in the order of
-``x``'s axes, batch axes in front, and trailing batch axes folded into the columns as *groups*:
-along a row of pixels of C samples, taps are C samples apart.
+The `Form` of `loop_adapters` says what the axes of the compiled loop are.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import functools
 import math
 import sys
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,89 +20,28 @@ from pyconv._engine.algorithms.base import (
     Omit,
     Run,
     summation_bound,
+    summation_cost,
 )
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
+    LONG_LINE,
+    WIDE_GROUP,
+    Form,
     Loop,
     axis_rows,
     bind_loop,
     copies,
+    form_of,
     loadable,
     on_real_parts,
-    plain_axis,
 )
 from pyconv._engine.machine import MACHINE, Machine
-from pyconv._engine.problem import Axis, Problem
+from pyconv._engine.problem import Problem
 from pyconv._native import loader
 
 #: Kernels that span more samples than this, or need longer pads, would need large buffers.
 MAX_SPAN = 2**24
 MAX_WORKSPACE = 256 << 20
-#: A trailing batch axis at least this long becomes the columns of the tile.
-WIDE_GROUP = 64
-#: A single row at least this long is worth a line tile (the longest has 320 outputs).
-LONG_LINE = 320
-#: Rows of more bytes each are worth it though there are several; a tile of several rows reads what
-#: the one above reads too, and where a line tile sums in the same order either may run. Measured on
-#: Zen 4 with AVX-512: 3 to 16 taps took up to 2.1 times as long by lines below it, 0.8 above it.
-LONG_ROW = 2**13
-#: Rows of a tile.
-TILE_ROWS = 8
-#: Rows that read so many samples each are packed one at a time.
-LONG_SPAN = 2**14
-
-
-class Form(NamedTuple):
-    """A problem as the compiled loop wants it."""
-
-    axes: tuple[Axis, Axis, Axis]
-    #: The kernel axis of each of them, −1 where there is none.
-    w_axes: tuple[int, int, int]
-    #: Axes of ``x`` that are looped over.
-    batch: tuple[int, ...]
-    #: Samples of a pixel: the product of the axes behind the last spatial one.
-    group: int
-    line: bool
-    #: Whether the taps of a line are summed in the order in which vectors share what they load.
-    shared: bool
-
-
-def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
-    """Cast ``problem``; only shapes decide, so that every memory layout sums in one order."""
-    ndim = len(problem.x_shape)
-    order = sorted(range(len(problem.spatial)), key=lambda i: problem.spatial[i].axis)
-    spatial = [(problem.spatial[i], i) for i in order]
-    last = spatial[-1][0].axis
-    batch = [a for a in range(last) if all(s.axis != a for s, _ in spatial)]
-    group = math.prod(problem.x_shape[last + 1 :])
-    line = shared = False
-    if group >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
-        spatial.append((plain_axis(ndim - 1, group), -1))
-        group = 1
-    elif len(spatial) == 1:
-        x = spatial[0][0]
-        # An item is summed in one order, alone and in a batch.
-        shared = x.out * group >= LONG_LINE or x.span * group >= LONG_SPAN
-        rows = max(batch, key=lambda a: (min(problem.x_shape[a], TILE_ROWS), a), default=-1)
-        line = rows < 0 or problem.x_shape[rows] == 1
-        line = line or (shared and _are_lines(problem, x, group))
-        if not line:  # rows: another batch axis
-            batch.remove(rows)
-            spatial.insert(0, (plain_axis(rows, problem.x_shape[rows]), -1))
-    spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
-    (z, zw), (y, yw), (x, xw) = spatial
-    return Form((z, y, x), (zw, yw, xw), tuple(batch), max(group, 1), line, shared)
-
-
-def _are_lines(problem: Problem, x: Axis, group: int) -> bool:
-    """Return whether long rows of a batch are summed one by one.
-
-    They have to be where the order of their taps is not that of several rows at once.
-    """
-    item = 8 if problem.compute is None else max(4, problem.compute.itemsize)
-    if x.taps * x.dilation * group > loader.native.vector_bytes() // item:
-        return True
-    return x.out * group * item > LONG_ROW or x.span * group >= LONG_SPAN
 
 
 def _flat(form: Form) -> Form:
@@ -138,12 +75,7 @@ class Direct:
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the larger of the time to multiply and the time to read and write."""
-        item = max(4, problem.compute.itemsize)
-        if problem.compute.kind in "iu" and item == 8:
-            item *= 4  # 64-bit integer products take several instructions; those of 16 bits two
-        work = problem.products * item / machine.direct_bytes_per_second
-        samples = math.prod(problem.x_shape) + math.prod(problem.y_shape)
-        return max(work, samples * item / machine.copy_bytes_per_second)
+        return summation_cost(problem, machine)
 
     def error_bound(self, problem: Problem) -> float:
         """Return the bound of a plain sum."""

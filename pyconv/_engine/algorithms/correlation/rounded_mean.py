@@ -1,0 +1,105 @@
+"""rounded_mean: means of boxes of 8-bit samples, exact sums divided and rounded half to even.
+
+The compiled loop goes down the rows with a window of sums of columns (`means.pxi`).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pyconv._engine.algorithms.arranged import contiguous
+from pyconv._engine.algorithms.base import Copies, Run, summation_cost
+from pyconv._engine.algorithms.loop_adapters import WIDE_GROUP, Form, axis_rows, form_of
+from pyconv._engine.dtypes import LIMITS, is_integer
+from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.problem import Problem
+from pyconv._native import layout, loader
+
+#: What the loop's sums of a row hold, and those of a box, which are exact in float32.
+MAX_ROW, MAX_BOX = 2**15 - 1, 2**24 - 1
+
+
+class RoundedMean:
+    """Running sums of columns."""
+
+    name = "rounded_mean"
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why the compiled loop cannot take the problem."""
+        if not problem.mean or problem.rounding != "half_even" or problem.dtype.kind not in "iu":
+            return "the results are no means that are rounded half to even"
+        if not is_integer(problem.x_dtype) or problem.x_dtype.itemsize != 1:
+            return "the samples have more than 8 bits"
+        if len(problem.spatial) > 2:
+            return "the box has more than two axes"
+        if any(a.stride > 1 or a.dilation > 1 for a in problem.spatial):
+            return "results or samples are left out"
+        fill: Any = _fill(problem)
+        if not abs(fill) <= MAX_ROW or fill != int(fill):
+            return f"fill_value={fill} is no integer of 16 bits"
+        reach = max(map(abs, (*LIMITS[problem.x_dtype], int(fill))))
+        z, y, x = _form(problem).axes
+        if z.taps > 1:
+            return "the axes of the box are no rows and columns"
+        if reach * x.taps > MAX_ROW:
+            return "the sums of a row do not fit 16 bits"
+        if reach * x.taps * y.taps > MAX_BOX:
+            return "the sums of a box do not fit 24 bits"
+        return problem.tables_exceed()
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of a plain sum, which is more."""
+        return summation_cost(problem, machine)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return 0: the sums are exact, and so is their rounding."""
+        return 0.0
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the rows that a thread keeps."""
+        return int(_loop(loader.native, problem).workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is copied: samples that are not contiguous."""
+        return Copies(packed=True)
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled loop."""
+        loop = _loop(loader.native, problem)
+        fill = int(_fill(problem).real)
+        clip = problem.overflow == "saturate"
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            loop.run(layout.settled(contiguous(x)), layout.settled(y), fill, clip, workers)
+
+        return run
+
+
+def _fill(problem: Problem) -> complex:
+    """Return what is read outside, 0 if nothing is."""
+    return problem.fill_value if problem.reads_fill else 0
+
+
+def _form(problem: Problem) -> Form:
+    # Along two axes what follows them are samples of a pixel, however many.
+    return form_of(problem, wide=WIDE_GROUP if len(problem.spatial) == 1 else sys.maxsize)
+
+
+@functools.lru_cache(maxsize=1)  # a plan asks for the workspace, then binds
+def _loop(native: ModuleType, problem: Problem) -> Any:
+    form = _form(problem)
+    z, y, x = form.axes
+    batch = form.batch if z.axis < 0 else (*form.batch, z.axis)
+    return native.MeansLoop(
+        axis_rows([y, x]), batch, math.prod(problem.x_shape[a] for a in batch), form.group
+    )

@@ -1,0 +1,105 @@
+"""truncated: integer results of weights that are not whole, summed in double and cut towards zero.
+
+Sums are divided before they are cut, if they are means. Results wrap; what no signed 64-bit integer
+holds becomes 0, and of a bool all but 0 is True.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pyconv._engine.algorithms.arranged import contiguous
+from pyconv._engine.algorithms.base import Algorithm, Copies, Run, summation_bound, summation_cost
+from pyconv._engine.algorithms.loop_adapters import addressable, axis_rows, form_of
+from pyconv._engine.algorithms.terms import Terms, terms_of
+from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.problem import Problem
+from pyconv._native import layout, loader
+
+
+class Truncated:
+    """Sums of rows in the order of their terms, by a loop that `fit` makes of the weights."""
+
+    name = "truncated"
+
+    def __init__(self, loop: Any = None) -> None:
+        self._loop = loop
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why the compiled loop cannot take the problem."""
+        if problem.rounding != "towards_zero" or problem.dtype.kind not in "biu":
+            return "the results are not rounded towards zero"
+        if len(problem.spatial) > 1 and (problem.by_axis or problem.mean):
+            return "the results along an axis are stored before the next one is summed"
+        if any(a.stride > 1 or a.dilation > 1 for a in problem.spatial):
+            return "results or samples are left out"
+        return problem.tables_exceed()
+
+    def fit(self, problem: Problem, w: np.ndarray) -> Algorithm | str:
+        """Return the algorithm for these weights."""
+        (terms,) = terms_of(problem, w)
+        return Truncated(_loop(problem, terms))
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of a plain sum."""
+        return summation_cost(problem, machine)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of the sum, which is cut afterwards."""
+        return summation_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes of the rows that a thread keeps."""
+        return int(self._loop.workspace())
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is copied: samples of several trailing axes that are not contiguous."""
+        return Copies(packed=_is_folded(problem))
+
+    def threads(self, problem: Problem) -> int:
+        """Return the number of threads that are worth waking."""
+        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that runs the compiled loop."""
+        loop, fill, folded = self._loop, problem.fill_value.real, _is_folded(problem)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            x = addressable(x)
+            x = layout.settled(contiguous(x)) if folded else x
+            loop.run(x, layout.settled(y), fill, workers)
+
+        return run
+
+
+def _is_folded(problem: Problem) -> bool:
+    """Return whether several samples follow the last axis that is summed along."""
+    last = max(a.axis for a in problem.spatial)
+    return math.prod(problem.x_shape[last + 1 :]) > 1
+
+
+def _loop(problem: Problem, terms: Terms) -> Any:
+    form = form_of(problem)
+
+    def taps(places: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Return taps along z, y and x, a row for each place."""
+        return np.array(
+            [[0 if i < 0 else place[i] for i in form.w_axes] for place in places], np.intp
+        ).reshape(-1, 3)
+
+    return loader.native.TruncatedLoop(
+        axis_rows(form.axes),
+        form.batch,
+        math.prod(problem.x_shape[a] for a in form.batch),
+        form.group,
+        taps(terms.singles),
+        taps([first for first, _ in terms.pairs]),
+        taps([second for _, second in terms.pairs]),
+        np.array(terms.weights, np.float64),
+        terms.divisor,
+        terms.difference,
+    )

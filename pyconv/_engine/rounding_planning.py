@@ -1,0 +1,134 @@
+"""From integer results of a filter to their plan: means, and sums that are cut towards zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyconv._engine.algorithms import ROUNDING_ALGORITHMS, Algorithm, arranged
+from pyconv._engine.machine import MACHINE
+from pyconv._engine.planner import kept
+from pyconv._engine.planning import BoundProblem, CorrelationPlanner
+from pyconv._engine.problem import MAX_COORDINATE, Problem, make_problem
+from pyconv._native import loader
+
+
+class RoundingPlanner(CorrelationPlanner):
+    """The planner of integer results that are means, or rounded otherwise than half to even.
+
+    Its algorithms give the same integers, so that no order of axes or of sums matters.
+    """
+
+    noun = "filter"
+
+    def item(self, problem: Problem) -> Problem:
+        """Return the whole batch."""
+        return problem
+
+    def fitted(
+        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
+    ) -> Algorithm | str:
+        """Return the algorithm for these weights, or why it cannot."""
+        return arranged.rounded(algorithm, problem, w)
+
+    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
+        """Return the algorithms that could run, up to the one that does: no other is fitted."""
+        able: list[Algorithm] = []
+        order = {a.name: (a.name != fastest, a.cost(problem, MACHINE)) for a in self.algorithms}
+        for algorithm in sorted(self.algorithms, key=lambda a: order[a.name]):
+            fit = self.fitted(algorithm, problem, w)
+            if not isinstance(fit, str):
+                able.append(fit)
+                if self.workspace(fit, problem) <= problem.max_memory:
+                    break
+        return able
+
+
+#: The planner of the sums of filters that are rounded.
+ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
+
+
+#: Writes rounded sums of ``x`` to ``y``, or to a fresh array, with at most as many threads.
+RoundedRun = Callable[[np.ndarray, np.ndarray | None, int | None], np.ndarray]
+
+
+def rounded_run(
+    x_shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w_shape: tuple[int, ...],
+    w: np.ndarray | None,
+    mode: object,
+    boundary: object,
+    fill_value: object,
+    axes: tuple[int, ...],
+    dtype: np.dtype,
+    overflow: str,
+    rounding: str = "half_even",
+    by_axis: bool = False,
+    max_memory: int | None = None,
+) -> RoundedRun | None:
+    """Return what makes rounded sums of one kernel; None if no algorithm does within its memory.
+
+    The weights, in float64, are None for those of a mean; the other arguments are those of
+    `make_problem`. By default there is no limit of memory.
+    """
+    granted = MAX_COORDINATE if max_memory is None else max_memory
+    options = (
+        mode, boundary, fill_value, axes, dtype, overflow, rounding, by_axis, granted,
+    )  # fmt: skip
+    key = (
+        "rounded", loader.native, x_shape, x_dtype, w_shape, None if w is None else w.tobytes(),
+        options, type(fill_value),
+    )  # fmt: skip
+    run: RoundedRun | str = kept(key, _planned_rounded, x_shape, x_dtype, w_shape, w, *options)
+    return None if isinstance(run, str) else run
+
+
+def _planned_rounded(
+    x_shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w_shape: tuple[int, ...],
+    w: np.ndarray | None,
+    mode: object,
+    boundary: object,
+    fill_value: object,
+    axes: tuple[int, ...],
+    dtype: np.dtype,
+    overflow: str,
+    rounding: str,
+    by_axis: bool,
+    max_memory: int,
+) -> RoundedRun | str:
+    """Plan rounded sums; return why there are none."""
+    unread = np.ones((1,) * len(w_shape), np.float32 if rounding == "half_even" else np.float64)
+    options: dict[str, Any] = {
+        "mode": mode, "boundary": boundary, "fill_value": fill_value, "axes": axes, "dtype": dtype,
+        "overflow": overflow, "rounding": rounding, "by_axis": by_axis, "max_memory": max_memory,
+        "mean": w is None, "rtol": 0.0,
+    }  # fmt: skip
+    key = ("rounded problem", x_shape, x_dtype, w_shape, *options.values(), type(fill_value))
+    problem = kept(key, _rounded_problem, x_shape, x_dtype, w_shape, unread.dtype, options)
+    if isinstance(problem, str):
+        return problem
+    try:
+        algorithm = ROUNDING_PLANNER.choose(problem, w=unread if w is None else w)
+    except (ValueError, MemoryError) as error:
+        return str(error)
+    plan = BoundProblem(problem, algorithm)
+    return lambda x, y, workers: plan.solve(x, unread, y, workers)
+
+
+def _rounded_problem(
+    x_shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w_shape: tuple[int, ...],
+    w_dtype: np.dtype,
+    options: dict[str, Any],
+) -> Problem | str:
+    """Return the problem of rounded sums, or that no algorithm takes it with any weights."""
+    problem = make_problem(x_shape, x_dtype, w_shape, w_dtype, **options)
+    if all(arranged.refuses(a, problem) for a in ROUNDING_ALGORITHMS):
+        return "no algorithm takes it"
+    return problem
