@@ -681,35 +681,25 @@ static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t pan
     return sum;
 }
 
-/* Copy n samples, a multiple of LANES, with zeros for those that are not finite, and mark those: NaN
-   by 12, infinities by marks of their own, 4 if they make infinity of outputs, 8 if minus infinity. */
-STENCIL_NOINLINE void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n,
-                                        unsigned char plus, unsigned char minus,
-                                        unsigned char *marks) {
-    const SUFFIX_WORD infinite = SUFFIX(bits)((SCALAR)INFINITY);
-    memset(marks, 0, (size_t)n);
-    for (ptrdiff_t x = 0; x < n; x += LANES) {
-        SUFFIX_WORD bits[LANES], any = 0;
-        memcpy(bits, row + x, sizeof bits);
-        for (ptrdiff_t l = 0; l < LANES; l++) any |= (bits[l] << 1 >> 1) >= infinite;
-        memcpy(to + x, bits, sizeof bits);
-        if (any)
-            for (ptrdiff_t i = x; i < x + LANES; i++) {
-                const SCALAR v = to[i];
-                if (v - v == 0) continue;
-                marks[i] = v != v ? 12 : v > 0 ? plus : minus;
-                to[i] = 0;
-            }
+/* Copy a row with zeros for samples that are not finite, and mark those: NaN by 12, infinities by
+   marks of their own, 4 if they make infinity of outputs and 8 if minus infinity. */
+static void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n, unsigned char plus,
+                              unsigned char minus, unsigned char *marks) {
+    for (ptrdiff_t x = 0; x < n; x++) {
+        const SCALAR v = row[x];
+        const unsigned char mark = v != v ? 12 : v == INFINITY ? plus : v == -INFINITY ? minus : 0;
+        marks[x] = mark;
+        to[x] = mark ? 0 : v;
     }
 }
 
 /* Write the outputs of a row that are marked. */
-STENCIL_NOINLINE void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
-    SCALAR decided[4] = {0, (SCALAR)INFINITY, -(SCALAR)INFINITY, (SCALAR)NAN};
-    for (ptrdiff_t x = 0; x < n; x++) {
-        decided[0] = row[x];
-        row[x] = decided[marks[x] >> 2];
-    }
+static void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
+    for (ptrdiff_t x = 0; x < n; x++)
+        row[x] = marks[x] == 0   ? row[x]
+                 : marks[x] == 4 ? (SCALAR)INFINITY
+                 : marks[x] == 8 ? -(SCALAR)INFINITY
+                                 : (SCALAR)NAN;
 }
 
 /* Zero the outputs of a row whose class is 0. With `spoil` those of class 1 become NaN, and NaN stays;
