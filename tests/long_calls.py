@@ -157,6 +157,7 @@ def layers():
                 ones(8, 64, 400, 400), (64, 64, 21, 21), ones(8, 64, 380, 380), method=m
             ),
         )
+    yield "functional.tune_conv", lambda f: f((4, 64, 1000, 1000), ones(64, 64, 21, 21))
     yield "functional.plan_conv", lambda f: f((1, 4096, 20, 20), ones(4096, 1024, 3, 3), groups=4)
     yield (
         "functional.plan_conv",

@@ -130,7 +130,11 @@ def test_nasty_values_are_refused_by_name(name, parameter):
 # ---- arrays that a result is written to -------------------------------------------------------
 
 WRITING = {
-    **{name: "out" for name, f in FUNCTIONS.items() if "out" in inspect.signature(f).parameters},
+    **{
+        name: "out"
+        for name, f in FUNCTIONS.items()
+        if "out" in inspect.signature(f).parameters and not name.endswith(".explain")
+    },
     **{f"{ndimage.__name__}.{name}": "output" for name in ndimage.__all__},
 }
 

@@ -448,7 +448,7 @@ def test_nan_among_weights(rng, shape, x_dtype, w_dtype):
     x = noise(rng, shape, x_dtype)
     w = noise(rng, (31, 31) if shape[0] > 2 else (900,), w_dtype)
     (w if w_dtype == "float32" else w.imag)[..., 7] = np.nan
-    planning.clear_cache()
+    planner.clear_cache()
     plan = planning.plan_for(x, w)
     assert plan.algorithm.name == "fft"
     y, plain = pyconv.correlate(x, w, "same"), pyconv.correlate(x, w, "same", method="direct")

@@ -13,7 +13,8 @@ from arrays import bits, noise
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS
-from pyconv._engine.planning import OPTIONS, prepare
+from pyconv._engine.planning import prepare
+from pyconv._engine.problem import CallOptions
 
 METHODS = ["auto", *(a.name for a in ALGORITHMS)]
 #: Shapes of an item and of the kernel.
@@ -177,8 +178,8 @@ def test_items_under_longer_kernels_lie_along_any_axes(rng, axes, flip):
         call = pyconv.convolve if flip else pyconv.correlate
         for stride in (1, (2, 3)):
             options = {"mode": pads if mode == "pads" else mode, "stride": stride}
-            every = {**OPTIONS, **options, "axes": axes, "flip": flip}
-            prepared = prepare(x, w, tuple(every.values()))
+            every = CallOptions(**options, axes=axes, flip=flip)
+            prepared = prepare(x, w, every)
             ways.add((prepared.exchange is not None, prepared.cut is not None))
             y = call(x, w, axes=axes, **options)
             order = (0, 1) if axes[0] < axes[1] else (1, 0)
@@ -197,7 +198,7 @@ def test_items_under_longer_kernels_lie_along_any_axes(rng, axes, flip):
 def test_exchanged_items_that_are_not_finite(rng):
     """They are summed as written, as all are under infinite weights; the others are exchanged."""
     x, w = rng.standard_normal((6, 20)), rng.standard_normal(400)
-    assert prepare(x, w, tuple((OPTIONS | {"mode": "full"}).values())).exchange is not None
+    assert prepare(x, w, CallOptions(mode="full")).exchange is not None
     x[1, 3], x[4, 0] = np.nan, np.inf
     with np.errstate(all="ignore"):
         y = assert_alone(x, w, "full", "constant", {})
@@ -233,8 +234,8 @@ def test_taps_that_read_zeros_alone_are_left_out(rng, flip, method):
             plain = call(x.astype("i2"), w.astype("i2"), method="reference", **options)
             np.testing.assert_array_equal(whole, plain)
             if all(k > 2 * n for n, k in zip(shape, taps, strict=True)) and mode == "same":
-                every = OPTIONS | options | {"flip": flip, "method": method}
-                assert prepare(x, w, tuple(every.values())).cut is not None
+                every = CallOptions(**options, flip=flip, method=method)
+                assert prepare(x, w, every).cut is not None
 
 
 def test_a_cut_keeps_its_dilation_and_boundaries(rng):
@@ -268,8 +269,8 @@ def test_taps_that_read_one_sample_are_added(rng, boundary):
         for weights, options in itertools.product(
             (w, -w, mixed, infinite), ({}, {"method": "direct"}, {"rtol": 0.0}, {"method": "fft"})
         ):
-            every = OPTIONS | {"mode": "same", "boundary": boundary} | options
-            prepared = prepare(x, weights, tuple(every.values()))
+            every = CallOptions(mode="same", boundary=boundary, **options)
+            prepared = prepare(x, weights, every)
             assert (prepared.cut is None) == ("rtol" in options)
             with np.errstate(all="ignore"):
                 plain = pyconv.correlate(x, weights, "same", boundary, method="reference")

@@ -10,7 +10,7 @@ from arrays import bits, noise, small
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyconv._engine import layer_planning
+from pyconv._engine import planner
 from pyconv._engine.algorithms import LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._engine.algorithms.base import layer_summation_bound
 from pyconv._engine.algorithms.layers.blocked import Blocked
@@ -690,7 +690,7 @@ def test_layers_of_few_pixels_run_in_a_loop(shape):
         w = np.ones((channels, channels // groups, *(3,) * n), np.float32)
         plan = functional.plan_conv(x.shape, w, padding=1, groups=groups)
         assert plan.algorithm not in ("im2col", "reference")
-        layer_planning.clear_cache()
+        planner.clear_cache()
         getattr(grad, f"conv{n}d_weight")(x, w.shape, x, padding=1, groups=groups)
-        chosen = [p.algorithm.name for p in layer_planning._plans.values()]
+        chosen = [p.algorithm.name for p in planner.LAYERS.found.values()]
         assert chosen == ["blocked"]
