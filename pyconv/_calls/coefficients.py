@@ -490,13 +490,21 @@ class Coefficients:
 def _loud(x: np.ndarray) -> tuple[np.ndarray, Any]:
     """Return which samples are loud beside most of them, and the middle one of some."""
     some = x.ravel()[:: max(1, x.size // RUN)]
-    middle = np.sort(some)[some.size // 2]
+    middle = np.partition(some, some.size // 2)[some.size // 2]
     wide = np.float64(middle)
     with np.errstate(all="ignore"):
         apart = np.abs(some.astype(np.float64) - wide)
         apart = apart[apart > 0]
-        usual = np.quantile(apart, 3 / 4) if apart.size else 0.0
+        usual = _upper_quartile(apart) if apart.size else 0.0
         return np.abs(x.astype(np.float64) - wide) > LOUD * usual, middle
+
+
+def _upper_quartile(a: np.ndarray) -> float:
+    """Return what ``np.quantile(a, 3 / 4)`` does, in less time."""
+    low, quarters = divmod(3 * (a.size - 1), 4)
+    part = np.partition(a, low)
+    above = part[low + 1 :].min() if quarters else part[low]
+    return float(part[low] + (above - part[low]) * (quarters / 4))
 
 
 def _box(where: np.ndarray) -> tuple[slice, ...] | None:
