@@ -420,8 +420,8 @@ def _leave_out_unseen(
         (max(first, high + 1), min(last + 1, n), (tail, head), missing - n),
     ):
         if start < stop:
-            parts = (_part(signal, end) for signal, end in zip((a, b), ends, strict=True))
-            unseen = _pairs(*parts, np.arange(start, stop) + shift, workers) == 0
+            of_a, of_b = _part(a, ends[0]), _part(b, ends[1])
+            unseen = _pairs(of_a, of_b, np.arange(start, stop) + shift, workers) == 0
             c[..., start - first : stop - first][unseen] = np.nan
 
 
