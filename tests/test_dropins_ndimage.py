@@ -337,16 +337,75 @@ def test_order_of_sums(isa, dtype, rng):
 
 
 def test_cuts_wrap_and_forget_what_no_integer_holds():
-    """Towards zero, modulo 2^n; NaN and what lies beyond 64 bits become 0; truth is not 0."""
-    x = np.array([2.9, -2.9, 300.7, -1.0, np.nan, np.inf, 1e300, 0.99, -0.99])
+    """Towards zero, modulo 2^n; NaN and what lies beyond 64 bits become 0; truth is of a byte."""
+    x = np.array([2.9, -2.9, 300.7, -1.0, np.nan, np.inf, 1e300, 0.99, -0.99, 256])
     for dtype, expected in {
-        "int64": [2, -2, 300, -1, 0, 0, 0, 0, 0],
-        "uint8": [2, 254, 44, 255, 0, 0, 0, 0, 0],
-        "uint64": [2, 2**64 - 2, 300, 2**64 - 1, 0, 0, 0, 0, 0],
-        "bool": [True, True, True, True, False, True, True, False, False],
+        "int64": [2, -2, 300, -1, 0, 0, 0, 0, 0, 256],
+        "uint8": [2, 254, 44, 255, 0, 0, 0, 0, 0, 0],
+        "uint64": [2, 2**64 - 2, 300, 2**64 - 1, 0, 0, 0, 0, 0, 256],
+        "bool": [True, True, True, True, False, False, False, False, False, False],
     }.items():
         y = ndimage.correlate1d(x, [1.0], output=np.dtype(dtype))
         np.testing.assert_array_equal(y, np.array(expected, dtype))
+
+
+#: Filters of several passes, or of several terms.
+SEVERAL_PASSES = {
+    "gaussian_filter": (1.2,),
+    "gaussian_filter of orders": (1.2, (1, 2)),
+    "gaussian_gradient_magnitude": (1.2,),
+    "gaussian_laplace": (1.2,),
+    "laplace": (),
+    "sobel": (0,),
+    "prewitt": (0,),
+    "uniform_filter": (3,),
+}
+
+
+@pytest.mark.parametrize("call", SEVERAL_PASSES)
+@pytest.mark.parametrize("cval", [None, 1.5])
+def test_passes_are_stored_in_every_dtype(call, cval, rng):
+    """Integers and the truth of bools to the bit, of every input and every output."""
+    args, filter_ = SEVERAL_PASSES[call], getattr(ndimage, call.split()[0])
+    keywords = {} if cval is None else {"mode": "constant", "cval": cval}
+    scipys = getattr(scipy.ndimage, filter_.__name__)
+    for given, wanted in itertools.product("?bBhHiIlLfdFD", repeat=2):
+        x = rng.standard_normal((9, 11)) * 40
+        if given in "BHIL":
+            x = abs(x)
+        x = x > 0 if given == "?" else x.astype(given)
+        output = np.dtype(wanted)
+        if given in "FD":
+            output = np.promote_types(wanted, np.complex64)
+        if output == np.uint64 and call in ("sobel", "prewitt", "uniform_filter"):
+            continue  # negative sums, which wrap here and lose their digits there
+        with np.errstate(invalid="ignore"):  # roots of negative integers
+            ours = filter_(x, *args, output=output, **keywords)
+            if wanted in "FD" and given not in "FD":  # which SciPy refuses
+                assert ours.dtype == output
+                assert not ours.imag.any()
+                output, ours = ours.real.dtype, ours.real
+            expected = scipys(x, *args, output=output, **keywords)
+        if output == np.bool:  # SciPy's hold bytes that are neither 0 nor 1
+            assert ours.view(np.uint8).max() <= 1
+            expected = expected.view(np.uint8) != 0
+        assert_same(ours, expected)
+
+
+@pytest.mark.parametrize("shape", [(50,), (9, 11)])
+def test_large_uint64_are_kept(shape, rng):
+    """Weights that are not whole: sums between 2⁶³ and 2⁶⁴ are no zeros."""
+    x = rng.integers(2**62, 2**64 - 2**40, shape, np.uint64)
+    assert (x > 2**63).any()
+    both("gaussian_filter", x, 1.2)
+    both("correlate1d", x, [0.25, 0.5, 0.25])
+    means = ndimage.uniform_filter1d(x, 3)
+    np.testing.assert_allclose(means, scipy.ndimage.uniform_filter1d(x, 3), rtol=2**-48)
+    both("gaussian_filter", x, 0.7, mode="constant", cval=1e19)
+    both("correlate1d", x.astype(float), [0.25, 0.5, 0.25], output=np.dtype(np.uint64))
+    y = x.copy()
+    ndimage.gaussian_filter(y, 1.2, output=y)
+    np.testing.assert_array_equal(y, scipy.ndimage.gaussian_filter(x, 1.2))
 
 
 @pytest.mark.parametrize("value", [1, 100, 254, 255])

@@ -12,6 +12,7 @@ from arrays import LAYOUTS
 
 import pyconv
 from pyconv._calls import coefficients
+from pyconv._calls import lags as _lags
 from pyconv._engine.boundaries import BOUNDARIES
 
 #: Shape of the image, axes, shape of the template.
@@ -586,6 +587,46 @@ def test_missing_samples_of_signals(dtype, normalize, rng):
                     assert np.array_equal(again, c, equal_nan=True)
         own, lags = pyconv.xcorr(a, None, 3, "coeff", mask=~seen[0])
         assert not seen[0].any() or own[3] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("maxlag", [None, 40])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_missing_samples_of_long_signals(dtype, maxlag, rng):
+    """Some at the ends, so that no pair is seen at the last lags; few, a block, and most."""
+    n, m = 5000, 4500
+    a, b = rng.standard_normal(n).astype(dtype), rng.standard_normal(m).astype(dtype)
+    for share, block in ((1, 1), (0.999, 1), (0.97, 1), (0.97, 500), (0.3, 1)):
+        seen = [np.repeat(rng.random(k // block) < share, block) for k in (n, m)]
+        seen[0][-3:], seen[1][:2], seen[1][-5:] = False, False, share == 1
+        for normalize in (None, "unbiased", "coeff"):
+            c, lags = pyconv.xcorr(a, b, maxlag, normalize, mask=~seen[0], b_mask=~seen[1])
+            some = np.unique(np.append(rng.integers(0, len(lags), 60), range(10)))
+            some = np.append(some, -1 - some)
+            wide = a.astype(float), b.astype(float)
+            right = seen_lags(*wide, *seen, lags[some], normalize)
+            scale = np.nanmax(np.abs(c)) * len(a) ** (normalize == "unbiased")
+            eps = np.finfo(dtype).eps
+            np.testing.assert_allclose(c[some], right, rtol=0, atol=64 * eps * scale)
+        own, lags = pyconv.xcorr(a, None, maxlag, "coeff", mask=~seen[0])
+        assert own[len(lags) // 2] == pytest.approx(1)
+        both, _ = pyconv.xcorr(a, a, maxlag, "coeff", mask=~seen[0], b_mask=~seen[0])
+        np.testing.assert_allclose(own, both, rtol=0, atol=64 * eps)
+
+
+@pytest.mark.parametrize("share", [0.999, 0.9])
+@pytest.mark.parametrize("loud", [1, 1e11])
+def test_energy_beside_loud_samples(share, loud, rng):
+    """Where the partner of a loud sample is missing, little of the energy is left."""
+    squares = rng.random(3000)
+    squares[1234] = loud
+    seen = rng.random(2500) < share
+    wanted = np.arange(-2499, 3000)
+    found = _lags._energy(squares, _lags._Signal(seen, seen), wanted, None)
+    for at in range(0, len(wanted), 7):
+        kept = np.ones(3000, bool)
+        lost = np.flatnonzero(~seen) + wanted[at]
+        kept[lost[(lost >= 0) & (lost < 3000)]] = False
+        np.testing.assert_allclose(found[at], squares[kept].sum(), rtol=1e-9)
 
 
 def test_a_nan_in_a_signal(rng):

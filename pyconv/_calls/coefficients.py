@@ -44,6 +44,9 @@ PLAIN_PRODUCTS = 2
 MANY_UNCERTAIN = 1 / 16
 #: Distance of a loud sample from the middle one, in units of that of three quarters of the others.
 LOUD = 1000
+#: Samples of which the middle one and that distance are found, by a step that is odd: of rows of
+#: even length every column takes its turn.
+SOME = 1 << 12
 #: Samples that NumPy goes over several times, in the cache.
 RUN = 1 << 15
 #: Of the loop that divides, on a Zen 4 core; and of a product of a window by itself.
@@ -229,10 +232,13 @@ class Coefficients:
 
     def holed(self, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which windows miss samples, and which of them have too few left."""
-        taps = self._where_seen().astype(np.uint8)
-        counts = self.sum(missing.view(np.uint8), taps).astype(np.intp)
+        counts = self._counts(missing).astype(np.intp, copy=False)
         holed = counts > 0
         return holed, holed & (self._count - counts < self._least)
+
+    def _counts(self, where: np.ndarray) -> np.ndarray:
+        """Return how many samples of each window are among some."""
+        return self.sum(where.view(np.uint8), self._where_seen().astype(np.uint8))
 
     def sum(self, x: np.ndarray, w: np.ndarray, **options: Any) -> np.ndarray:
         """Return a correlation within the memory that is granted."""
@@ -272,12 +278,13 @@ class Coefficients:
         loud, middle = _loud(x)
         if not loud.any():
             return
-        uncertain &= ~self.holed(loud)[0]
+        uncertain &= self._counts(loud) == 0
         if np.count_nonzero(uncertain) < MANY_UNCERTAIN * y.size:
             return
-        part = np.empty(y.shape)
-        self._divide(np.where(loud, middle, x)[np.newaxis], part[np.newaxis], False)
-        np.copyto(y, part, where=uncertain, casting="same_kind")
+        part = np.empty_like(y)
+        whole = np.where(loud, middle, x)
+        self._divide(whole[np.newaxis], part[np.newaxis], y.dtype == np.float32)
+        np.copyto(y, part, where=uncertain)
 
     # ---- all at once ------------------------------------------------------------------------
 
@@ -489,14 +496,23 @@ class Coefficients:
 
 def _loud(x: np.ndarray) -> tuple[np.ndarray, Any]:
     """Return which samples are loud beside most of them, and the middle one of some."""
-    some = x.ravel()[:: max(1, x.size // RUN)]
-    middle = np.sort(some)[some.size // 2]
+    some = x.ravel()[:: max(1, x.size // SOME) | 1]
+    middle = np.partition(some, some.size // 2)[some.size // 2]
     wide = np.float64(middle)
     with np.errstate(all="ignore"):
         apart = np.abs(some.astype(np.float64) - wide)
         apart = apart[apart > 0]
-        usual = np.quantile(apart, 3 / 4) if apart.size else 0.0
-        return np.abs(x.astype(np.float64) - wide) > LOUD * usual, middle
+        usual = _upper_quartile(apart) if apart.size else 0.0
+        reach = np.float64(LOUD * usual)
+        return (x > wide + reach) | (x < wide - reach), middle
+
+
+def _upper_quartile(a: np.ndarray) -> float:
+    """Return what ``np.quantile(a, 3 / 4)`` does, in less time."""
+    low, quarters = divmod(3 * (a.size - 1), 4)
+    part = np.partition(a, low)
+    above = part[low + 1 :].min() if quarters else part[low]
+    return float(part[low] + (above - part[low]) * (quarters / 4))
 
 
 def _box(where: np.ndarray) -> tuple[slice, ...] | None:

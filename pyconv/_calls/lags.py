@@ -21,6 +21,10 @@ SCALES = ("biased", "unbiased", "coeff")
 MIN_ENERGY = 1e-12
 #: Samples of a signal of integers from which on a transform may be faster than a plain sum.
 LONG = 64
+#: Samples and lags of signals with missing samples below which all pairs are counted.
+SHORT = 1 << 13
+#: Additions that take as long as the call for a slice of them, and as a transform for a sample.
+PICKED, WORK = 2000, 50
 #: Proven error of sums of integers below which they are rounded to whole numbers: exactly.
 WHOLE = 0.25
 
@@ -145,7 +149,7 @@ def xcorr(
     if nan_policy == "omit":
         x_missing, w_missing = _with_nan(x, x_missing), _with_nan(w, w_missing)
     first = _signal(x, x_missing, where)
-    second = _signal(w, w_missing, where if w.ndim > 1 else -1)
+    second = first if b is None else _signal(w, w_missing, where if w.ndim > 1 else -1)
     shapes = first.samples.shape, second.samples.shape
     if len(shapes[1]) > 1 and shapes[1][:-1] != shapes[0][:-1]:
         raise ValueError(
@@ -357,29 +361,116 @@ def _scaled_by_seen(
     """Return the correlations of the pairs that were seen."""
     c = _products(a.samples, b.samples, lags, workers)
     c = c.astype(np.float64) if is_integer(c.dtype) else c
-    here, there = a.where_seen(), b.where_seen()
-    pairs = np.rint(_products(here, there, lags, workers))
     if normalize == "biased":
-        counts = np.maximum(here.sum(axis=-1), there.sum(axis=-1))
+        counts = np.maximum(_count(a), _count(b))
         scaled = c / np.maximum(counts, 1)[..., np.newaxis]
     elif normalize == "unbiased":
-        scaled = c / np.maximum(pairs, 1)
+        scaled = c / np.maximum(_pairs(a, b, lags, workers), 1)
     elif normalize is None:
         scaled = c
     else:
         (unit, largest), (other, other_largest) = _magnitudes(a.samples), _magnitudes(b.samples)
         squares, other_squares = np.square(unit), np.square(other)
-        energy = _products(squares, there, lags, workers)
-        energy += _outside(squares, b.samples.shape[-1], lags)
-        other_energy = _products(here, other_squares, lags, workers)
-        other_energy += _outside(other_squares, a.samples.shape[-1], -lags)
-        small = energy <= MIN_ENERGY * squares.sum(axis=-1, keepdims=True)
-        small |= other_energy <= MIN_ENERGY * other_squares.sum(axis=-1, keepdims=True)
+        total = squares.sum(axis=-1, keepdims=True)
+        other_total = other_squares.sum(axis=-1, keepdims=True)
+        energy = _energy(squares, b, lags, workers)
+        if a is b:
+            other_energy = energy[..., ::-1]  # as the lags are
+        else:  # at the lags of the other signal
+            other_energy = _energy(other_squares, a, -lags[::-1], workers)[..., ::-1]
+        small = (energy <= MIN_ENERGY * total) | (other_energy <= MIN_ENERGY * other_total)
         with np.errstate(all="ignore"):
             scaled = c / (largest * np.sqrt(energy) * (other_largest * np.sqrt(other_energy)))
         scaled = np.where(small, 0, scaled)
-    nothing = (pairs == 0) & (_overlap(a.samples.shape[-1], b.samples.shape[-1], lags) > 0)
-    return np.where(nothing, np.nan, scaled).astype(c.dtype)
+    scaled = scaled.astype(c.dtype)
+    _leave_out_unseen(scaled, a, b, lags, workers)
+    return scaled
+
+
+def _count(a: _Signal) -> np.ndarray | int:
+    """Return the number of samples that were seen in each signal."""
+    return a.samples.shape[-1] if a.seen is None else np.count_nonzero(a.seen, axis=-1)
+
+
+def _pairs(a: _Signal, b: _Signal, lags: npt.NDArray[np.intp], workers: int | None) -> np.ndarray:
+    """Return the number of pairs that were seen at each lag."""
+    pairs: np.ndarray = np.rint(_products(a.where_seen(), b.where_seen(), lags, workers))
+    return pairs
+
+
+def _leave_out_unseen(
+    c: np.ndarray,
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    workers: int | None,
+) -> None:
+    """Write NaN where samples overlap, but no pair of them was seen."""
+    n, k = a.samples.shape[-1], b.samples.shape[-1]
+    missing = int(np.max(n - _count(a))) + int(np.max(k - _count(b)))
+    first, last = int(lags[0]), int(lags[-1])
+    # Between these lags more samples overlap than are missing.
+    low, high = missing - k + 1, n - missing - 1
+    if 4 * missing > min(n, k) or ((first < low or last > high) and n + len(lags) < SHORT):
+        c[(_pairs(a, b, lags, workers) == 0) & (_overlap(n, k, lags) > 0)] = np.nan
+        return
+    head, tail = slice(missing), slice(-missing, None)
+    for start, stop, ends, shift in (
+        (max(first, 1 - k), min(last + 1, low), (head, tail), k - missing),
+        (max(first, high + 1), min(last + 1, n), (tail, head), missing - n),
+    ):
+        if start < stop:
+            of_a, of_b = _part(a, ends[0]), _part(b, ends[1])
+            unseen = _pairs(of_a, of_b, np.arange(start, stop) + shift, workers) == 0
+            c[..., start - first : stop - first][unseen] = np.nan
+
+
+def _part(a: _Signal, where: slice) -> _Signal:
+    return _Signal(a.samples[..., where], None if a.seen is None else a.seen[..., where])
+
+
+def _energy(
+    squares: np.ndarray, partner: _Signal, lags: npt.NDArray[np.intp], workers: int | None
+) -> np.ndarray:
+    """Return the energy at each lag of the samples whose partner is not missing.
+
+    That of the others is taken off all of it, unless little is left: then its rounding is not small
+    beside what is left, which is summed.
+    """
+    total: np.ndarray = squares.sum(axis=-1, keepdims=True)
+    if partner.seen is None:
+        return total
+    n, missing = squares.shape[-1], ~partner.seen
+    many = np.count_nonzero(missing)
+    if 2 * many < missing.size:
+        if missing.ndim == 1 and many * (len(lags) + PICKED) < WORK * (n + len(lags)):
+            lost = _picked(squares, np.flatnonzero(missing), lags)
+        elif missing.ndim < squares.ndim:
+            lost = _products(squares, missing.astype(np.float64), lags, workers)
+        else:  # no sample is loud, which a transform would sum apart
+            lost = _products(missing.astype(np.float64), squares, -lags[::-1], workers)[..., ::-1]
+        energy: np.ndarray = total - lost
+        if np.all(energy >= total / 4):
+            return energy
+    where = partner.where_seen()
+    if where.ndim <= squares.ndim:
+        energy = _products(squares, where, lags, workers)
+    else:
+        energy = _products(where, squares, -lags[::-1], workers)[..., ::-1]
+    return energy + _outside(squares, where.shape[-1], lags)
+
+
+def _picked(
+    squares: np.ndarray, places: npt.NDArray[np.intp], lags: npt.NDArray[np.intp]
+) -> np.ndarray:
+    """Return the sum of the squares that are at some places, moved by each lag."""
+    n, first, count = squares.shape[-1], int(lags[0]), len(lags)
+    total = np.zeros((*squares.shape[:-1], count))
+    for place in places.tolist():
+        low, high = max(0, place + first), min(n, place + first + count)
+        if low < high:
+            total[..., low - place - first : high - place - first] += squares[..., low:high]
+    return total
 
 
 def _outside(squares: np.ndarray, other: int, lags: npt.NDArray[np.intp]) -> np.ndarray:

@@ -128,6 +128,7 @@ class LayerPlan:
     __slots__ = (
         "_bound",
         "_most_threads",
+        "_plain_method",
         "_seen",
         "algorithm",
         "problem",
@@ -144,6 +145,8 @@ class LayerPlan:
         self._bound = self.algorithm.bind(seen)
         self.useful_threads = self.algorithm.threads(seen)
         self._most_threads = LAYER_PLANNER.most_threads(self.algorithm, seen)
+        #: The method that sums spoilt images, once there were some.
+        self._plain_method: str | None = None
 
     def pack(self, w: np.ndarray) -> Any:
         """Return the weights as the loops read them, for `run`."""
@@ -183,7 +186,8 @@ class LayerPlan:
             stands = self._bound.run(x, w, bias, y, count)
         if not stands:
             weights = w if isinstance(w, np.ndarray) else w.plain
-            method = LAYER_PLANNER.plain_method(self.seen_problem)
+            method = self._plain_method or LAYER_PLANNER.plain_method(self.seen_problem)
+            self._plain_method = method
             for start, stop in _runs_of_spoilt(y):
                 plan = layer_plan(replace(self.seen_problem, batch=stop - start), method)
                 plan.run(x[start:stop], weights, bias, y[start:stop], workers)
@@ -252,7 +256,7 @@ def _runs_of_spoilt(y: np.ndarray) -> Iterator[tuple[int, int]]:
         return
     start = None
     for n, image in enumerate(y):
-        spoilt = not all(np.isfinite(channel).all() for channel in image)
+        spoilt = not (np.isfinite(image.min()) and np.isfinite(image.max()))
         if spoilt and start is None:
             start = n
         elif not spoilt and start is not None:
@@ -267,6 +271,7 @@ class WeightGradientPlan:
 
     __slots__ = (
         "_most_threads",
+        "_plain_method",
         "_seen",
         "algorithm",
         "gradient",

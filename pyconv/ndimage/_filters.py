@@ -39,9 +39,11 @@ from pyconv.ndimage._several_axes import (
 )
 from pyconv.ndimage._weighted_sums import (
     Window,
+    bytes_of,
     cut_sums,
     factored,
     holds,
+    to_truth,
     weighted_sums,
     write,
 )
@@ -378,6 +380,10 @@ def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
         return
     if y.dtype.kind in "fc":
         average(x, boxes, fill, y)
+        return
+    if y.dtype.kind == "b":
+        _boxes(x, boxes, fill, bytes_of(y))
+        to_truth(y)
         return
     sizes = tuple(len(box.weights) for box in boxes)
     if len(boxes) <= MAX_SPATIAL and cut_sums(x, None, sizes, joint_window(boxes, fill), y):

@@ -21,10 +21,12 @@ from pyconv._native import loader
 from pyconv.ndimage._weighted_sums import (
     FEW_SAMPLES,
     Window,
+    bytes_of,
     cut_sums,
     factored,
     line_sums,
     mean_sums,
+    to_truth,
     weighted_sums,
     write,
 )
@@ -143,8 +145,12 @@ def joint_window(passes: Sequence[Pass], fill: complex) -> Window:
 
 
 def one_by_one(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
-    """Write the passes, each stored in the dtype of ``output``."""
-    if 1 < len(passes) <= MAX_SPATIAL and output.dtype.kind in "biu" and x.size:
+    """Write the passes, each stored in the dtype of ``output``; for one of bool, in its bytes."""
+    if output.dtype.kind == "b":
+        one_by_one(x, passes, fill, bytes_of(output))
+        to_truth(output)
+        return
+    if 1 < len(passes) <= MAX_SPATIAL and output.dtype.kind in "iu" and x.size:
         w = np.concatenate([each.weights for each in passes])
         shape = tuple(len(each.weights) for each in passes)
         if cut_sums(x, w, shape, joint_window(passes, fill), output):

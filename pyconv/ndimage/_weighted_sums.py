@@ -96,6 +96,10 @@ def weighted_sums(
     """
     if x.size == 0:
         return
+    if output.dtype.kind == "b":
+        weighted_sums(x, w, window, bytes_of(output), flip=flip, line=line)
+        to_truth(output)
+        return
     if w.ndim == 0:
         output[...] = _scaled(x, w, output.dtype)
         return
@@ -105,13 +109,24 @@ def weighted_sums(
         window = window.along(long)
     whole = _whole(w) if x.dtype.kind in "biu" and w.dtype.kind != "c" else None
     if whole is not None and (not window.reads_fill or holds(x.dtype, window.fill)):
-        _exact_sums(x, whole, window, output, flip)
+        _engine(x, whole, window, output, flip)
     elif output.dtype.kind in "biu":
         weights = np.flip(w) if flip else w
         done = cut_sums(x, weights, weights.shape, window, output, by_axis=line)
         assert done
     else:
         _float_sums(x, w, window, output, flip, skips=not line)
+
+
+def bytes_of(output: Array) -> Array:
+    """Return the bytes of an array of bool, as which SciPy stores sums, and reads them again."""
+    return output.view(np.uint8)
+
+
+def to_truth(output: Array) -> None:
+    """Overwrite an array of bool, whose bytes are any, with whether they are not 0."""
+    number = bytes_of(output)
+    np.minimum(number, 1, out=number)
 
 
 def factored_sums(
@@ -191,13 +206,34 @@ def cut_sums(
         fill = 0.0
     if w is not None:
         w = w.astype(np.float64, order="C", copy=False)
+    dtype = output.dtype.newbyteorder("=")
+    large = dtype == np.uint64 and _may_exceed_int64(x, w, fill)
     run = rounded_run(
-        x.shape, x.dtype, shape, w, window.pads, window.boundaries, fill, window.axes,
-        output.dtype.newbyteorder("="), "wrap", "towards_zero", by_axis,
+        x.shape, x.dtype, shape, w, window.pads, window.boundaries, fill, window.axes, dtype,
+        "wrap", "towards_zero", by_axis,
     )  # fmt: skip
-    if run is not None:
+    if run is not None and large:
+        half = np.empty(x.shape, np.int64)
+        halved = window.along(range(len(window.axes)))
+        halved.fill = fill / 2
+        cut_sums(x * np.float64(0.5), w, shape, halved, half, by_axis=by_axis)
+        write(run, x, output)
+        # The sums of halves are the halves of the sums, which are even from 2⁵³ on.
+        np.multiply(half.view(np.uint64), 2, out=output, where=half >= 2**62, casting="unsafe")
+    elif run is not None:
         write(run, x, output)
     return run is not None
+
+
+def _may_exceed_int64(x: Array, w: Array | None, fill: float) -> bool:
+    """Return whether a sum may be 2⁶³ or more: the loops make 0 of it, but uint64 holds it."""
+    if x.dtype.kind != "f" and x.dtype.itemsize < 8:
+        largest = 2.0**32
+    else:
+        with np.errstate(invalid="ignore"):
+            largest = max(abs(float(x.min())), abs(float(x.max())))
+    total = 1.0 if w is None else float(np.abs(w).sum())
+    return not max(largest, abs(fill)) * total < 2.0**62
 
 
 def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:
@@ -224,15 +260,6 @@ def holds(dtype: np.dtype, fill: complex) -> bool:
     """Return whether an integer dtype has the value that is read outside."""
     low, high = LIMITS[dtype.newbyteorder("=")]
     return math.isfinite(fill.real) and low <= fill.real <= high and fill.real == int(fill.real)
-
-
-def _exact_sums(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
-    if output.dtype.kind == "b":
-        total = np.empty(output.shape, np.int64)
-        _engine(x, w, window, total, flip)
-        np.not_equal(total, 0, out=output)
-    else:
-        _engine(x, w, window, output, flip)
 
 
 def single(x: np.dtype, output: np.dtype, w: Array) -> bool:
