@@ -681,25 +681,40 @@ static double SUFFIX(measure)(const SCALAR *part, ptrdiff_t panel, ptrdiff_t pan
     return sum;
 }
 
-/* Copy a row with zeros for samples that are not finite, and mark those: NaN by 12, infinities by
-   marks of their own, 4 if they make infinity of outputs and 8 if minus infinity. */
-static void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n, unsigned char plus,
-                              unsigned char minus, unsigned char *marks) {
-    for (ptrdiff_t x = 0; x < n; x++) {
-        const SCALAR v = row[x];
-        const unsigned char mark = v != v ? 12 : v == INFINITY ? plus : v == -INFINITY ? minus : 0;
-        marks[x] = mark;
-        to[x] = mark ? 0 : v;
+/* Copy n samples, a multiple of LANES, with zeros for those that are not finite, and mark those: NaN
+   by 12, infinities by marks of their own, 4 if they make infinity of outputs, 8 if minus infinity. */
+STENCIL_NOINLINE void SUFFIX(leave_out)(const SCALAR *row, SCALAR *to, ptrdiff_t n,
+                                        unsigned char plus, unsigned char minus,
+                                        unsigned char *marks) {
+    const SUFFIX_WORD infinite = SUFFIX(bits)((SCALAR)INFINITY), sign = ~((SUFFIX_WORD)-1 >> 1);
+    for (ptrdiff_t x = 0; x < n; x += LANES) {
+        SUFFIX_WORD bits[LANES], mark[LANES];
+        memcpy(bits, row + x, sizeof bits);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const SUFFIX_WORD size = bits[l] & ~sign, of_infinity = bits[l] & sign ? minus : plus;
+            mark[l] = size < infinite ? 0 : size > infinite ? 12 : of_infinity;
+            bits[l] = size < infinite ? bits[l] : 0;
+        }
+        memcpy(to + x, bits, sizeof bits);
+        for (ptrdiff_t l = 0; l < LANES; l++) marks[x + l] = (unsigned char)mark[l];
     }
 }
 
 /* Write the outputs of a row that are marked. */
-static void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
-    for (ptrdiff_t x = 0; x < n; x++)
-        row[x] = marks[x] == 0   ? row[x]
-                 : marks[x] == 4 ? (SCALAR)INFINITY
-                 : marks[x] == 8 ? -(SCALAR)INFINITY
-                                 : (SCALAR)NAN;
+STENCIL_NOINLINE void SUFFIX(decide)(SCALAR *row, const unsigned char *marks, ptrdiff_t n) {
+    const SCALAR decided[4] = {0, (SCALAR)INFINITY, -(SCALAR)INFINITY, (SCALAR)NAN};
+    ptrdiff_t x = 0;
+    for (; x + LANES <= n; x += LANES) {
+        SCALAR values[LANES];
+        memcpy(values, row + x, sizeof values);
+        for (ptrdiff_t l = 0; l < LANES; l++) {
+            const unsigned char mark = marks[x + l];
+            const SCALAR infinite = mark == 4 ? decided[1] : decided[2];
+            values[l] = mark == 0 ? values[l] : mark == 12 ? decided[3] : infinite;
+        }
+        memcpy(row + x, values, sizeof values);
+    }
+    for (; x < n; x++) row[x] = marks[x] ? decided[marks[x] >> 2] : row[x];
 }
 
 /* Zero the outputs of a row whose class is 0. With `spoil` those of class 1 become NaN, and NaN stays;
