@@ -141,6 +141,23 @@ class CorrelationPlanner(Planner[Problem, Algorithm]):
         """Return the bytes that one thread needs besides the arrays, copies among them."""
         return 0 if 0 in problem.y_shape else slabs.workspace(algorithm, problem)
 
+    def unlimited(self, problem: Problem) -> Problem:
+        """Return the problem with memory for the tables of its pads, however wide."""
+        return replace(problem, max_memory=max(problem.max_memory, problem.table_bytes))
+
+    def least_memory(
+        self, problem: Problem, method: str = "auto", w: np.ndarray | None = None
+    ) -> int:
+        """Return the least `max_memory` that would do, of algorithms that need tables too."""
+        able = self.candidates(self.unlimited(problem), method, w)
+        tables = problem.table_bytes
+        return min(
+            self.workspace(a, problem)
+            if a.rejects(problem) is None
+            else max(tables, self.workspace(a, problem))
+            for a in able
+        )
+
     def fitted(
         self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
     ) -> Algorithm | str:

@@ -22,6 +22,7 @@ from pyconv._engine.boundaries import FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
+from pyconv._engine.planner import ShortageError, shortage_beside
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import Axis, CallOptions, Problem
@@ -295,7 +296,8 @@ class BlockSums:
         prepared = self._prepared.get(key)
         if prepared is None:
             prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill)
-        bound = prepared.plan(x, w)
+        beside = self.problem.max_memory - self.memory
+        bound = planned(prepared, x, w, beside)
         bound.solve(x, w, y, self.workers)
         return is_local(bound)
 
@@ -329,6 +331,18 @@ class BlockSums:
             0.0,
             self._threads(2 * y.nbytes),
         )
+
+
+def planned(prepared: Prepared, x: np.ndarray, w: np.ndarray, beside: int = 0) -> Bound:
+    """Return the plan of a sum that has what is left of `max_memory` beside so many bytes.
+
+    Its error is that of the call: in the bytes that it was granted.
+    """
+    try:
+        return prepared.plan(x, w)
+    except ShortageError as error:
+        granted = prepared.problem.max_memory + beside
+        raise shortage_beside(granted, error.least + beside) from None
 
 
 def _goes_on(a: np.ndarray) -> bool:
