@@ -575,8 +575,8 @@ def array_like(
         raise TypeError("w=None: the weights are needed, an array of 1, 2 or 3 dimensions")
     weights = plain_array(w, "w")  # type: ignore[arg-type]
     if (x is None) == (shape is None):
-        given = "neither" if x is None else "both"
-        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} was given")
+        given = "neither was" if x is None else "both were"
+        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} given")
     if shape is not None:
         return array_of(shape, weights.dtype if x_dtype is None else x_dtype, "shape"), weights
     if x_dtype is not None:

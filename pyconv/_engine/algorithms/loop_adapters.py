@@ -321,8 +321,9 @@ def _bind_parts(problem: Problem, bind: BindLoop) -> Run:
         if w_complex:
             turned = np.empty(y.shape, sums)
             run_part(parts(x), w.imag, parts(turned), workers)
-            total.real -= sign * turned.imag
-            total.imag += sign * turned.real
+            with np.errstate(all="ignore"):  # as compiled loops have it
+                total.real -= sign * turned.imag
+                total.imag += sign * turned.real
         if total is not y:
             y[...] = total
 
