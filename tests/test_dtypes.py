@@ -281,6 +281,15 @@ def test_complex_infinities_give_no_warning(dtype, shape):
     assert np.isfinite(y[..., :2]).all()
 
 
+def test_complex_results_of_single_precision_overflow_in_silence():
+    """Sums in double precision become infinite where they are written."""
+    x, w = np.full((3, 4), 1e38 + 1e38j), np.full((2, 2), 1 + 0j)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = pyconv.correlate(x, w, dtype="complex64", method="direct")
+    assert np.isinf(y.real).all()
+
+
 def test_correlation_conjugates_the_kernel_and_convolution_does_not(engine):
     """⟨x, w⟩ = Σ x·conj(w)."""
     x, w = np.array([1 + 2j, 3 - 1j]), np.array([2 - 1j, 1j])

@@ -234,9 +234,9 @@ def test_an_array_or_its_shape(call):
     """One of the two, with a dtype that arrays may have; it is refused at once."""
     w = np.ones(2)
     sources = {"neither was": {"w": w}, "both were": {"x": [1, 2], "shape": 2, "w": w}}
-    for given, source in sources.items():
-        words = f"either x, an array, or shape=, its shape, is allowed; {given} given"
-        with pytest.raises(TypeError, match=words):
+    for words, source in sources.items():
+        message = f"either x, an array, or shape=, its shape, is allowed; {words} given"
+        with pytest.raises(TypeError, match=message):
             call(**source)
     with pytest.raises(TypeError, match="w=None"):
         call([1, 2])
