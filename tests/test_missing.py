@@ -711,3 +711,14 @@ def test_memory_for_samples_left_out(rng, shape, taps, coverage):
                 call(x, w, "full", mask=mask, max_memory=bound - 1)
             granted = bound
     np.testing.assert_allclose(y, call(x, w, "full", mask=mask), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_infinities_far_from_gaps(dtype):
+    """Where all weights were seen a result is that of the plain call, part by part."""
+    x, w = np.ones(40, dtype), np.array([1 + 1j, 1, 1], dtype)
+    x[5] = -np.inf
+    y, plain = pyconv.correlate(x, w, mask=np.arange(40) == 30), pyconv.correlate(x, w)
+    np.testing.assert_array_equal(y[:28].real, plain[:28].real)
+    np.testing.assert_array_equal(y[:28].imag, plain[:28].imag)
+    assert np.isinf(y.imag).any()

@@ -175,7 +175,8 @@ class BlockSums:
             bad = np.abs(d, out=size) <= limit
             bad |= sizes <= weights.void
         if d.dtype.kind == "c":
-            y *= weights.total / d
+            # An infinity times 1 + 0i has a part that is NaN.
+            np.multiply(y, weights.total / d, out=y, where=d != weights.total)
         else:
             self._divide_by(d, y)
         for where in (bad, low):
