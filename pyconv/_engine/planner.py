@@ -309,20 +309,13 @@ class Planner(Generic[ProblemT, AlgorithmT]):
         return times
 
 
-class ShortageError(MemoryError):
-    """A `max_memory` that is too little."""
-
-    #: The least bytes that would do.
-    least: int
-
-
-def shortage(max_memory: float, least: int) -> ShortageError:
-    """Return the error of a `max_memory` that is too little."""
-    error = ShortageError(
+def shortage(max_memory: float, least: int) -> MemoryError:
+    """Return the error of a `max_memory` that is too little; its ``least`` is the number."""
+    error = MemoryError(
         f"max_memory={max_memory} is too little workspace for this problem; "
         f"the least that would do is {least} bytes"
     )
-    error.least = least
+    vars(error)["least"] = least
     return error
 
 

@@ -22,7 +22,7 @@ from pyconv._engine.boundaries import FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
-from pyconv._engine.planner import ShortageError, shortage_beside
+from pyconv._engine.planner import shortage_beside
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import Axis, CallOptions, Problem
@@ -341,9 +341,11 @@ def planned(prepared: Prepared, x: np.ndarray, w: np.ndarray, beside: int = 0) -
     """
     try:
         return prepared.plan(x, w)
-    except ShortageError as error:
+    except MemoryError as error:
+        if "least" not in vars(error):
+            raise
         granted = prepared.problem.max_memory + beside
-        raise shortage_beside(granted, error.least + beside) from None
+        raise shortage_beside(granted, vars(error)["least"] + beside) from None
 
 
 def _goes_on(a: np.ndarray) -> bool:
