@@ -1,6 +1,7 @@
 """DTYPES: result types, exact integers under each overflow policy, rounding to integers."""
 
 import itertools
+import warnings
 
 import numpy as np
 import oracles
@@ -265,6 +266,28 @@ def test_half_precision_overflows_to_infinity(engine):
     """Sums beyond 65504 are infinite, without a warning."""
     x = np.full(3, 60000, np.float16)
     np.testing.assert_array_equal(engine(x, np.ones(2, np.float16)), [np.inf, np.inf])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(9,), (4, 9)])
+def test_complex_infinities_give_no_warning(dtype, shape):
+    """∞ − ∞ between real and imaginary parts is NaN, as it is within one."""
+    x, w = np.ones(shape, dtype), np.full((*shape[:-1], 3), 1 + 1j, dtype)
+    x[..., 4] = complex(np.inf, np.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = pyconv.correlate(x, w, method="direct")
+    assert np.isnan(y[..., 2:5].imag).all()
+    assert np.isfinite(y[..., :2]).all()
+
+
+def test_complex_results_of_single_precision_overflow_in_silence():
+    """Sums in double precision become infinite where they are written."""
+    x, w = np.full((3, 4), 1e38 + 1e38j), np.full((2, 2), 1 + 0j)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = pyconv.correlate(x, w, dtype="complex64", method="direct")
+    assert np.isinf(y.real).all()
 
 
 def test_correlation_conjugates_the_kernel_and_convolution_does_not(engine):

@@ -35,7 +35,9 @@ REFUSED = {
     "cropped to nothing": (
         X, W, {"mode": [(-2, -1), (0, 0)]}, ValueError, ["empty", "axis 0", "length 3"],
     ),
-    "unknown mode": (X, W, {"mode": "sane"}, ValueError, ["mode='sane'", "valid, same, full"]),
+    "unknown mode": (
+        X, W, {"mode": "sane"}, ValueError, ["mode='sane'", "valid, same, full", "np.pad"],
+    ),
     "three pairs for two axes": (X, W, {"mode": [(1, 1)] * 3}, ValueError, ["mode=", "pair", "2"]),
     "three pads for two axes": (X, W, {"mode": [1, 1, 1]}, ValueError, ["mode=", "pair", "2"]),
     "no pads": (X, W, {"mode": []}, ValueError, ["mode=", "pair"]),

@@ -285,6 +285,18 @@ def test_volumes_that_are_not_finite_are_filtered_in_silence(rng, dtype):
     assert np.isfinite(y).any()
 
 
+@pytest.mark.parametrize("name", ["gradient_magnitude", "unsharp"])
+def test_half_precision_overflows_in_silence(name):
+    """Results of several sums become infinite as those of one do."""
+    x = np.full((6, 9), 60000, np.float16)
+    x[2, 3:5] = -60000, np.nan
+    options = {"nan_policy": "omit"} if name == "unsharp" else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = getattr(filters, name)(x, *([1.0] if name == "unsharp" else []), **options)
+    assert np.isinf(y).any()
+
+
 def test_sigma_belongs_to_its_axis(rng):
     x = rng.standard_normal((10, 3, 12, 2))
     y = filters.gaussian(x, (0.5, 2.0), axes=(2, 0))

@@ -1,6 +1,7 @@
 """Samples left out: y = W · Σ m·x·w / Σ m·w, against that written down with the plain oracle."""
 
 import importlib.util
+import re
 
 import numpy as np
 import oracles
@@ -690,3 +691,34 @@ def test_coverage_takes_out(dtype, rng):
         pyconv.coverage(x, w, "same", mask=mask, out=np.empty(x.shape, complex))
     with pytest.raises(ValueError, match="out has shape"):
         pyconv.coverage(x, w, mask=mask, out=np.empty(x.shape, seen.dtype))
+
+
+@pytest.mark.parametrize("coverage", [False, True])
+@pytest.mark.parametrize(("shape", "taps"), [((3, 29), (2, 8)), ((3, 158), (21,))])
+def test_memory_for_samples_left_out(rng, shape, taps, coverage):
+    """A shortage names a bound from below that is more than was granted: it leads to the least."""
+    x, w = rng.random(shape, "float32"), np.ones(taps, "float32")
+    mask = rng.random(shape) < 0.1
+    call = pyconv.coverage if coverage else pyconv.correlate
+    granted, y = 0, None
+    while y is None:
+        try:
+            y = call(x, w, "full", mask=mask, max_memory=granted)
+        except MemoryError as error:
+            told = rf"max_memory={granted} is .* would do is at least (\d+) bytes"
+            bound = max(granted + 1, int(re.search(told, str(error))[1]))
+            with pytest.raises(MemoryError):
+                call(x, w, "full", mask=mask, max_memory=bound - 1)
+            granted = bound
+    np.testing.assert_allclose(y, call(x, w, "full", mask=mask), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_infinities_far_from_gaps(dtype):
+    """Where all weights were seen a result is that of the plain call, part by part."""
+    x, w = np.ones(40, dtype), np.array([1 + 1j, 1, 1], dtype)
+    x[5] = -np.inf
+    y, plain = pyconv.correlate(x, w, mask=np.arange(40) == 30), pyconv.correlate(x, w)
+    np.testing.assert_array_equal(y[:28].real, plain[:28].real)
+    np.testing.assert_array_equal(y[:28].imag, plain[:28].imag)
+    assert np.isinf(y.imag).any()

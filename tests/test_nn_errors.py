@@ -139,6 +139,9 @@ REFUSED = {
         ValueError, ["input_size=(2, 3, -6, 7)", "at least 0"],
     ),
     "grad.avg_pool2d_input(6, Y2, 2)": (TypeError, ["input_size=6", "tuple"]),
+    "grad.avg_pool2d_input(X2, Y2, 2)": (
+        TypeError, ["input_size is an array of shape (2, 3, 6, 7)", "tuple"],
+    ),
     "grad.max_pool2d_input(X2.shape, I2 + 42, Y2)": (ValueError, ["42 to 42", "0 to 41"]),
     "grad.max_pool2d_input(X2.shape, I2 - 2, Y2)": (ValueError, ["-2 to -2", "0 to 41"]),
     "grad.max_pool2d_input(X2.shape, I2 + HUGE, Y2)": (ValueError, [str(HUGE), "0 to 41"]),

@@ -233,8 +233,10 @@ def test_an_array_is_no_shape(call):
 def test_an_array_or_its_shape(call):
     """One of the two, with a dtype that arrays may have; it is refused at once."""
     w = np.ones(2)
-    for source in ({"w": w}, {"x": [1, 2], "shape": 2, "w": w}):
-        with pytest.raises(TypeError, match="either x, an array, or shape=, its shape"):
+    sources = {"neither was": {"w": w}, "both were": {"x": [1, 2], "shape": 2, "w": w}}
+    for words, source in sources.items():
+        message = f"either x, an array, or shape=, its shape, is allowed; {words} given"
+        with pytest.raises(TypeError, match=message):
             call(**source)
     with pytest.raises(TypeError, match="w=None"):
         call([1, 2])

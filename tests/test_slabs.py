@@ -156,6 +156,29 @@ def test_least_memory_would_do(rng, data, method):
         pyconv.correlate(x, w, method=method, max_memory=least - 1, **asked)
 
 
+PADDED = {
+    "half precision": ((3, 158), "f2", (21,), "f2", {}),
+    "swapped half precision": ((4, 7, 3), ">f2", (3, 2, 1), "f4", {"stride": 2}),
+    "short kernel": ((3, 298), "u1", (2,), "i2", {"dtype": "f8"}),
+    "long kernel": ((233,), "f2", (28,), "f2", {}),
+    "forced": ((3, 29), "f4", (2, 8), "f4", {"method": "direct"}),
+}
+
+
+@pytest.mark.parametrize("data", PADDED)
+def test_least_memory_of_padded_arrays(rng, data):
+    """The least is named at once, of algorithms that need tables of indices too."""
+    x_shape, x_dtype, w_shape, w_dtype, asked = PADDED[data]
+    x, w = small(rng, x_shape, x_dtype), np.ones(w_shape, w_dtype)
+    with pytest.raises(MemoryError) as error:
+        pyconv.correlate(x, w, "full", max_memory=0, **asked)
+    least = int(re.search(r"do is (\d+)", str(error.value))[1])
+    y = pyconv.correlate(x, w, "full", max_memory=least, **asked)
+    np.testing.assert_allclose(y, pyconv.correlate(x, w, "full", **asked), rtol=2**-10, atol=1e-4)
+    with pytest.raises(MemoryError, match=f"least that would do is {least} bytes"):
+        pyconv.correlate(x, w, "full", max_memory=least - 1, **asked)
+
+
 def test_swapped_bytes_under_a_small_cap(rng):
     """What only a run can know is refused there, with the least that would do."""
     x, w = small(rng, (300, 200), ">f4"), small(rng, (3, 3), "f4")

@@ -133,7 +133,8 @@ def correlate(
         Under ``overflow='raise'``, if an integer result might not hold the exact sum.
     MemoryError
         If the result or the workspace cannot be allocated, or `max_memory` is too little for
-        any algorithm; the message names the least that would do.
+        any algorithm; the message names the least that would do, or a bound from below where
+        samples are left out.
 
     See Also
     --------

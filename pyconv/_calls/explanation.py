@@ -76,8 +76,8 @@ def explain(
 ) -> Explanation:
     """Say which algorithm a call would run, which it would not, and why. Nothing is computed.
 
-    It takes every option of the call, and raises its errors. Data with NaN or infinity are summed
-    plainly even where a transform is chosen; only a run finds that out.
+    It takes every option of the call, and raises its errors. What NaN and infinity
+    cost where a transform is chosen, only a run finds out.
 
     Parameters
     ----------

@@ -425,7 +425,8 @@ class Call:
             smooth.options = call.options._replace(dtype=sums, out=None)
             y = smooth._gapped(w)
             call._sharpen(y, amount)
-            return call.returned(y.astype(dtype, copy=False))
+            with np.errstate(all="ignore"):
+                return call.returned(y.astype(dtype, copy=False))
 
         return self.without_missing(
             lambda call: call.products(terms), lambda: self._kernel([rows]), gapped
@@ -547,7 +548,8 @@ class Call:
             part(call.into(result))
         _root_of_squares(results)
         if results[0] is not y:
-            y[...] = results[0]
+            with np.errstate(all="ignore"):
+                y[...] = results[0]
         return y
 
 

@@ -330,8 +330,8 @@ def _scaled(
         return (c / max(lengths)).astype(dtype)
     if normalize == "unbiased":
         return (c / np.maximum(_overlap(*lengths, lags), 1)).astype(dtype)
-    norms = _norm(a.samples) * _norm(b.samples)
     with np.errstate(all="ignore"):
+        norms = _norm(a.samples) * _norm(b.samples)
         scaled = c / norms
     return np.where(norms == 0, 0, scaled).astype(dtype)
 

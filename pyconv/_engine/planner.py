@@ -202,12 +202,16 @@ class Planner(Generic[ProblemT, AlgorithmT]):
         ------
         ValueError
             If ``method`` is unknown, or forces an algorithm that rejects the problem.
+        MemoryError
+            If it forces an algorithm that rejects `max_memory`.
         """
         self.check_method(method)
         if method != "auto":
             named = next(a for a in self.algorithms if a.name == method)
             forced = self.fitted(named, problem, w)
             if isinstance(forced, str):
+                if not isinstance(self.fitted(named, self.unlimited(problem), w), str):
+                    raise shortage(problem.max_memory, self.least_memory(problem, method, w))
                 raise ValueError(f"method={method!r} cannot solve this {self.noun}: {forced}")
             return [forced]
         fastest, item = self.fastest(problem), self.item(problem)
@@ -239,7 +243,17 @@ class Planner(Generic[ProblemT, AlgorithmT]):
         for algorithm in able:
             if self.workspace(algorithm, problem) <= problem.max_memory:
                 return algorithm
-        raise shortage(problem.max_memory, min(self.workspace(a, problem) for a in able))
+        raise shortage(problem.max_memory, self.least_memory(problem, method, w))
+
+    def unlimited(self, problem: ProblemT) -> ProblemT:
+        """Return the problem with memory for what an algorithm may reject it for."""
+        return problem
+
+    def least_memory(
+        self, problem: ProblemT, method: str = "auto", w: np.ndarray | None = None
+    ) -> int:
+        """Return the least `max_memory` that would do for a problem that has too little."""
+        return min(self.workspace(a, problem) for a in self.candidates(problem, method, w))
 
     def explained(
         self, problem: ProblemT, method: str, chosen: str, w: np.ndarray | None = None
@@ -296,10 +310,23 @@ class Planner(Generic[ProblemT, AlgorithmT]):
 
 
 def shortage(max_memory: float, least: int) -> MemoryError:
-    """Return the error of a `max_memory` that is too little."""
-    return MemoryError(
+    """Return the error of a `max_memory` that is too little; its ``least`` is the number."""
+    error = MemoryError(
         f"max_memory={max_memory} is too little workspace for this problem; "
         f"the least that would do is {least} bytes"
+    )
+    vars(error)["least"] = least
+    return error
+
+
+def shortage_beside(max_memory: float, least: int) -> MemoryError:
+    """Return the error of a `max_memory` of which a call takes more than can be said beforehand.
+
+    `least` is a bound from below, and more than `max_memory`.
+    """
+    return MemoryError(
+        f"max_memory={max_memory} is too little workspace to leave samples out; "
+        f"the least that would do is at least {least} bytes"
     )
 
 

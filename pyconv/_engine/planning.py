@@ -141,6 +141,23 @@ class CorrelationPlanner(Planner[Problem, Algorithm]):
         """Return the bytes that one thread needs besides the arrays, copies among them."""
         return 0 if 0 in problem.y_shape else slabs.workspace(algorithm, problem)
 
+    def unlimited(self, problem: Problem) -> Problem:
+        """Return the problem with memory for the tables of its pads, however wide."""
+        return replace(problem, max_memory=max(problem.max_memory, problem.table_bytes))
+
+    def least_memory(
+        self, problem: Problem, method: str = "auto", w: np.ndarray | None = None
+    ) -> int:
+        """Return the least `max_memory` that would do, of algorithms that need tables too."""
+        able = self.candidates(self.unlimited(problem), method, w)
+        tables = problem.table_bytes
+        return min(
+            self.workspace(a, problem)
+            if a.rejects(problem) is None
+            else max(tables, self.workspace(a, problem))
+            for a in able
+        )
+
     def fitted(
         self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
     ) -> Algorithm | str:
@@ -558,8 +575,8 @@ def array_like(
         raise TypeError("w=None: the weights are needed, an array of 1, 2 or 3 dimensions")
     weights = plain_array(w, "w")  # type: ignore[arg-type]
     if (x is None) == (shape is None):
-        given = "neither" if x is None else "both"
-        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} was given")
+        given = "neither was" if x is None else "both were"
+        raise TypeError(f"either x, an array, or shape=, its shape, is allowed; {given} given")
     if shape is not None:
         return array_of(shape, weights.dtype if x_dtype is None else x_dtype, "shape"), weights
     if x_dtype is not None:

@@ -491,8 +491,8 @@ def _pads(mode: object, spans: Sequence[int], where: Sequence[int], ndim: int) -
     if isinstance(mode, str):
         if mode not in EXTENTS:
             raise ValueError(
-                f"mode={mode!r} is unknown; allowed are {', '.join(EXTENTS)} or a (low, high) "
-                "pair of pads for each kernel axis"
+                f"mode={mode!r} is unknown; allowed are {', '.join(EXTENTS)} or pads as np.pad "
+                "takes them"
             )
         return [EXTENTS[mode](span) for span in spans]
     try:

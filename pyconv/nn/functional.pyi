@@ -147,7 +147,7 @@ y : ndarray
     The largest samples: the shape of `input` with spatial axes of `output_size`.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
 
 Raises
 ------
@@ -187,7 +187,7 @@ y : ndarray
     The largest samples: the shape of `input` with spatial axes of `output_size`.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
 
 Raises
 ------
@@ -227,7 +227,7 @@ y : ndarray
     The largest samples: the shape of `input` with spatial axes of `output_size`.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
 
 Raises
 ------
@@ -894,7 +894,7 @@ y : ndarray
     The largest samples: the shape of `input` with spatial axes of length 1.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
 
 Raises
 ------
@@ -949,7 +949,7 @@ y : ndarray
     :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
     −1 for a window that holds no sample, all of it padding.
 
 Raises
@@ -1012,7 +1012,7 @@ y : ndarray
     :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
     −1 for a window that holds no sample, all of it padding.
 
 Raises
@@ -1077,7 +1077,7 @@ y : ndarray
     :math:`\lfloor (L + p_{low} + p_{high} - d(k-1) - 1) / s \rfloor + 1` long.
 indices : ndarray of int64
     With `return_indices`: the position of each in its plane, counted in C order; the first
-    of equal samples.
+    of equal samples, the last of NaN.
     −1 for a window that holds no sample, all of it padding.
 
 Raises

@@ -22,6 +22,7 @@ from pyconv._engine.boundaries import FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
+from pyconv._engine.planner import shortage_beside
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import Axis, CallOptions, Problem
@@ -174,7 +175,8 @@ class BlockSums:
             bad = np.abs(d, out=size) <= limit
             bad |= sizes <= weights.void
         if d.dtype.kind == "c":
-            y *= weights.total / d
+            # An infinity times 1 + 0i has a part that is NaN.
+            np.multiply(y, weights.total / d, out=y, where=d != weights.total)
         else:
             self._divide_by(d, y)
         for where in (bad, low):
@@ -295,7 +297,8 @@ class BlockSums:
         prepared = self._prepared.get(key)
         if prepared is None:
             prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill)
-        bound = prepared.plan(x, w)
+        beside = self.problem.max_memory - self.memory
+        bound = planned(prepared, x, w, beside)
         bound.solve(x, w, y, self.workers)
         return is_local(bound)
 
@@ -329,6 +332,20 @@ class BlockSums:
             0.0,
             self._threads(2 * y.nbytes),
         )
+
+
+def planned(prepared: Prepared, x: np.ndarray, w: np.ndarray, beside: int = 0) -> Bound:
+    """Return the plan of a sum that has what is left of `max_memory` beside so many bytes.
+
+    Its error is that of the call: in the bytes that it was granted.
+    """
+    try:
+        return prepared.plan(x, w)
+    except MemoryError as error:
+        if "least" not in vars(error):
+            raise
+        granted = prepared.problem.max_memory + beside
+        raise shortage_beside(granted, vars(error)["least"] + beside) from None
 
 
 def _goes_on(a: np.ndarray) -> bool:

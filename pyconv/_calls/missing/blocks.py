@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.planner import shortage_beside
 from pyconv._engine.problem import Axis, Problem
 
 #: Samples of a block: few enough for it and its sums to stay in the third-level cache, enough that
@@ -86,10 +87,7 @@ class Blocks:
             self._step = 1
             taken = each * max(1, row[self._cut]) * self._rows_of_a_block()
         if taken > problem.max_memory:
-            raise MemoryError(
-                f"max_memory={problem.max_memory} is too little workspace to leave samples out; "
-                f"the least that would do is above {taken} bytes"
-            )
+            raise shortage_beside(problem.max_memory, taken)
         self.engine_memory = problem.max_memory - taken
 
     def _rows_of_a_block(self) -> int:

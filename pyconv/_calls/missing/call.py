@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls.missing.block_sums import BlockSums, Run, Sums
+from pyconv._calls.missing.block_sums import BlockSums, Run, Sums, planned
 from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
 from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
@@ -187,7 +187,7 @@ class Omission:
 
         So they have in the loop of plain sums.
         """
-        bound = self.prepared.plan(x, self._w)
+        bound = planned(self.prepared, x, self._w)
         algorithm, problem = bound.algorithm, bound.problem
         return (
             self.prepared.runs_as_written
@@ -221,7 +221,7 @@ class Omission:
         workers: int | None,
     ) -> None:
         """Write the results of items that all have gaps to ``y``."""
-        bound = self.prepared.plan(x, self._w)
+        bound = planned(self.prepared, x, self._w)
         with np.errstate(all="ignore"):
             self._fill_run(y, Run(x, mask, nan, bound, workers))
 
@@ -334,7 +334,7 @@ class Omission:
     ) -> None:
         """Write Σ|w|·m / Σ|w| for each output to ``y``, of the weights |w|."""
         if y.size:
-            bound = self.prepared.plan(x, self._w)
+            bound = planned(self.prepared, x, self._w)
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
@@ -419,7 +419,7 @@ def coverage(
     Raises
     ------
     ValueError, TypeError, MemoryError
-        As for `correlate`.
+        As for `correlate`; `max_memory` that is too little is told a bound from below.
 
     See Also
     --------

@@ -36,6 +36,8 @@ class Copies(NamedTuple):
     result: int = 0
     #: Whether an ``x`` that is not contiguous is copied too.
     packed: bool = False
+    #: Whether ``x`` is read as it lies, in any byte order and dtype.
+    reads_all: bool = False
 
 
 class Algorithm(Protocol):

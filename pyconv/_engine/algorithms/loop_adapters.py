@@ -321,9 +321,11 @@ def _bind_parts(problem: Problem, bind: BindLoop) -> Run:
         if w_complex:
             turned = np.empty(y.shape, sums)
             run_part(parts(x), w.imag, parts(turned), workers)
-            total.real -= sign * turned.imag
-            total.imag += sign * turned.real
-        if total is not y:
-            y[...] = total
+        with np.errstate(all="ignore"):  # as compiled loops have it
+            if w_complex:
+                total.real -= sign * turned.imag
+                total.imag += sign * turned.real
+            if total is not y:
+                y[...] = total
 
     return run

@@ -132,7 +132,8 @@ def most_threads(algorithm: Algorithm, problem: Problem) -> int:
 def bind(algorithm: Algorithm, problem: Problem) -> Run:
     """Return the function that solves ``problem`` within ``max_memory``."""
     copies = algorithm.copies(problem)
-    if problem.is_rounded:  # a slab holds no fill value that is none of the dtype of ``x``
+    # A slab holds no fill value that is none of the dtype of ``x``.
+    if problem.is_rounded or copies.reads_all:
         return algorithm.bind(problem)
     always = bool(copies.sample or copies.result)
     share = _share(algorithm, problem)

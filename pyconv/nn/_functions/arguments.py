@@ -76,6 +76,11 @@ def per_axis(value: object, n: int, argument: str, least: int) -> tuple[int, ...
 
 def shape(value: object, argument: str) -> tuple[int, ...]:
     """Return the shape that a gradient is asked for."""
+    if isinstance(value, np.ndarray) and value.ndim > 1:
+        raise TypeError(
+            f"{argument} is an array of shape {value.shape}; its shape is allowed, a tuple of "
+            "integers"
+        )
     if isinstance(value, np.ndarray | str | bytes) or not isinstance(value, Sequence):
         raise TypeError(f"{argument}={value!r}: a shape is allowed, a tuple of integers")
     numbers = tuple(integer(v, argument) for v in value)

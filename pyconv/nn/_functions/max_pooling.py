@@ -29,7 +29,7 @@ SHARED = pooling.SHARED | paragraphs("""
     $where:
     indices : ndarray of int64
         With `return_indices`: the position of each in its plane, counted in C order; the first
-        of equal samples.
+        of equal samples, the last of NaN.
     $indices:
     indices : array_like of int
         Where the largest samples were, as ``return_indices=True`` gave them.

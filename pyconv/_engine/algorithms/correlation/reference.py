@@ -48,8 +48,8 @@ class Reference:
         return block + _table_bytes(problem)
 
     def copies(self, problem: Problem) -> Copies:
-        """Return none: they are made a block at a time."""
-        return Copies()
+        """Return none: they are made a block at a time, of any ``x``."""
+        return Copies(reads_all=True)
 
     def threads(self, problem: Problem) -> int:
         """Return 1."""
