@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False, freethreading_compatible=True, binding=False, auto_pickle=False
 """The family ``filters`` of loops, compiled for the ``avx512`` row of ISAS."""
 
 ISA = "avx512"

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False, freethreading_compatible=True, binding=False, auto_pickle=False
 """The family ``layers`` of loops, compiled for the ``baseline`` row of ISAS."""
 
 ISA = "baseline"
