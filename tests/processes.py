@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,15 @@ import textwrap
 UNDER_WAY = 0.2
 #: Processor time of one thread from the signal to the exception.
 SOON = 1.0
+
+
+def without_sanitizers():
+    """Return the variables for a program with a sanitizer of its own, or with none.
+
+    The library of another one would crash it, and other options would send its reports elsewhere.
+    """
+    theirs = ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+    return {name: value for name, value in os.environ.items() if name not in theirs}
 
 
 @contextlib.contextmanager

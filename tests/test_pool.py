@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import without_sanitizers
 
 from pyconv._native import loader
 
@@ -27,17 +28,15 @@ def stress(tmp_path, flags, *arguments):
     if COMPILER is None or not sources[1].exists():
         pytest.skip("needs a C compiler and the source of the pool")
     program = tmp_path / "stress"
-    # The program has a sanitizer of its own, or none: another's must not be loaded first.
-    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     built = subprocess.run(
         [COMPILER, *FLAGS, *flags, *map(str, sources), "-o", str(program), "-lm"],
-        capture_output=True, text=True, check=False, env=plain,
+        capture_output=True, text=True, check=False, env=without_sanitizers(),
     )  # fmt: skip
     if built.returncode:
         return built, None
     return built, subprocess.run(
         [str(program), *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=300, env=plain,
+        capture_output=True, text=True, check=False, timeout=300, env=without_sanitizers(),
     )  # fmt: skip
 
 

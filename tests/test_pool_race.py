@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import without_sanitizers
 
 import pyconv
 
@@ -35,10 +36,9 @@ def run(tmp_path, sanitizer, *flags):
     if compiled.returncode:
         pytest.skip(f"the compiler has no {sanitizer} sanitizer")
     fixed = ["setarch", "-R"] if shutil.which("setarch") else []  # addresses that are not random
-    variables = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
     result = subprocess.run(
         [*fixed, str(program)],
-        capture_output=True, text=True, check=False, timeout=300, env=variables,
+        capture_output=True, text=True, check=False, timeout=300, env=without_sanitizers(),
     )  # fmt: skip
     if "unexpected memory mapping" in result.stderr or "personality" in result.stderr:
         pytest.skip("addresses are random")
