@@ -810,7 +810,8 @@ def sharpen(ndim: int = 2, *, diagonals: bool = False, dtype: npt.DTypeLike = np
     ndim : int, optional
         Dimensions of the kernel, 1 to 3.
     diagonals : bool, optional
-        Which neighbours the Laplacian counts, as for `laplace`.
+        Whether the Laplacian counts all 3^ndim − 1 samples around the centre (8 on images), or
+        the 2 · ndim that share an edge or face with it (4 on images).
     dtype : dtype, optional
         Integers by default, so that whole images stay exact.
 

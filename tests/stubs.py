@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 #: The modules that have such stubs. They hold names of other modules only.
-MODULES = ("pyconv.nn.functional", "pyconv.nn.grad", "pyconv.ndimage")
+MODULES = ("pyconv.filters", "pyconv.nn.functional", "pyconv.nn.grad", "pyconv.ndimage")
 
 
 def path(module):

@@ -13,6 +13,7 @@ from scipy import ndimage
 import pyconv
 from pyconv import filters, kernels
 from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._filters.first_derivatives import OPERATORS
 from pyconv.kernels import KERNELS
 
 #: Our boundary names → the modes of scipy.ndimage.
@@ -415,7 +416,7 @@ def parts_of(operator, n):
     return [KERNELS[operator].make(axis, n) for axis in range(n)]
 
 
-@pytest.mark.parametrize("operator", filters.OPERATORS)
+@pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f2", "f4", "f8"])
 def test_magnitude_is_the_root_of_the_squares(rng, operator, dtype):
     sigma = {"sigma": 1.1} if operator == "gaussian" else {}

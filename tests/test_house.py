@@ -217,8 +217,8 @@ def test_every_dtype_is_computed():
 # ---- documentation ----------------------------------------------------------------------------
 
 #: Modules of names only, and modules that define what they show.
-NAMES = (pyconv, functional, grad, ndimage, nn, signal)
-PUBLIC_MODULES = (*NAMES, arithmetic, filters, kernels, nn.init, nn.models, operators, viz)
+NAMES = (pyconv, filters, functional, grad, ndimage, nn, signal)
+PUBLIC_MODULES = (*NAMES, arithmetic, kernels, nn.init, nn.models, operators, viz)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES

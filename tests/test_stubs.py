@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pyconv
+from pyconv import filters
 from pyconv._engine import docstrings
 from pyconv._native import loader
 from pyconv.nn import functional
@@ -43,6 +44,16 @@ def test_stub_has_the_docstring_and_the_parameters_of_the_module(module):
         given = node.args
         parameters = [*given.args, *given.kwonlyargs, *filter(None, (given.vararg, given.kwarg))]
         assert [p.arg for p in parameters] == list(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("name", filters.__all__)
+def test_filter_tells_every_option_itself(name):
+    """None sends a reader to the docstring of another filter."""
+    function = getattr(filters, name)
+    text = inspect.getdoc(function)
+    for parameter in inspect.signature(function).parameters:
+        assert re.search(rf"^{parameter} : .+\n    \S", text, re.MULTILINE), parameter
+    assert not re.search(r"(?i)\b(as for|see) `(gaussian|kernels\.(gabor|laplace))`", text)
 
 
 def test_no_docstring_is_left_with_a_placeholder():
@@ -139,7 +150,9 @@ def test_functions_of_one_definition_have_names_of_their_own(name):
 
 def test_the_package_runs_without_docstrings():
     """`python -OO` has none, and nothing to complete."""
-    code = "import pyconv.nn.functional as f, pyconv.ndimage; print(f.conv2d.__doc__)"
+    code = (
+        "import pyconv.nn.functional as f, pyconv.filters, pyconv.ndimage; print(f.conv2d.__doc__)"
+    )
     result = subprocess.run(
         [sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=True
     )

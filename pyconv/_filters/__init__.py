@@ -1,0 +1,1 @@
+"""The functions of `pyconv.filters`, one kind of filter a module."""
