@@ -555,6 +555,9 @@ def test_ordinary_signals_are_not_scaled(rng):
         first, second = _lags._in_range(a, b)
         assert first is a
         assert second is b
+    with np.errstate(all="raise"):
+        c, _ = pyconv.xcorr(np.array([1e300, 1e-300]), None, 1, "coeff")
+    np.testing.assert_array_equal(c, [0, 1, 0])
     quiet = _lags._Signal(np.array([[1.0, 2.0], [np.nan, 1e300], [np.inf, 0], [0, 0]]), None)
     assert _lags._in_range(quiet, quiet) == (quiet, quiet)
 

@@ -236,15 +236,18 @@ def _between(signal: _Signal, low: int, high: int, dtype: np.dtype) -> _Signal:
     x = signal.samples
     parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
     size = _norm(x) if dtype == np.float16 else _largest(parts)
-    exponents = np.frexp(size)[1]
-    within = (low <= exponents) & (exponents <= high)
-    within |= (size == 0) | ~np.isfinite(size)
+    least, most = 2.0 ** (low - 1), 2.0**high
+    if least <= np.minimum.reduce(size, None) and np.maximum.reduce(size, None) < most:
+        return signal
+    within = ((least <= size) & (size < most)) | (size == 0) | ~np.isfinite(size)
     if within.all():
         return signal
+    exponents = np.frexp(size)[1]
     # Loud halves stay as loud as they may be: quieter ones are rounded more.
     usual = high if dtype == np.float16 else min(0, high)
     shifts = np.where(within, 0, usual - exponents)
-    scaled = [np.ldexp(part.astype(dtype), shifts) for part in parts]
+    with np.errstate(all="ignore"):  # the quietest samples of a loud signal may become 0
+        scaled = [np.ldexp(part.astype(dtype), shifts) for part in parts]
     if len(scaled) == 1:
         return signal._replace(samples=scaled[0])
     samples = np.empty(x.shape, np.result_type(dtype, np.complex64))
@@ -254,11 +257,15 @@ def _between(signal: _Signal, low: int, high: int, dtype: np.dtype) -> _Signal:
 
 def _largest(parts: tuple[np.ndarray, ...]) -> np.ndarray:
     """Return the largest magnitude in each signal, of its real and its imaginary part."""
-    largest = np.zeros(())
+    magnitudes = []
     for part in parts:
-        for end in (part.max(axis=-1, keepdims=True), part.min(axis=-1, keepdims=True)):
-            largest = np.maximum(largest, np.abs(end.astype(np.float64)))
-    return largest
+        ends = (
+            np.maximum.reduce(part, -1, keepdims=True),
+            np.minimum.reduce(part, -1, keepdims=True),
+        )
+        top, bottom = (end.astype(np.float64) for end in ends)
+        magnitudes.append(np.maximum(top, -bottom))
+    return magnitudes[0] if len(magnitudes) == 1 else np.maximum(*magnitudes)
 
 
 def _split(
