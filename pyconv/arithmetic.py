@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyconv._engine.layer_problem import checked_groups, paddings, positive
-from pyconv._engine.problem import integer, integers, several
+from pyconv._engine.problem import flag, integer, integers, several
 
 __all__ = ["flop_count", "output_shape", "parameter_count", "receptive_field"]
 
@@ -91,7 +91,8 @@ def output_shape(
     dilations = positive(dilation, n, "dilation")
     spans = [(k - 1) * d + 1 for k, d in zip(taps, dilations, strict=True)]
     pads = paddings(padding, spans, strides)
-    if transposed:
+    ceil_mode = flag(ceil_mode, "ceil_mode")
+    if flag(transposed, "transposed"):
         extra = _output_padding(output_padding, strides, dilations)
         shape = tuple(
             (size - 1) * s + span - low - high + e
@@ -265,7 +266,7 @@ def parameter_count(
         raise TypeError(f"kernel={kernel!r}: a sequence of integers is allowed, one for each axis")
     taps = _axes(kernel, "kernel")
     into, out, groups = _channels(in_channels, out_channels, groups)
-    return out * (into // groups * math.prod(taps) + bool(bias))
+    return out * (into // groups * math.prod(taps) + flag(bias, "bias"))
 
 
 def flop_count(

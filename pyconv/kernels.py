@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.dtypes import any_dtype
-from pyconv._engine.problem import integer, integers, several
+from pyconv._engine.problem import flag, integer, integers, several
 
 __all__ = [
     "KERNELS",
@@ -585,7 +585,7 @@ def laplace(ndim: int = 2, *, diagonals: bool = False, dtype: npt.DTypeLike = np
            [ 1,  1,  1]])
     """
     n = _ndim(ndim)
-    if diagonals:
+    if flag(diagonals, "diagonals"):
         return typed(1 - 3**n * _impulse(n), dtype)
     return typed(np.sum([outer(rows) for rows in laplace_terms(n)], axis=0), dtype)
 
@@ -597,7 +597,7 @@ def laplace_terms(ndim: int, *, diagonals: bool = False, sign: int = 1) -> list[
     D = 1 −2 1, B ⊗ B − 9 δ ⊗ δ = D ⊗ B + 3 δ ⊗ D.
     """
     second, sample, three = (np.array(row) for row in ((1, -2, 1), (0, 1, 0), (1, 1, 1)))
-    terms = []
+    terms, diagonals = [], flag(diagonals, "diagonals")
     for axis in range(ndim):
         scale = sign * 3**axis if diagonals else sign
         behind = three if diagonals else sample
@@ -1028,7 +1028,7 @@ def gabor(
     else:
         radii = _at_least(0, radius, n, "radius")
         check_weights(2 * max(radii) + 1, n, f"radius={radius!r}")
-    return typed(_gabor(radii, wave, theta, width, gamma, psi, zero_mean), dtype)
+    return typed(_gabor(radii, wave, theta, width, gamma, psi, flag(zero_mean, "zero_mean")), dtype)
 
 
 def wave_length(value: object, argument: str) -> float:

@@ -23,7 +23,7 @@ from pyconv._engine.dtypes import supported
 from pyconv._engine.layer_problem import LayerProblem, adjoint_phases
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import array_of, prepare
-from pyconv._engine.problem import Axis, CallOptions, Problem
+from pyconv._engine.problem import Axis, CallOptions, Problem, flag
 
 __all__ = ["linear_operator", "sparse_matrix"]
 
@@ -107,8 +107,9 @@ def linear_operator(
     """
     weights = plain_array(w, "w")
     options = CallOptions(
-        bool(flip), mode, boundary, 0, axes, stride, dilation, rtol=rtol, max_memory=max_memory
-    )
+        flag(flip, "flip"), mode, boundary, 0, axes, stride, dilation,
+        rtol=rtol, max_memory=max_memory,
+    )  # fmt: skip
     problem = _problem(x_shape, weights, x_dtype, options)
     source = array_of(problem.x_shape, problem.x_dtype, "x_shape")
     forward = bound_by(None, source, weights, problem.options())
@@ -175,7 +176,7 @@ def sparse_matrix(
            [3., 0., 1., 2.]])
     """
     weights = plain_array(w, "w")
-    options = CallOptions(bool(flip), mode, boundary, 0, axes, stride, dilation)
+    options = CallOptions(flag(flip, "flip"), mode, boundary, 0, axes, stride, dilation)
     return _matrix(_problem(x_shape, weights, x_dtype, options), weights)
 
 

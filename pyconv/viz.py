@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.output_arrays import plain_array
+from pyconv._engine.problem import flag
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,6 +74,7 @@ def show_kernels(
     'Sobel'
     """
     panels, (_, channels) = _panels(kernels, "kernels")
+    shared = flag(shared, "shared")
     columns = channels if columns is None and channels > 1 else columns
     figure, axes = _grid(len(panels), panels[0].shape, columns, title)
     largest = max(map(_limit, panels))
@@ -142,6 +144,7 @@ def show_feature_maps(
     ['channel 0', 'channel 1']
     """
     panels, (inputs, _) = _panels(maps, "maps")
+    signed = flag(signed, "signed")
     if inputs > 1:
         raise ValueError(f"maps are those of {inputs} inputs; those of one, maps[i], are drawn")
     figure, axes = _grid(len(panels), panels[0].shape, columns, title)

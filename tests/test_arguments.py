@@ -6,6 +6,7 @@ names: a new function is covered without another line, unless it has an argument
 
 import inspect
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from pyconv import (
     filters,
     kernels,
     ndimage,
+    nn,
     operators,
+    viz,
 )
 from pyconv.nn import functional, grad
 
@@ -74,11 +77,6 @@ def required(name, function):
 
 #: Not called: they print, measure, or set a state of the process.
 LEFT = ("show_versions", "tune", "tune_machine", "set_workers", "get_workers")
-#: Arguments that ask a question, whose answer may be anything that has a truth.
-QUESTIONS = {
-    "flip", "zero_mean", "energy", "diagonals", "ceil_mode", "transposed", "bias", "return_indices",
-    "count_include_pad", "wide_padding",
-}  # fmt: skip
 #: What no argument can be; made anew for each call.
 NASTY = {
     "a set": lambda: {1, 2},
@@ -101,7 +99,6 @@ PARAMETERS = [
     for name, function in FUNCTIONS.items()
     if not name.endswith(LEFT)
     for parameter in inspect.signature(function).parameters
-    if parameter not in QUESTIONS
 ]
 
 
@@ -125,6 +122,93 @@ def test_nasty_values_are_refused_by_name(name, parameter):
         else:
             wrong.append(f"{word}: taken")
     assert not wrong, "\n".join(wrong)
+
+
+# ---- arguments that are true or false ---------------------------------------------------------
+
+#: Required arguments of what `FUNCTIONS` does not have.
+OF_FLAGS = {
+    "input": np.ones((1, 2, 6)), "output_size": 3, "kernel_size": 3, "in_features": 2,
+    "out_features": 2, "kernels": np.ones((2, 3, 3)), "maps": np.ones((2, 3, 3)),
+    "parameters": [nn.Parameter(np.ones(2))],
+}  # fmt: skip
+
+
+def flags():
+    """Return the public callables with each of their arguments whose default is a bool."""
+    everything = dict(FUNCTIONS)
+    for module in (nn, functional, grad, viz):
+        for name in module.__all__:
+            if callable(getattr(module, name)):
+                everything.setdefault(f"{module.__name__}.{name}", getattr(module, name))
+    everything["pyconv.nn.Layer.train"] = nn.ReLU().train
+    everything["pyconv.nn.Parameter.freeze"] = nn.Parameter(np.ones(2)).freeze
+    return {
+        (name, argument): function
+        for name, function in everything.items()
+        if name != "pyconv.nn.fit"
+        for argument, parameter in inspect.signature(function).parameters.items()
+        if isinstance(parameter.default, bool)
+    }
+
+
+FLAGS = flags()
+
+
+def flag_call(name, function):
+    """Return required arguments, for functions with flags."""
+    if name in FUNCTIONS:
+        return required(name, function)
+    n = re.search(r"([123])d", name)
+    values = VALUES | OF_FLAGS | ({"input": windows(int(n[1]))["input"]} if n else {})
+    return {
+        p: values[p]
+        for p, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+    }
+
+
+@pytest.mark.parametrize(("name", "argument"), FLAGS, ids=str)
+def test_flags_are_true_or_false(name, argument):
+    """What is no bool is refused: a word is no answer, and 'no' would be yes."""
+    function = FLAGS[name, argument]
+    given = flag_call(name, function)
+    if name.startswith("pyconv.viz"):
+        pytest.importorskip("matplotlib").use("Agg")
+    if argument != "nesterov":
+        function(**given, **{argument: np.True_})
+    function(**given, **{argument: np.False_})
+    for wrong in ("no", 2, None):
+        words = re.escape(f"{argument}={wrong!r}: True or False is allowed")
+        with pytest.raises(TypeError, match=words):
+            function(**given, **{argument: wrong})
+
+
+@pytest.mark.parametrize(
+    ("argument", "allowed"), {"shuffle": "True or False", "progress": "True, False or None"}.items()
+)
+def test_flags_of_fit_are_true_or_false(argument, allowed):
+    """As those of functions; None lets the terminal decide about progress."""
+    layer = nn.Linear(2, 1)
+    call = partial(
+        nn.fit, layer, np.ones((4, 2)), np.ones((4, 1)), nn.MSELoss(),
+        nn.SGD(layer.parameters(), lr=0.0), epochs=1,
+    )  # fmt: skip
+    call(**{argument: np.False_})
+    for wrong in ("no", 2, *([None] if argument == "shuffle" else [])):
+        words = re.escape(f"{argument}={wrong!r}: {allowed} is allowed")
+        with pytest.raises(TypeError, match=words):
+            call(**{argument: wrong})
+
+
+def test_every_flag_is_looked_at():
+    """The flags that are known are among those that were found."""
+    assert len(FLAGS) > 50
+    assert {argument for _, argument in FLAGS} == {
+        "bias", "ceil_mode", "count_include_pad", "diagonals", "energy", "flip", "frozen",
+        "inplace", "mode", "nesterov", "return_indices", "shared", "signed", "transposed",
+        "wide_padding", "zero_mean",
+    }  # fmt: skip
 
 
 # ---- arrays that a result is written to -------------------------------------------------------

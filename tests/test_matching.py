@@ -465,6 +465,103 @@ def test_many_signals(rng):
     assert np.all(pyconv.xcorr(np.zeros(4), np.ones(4), 2, "coeff")[0] == 0)
 
 
+def _louder(x, exponent):
+    """Return samples times a power of two, which rounds none of them."""
+    if x.dtype.kind != "c":
+        return np.ldexp(x, exponent)
+    return (np.ldexp(x.real, exponent) + 1j * np.ldexp(x.imag, exponent)).astype(x.dtype)
+
+
+#: Powers of two that samples are multiplied by: squares of theirs are no numbers of the type.
+LOUD = {"f2": (12, -8), "f4": (100, -100), "f8": (664, -664), "c8": (100, -100), "c16": (664, -664)}
+
+
+@pytest.mark.parametrize("maxlag", [None, 9])
+@pytest.mark.parametrize(("n", "k"), [(40, 30), (1500, 1200)])
+@pytest.mark.parametrize("dtype", LOUD)
+def test_coefficients_have_no_scale(rng, dtype, n, k, maxlag):
+    """Signals times a power of two have the same coefficients, to the bit."""
+    a, b = (rng.uniform(0.5, 1, (2, size)) * rng.choice([-1, 1], (2, size)) for size in (n, k))
+    if dtype[0] == "c":
+        a, b = a * np.exp(2j * rng.random(a.shape)), b * np.exp(1j)
+    a, b = a.astype(dtype), b.astype(dtype)
+    holes = [rng.random(x.shape) < 0.1 for x in (a, b)]
+    for up, other in itertools.product((*LOUD[dtype], 0), repeat=2):
+        loud = np.stack([_louder(a[0], up), a[1]]), np.stack([b[0], _louder(b[1], other)])
+        for words in ({}, {"mask": holes[0], "b_mask": holes[1]}):
+            c, _ = pyconv.xcorr(a, b, maxlag, "coeff", **words)
+            np.testing.assert_array_equal(pyconv.xcorr(*loud, maxlag, "coeff", **words)[0], c)
+        c, _ = pyconv.xcorr(a, None, maxlag, "coeff", mask=holes[0])
+        own, _ = pyconv.xcorr(loud[0], None, maxlag, "coeff", mask=holes[0])
+        np.testing.assert_array_equal(own, c)
+        one, _ = pyconv.xcorr(loud[0][0], loud[1][1], maxlag, "coeff")
+        np.testing.assert_array_equal(one, pyconv.xcorr(a[0], b[1], maxlag, "coeff")[0])
+        holed, _ = pyconv.xcorr(
+            np.where(holes[0], a.dtype.type(np.nan), loud[0]), None, maxlag, "coeff",
+            nan_policy="omit",
+        )  # fmt: skip
+        np.testing.assert_array_equal(holed, c)
+        c, _ = pyconv.xcorr(a, None, maxlag, "coeff")
+        np.testing.assert_array_equal(pyconv.xcorr(loud[0], None, maxlag, "coeff")[0], c)
+
+
+def test_coefficients_of_signals_of_other_types(rng):
+    """A loud signal beside one of another type, integers among them, is scaled alone."""
+    a, b = rng.standard_normal(50), rng.integers(-100, 100, 40, np.int16)
+    c, _ = pyconv.xcorr(a, b, 9, "coeff")
+    for up in (-1000, 900):
+        loud = _louder(a, up)
+        np.testing.assert_array_equal(pyconv.xcorr(loud, b, 9, "coeff")[0], c)
+        turned = pyconv.xcorr(b, loud, 9, "coeff")[0]
+        np.testing.assert_array_equal(turned, pyconv.xcorr(b, a, 9, "coeff")[0])
+        single, half = loud * 2.0 ** -(up + 90), b.astype(np.float16)
+        of_halves = pyconv.xcorr(single.astype(np.float32), half, 9, "coeff")[0]
+        np.testing.assert_allclose(of_halves, c, atol=1e-6)
+    halves = rng.integers(-2, 3, 50).astype(np.float16)
+    c, _ = pyconv.xcorr(halves, b, 9, "coeff")  # the integers are halves too
+    exact = pyconv.xcorr(halves.astype(float), b, 9, "coeff")[0]
+    np.testing.assert_allclose(c, exact, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_matches_have_no_scale(rng, dtype):
+    """Templates are found in samples times a power of two with the same coefficients."""
+    x, t = rng.standard_normal(500).astype(dtype), rng.standard_normal(9).astype(dtype)
+    y = pyconv.match_template(x, t)
+    for up, other in itertools.product((*LOUD[dtype], 0), repeat=2):
+        found = pyconv.match_template(_louder(x, up), _louder(t, other))
+        np.testing.assert_array_equal(found, y)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "i8", "u8"])
+def test_coefficients_of_large_integers(rng, dtype):
+    """Sums beyond 64 bits have coefficients, and no other result."""
+    a, b = rng.integers(1, 1 << 30, 50).astype(dtype), rng.integers(1, 1 << 30, 40).astype(dtype)
+    up = 1 if dtype == "i4" else 1 << 32
+    hole = rng.random(50) < 0.1
+    large = a * a.dtype.type(up), b * b.dtype.type(up)
+    for words in ({}, {"mask": hole}):
+        c, _ = pyconv.xcorr(a.astype(float), b.astype(float), None, "coeff", **words)
+        np.testing.assert_array_equal(pyconv.xcorr(*large, None, "coeff", **words)[0], c)
+        for word in (None, "biased", "unbiased"):
+            with pytest.raises(OverflowError, match="results may lie"):
+                pyconv.xcorr(*large, None, word, **words)
+
+
+def test_ordinary_signals_are_not_scaled(rng):
+    """Samples that are neither loud nor quiet stay as they are."""
+    for dtype in ("f2", "f4", "f8", "c8", "c16"):
+        a, b = (_lags._Signal(rng.random((2, n)).astype(dtype) + 1, None) for n in (90, 80))
+        first, second = _lags._in_range(a, b)
+        assert first is a
+        assert second is b
+    with np.errstate(all="raise"):
+        c, _ = pyconv.xcorr(np.array([1e300, 1e-300]), None, 1, "coeff")
+    np.testing.assert_array_equal(c, [0, 1, 0])
+    quiet = _lags._Signal(np.array([[1.0, 2.0], [np.nan, 1e300], [np.inf, 0], [0, 0]]), None)
+    assert _lags._in_range(quiet, quiet) == (quiet, quiet)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

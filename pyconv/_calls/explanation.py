@@ -15,7 +15,7 @@ from pyconv._engine import threads
 from pyconv._engine.explanation_table import Explanation, scaled
 from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
 from pyconv._engine.planning import PLANNER, Prepared, array_like, check_nan, prepare
-from pyconv._engine.problem import CallOptions
+from pyconv._engine.problem import CallOptions, flag
 
 
 def explanation_of(
@@ -135,8 +135,8 @@ def explain(
     ...
     """
     options = CallOptions(
-        bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
-        max_memory, method,
+        flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
+        rtol, max_memory, method,
     )  # fmt: skip
     given, weights = array_like(x, shape, x_dtype, w)
     omission = None

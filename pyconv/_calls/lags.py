@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pyconv._calls import unsound
 from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
-from pyconv._engine.dtypes import is_integer, supported
+from pyconv._engine.dtypes import is_integer, native_dtype, natural_dtype, supported
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import Prepared, plan_for, prepare
 from pyconv._engine.problem import MAX_COORDINATE, CallOptions, integer
@@ -64,7 +64,9 @@ def xcorr(
         that overlap at each lag, ``coeff`` (also ``normalized``) by
         :math:`\sqrt{\sum |a|^2 \sum |b|^2}`, so that, but for rounding, no magnitude
         is above 1 and a signal has 1 with itself at lag 0; with a signal of zeros it is 0. None of
-        them takes a mean off.
+        them takes a mean off. Coefficients do not depend on how large the samples are: sums beyond
+        the range of their type are taken of samples times a power of two, or of integers as
+        float64.
     nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` makes NaN of each lag at which a NaN is among the samples that overlap, and
         with ``coeff``, whose norms are of whole signals, of every lag. ``raise`` refuses signals
@@ -94,6 +96,8 @@ def xcorr(
         For shapes that do not fit, empty signals, lags below 0 and unknown words.
     TypeError
         As for `correlate`.
+    OverflowError
+        For integers whose sums 64 bits may not hold; not for their ``coeff``.
 
     See Also
     --------
@@ -156,12 +160,9 @@ def xcorr(
             f"a and b have shapes {shapes[0]} and {shapes[1]}, time last: signals differ"
         )
     lags = _lags(shapes[0][-1], shapes[1][-1], maxlag)
-    if first.seen is None and second.seen is None:
-        c = _scaled(_products(first.samples, second.samples, lags, workers), first, second, lags,
-                    normalize)  # fmt: skip
-        c = c.astype(np.float64) if masked and is_integer(c.dtype) else c
-    else:
-        c = _scaled_by_seen(first, second, lags, normalize, workers)
+    solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
+    c = solve(first, second, lags, normalize, workers)
+    c = c.astype(np.float64) if masked and is_integer(c.dtype) else c
     return np.moveaxis(c, -1, where), lags
 
 
@@ -177,6 +178,94 @@ class _Signal(NamedTuple):
         """Return 1 where samples were seen, else 0."""
         seen = np.ones(self.samples.shape, np.bool) if self.seen is None else self.seen
         return seen.astype(np.float64)
+
+    def as_float(self) -> _Signal:
+        """Return signals of integers as float64."""
+        return self._replace(samples=self.samples.astype(np.float64))
+
+
+def _in_range(a: _Signal, b: _Signal) -> tuple[_Signal, _Signal]:
+    """Return signals with the same coefficients whose sums of products are numbers of their type.
+
+    Those that are too loud or too quiet are multiplied by a power of two, which rounds nothing.
+    """
+    dtype = native_dtype(natural_dtype(a.samples.dtype, b.samples.dtype))
+    if is_integer(dtype):
+        return a, b
+    longest = max(s.samples.shape[-1] for s in (a, b)).bit_length()
+    result = np.finfo(dtype)
+    # A transform multiplies by the number of samples up to four times before it divides by it;
+    # halves are summed as singles, and no sum is above the product of the norms.
+    growth = 2 if dtype == np.float16 else 4 * longest + 2
+    low, high = (result.minexp + result.nmant) // 2, (result.maxexp - growth) // 2
+    first = _between(a, low, high, result.dtype)
+    return first, first if b is a else _between(b, low, high, result.dtype)
+
+
+def _coefficients(
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+    workers: int | None,
+) -> np.ndarray:
+    """Return the correlations of signals of any scale."""
+    a, b = _in_range(a, b)
+    try:
+        return _correlations(a, b, lags, normalize, workers)
+    except OverflowError:  # sums of integers beyond 64 bits; what they are divided to is none
+        first = a.as_float()
+        second = first if b is a else b.as_float()
+        return _correlations(first, second, lags, normalize, workers)
+
+
+def _correlations(
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+    workers: int | None,
+) -> np.ndarray:
+    if a.seen is None and b.seen is None:
+        return _scaled(_products(a.samples, b.samples, lags, workers), a, b, lags, normalize)
+    return _scaled_by_seen(a, b, lags, normalize, workers)
+
+
+def _between(signal: _Signal, low: int, high: int, dtype: np.dtype) -> _Signal:
+    """Return signals whose largest samples, norms of halves, have exponents in a range."""
+    x = signal.samples
+    parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
+    size = _norm(x) if dtype == np.float16 else _largest(parts)
+    least, most = 2.0 ** (low - 1), 2.0**high
+    if least <= np.minimum.reduce(size, None) and np.maximum.reduce(size, None) < most:
+        return signal
+    within = ((least <= size) & (size < most)) | (size == 0) | ~np.isfinite(size)
+    if within.all():
+        return signal
+    exponents = np.frexp(size)[1]
+    # Loud halves stay as loud as they may be: quieter ones are rounded more.
+    usual = high if dtype == np.float16 else min(0, high)
+    shifts = np.where(within, 0, usual - exponents)
+    with np.errstate(all="ignore"):  # the quietest samples of a loud signal may become 0
+        scaled = [np.ldexp(part.astype(dtype), shifts) for part in parts]
+    if len(scaled) == 1:
+        return signal._replace(samples=scaled[0])
+    samples = np.empty(x.shape, np.result_type(dtype, np.complex64))
+    samples.real, samples.imag = scaled
+    return signal._replace(samples=samples)
+
+
+def _largest(parts: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return the largest magnitude in each signal, of its real and its imaginary part."""
+    magnitudes = []
+    for part in parts:
+        ends = (
+            np.maximum.reduce(part, -1, keepdims=True),
+            np.minimum.reduce(part, -1, keepdims=True),
+        )
+        top, bottom = (end.astype(np.float64) for end in ends)
+        magnitudes.append(np.maximum(top, -bottom))
+    return magnitudes[0] if len(magnitudes) == 1 else np.maximum(*magnitudes)
 
 
 def _split(

@@ -22,7 +22,7 @@ from pyconv._engine.planning import (
     check_nan,
     prepare,
 )
-from pyconv._engine.problem import CallOptions, Problem
+from pyconv._engine.problem import CallOptions, Problem, flag
 
 Array = npt.NDArray[Any]
 
@@ -350,8 +350,8 @@ def plan(
     array([0., 1., 4., 7., 6.])
     """
     options = CallOptions(
-        bool(flip), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rtol,
-        max_memory, method,
+        flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
+        rtol, max_memory, method,
     )  # fmt: skip
     source, weights = array_like(x, shape, x_dtype, w)
     return _planned(source, weights, options, nan_policy, mask)

@@ -416,6 +416,13 @@ def integer(value: object, argument: str) -> int:
         raise TypeError(f"{argument}={value!r}: integers are allowed") from None
 
 
+def flag(value: object, argument: str, allowed: str = "True or False") -> bool:
+    """Return ``value`` as a bool, or raise TypeError naming ``argument``: words are no flags."""
+    if not isinstance(value, bool | np.bool):
+        raise TypeError(f"{argument}={value!r}: {allowed} is allowed")
+    return bool(value)
+
+
 def several(value: object) -> tuple[Any, ...] | None:
     """Return the entries of a sequence; None of one value, which a word or a 0-d array is too.
 

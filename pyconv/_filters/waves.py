@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pyconv import kernels
 from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
 from pyconv._engine.docstrings import documented
-from pyconv._engine.problem import integer, several
+from pyconv._engine.problem import flag, integer, several
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import Number
 
@@ -157,6 +157,7 @@ def gabor_bank(
     waves = [kernels.wave_length(w, "wavelengths") for w in _sequence(wavelengths, "wavelengths")]
     angles = [kernels.number_of(a, "orientations") for a in _half_circle(orientations)]
     kernels.number_of(phase, "phase")
+    energy = flag(energy, "energy")
     phases = (phase, phase - np.pi / 2) if energy else (phase,)
     bank = [
         [partial(Call.once, w=kernels.gabor(wave, angle, None, aspect, p)) for p in phases]

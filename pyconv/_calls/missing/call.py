@@ -31,7 +31,7 @@ from pyconv._engine.output_arrays import check_out, empty, plain_array, writable
 from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, check_nan, prepare
-from pyconv._engine.problem import CallOptions, Problem
+from pyconv._engine.problem import CallOptions, Problem, flag
 from pyconv._native import layout
 
 #: Samples of items that are gathered, of those with gaps and of those without.
@@ -441,8 +441,9 @@ def coverage(
     array([  nan,   nan, 14.67, 17.  , 17.33])
     """
     options = CallOptions(
-        bool(flip), mode, boundary, fill_value, axes, stride, dilation, max_memory=max_memory
-    )
+        flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation,
+        max_memory=max_memory,
+    )  # fmt: skip
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
     sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))

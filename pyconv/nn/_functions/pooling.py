@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pyconv._engine.algorithms.arranged import in_order, write
 from pyconv._engine.docstrings import paragraphs
 from pyconv._engine.dtypes import is_integer
-from pyconv._engine.problem import integer
+from pyconv._engine.problem import flag, integer
 from pyconv._native import loader
 from pyconv.nn._functions import arguments
 from pyconv.nn._functions.windows import Windows, out_shape, plane_size, three_axes
@@ -174,6 +174,7 @@ def largest(
     x: Array, windows: list[Windows], return_indices: bool, workers: int | None
 ) -> Array | tuple[Array, Array]:
     """Return the largest sample of each window, and its index in its plane."""
+    return_indices = flag(return_indices, "return_indices")
     if is_integer(x.dtype):
         return _largest_integer(x, windows, return_indices, workers)
     planes = _Planes(x, windows, return_indices)

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from pyconv._engine.layer_problem import paddings
-from pyconv._engine.problem import several
+from pyconv._engine.problem import flag, several
 from pyconv.nn._functions.arguments import MAX_NUMBER, SPATIAL_NAMES, per_axis
 
 
@@ -50,6 +50,9 @@ def pool_windows(
 ) -> list[Windows]:
     """Return the windows of a pool on spatial axes of these sizes."""
     n = len(sizes)
+    ceil_mode = flag(ceil_mode, "ceil_mode")
+    counted = flag(count_include_pad, "count_include_pad")
+    wide_padding = flag(wide_padding, "wide_padding")
     taps = per_axis(kernel_size, n, "kernel_size", 1)
     strides = taps if stride is None else per_axis(stride, n, "stride", 1)
     pads = _pads(padding, n)
@@ -69,7 +72,7 @@ def pool_windows(
                 "with wide_padding=True"
             )
         out = _outputs(size, span, s, low, high, ceil_mode)
-        windows.append(Windows(size, out, k, s, low, d, high if count_include_pad else -1))
+        windows.append(Windows(size, out, k, s, low, d, high if counted else -1))
     shape = out_shape(windows)
     if min(shape) < 1:
         raise ValueError(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pyconv import arithmetic
 from pyconv._engine.layer_problem import paddings, positive
-from pyconv._engine.problem import integer, integers
+from pyconv._engine.problem import flag, integer, integers
 from pyconv.nn import functional, grad, init
 from pyconv.nn._functions.arguments import SPATIAL_NAMES
 from pyconv.nn._layers.layer import Array, Layer, numbers
@@ -47,6 +47,7 @@ class _Windows(Layer):
         dtype: npt.DTypeLike,
     ) -> None:
         super().__init__()
+        biased = flag(bias, "bias")
         self.in_channels, self.out_channels = channels
         self.kernel_size = integers(kernel_size, self.n, "kernel_size")
         self.groups = groups
@@ -55,7 +56,7 @@ class _Windows(Layer):
         shape = (*self._weight_channels(), *self.kernel_size)
         fan_in = channels[0] // groups * math.prod(self.kernel_size)
         self.weight = Parameter(init.he_normal(shape, fan_in=fan_in, rng=rng, dtype=dtype))
-        self.bias = Parameter(np.zeros(self.out_channels, self.weight.dtype)) if bias else None
+        self.bias = Parameter(np.zeros(self.out_channels, self.weight.dtype)) if biased else None
 
     def _weight_channels(self) -> tuple[int, int]:
         """Return the first two lengths of the weights."""

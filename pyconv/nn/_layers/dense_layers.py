@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.output_arrays import plain_array
-from pyconv._engine.problem import integer
+from pyconv._engine.problem import flag, integer
 from pyconv.nn import functional, grad, init
 from pyconv.nn._functions import activations, arguments
 from pyconv.nn._layers.layer import Array, Layer, numbers
@@ -65,7 +65,8 @@ class Linear(Layer):
             )
         shape = (self.out_features, self.in_features)
         self.weight = Parameter(init.he_normal(shape, rng=rng, dtype=dtype))
-        self.bias = Parameter(np.zeros(out_features, self.weight.dtype)) if bias else None
+        biased = flag(bias, "bias")
+        self.bias = Parameter(np.zeros(out_features, self.weight.dtype)) if biased else None
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return x · wᵀ + b."""
@@ -122,7 +123,7 @@ class ReLU(Layer):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        self.inplace = inplace
+        self.inplace = flag(inplace, "inplace")
 
     def forward(self, input: npt.ArrayLike) -> Array:
         """Return max(x, 0)."""

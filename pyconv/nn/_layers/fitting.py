@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.output_arrays import plain_array
-from pyconv._engine.problem import integer
+from pyconv._engine.problem import flag, integer
 from pyconv.nn._layers.criteria import Criterion, accuracy
 from pyconv.nn._layers.layer import Layer
 from pyconv.nn._layers.optimisers import Optimizer
@@ -145,6 +145,9 @@ def fit(
     data = _Data(x, target, "x and target")
     judged = None if validation is None else _Data(*_pair(validation), "validation")
     rounds, size = _at_least_one(epochs, "epochs"), _at_least_one(batch_size, "batch_size")
+    shuffle = flag(shuffle, "shuffle")
+    if progress is not None:
+        progress = flag(progress, "progress", "True, False or None")
     for each in (data, judged):
         if each is not None:
             each.check(model, criterion)

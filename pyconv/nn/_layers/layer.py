@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.output_arrays import plain_array
+from pyconv._engine.problem import flag
 from pyconv.nn._layers import checkpoints, summaries
 from pyconv.nn._layers.parameter import Parameter, checked_dtype
 
@@ -201,6 +202,7 @@ class Layer:
         Layer
             The layer itself.
         """
+        mode = flag(mode, "mode")
         for layer in self.layers():
             layer.training = mode
             layer._forget()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.problem import flag
 from pyconv.nn._layers.parameter import Parameter
 
 Array = npt.NDArray[Any]
@@ -156,8 +157,8 @@ class SGD(Optimizer):
         super().__init__(
             parameters, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay
         )
-        self.nesterov = nesterov
-        if nesterov and (not momentum or dampening):
+        self.nesterov = flag(nesterov, "nesterov")
+        if self.nesterov and (not momentum or dampening):
             raise ValueError("nesterov=True needs a momentum, and no dampening")
 
     def update(self, p: Array, g: Array, memory: dict[str, Any]) -> None:

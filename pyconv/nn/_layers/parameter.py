@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pyconv._engine.dtypes import any_dtype, native_dtype
 from pyconv._engine.output_arrays import plain_array
+from pyconv._engine.problem import flag
 
 Array = npt.NDArray[Any]
 #: What layers compute in.
@@ -83,6 +84,7 @@ class Parameter:
 
     def freeze(self, frozen: bool = True) -> None:
         """Make the weights read-only, or writeable again."""
+        frozen = flag(frozen, "frozen")
         try:
             self._data.flags.writeable = not frozen
         except ValueError:  # a pickle may lie in memory that nobody may write to

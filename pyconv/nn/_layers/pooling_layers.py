@@ -14,13 +14,17 @@ import numpy.typing as npt
 from pyconv import arithmetic
 from pyconv._engine.layer_problem import paddings
 from pyconv._engine.output_arrays import plain_array
-from pyconv._engine.problem import integers
+from pyconv._engine.problem import flag, integers
 from pyconv.nn import functional, grad
 from pyconv.nn._functions.arguments import SPATIAL_NAMES
 from pyconv.nn._layers.layer import Array, Layer
 
 Numbers = int | Sequence[int]
 Padding = Numbers | Sequence[tuple[int, int]]
+
+
+#: Options of pools that are true or false.
+FLAGS = {"ceil_mode", "count_include_pad", "wide_padding"}
 
 
 class _Pool(Layer):
@@ -38,6 +42,8 @@ class _Pool(Layer):
         keywords: dict[str, Any],
     ) -> None:
         super().__init__()
+        for name in FLAGS & keywords.keys():
+            keywords[name] = flag(keywords[name], name)
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
         self.keywords = {
