@@ -73,7 +73,7 @@ def run(given: Any) -> int:
 
 
 def import_seconds() -> float:
-    """Return the least seconds of ``import pyconv`` beside NumPy, from modules that are compiled."""
+    """Return the least seconds of ``import pyconv`` beside NumPy, from compiled modules."""
     code = (
         "import time, numpy; t = time.perf_counter(); import pyconv; print(time.perf_counter() - t)"
     )
