@@ -164,7 +164,7 @@ def environment() -> dict[str, str]:
 
 def compiler_of(folder: Path) -> str:
     """Return what the compiler wrote of itself into the compiled loops of ``folder``."""
-    for file in folder.glob(f"{ISA}.*.so"):
+    for file in (folder / ISA).glob("*.so"):
         comment = re.search(rb"GCC: \([^)]*\) [\d.]+|clang version [\d.]+", file.read_bytes())
         if comment is not None:
             return comment[0].decode()

@@ -162,6 +162,9 @@ def test_stored_counts_are_of_calls_that_exist():
     stored = json.loads(instructions.BASELINE.read_text())
     assert stored["counts"].keys() == instructions.CALLS.keys()
     assert stored["environment"].keys() == instructions.environment().keys()
+    assert stored["environment"]["compiler"] != "unknown"
+    if sys.platform == "linux":  # the compiler's words are read out of the loops
+        assert instructions.environment()["compiler"] != "unknown"
 
 
 # ---- checked before it is timed ---------------------------------------------------------------
