@@ -197,9 +197,22 @@ def test_the_planner_sees_rounded_means():
         ((20, 30), "uint8", (3, 3), {"dtype": bool}, "no means"),
         ((20, 30), "uint8", (3, 3), {"dtype": np.float32}, "no means"),
         ((20, 30), "uint8", (3, 3), {"rounding": "towards_zero"}, "rounded half to even"),
-        ((20, 30), "uint8", (3, 3), {"max_memory": 0}, "tables of its pads"),
     ],
 )
 def test_what_the_loop_does_not_take_is_said(shape, dtype, size, options, reason):
     with pytest.raises(ValueError, match=f"cannot solve this filter: .*{reason}"):
         ROUNDING_PLANNER.choose(problem_of(shape, dtype, size, **options), "rounded_mean")
+
+
+def test_too_little_memory_is_named():
+    """The error says how much is enough, though it is the tables of pads that do not fit."""
+    with pytest.raises(MemoryError, match="max_memory=0 is too little") as raised:
+        ROUNDING_PLANNER.choose(problem_of((20, 30), "uint8", (3, 3), max_memory=0), "rounded_mean")
+    least = int(str(raised.value).split()[-2])
+    for memory, enough in ((least, True), (least - 1, False)):
+        problem = problem_of((20, 30), "uint8", (3, 3), max_memory=memory)
+        if enough:
+            assert ROUNDING_PLANNER.choose(problem, "rounded_mean").name == "rounded_mean"
+        else:
+            with pytest.raises(MemoryError):
+                ROUNDING_PLANNER.choose(problem, "rounded_mean")
