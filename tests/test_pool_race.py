@@ -54,5 +54,5 @@ def test_shares_of_many_callers(sanitizer, tmp_path):
 
 
 def test_a_race_is_reported(tmp_path):
-    """Normalisation that add to one number without order: the check is able to fail."""
+    """Shares that add to one number without order: the check is able to fail."""
     assert "data race" in run(tmp_path, "thread", "-DUNORDERED").stderr

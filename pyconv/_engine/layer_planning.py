@@ -271,7 +271,6 @@ class WeightGradientPlan:
 
     __slots__ = (
         "_most_threads",
-        "_plain_method",
         "_seen",
         "algorithm",
         "gradient",

@@ -50,6 +50,12 @@ class RoundingPlanner(CorrelationPlanner):
 ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
 
 
+#: Keywords of `make_problem` that a caller of `rounded_run` gives.
+OPTIONS = (
+    "mode", "boundary", "fill_value", "axes", "dtype", "overflow", "rounding", "by_axis",
+    "max_memory",
+)  # fmt: skip
+
 #: Writes rounded sums of ``x`` to ``y``, or to a fresh array, with at most as many threads.
 RoundedRun = Callable[[np.ndarray, np.ndarray | None, int | None], np.ndarray]
 
@@ -82,7 +88,7 @@ def rounded_run(
         "rounded", loader.native, x_shape, x_dtype, w_shape, None if w is None else w.tobytes(),
         options, type(fill_value),
     )  # fmt: skip
-    run: RoundedRun | str = kept(key, _planned_rounded, x_shape, x_dtype, w_shape, w, *options)
+    run: RoundedRun | str = kept(key, _planned_rounded, x_shape, x_dtype, w_shape, w, options)
     return None if isinstance(run, str) else run
 
 
@@ -91,24 +97,15 @@ def _planned_rounded(
     x_dtype: np.dtype,
     w_shape: tuple[int, ...],
     w: np.ndarray | None,
-    mode: object,
-    boundary: object,
-    fill_value: object,
-    axes: tuple[int, ...],
-    dtype: np.dtype,
-    overflow: str,
-    rounding: str,
-    by_axis: bool,
-    max_memory: int,
+    given: tuple[Any, ...],
 ) -> RoundedRun | str:
-    """Plan rounded sums; return why there are none."""
-    unread = np.ones((1,) * len(w_shape), np.float32 if rounding == "half_even" else np.float64)
-    options: dict[str, Any] = {
-        "mode": mode, "boundary": boundary, "fill_value": fill_value, "axes": axes, "dtype": dtype,
-        "overflow": overflow, "rounding": rounding, "by_axis": by_axis, "max_memory": max_memory,
-        "mean": w is None, "rtol": 0.0,
-    }  # fmt: skip
-    key = ("rounded problem", x_shape, x_dtype, w_shape, *options.values(), type(fill_value))
+    """Plan rounded sums with the `OPTIONS` that are given; return why there are none."""
+    options: dict[str, Any] = dict(zip(OPTIONS, given, strict=True))
+    half_even = options["rounding"] == "half_even"
+    unread = np.ones((1,) * len(w_shape), np.float32 if half_even else np.float64)
+    options |= {"mean": w is None, "rtol": 0.0}
+    kind = type(options["fill_value"])  # 1 == 1.0 == True
+    key = ("rounded problem", x_shape, x_dtype, w_shape, *options.values(), kind)
     problem = kept(key, _rounded_problem, x_shape, x_dtype, w_shape, unread.dtype, options)
     if isinstance(problem, str):
         return problem

@@ -28,7 +28,7 @@ _pool: ModuleType | None = None  # the loops run on the compiler's OpenMP
 if importlib.util.find_spec("pyconv._native.workers"):
     _pool = importlib.import_module("pyconv._native.workers")
 
-#: Normalisation of one region of `_native/pool.c`.
+#: Shares of one region of `_native/pool.c`.
 _MAX_THREADS = 64
 #: The forks between the process that imported this and the one that runs.
 _forks = 0

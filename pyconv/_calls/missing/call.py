@@ -282,8 +282,10 @@ class Omission:
             return None
         weights = self.weights
         thin, sparse = (THIN * weights.scale, SPARSE) if finer else (weights.void, 0.0)
-        shares = Normalisation(weights.sign, weights.void, 0.0, float(weights.total), thin, sparse)
-        return self._divided(y, run, algorithm, run.bound.problem, shares)
+        normalisation = Normalisation(
+            weights.sign, weights.void, 0.0, float(weights.total), thin, sparse
+        )
+        return self._divided(y, run, algorithm, run.bound.problem, normalisation)
 
     def _refill_at_once(self, y: np.ndarray, run: Run, sums: np.dtype) -> Left | None:
         """Write the results to ``y`` that are NaN, by transforms in double precision.
@@ -299,10 +301,10 @@ class Omission:
         ):
             return None
         weights = self.weights_in(sums)
-        shares = Normalisation(
+        normalisation = Normalisation(
             weights.sign, weights.void, 0.0, float(weights.total), weights.void, refilling=True
         )
-        return self._divided(y, run, transform, problem, shares)
+        return self._divided(y, run, transform, problem, normalisation)
 
     def _divided(
         self,
@@ -310,7 +312,7 @@ class Omission:
         run: Run,
         algorithm: OmittingAlgorithm,
         problem: Problem,
-        shares: Normalisation,
+        normalisation: Normalisation,
     ) -> Left | None:
         """Run a loop that makes both sums; None if it takes too much memory, or not the samples."""
         most = problem.max_memory // algorithm.omission_workspace(problem)
@@ -319,7 +321,7 @@ class Omission:
         count = min(threads.resolve(run.workers, run.bound.useful_threads), most)
         if self._outside:
             problem = replace(problem, fill_value=math.nan)
-        solve = algorithm.bind_omission(problem, shares)
+        solve = algorithm.bind_omission(problem, normalisation)
         w = layout.settled(self._w.astype(problem.compute, copy=False))
         mask = None if run.mask is None else layout.settled(run.mask)
         x, y = layout.settled(run.x), layout.settled(y)

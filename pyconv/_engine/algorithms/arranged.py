@@ -268,10 +268,10 @@ class ArrangedOmitting(Arranged):
         copied = self._arrangement.copied
         return least + copied * math.prod(problem.y_shape) * problem.dtype.itemsize
 
-    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
+    def bind_omission(self, problem: Problem, normalisation: Normalisation) -> Omit:
         """Return the function that leaves samples out of the arrays as they are seen."""
         array, weights = self._arrangement.array, self._arrangement.weights
-        solve = self._algorithm.bind_omission(self._arrangement.problem(problem), shares)
+        solve = self._algorithm.bind_omission(self._arrangement.problem(problem), normalisation)
 
         def run(
             x: np.ndarray,
@@ -283,7 +283,7 @@ class ArrangedOmitting(Arranged):
         ) -> Left:
             into = array(y)
             total = np.empty(into.shape, into.dtype) if self._arrangement.copied else into
-            if shares.refilling and total is not into:
+            if normalisation.refilling and total is not into:
                 total[...] = into
             mask = None if mask is None else array(mask)
             left = solve(array(x), mask, weights(w), total, nan, workers)

@@ -138,7 +138,7 @@ class OmittingAlgorithm(Algorithm, Protocol):
         """Return the bytes that one thread needs for that besides the arrays."""
         ...
 
-    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
+    def bind_omission(self, problem: Problem, normalisation: Normalisation) -> Omit:
         """Return the function that leaves samples out, for a real problem that is not exact.
 
         It takes arrays that the loops read as they are, the mask of the shape of ``x``, and ``y``

@@ -104,7 +104,7 @@ class Direct:
         """Return the function that runs the compiled loop."""
         return bind_loop(problem, _bind)
 
-    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
+    def bind_omission(self, problem: Problem, normalisation: Normalisation) -> Omit:
         """Return the function that runs the compiled loop with gaps."""
         loop, _ = _loop(loader.native, problem, 1)
         fill = np.array([problem.fill_value], problem.compute)
@@ -121,7 +121,7 @@ class Direct:
             if folded > 1:
                 x = _one_run(x, folded)
                 mask = None if mask is None else _one_run(mask, folded)
-            gaps = (mask, nan, shares.sign, shares.void, shares.tiny)
+            gaps = (mask, nan, normalisation.sign, normalisation.void, normalisation.tiny)
             loop.run(x, loadable(w, y.dtype), y, fill, False, workers, gaps)
             return Left(0)
 

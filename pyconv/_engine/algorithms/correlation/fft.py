@@ -192,11 +192,17 @@ class Fft:
         judging = _judging_bytes(tile)
         return _bytes(size, tile) + judging + tile.lengths[2] * size.item + 8 * size.batch
 
-    def bind_omission(self, problem: Problem, shares: Normalisation) -> Omit:
+    def bind_omission(self, problem: Problem, normalisation: Normalisation) -> Omit:
         """Return the function that runs the compiled loop with gaps: one tile to a transform."""
         loop = _loop(problem, 1)
         order = _axis_order(problem)
-        gaps = shares.sign, shares.total, shares.thin, shares.sparse, shares.refilling
+        gaps = (
+            normalisation.sign,
+            normalisation.total,
+            normalisation.thin,
+            normalisation.sparse,
+            normalisation.refilling,
+        )
 
         def run(
             x: np.ndarray,
