@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.files import file_path
-from pyconv._engine.output_arrays import plain_array
+from pyconv._engine.output_arrays import ones, plain_array
 from pyconv._engine.planning import PLANNER, BoundProblem, array_like, plan_for
 from pyconv._engine.problem import CallOptions
 
@@ -83,7 +82,7 @@ def tune(
     problem = plan_for(given, weights, **options).problem
     if 0 in problem.y_shape:
         return {}
-    samples = given if shape is None else np.ones(given.shape, given.dtype)
+    samples = given if shape is None else ones(given.shape, given.dtype)
 
     def runner(name: str) -> Callable[[], object]:
         plan = BoundProblem(problem, PLANNER.choose(problem, name, weights))

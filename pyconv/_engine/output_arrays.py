@@ -117,6 +117,19 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return raw[first : first + size].view(dtype).reshape(shape)
 
 
+#: Bytes that the system has taken from other programs, and cleared, within a tenth of a second.
+_BYTES_BETWEEN_SIGNALS = 32 << 20
+
+
+def ones(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array of ones, written in pieces: NumPy looks at no signal while it fills one."""
+    a = empty(shape, dtype)
+    line, step = a.reshape(-1), max(1, _BYTES_BETWEEN_SIGNALS // dtype.itemsize)
+    for start in range(0, a.size, step):
+        line[start : start + step] = 1
+    return a
+
+
 def allocator(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
     """Return `empty` for arrays of one kind, which decides once whether they are large."""
     large = math.prod(shape) * dtype.itemsize >= _ALIGNED_FROM

@@ -16,6 +16,7 @@ from pyconv._engine.layer_planning import (
     WeightGradientPlan,
 )
 from pyconv._engine.layer_problem import LayerProblem, Options, make_layer_problem
+from pyconv._engine.output_arrays import ones
 from pyconv._engine.problem import memory_limit
 from pyconv.nn._functions.arguments import NUMBERS, array
 from pyconv.nn._functions.convolution_calls import Adjoint, sized
@@ -72,7 +73,7 @@ def _phases(problem: LayerProblem, w: np.ndarray) -> Iterator[tuple[LayerProblem
 
 
 def _tuned(problem: LayerProblem, w: np.ndarray, file: Path | None) -> Times:
-    x, y = np.ones(problem.x_shape, problem.dtype), np.empty(problem.y_shape, problem.dtype)
+    x, y = (ones(shape, problem.dtype) for shape in (problem.x_shape, problem.y_shape))
 
     def runner(name: str) -> Callable[[], object]:
         plan = LayerPlan(problem, name)
@@ -82,7 +83,7 @@ def _tuned(problem: LayerProblem, w: np.ndarray, file: Path | None) -> Times:
 
 
 def _tuned_weight_gradient(problem: LayerProblem, file: Path | None) -> Times:
-    x, dy = np.ones(problem.x_shape, problem.dtype), np.ones(problem.y_shape, problem.dtype)
+    x, dy = (ones(shape, problem.dtype) for shape in (problem.x_shape, problem.y_shape))
     dw = np.empty(problem.w_shape, problem.dtype)
 
     def runner(name: str) -> Callable[[], object]:
