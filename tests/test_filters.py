@@ -875,3 +875,61 @@ def test_wrong_options_write_nothing(name):
         with pytest.raises((ValueError, TypeError), match=message):
             call(name, x, out=out, **keywords, **axes_of(n))
     assert (out == 7).all()
+
+
+def test_a_run_that_is_kept_is_that_of_its_arguments_alone():
+    """1, 1.0 and True are equal, and so are their hashes; arrays differ in more than shapes."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((12, 17)).astype("f4")
+    x[3, 4] = np.nan
+    kept = filters.sobel(x, 1)
+    with pytest.raises(TypeError, match="axis=True"):
+        filters.sobel(x, True)
+    with pytest.raises(TypeError, match=r"axis=1\.0"):
+        filters.sobel(x, 1.0)
+    with pytest.raises(ValueError, match="NaN"):
+        filters.sobel(x, 1, nan_policy="raise")
+    with pytest.raises(ValueError, match="nan_policy"):
+        filters.sobel(x, 1, nan_policy="ignore")
+    with pytest.raises(TypeError, match="workers"):
+        filters.sobel(x, 1, workers=1.0)
+    np.testing.assert_array_equal(filters.sobel(x, -1), kept)
+    np.testing.assert_array_equal(filters.sobel(x, 1, axes=[0, 1]), kept)
+    np.testing.assert_array_equal(filters.sobel(np.asfortranarray(x), 1), kept)
+    np.testing.assert_array_equal(filters.sobel(x[::-1], 1)[::-1], kept)
+    np.testing.assert_array_equal(filters.sobel(x.astype(">f4"), 1), kept)
+    with pytest.raises(ValueError, match="weights that cancel"):
+        filters.sobel(np.ma.masked_array(x, False), 1)
+    assert filters.sobel(x, 1, dtype="f8").dtype == np.float64
+    wide = filters.gaussian(x, 1, fill_value=0, boundary="constant")
+    assert not np.array_equal(wide, filters.gaussian(x, 1, fill_value=1, boundary="constant"))
+    with pytest.raises(TypeError, match="fill_value"):
+        filters.gaussian(x, 1, fill_value="0", boundary="constant")
+
+
+def test_a_kept_run_looks_at_the_data_of_its_call():
+    """Ranges decide in which integers a sum is exact, and whether it fits a narrow result."""
+    small, large = np.ones((9, 9), np.int64), np.full((9, 9), 2**59, np.int64)
+    for _ in range(2):
+        assert filters.laplace(small, boundary="constant")[0, 0] == -2
+        assert filters.laplace(large, boundary="constant")[0, 0] == -(2**60)
+        assert filters.sharpen(small, dtype=np.int8).dtype == np.int8
+        with pytest.raises(OverflowError):
+            filters.sharpen(large, dtype=np.int8)
+        with pytest.raises(OverflowError):
+            filters.gaussian(large, 1, dtype=np.int8)
+        assert filters.gaussian(small, 1, dtype=np.int8).dtype == np.int8
+
+
+@pytest.mark.parametrize("operator", ["sobel", "scharr", "roberts"])
+def test_a_gradient_that_is_kept(operator):
+    """Its parts and their root, of arrays of one shape."""
+    rng = np.random.default_rng(6)
+    for dtype in ("f4", "f8", "f2", "u1"):
+        for _ in range(3):
+            x = (rng.standard_normal((20, 21)) * 9).astype(dtype)
+            out = np.empty(x.shape, filters.gradient_magnitude(x, operator).dtype)
+            np.testing.assert_array_equal(
+                filters.gradient_magnitude(x, operator),
+                filters.gradient_magnitude(x, operator, out=out),
+            )

@@ -10,7 +10,9 @@ import scipy.ndimage
 
 from pyconv import filters, kernels, ndimage
 from pyconv._engine import separable_passes
+from pyconv._engine.algorithms.correlation.passes import Passes
 from pyconv._engine.boundaries import BOUNDARIES
+from pyconv._engine.planner import clear_cache
 
 #: Single samples, thin arrays, tails of vectors, whole tiles, long lines, volumes.
 SHAPES = [(1,), (5,), (64,), (5001,), (9000,), (1, 1), (3, 3), (1, 40), (40, 1), (31, 33),
@@ -379,3 +381,86 @@ def test_messages_name_arguments_of_the_call():
     with pytest.raises(OverflowError, match="^sigma=inf"):
         ndimage.gaussian_filter1d(x, np.inf)
     assert (filters.motion(x, 1e-300) == 1).all()
+
+
+#: Products of factors that one tile sums, crosses of two of them among them.
+IN_ONE_TILE = {
+    "sobel down": lambda x, axes=(0, 1), **o: filters.sobel(x, axes[0], axes=axes, **o),
+    "sobel across": lambda x, axes=(0, 1), **o: filters.sobel(x, axes[1], axes=axes, **o),
+    "prewitt": lambda x, axes=(0, 1), **o: filters.prewitt(x, axes[0], axes=axes, **o),
+    "laplace": filters.laplace,
+    "gaussian of 3": lambda x, **o: filters.gaussian(x, 0.8, radius=1, **o),
+    "gaussian of 5": lambda x, **o: filters.gaussian(x, (0.7, 1.1), radius=2, **o),
+    "odd by odd": lambda x, **o: filters.gaussian(x, 0.9, order=1, radius=2, **o),
+    "box": lambda x, **o: filters.box(x, (3, 3), **o),
+    "drop-in": lambda x, boundary="reflect", **o: ndimage.laplace(x, mode="reflect"),
+}
+#: Around the rows and columns of tiles of every variant, and of units.
+AROUND_TILES = [(1, 1), (3, 2), (15, 16), (17, 33), (64, 5), (70, 2100)]
+
+
+def in_strips(monkeypatch, call):
+    """Return the result of a call whose passes go one after the other."""
+    clear_cache()
+    with monkeypatch.context() as patched:
+        patched.setattr(Passes, "_tile", lambda self, problem: None)
+        y = call()
+    clear_cache()
+    return y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "uint8"])
+@pytest.mark.parametrize("shape", AROUND_TILES)
+@pytest.mark.parametrize("name", IN_ONE_TILE)
+def test_both_passes_in_one_tile_have_the_bits_of_strips(isa, monkeypatch, name, shape, dtype):
+    """Whatever the boundary, layout and number of threads; NaN, infinity and sums out of range."""
+    del isa
+    rng = np.random.default_rng(len(name) * shape[0] + shape[1])
+    x = (rng.standard_normal(shape) * 50).astype(dtype)
+    if "c" in dtype:
+        x = x + x[::-1] * np.complex64(1j)
+    loud, spoilt = x.copy(), x.copy()
+    if x.dtype.kind in "fc":
+        loud.flat[0] = np.finfo(x.dtype).max
+        spoilt.flat[shape[1] // 2], spoilt.flat[-1] = np.nan, np.inf
+    run = IN_ONE_TILE[name]
+    calls = [
+        lambda: run(x, boundary="constant"),
+        lambda: run(x, boundary="wrap", workers=2),
+        lambda: run(x[::-1, ::-1]),
+        lambda: run(np.asfortranarray(x)),
+        lambda: run(loud),
+        lambda: run(spoilt),
+    ]
+    if dtype == "float32" and name != "drop-in":
+        calls += [
+            lambda: run(np.stack([x, x + 1, -x], axis=-1), axes=(0, 1)),
+            lambda: run(np.stack([x, -x]), axes=(1, 2), boundary="mirror"),
+            lambda: run(x, out=np.empty(shape, np.float32)),
+            lambda: run(x, dtype=np.int16, overflow="saturate"),
+        ]
+    for call in calls:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = in_strips(monkeypatch, call)
+            np.testing.assert_array_equal(call(), expected)
+            np.testing.assert_array_equal(call(), expected)  # by the plan that is kept
+
+
+def test_the_tile_of_both_passes_runs():
+    """Else the comparison above would be one of strips with themselves."""
+    for run in IN_ONE_TILE.values():
+        clear_cache()
+        tiles = []
+        original = Passes._tile
+
+        def seen(self, problem, tiles=tiles, original=original):
+            tiles.append(original(self, problem))
+            return tiles[-1]
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Passes, "_tile", seen)
+            run(np.ones((20, 20), np.float32))
+        clear_cache()
+        assert None not in tiles
+        assert tiles or run is IN_ONE_TILE["box"]  # its sums go on from one window to the next

@@ -34,8 +34,10 @@ from pyconv._engine.dtypes import (
     supported,
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
-from pyconv._engine.planning import PLANNER, plan_for
+from pyconv._engine.planner import CALLS
+from pyconv._engine.planning import PLANNER, Prepared, exact_key, plan_for, prepare
 from pyconv._engine.problem import (
+    CallOptions,
     boundary_names,
     integer,
     memory_limit,
@@ -82,6 +84,38 @@ class Options(NamedTuple):
     workers: int | None
 
 
+def filtered(
+    solve: Callable[..., Array],
+    x: Any,
+    axes: Axes,
+    ndims: tuple[int, ...],
+    options: Options,
+    *arguments: object,
+) -> Array:
+    """Return ``solve(call, *arguments)``.
+
+    Where that is no more than a planned run, the run is kept with all that decides it: of a small
+    array the rest of a call takes several times as long.
+    """
+    exact = None
+    if type(x) is np.ndarray and options.out is None and options.mask is None:
+        exact = exact_key((axes, *arguments, *options))
+    if exact is not None:
+        key = solve, x.shape, x.dtype, exact
+        run: Runner | None = CALLS.found.get(key)
+        if run is not None:
+            return run(x, None, options.workers)
+    call = Call(x, axes, ndims, options)
+    y = solve(call, *arguments)
+    if exact is not None and call.run is not None and options.nan_policy == "propagate":
+        CALLS.keep(key, call.run)
+    return y
+
+
+def _solved(prepared: Prepared, w: Array, x: Array, y: Array | None, workers: int | None) -> Array:
+    return (prepared.settled or prepared.solver(x, w)).solve(x, w, y, workers)
+
+
 class Call:
     """A source and the axes along which it is filtered."""
 
@@ -110,6 +144,8 @@ class Call:
         #: Whether the kernel has to be one that can leave samples out.
         self.leaves_out = leaves_out_samples
         self.options = options
+        #: What gave the whole result, if that is no more than a planned run.
+        self.run: Runner | None = None
 
     @property
     def n(self) -> int:
@@ -257,6 +293,7 @@ class Call:
             return _correlated(self.x, w, self.axes, options, rounded)
         if rounded is not None:
             return run(self.x, rounded, options.workers)
+        self.run = run
         if out is None:
             return run(self.x, None, options.workers)
         in_place = writable_in_place(out, self.x)
@@ -299,7 +336,29 @@ class Call:
             check_balance(w, KERNEL)
             if self._may_miss():
                 return self._gapped(w)
-        return self._result(partial(_correlated, self.x, w, self.axes), lambda: w, mean)
+        return self._result(partial(self._one_kernel, w), lambda: w, mean)
+
+    def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
+        if rounded is not None or options.out is not None:
+            return _correlated(self.x, w, self.axes, options, rounded)
+        prepared = prepare(
+            self.x,
+            w,
+            CallOptions(
+                mode="same",
+                boundary=options.boundary,
+                fill_value=options.fill_value,
+                axes=self.axes,
+                stride=options.stride,
+                dtype=options.dtype,
+                overflow=options.overflow,
+                rtol=options.rtol,
+                max_memory=options.max_memory,
+                method=options.method,
+            ),
+        )
+        self.run = partial(_solved, prepared, w)
+        return self.run(self.x, None, options.workers)
 
     def _weights(self, w: Array) -> Array:
         """Return ``w`` in the dtype in which products are summed: integers stay exact."""
@@ -544,13 +603,37 @@ class Call:
         others = len(parts) - (y.dtype == sums)
         call = self._besides(others * y.size * sums.itemsize)
         results = [y] * (y.dtype == sums) + [empty(y.shape, sums) for _ in range(others)]
+        runs: list[Runner | None] = []
         for part, result in zip(parts, results, strict=True):
-            part(call.into(result))
+            one = call.into(result)
+            part(one)
+            runs.append(one.run)
         _root_of_squares(results)
         if results[0] is not y:
             with np.errstate(all="ignore"):
                 y[...] = results[0]
+        elif None not in runs:
+            self.run = partial(_root_of_runs, runs, y.shape, y.dtype)
         return y
+
+
+def _root_of_runs(
+    runs: Sequence[Any],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    x: Array,
+    y: Array | None,
+    workers: int | None,
+) -> Array:
+    """Return what `Call.root_of_squares` has returned, for another array."""
+    results = [empty(shape, dtype) for _ in runs]
+    for run, result in zip(runs, results, strict=True):
+        run(x, result, workers)
+    _root_of_squares(results)
+    if y is None:
+        return results[0]
+    y[...] = results[0]
+    return y
 
 
 def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

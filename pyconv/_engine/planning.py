@@ -553,6 +553,17 @@ def _exact(option: object) -> object:
     raise LookupError
 
 
+def exact_key(options: tuple[object, ...]) -> tuple[object, ...] | None:
+    """Return a hashable spelling of options with their types, None if equality could confuse it."""
+    kinds = tuple(map(type, options))
+    if _PLAIN.issuperset(kinds):
+        return options, kinds
+    try:
+        return tuple(map(_exact, options)), kinds
+    except LookupError:
+        return None
+
+
 class _Sequence(tuple[object, ...]):
     """A sequence among the options, each item with its type; equal to no plain tuple."""
 

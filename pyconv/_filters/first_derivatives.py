@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
@@ -61,8 +61,7 @@ def sobel(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products([kernels.difference_rows("sobel", call.position(axis), call.n)])
+    return filtered(_difference, x, axes, ALL_NDIMS, options, "sobel", axis)
 
 
 @documented(SHARED)
@@ -109,8 +108,7 @@ def prewitt(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products([kernels.difference_rows("prewitt", call.position(axis), call.n)])
+    return filtered(_difference, x, axes, ALL_NDIMS, options, "prewitt", axis)
 
 
 @documented(SHARED)
@@ -157,8 +155,7 @@ def scharr(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products([kernels.difference_rows("scharr", call.position(axis), call.n)])
+    return filtered(_difference, x, axes, ALL_NDIMS, options, "scharr", axis)
 
 
 @documented(SHARED)
@@ -207,7 +204,14 @@ def roberts(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (2,), options)
+    return filtered(_roberts, x, axes, (2,), options, diagonal)
+
+
+def _difference(call: Call, operator: str, axis: int) -> Array:
+    return call.products([kernels.difference_rows(operator, call.position(axis), call.n)])
+
+
+def _roberts(call: Call, diagonal: int) -> Array:
     return call.once(kernels.roberts(diagonal))
 
 
@@ -266,7 +270,11 @@ def gradient_magnitude(
         boundary, fill_value, stride, dtype, "raise", nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS if sigma is not None else KERNELS[operator].ndims, options)
+    ndims = ALL_NDIMS if sigma is not None else KERNELS[operator].ndims
+    return filtered(_gradient_magnitude, x, axes, ndims, options, operator, sigma)
+
+
+def _gradient_magnitude(call: Call, operator: str, sigma: Number | None) -> Array:
     result = call.real_dtype()
     if sigma is None:
         parts = (

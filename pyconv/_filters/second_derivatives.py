@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -56,8 +56,7 @@ def laplace(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products(kernels.laplace_terms(call.n, diagonals=diagonals))
+    return filtered(_laplace, x, axes, ALL_NDIMS, options, diagonals, 1)
 
 
 @documented(SHARED)
@@ -103,8 +102,7 @@ def edge(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products(kernels.laplace_terms(call.n, diagonals=True, sign=-1))
+    return filtered(_laplace, x, axes, ALL_NDIMS, options, True, -1)
 
 
 @documented(SHARED)
@@ -154,8 +152,7 @@ def log(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products(kernels.log_terms(sigma, call.n, truncate))
+    return filtered(_log, x, axes, ALL_NDIMS, options, sigma, truncate)
 
 
 @documented(SHARED)
@@ -208,5 +205,16 @@ def dog(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
+    return filtered(_dog, x, axes, ALL_NDIMS, options, sigma, wider, truncate)
+
+
+def _laplace(call: Call, diagonals: bool, sign: int) -> Array:
+    return call.products(kernels.laplace_terms(call.n, diagonals=diagonals, sign=sign))
+
+
+def _log(call: Call, sigma: Number, truncate: float) -> Array:
+    return call.products(kernels.log_terms(sigma, call.n, truncate))
+
+
+def _dog(call: Call, sigma: Number, wider: Number | None, truncate: float) -> Array:
     return call.products(kernels.dog_terms(sigma, wider, call.n, truncate))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -58,8 +58,7 @@ def sharpen(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.products(kernels.sharpen_terms(call.n, diagonals=diagonals))
+    return filtered(_sharpen, x, axes, ALL_NDIMS, options, diagonals)
 
 
 @documented(SHARED)
@@ -114,12 +113,7 @@ def unsharp(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    terms = kernels.unsharp_terms(sigma, amount, call.n, truncate)
-    if call.leaves_out:
-        rows = kernels.gaussian_rows(sigma, 0, call.n, truncate)
-        return call.unsharp(rows, float(amount), terms)
-    return call.products(terms)
+    return filtered(_unsharp, x, axes, ALL_NDIMS, options, sigma, amount, truncate)
 
 
 @documented(SHARED)
@@ -164,5 +158,20 @@ def emboss(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (2,), options)
+    return filtered(_emboss, x, axes, (2,), options)
+
+
+def _sharpen(call: Call, diagonals: bool) -> Array:
+    return call.products(kernels.sharpen_terms(call.n, diagonals=diagonals))
+
+
+def _unsharp(call: Call, sigma: Number, amount: float, truncate: float) -> Array:
+    terms = kernels.unsharp_terms(sigma, amount, call.n, truncate)
+    if call.leaves_out:
+        rows = kernels.gaussian_rows(sigma, 0, call.n, truncate)
+        return call.unsharp(rows, float(amount), terms)
+    return call.products(terms)
+
+
+def _emboss(call: Call) -> Array:
     return call.once(kernels.emboss())

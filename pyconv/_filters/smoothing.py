@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -78,12 +78,7 @@ def gaussian(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    given = (sigma, order, call.n, truncate, radius)
-    # Of plain numbers alone, for 1 == 1.0 == True.
-    plain = type(sigma) in (int, float) and type(order) is int and type(truncate) in (int, float)
-    rows = (_kept_rows if plain and radius is None else kernels.gaussian_rows)(*given)
-    return call.products([rows], mean=order == 0 if plain else not np.any(order))
+    return filtered(_gaussian, x, axes, ALL_NDIMS, options, sigma, order, truncate, radius)
 
 
 @documented(SHARED)
@@ -130,8 +125,7 @@ def box(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, ALL_NDIMS, options)
-    return call.means(kernels.box_rows(size, call.n))
+    return filtered(_box, x, axes, ALL_NDIMS, options, size)
 
 
 @documented(SHARED)
@@ -181,8 +175,7 @@ def disk(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (2,), options)
-    return call.once(kernels.disk(radius), mean=True)
+    return filtered(_disk, x, axes, (2,), options, radius)
 
 
 @documented(SHARED)
@@ -232,8 +225,7 @@ def ball(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (3,), options)
-    return call.once(kernels.ball(radius), mean=True)
+    return filtered(_ball, x, axes, (3,), options, radius)
 
 
 @documented(SHARED)
@@ -282,5 +274,34 @@ def motion(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (2,), options)
+    return filtered(_motion, x, axes, (2,), options, length, orientation)
+
+
+def _gaussian(
+    call: Call,
+    sigma: Number,
+    order: int | Sequence[int],
+    truncate: float,
+    radius: int | Sequence[int] | None,
+) -> Array:
+    given = (sigma, order, call.n, truncate, radius)
+    # Of plain numbers alone, for 1 == 1.0 == True.
+    plain = type(sigma) in (int, float) and type(order) is int and type(truncate) in (int, float)
+    rows = (_kept_rows if plain and radius is None else kernels.gaussian_rows)(*given)
+    return call.products([rows], mean=order == 0 if plain else not np.any(order))
+
+
+def _box(call: Call, size: int | Sequence[int]) -> Array:
+    return call.means(kernels.box_rows(size, call.n))
+
+
+def _disk(call: Call, radius: float) -> Array:
+    return call.once(kernels.disk(radius), mean=True)
+
+
+def _ball(call: Call, radius: float) -> Array:
+    return call.once(kernels.ball(radius), mean=True)
+
+
+def _motion(call: Call, length: float, orientation: float) -> Array:
     return call.once(kernels.motion(length, orientation), mean=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._engine.problem import flag, integer, several
 from pyconv._filters.arguments import SHARED
@@ -80,7 +80,22 @@ def gabor(
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (1, 2), options)
+    return filtered(
+        _gabor, x, axes, (1, 2), options, wavelength, orientation, sigma, aspect, phase, zero_mean,
+        truncate,
+    )  # fmt: skip
+
+
+def _gabor(
+    call: Call,
+    wavelength: float,
+    orientation: float,
+    sigma: float | None,
+    aspect: float,
+    phase: float,
+    zero_mean: bool,
+    truncate: float,
+) -> Array:
     w = kernels.gabor(
         wavelength, orientation, sigma, aspect, phase,
         zero_mean=zero_mean, ndim=call.n, truncate=truncate,

@@ -38,7 +38,8 @@ cdef class DirectLoop:
     out, low, taps, stride, dilation, before, after) for z, y and x; ``batch`` the other axes of
     x in front of the last spatial one, ``n_batch`` the product of their lengths; ``group`` the
     samples of a pixel. Taps of a ``line`` that are ``shared`` are summed in the order in which
-    they share loads, others in that of w.
+    they share loads, others in that of w. The kind of a ``product``
+    is one of product.h, as its weights are.
     """
 
     cdef Stencil s
@@ -55,7 +56,7 @@ cdef class DirectLoop:
     cdef Py_ssize_t n_weights
 
     def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
-                 bint line, bint shared, bint flip):
+                 bint line, bint shared, bint flip, int product=0):
         cdef Stencil* s = &self.s
         self.sums = np.dtype(sums)
         self.sums_code = SUM_CODES[self.sums]
@@ -71,11 +72,15 @@ cdef class DirectLoop:
         self.shared = shared
         s.item = self.item
         s.lanes = STENCIL_VECTOR_BYTES // self.item
+        s.product = product
         self.set_tile(s, False)
         s.n_slots = s.z.taps
         s.sums = 1
         s.n_batch = n_batch
-        self.list_taps()
+        if s.product:
+            self.list_product()
+        else:
+            self.list_taps()
         self.lay_out(s, 1)
 
     cdef list_taps(self):
@@ -114,6 +119,17 @@ cdef class DirectLoop:
         s.n_segments = len(segments) // 8
         self.list_blocks(block)
 
+    cdef list_product(self):
+        """List the only segment, and the weights of product.h in their order."""
+        cdef Py_ssize_t taps = self.s.y.taps
+        self.n_weights = 2 * taps + 4
+        places = np.zeros((self.n_weights, 3), np.intp)
+        places[:, 2] = np.arange(self.n_weights)
+        self.segment_table = np.array([taps, taps, self.s.x.group, 0, 0, 0, 0, 0], np.intp)
+        self.weight_table = places.ravel()
+        self.s.n_segments = 1
+        self.list_blocks(taps * taps)
+
     cdef list_blocks(self, Py_ssize_t block):
         """List where blocks of up to so many taps begin: segments, then weights."""
         cdef Py_ssize_t k, taps, weight = 0, start = 0
@@ -131,7 +147,11 @@ cdef class DirectLoop:
         )
 
     cdef void set_tile(self, Stencil* s, bint flat) noexcept:
-        s.flat = flat
+        s.flat = flat and not s.product
+        if s.product:
+            s.tile_rows = least(s.y.out, PRODUCT_ROWS)
+            s.tile_cols = s.lanes * STENCIL_AREA_VECTORS
+            return
         s.tile_rows = 1 if s.line else STENCIL_FLAT_ROWS if flat else STENCIL_AREA_ROWS
         s.tile_cols = s.lanes * (STENCIL_LINE_ROWS if s.line
                                  else STENCIL_FLAT_VECTORS if flat else STENCIL_AREA_VECTORS)
@@ -211,13 +231,15 @@ cdef class DirectLoop:
         return self.thread_bytes(&self.s)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
-            int threads, gaps=None):
+            int threads, gaps=None, cnp.ndarray divisor=None):
         """Solve the problem: ``y`` is C-contiguous, ``x`` aligned and in native byte order.
 
         ``w`` has the dtype of the sums; ``fill`` holds one value or one for each sample of a
         pixel. With ``gaps`` (mask, whether NaN are missing, sign, least, tiny) samples are left
         out: the mask is None or of the shape of ``x``, the numbers are those of `divide_gaps`;
-        the dtype of ``y`` is that of the sums, floating-point.
+        the dtype of ``y`` is that of the sums, floating-point. The sums of a product are divided
+        by ``divisor``, an array of one number in their dtype, if there is one. Returns whether no
+        result of a product was seen that may not be finite.
         """
         cdef Stencil s = self.s
         cdef Gaps g
@@ -230,9 +252,11 @@ cdef class DirectLoop:
         s.x.fill = cnp.PyArray_DATA(fill)
         s.x.n_fill = fill.shape[0]
         self.set_result(&s, y, clip)
+        if divisor is not None:
+            s.divisor = cnp.PyArray_DATA(divisor)
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
-        elif (not s.line and ceil_div(s.y.out, s.y.comb) <= STENCIL_FLAT_ROWS
+        elif (not s.line and not s.product and ceil_div(s.y.out, s.y.comb) <= STENCIL_FLAT_ROWS
               and s.x.axis.out * s.x.group >= STENCIL_FLAT_VECTORS * s.lanes):
             self.set_tile(&s, True)  # the rows of a taller tile would be computed in vain
         if threads > 1 or s.flat or gaps is not None:
@@ -253,8 +277,8 @@ cdef class DirectLoop:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
-            run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
-                         False)
+            return run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared,
+                                each, False) == 0
         finally:
             put_block(block)
 
@@ -330,7 +354,8 @@ cdef class DirectLoop:
         # tile reads at once stay there, but a tall kernel is worth a copy.
         if s.readable and not s.line and s.y.taps > 1 and s.y.step * s.y_stride % 4096 == 0:
             s.readable = STENCIL_FLAT_ROWS <= 4 and s.y.taps < TALL
-            if s.readable:
+            if s.readable or s.product:  # whose tiles read a row at a time
+                s.readable = True
                 self.set_tile(s, True)
         # Samples that are further apart than a cache line are not prefetched: a tile's rows would
         # be as many lines as it has samples, or, apart by whole planes, any number of them.

@@ -304,11 +304,18 @@ cdef Py_ssize_t add_strip(const Stencil* s, Py_ssize_t col_from, Py_ssize_t col_
     return ceil_div(at, s.lanes) * s.lanes
 
 
-cdef void run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop, tile_t* work) noexcept nogil:
-    """Run units start … stop − 1, in the order batch, planes, comb, slab, panel."""
-    cdef const Stencil* s = <const Stencil*>c.loop
+cdef Py_ssize_t run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+                          tile_t* work) noexcept nogil:
+    """Run units start … stop − 1, in the order batch, planes, comb, slab, panel.
+
+    Returns how many tiles of products told of results that may not be finite.
+    """
+    cdef Stencil own = (<const Stencil*>c.loop)[0]
+    cdef const Stencil* s = &own
+    cdef Py_ssize_t found = 0
     cdef Py_ssize_t unit, rest, batch
     cdef Block b
+    own.found = &found
     for unit in range(start, stop):
         rest = unit
         b.col_from = rest % s.n_panels * s.unit_cols
@@ -328,6 +335,7 @@ cdef void run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop, tile_t* wo
             run_unit(s, &b, c.x + c.x_batch[batch], c.y + c.y_batch[batch], work)
     if s.streaming:
         stencil_fence()
+    return found
 
 
 cdef void run_boxes(const Call* c, Py_ssize_t start, Py_ssize_t stop, tile_t* work) noexcept nogil:
@@ -354,11 +362,11 @@ cdef Py_ssize_t run_direct(const Call* c, Py_ssize_t start, Py_ssize_t stop,
         else:
             run_boxes(c, start, stop, <double*>work)
     elif c.sums == SUMS_FLOAT:
-        run_units(c, start, stop, <float*>work)
+        return run_units(c, start, stop, <float*>work)
     elif c.sums == SUMS_DOUBLE:
-        run_units(c, start, stop, <double*>work)
+        return run_units(c, start, stop, <double*>work)
     elif c.sums == SUMS_INT16:
-        run_units(c, start, stop, <int16_t*>work)
+        return run_units(c, start, stop, <int16_t*>work)
     else:
-        run_units(c, start, stop, <uint64_t*>work)
+        return run_units(c, start, stop, <uint64_t*>work)
     return 0

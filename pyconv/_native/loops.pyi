@@ -207,6 +207,7 @@ class DirectLoop:
         line: bool,
         shared: bool,
         flip: bool,
+        product: int = 0,
     ) -> None: ...
     def workspace(self) -> int: ...
     def run(
@@ -218,7 +219,8 @@ class DirectLoop:
         clip: bool,
         threads: int,
         gaps: tuple[Any, ...] | None = None,
-    ) -> int: ...
+        divisor: Array | None = None,
+    ) -> bool: ...
     def run_boxes(
         self, x: Array, w: Array, y: Array, fill: Array, clip: bool, threads: int, boxes: Array
     ) -> None: ...

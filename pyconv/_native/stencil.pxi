@@ -4,6 +4,13 @@ cdef enum:
     UNIT_NUMBERS = 8        # of a unit of a box
 
 
+cdef extern from "product.h":
+    enum:
+        PRODUCT_ROWS
+    int product_tile(const void* x, Py_ssize_t pitch, Py_ssize_t step, int kind,
+                     const void* w, const void* divisor, void* y, Py_ssize_t y_pitch,
+                     Py_ssize_t rows, int streaming) noexcept nogil
+
 cdef struct Stencil:
     SpatialAxis z, y
     Source x
@@ -15,6 +22,10 @@ cdef struct Stencil:
     Py_ssize_t n_segments
     const stencil_segment* segments
     const stencil_set* sets         # of tiles of columns, whose rows lie anywhere; else NULL
+    # The kind of a product of two factors (product.h), or 0; where its tiles count results that may
+    # not be finite.
+    int product
+    Py_ssize_t* found
     const Py_ssize_t* seg_z
     const Py_ssize_t* seg_row
     const Py_ssize_t* seg_col
@@ -77,6 +88,11 @@ cdef inline void run_taps(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
         line_tile(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
     elif s.flat:
         flat_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
+    elif s.product:
+        if tile_t is float or tile_t is double:
+            s.found[0] += product_tile(x + segments.offset, pitch, segments.step, s.product, w,
+                                       <const tile_t*>s.divisor, y, y_pitch, s.tile_rows,
+                                       streaming)
     elif s.sets == NULL:
         area_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
     elif tile_t is not int16_t:

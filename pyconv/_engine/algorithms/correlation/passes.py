@@ -36,6 +36,9 @@ WIDE_GROUP = 16
 #: multiple of them: as many as the vectors of every variant have lanes.
 FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MAX_SAMPLES = 25, 16, 128, 2**13
 
+#: Taps of factors along rows and columns that one tile sums; the kind of tile of a cross.
+PRODUCT_TAPS, CROSS = (3, 5), 1
+
 
 class Form(NamedTuple):
     """A problem of one, two or three axes as the loop takes it."""
@@ -114,6 +117,12 @@ class Passes:
 
     def _loop(self, real: Problem, parts: int) -> tuple[Any, Form]:
         form = _form(real, parts)
+        if (tile := self._tile(real)) is not None:
+            n_batch = math.prod(real.x_shape[a] for a in form.batch)
+            axes = axis_rows(form.axes), (-1, -1, 0), form.batch, n_batch, form.group
+            return loader.native.DirectLoop(
+                real.compute, *axes, line=False, shared=False, flip=False, product=tile[0]
+            ), form
         deep = None
         if len(real.spatial) == 1:
             sides = (np.ones((len(self.factors[0]), 1)), self.factors[0])
@@ -140,21 +149,53 @@ class Passes:
         fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
         down = shift_into_range(problem, self.factors)
         over = None if self.divisor == 1 else np.array([self.divisor], problem.compute)
+        tile = self._tile(problem)
+
+        def summable(
+            x: np.ndarray, y: np.ndarray, outside: np.ndarray, clip: bool, workers: int
+        ) -> bool:
+            if tile is None:
+                return bool(loop.run(x, y, outside, clip, workers, True, over))
+            return bool(loop.run(x, tile[1], y, outside, clip, workers, None, over))
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
             del w
             if form.contiguous:
                 x = np.ascontiguousarray(x)
-            if loop.run(x, y, fill, clip, workers, True, over) or x.dtype.kind != "f":
+            if summable(x, y, fill, clip, workers) or x.dtype.kind != "f":
                 return
             if y.dtype.kind == "f" and largest_sample(x) >= down.limit:
                 # A sum of two samples might leave the range of the dtype.
                 x, outside = (np.ldexp(part, -down.shift) for part in (x, fill))
-                loop.run(x, y, outside, clip, workers, True, over)
+                summable(x, y, outside, clip, workers)
                 with np.errstate(all="ignore"):
                     np.ldexp(y, down.shift, out=y)
 
         return run
+
+    def _tile(self, real: Problem) -> tuple[int, np.ndarray] | None:
+        """Return the kind of tile that sums both passes and its weights, None if there is none.
+
+        See ``product.h``, whose kinds these numbers are: a cross, or factors of so many taps.
+        """
+        if len(self.factors) != 2 or real.compute.kind != "f":
+            return None
+        if any(a.stride * a.dilation != 1 for a in real.spatial):
+            return None
+        down, across = self.factors
+        taps, single = down.shape[1], (1.0, 1.0)
+        if taps != across.shape[1] or taps not in PRODUCT_TAPS:
+            return None
+        kind, (v, *others), (u, *_) = taps, across, down
+        if others:
+            before, v, after, kind = across[0], across[1], down[1], CROSS
+            if taps != 3 or len(across) > 2 or before[::2].any() or after[::2].any():
+                return None
+            single = before[1], after[1]
+        signs = _sign_of_image(v), _sign_of_image(u)
+        if 0 in signs:
+            return None
+        return kind, np.concatenate([v, u, signs, single]).astype(real.compute)
 
     def _bind_line(self, problem: Problem, fill: np.ndarray) -> Loop:
         """Cut a long line into rows that overlap: the loop sums as many of them as it has lanes."""
@@ -192,6 +233,11 @@ class Passes:
                 y.reshape(-1)[...] = total.reshape(-1)[: a.out]
 
         return run_line
+
+
+def _sign_of_image(row: np.ndarray) -> int:
+    """Return 1 for weights that are their own mirror image, −1 for the negative of it, else 0."""
+    return int(np.array_equal(row, row[::-1])) or -int(np.array_equal(row, -row[::-1]))
 
 
 def _is_line(problem: Problem) -> bool:
