@@ -223,3 +223,34 @@ def test_arrays_apart():
     views += [np.broadcast_to(room[19:20], (7,)), np.zeros(4), room[20:40].reshape(4, 5).T]
     for a, b in itertools.product(views, repeat=2):
         assert native_layout.apart(a, b) == (not np.may_share_memory(a, b))
+
+
+#: Arrays larger than what is read as it lies: around blocks of the copy, and of every size of samples.
+TURNED = [((256, 300), (1, 0)), ((17, 4100), (1, 0)), ((260, 257, 3), (2, 1, 0)),
+          ((5, 130, 131), (0, 2, 1)), ((3, 200, 199), (1, 2, 0)), ((2, 33, 40, 41), (3, 1, 2, 0))]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128", ">f4"])
+@pytest.mark.parametrize(("shape", "order"), TURNED)
+def test_copies_of_rows_across_the_memory(rng, shape, order, dtype):
+    """Every sample, whatever the signs of strides; `straight` says that there is a copy to make."""
+    lying = noise(rng, shape, dtype).transpose(order)
+    for x in (lying, lying[::-1, :, ...], lying[..., ::-1], lying[1:, ::2]):
+        if native_layout.readable(x):
+            y = np.full(x.shape, 7, x.dtype)
+            native_layout.turn_rows(x, y)
+            np.testing.assert_array_equal(y, x)
+        w = noise(rng, (3, 5), dtype)
+        expected = bits(pyconv.correlate(np.ascontiguousarray(x), w, "same", axes=(0, 1)))
+        assert bits(pyconv.correlate(x, w, "same", axes=(0, 1))) == expected
+    assert not native_layout.straight(lying) or not lying.dtype.isnative
+
+
+def test_rows_across_the_memory_that_no_memory_is_granted_for(rng):
+    """They are read where they lie, as small ones are."""
+    x = np.asfortranarray(noise(rng, (3000, 2000), "f4"))
+    w = noise(rng, (3, 3), "f4")
+    expected = bits(pyconv.correlate(np.ascontiguousarray(x), w, "same", method="direct"))
+    for granted in (1 << 20, 4 << 20, 64 << 20):
+        y = pyconv.correlate(x, w, "same", method="direct", max_memory=granted)
+        assert bits(y) == expected

@@ -117,6 +117,13 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return raw[first : first + size].view(dtype).reshape(shape)
 
 
+def turned(x: np.ndarray) -> np.ndarray:
+    """Return a contiguous copy of an array whose rows lie across those of the memory."""
+    y = empty(x.shape, x.dtype)
+    layout.turn_rows(x, y)
+    return y
+
+
 #: Bytes that the system has taken from other programs, and cleared, within a tenth of a second.
 _BYTES_BETWEEN_SIGNALS = 32 << 20
 

@@ -1,10 +1,35 @@
 # cython: freethreading_compatible=True
 # Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
-# Python takes as long as a small correlation.
+# Python takes as long as a small correlation. And the copy of one whose rows lie across those of the
+# memory: NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), which is eighteen
+# times the time of a small kernel on them, for each sample lies in a cache line of its own, whose
+# neighbours along the row push it out.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cimport numpy as cnp
 
 cnp.import_array()
+
+cdef enum:
+    LINE = 64               # bytes of the cache
+    TURNED_BYTES = 1 << 16  # a smaller array stays in the cache, however it is read
+    BLOCK = 16              # samples along both sides of what is turned at once
+
+ctypedef fused item_t:
+    uint8_t
+    uint16_t
+    uint32_t
+    uint64_t
+
+
+cdef struct Turn:
+    # An array of two axes: across, along which memory is contiguous or nearly, and along the row of the
+    # copy; strides in bytes.
+    Py_ssize_t across, row
+    Py_ssize_t x_across, x_row
+    Py_ssize_t y_across
 
 
 def readable(cnp.ndarray x not None):
@@ -15,6 +40,100 @@ def readable(cnp.ndarray x not None):
 def writable(cnp.ndarray y not None):
     """Return whether the array is contiguous, aligned, writeable and in native byte order."""
     return cnp.PyArray_ISCARRAY(y)
+
+
+def straight(cnp.ndarray x not None):
+    """Return whether an array is `readable` and its rows do not lie across those of the memory."""
+    return readable(x) and (cnp.PyArray_IS_C_CONTIGUOUS(x) or across_axis(x) < 0)
+
+
+cdef int across_axis(cnp.ndarray x) noexcept:
+    """Return the axis along which a line of the cache lies whose samples belong to as many rows.
+
+    −1 where there is none, or the array is small.
+    """
+    cdef int last = cnp.PyArray_NDIM(x) - 1, i, least = -1
+    cdef Py_ssize_t stride
+    if cnp.PyArray_NBYTES(x) < TURNED_BYTES:
+        return -1
+    while last > 0 and cnp.PyArray_DIM(x, last) == 1:
+        last -= 1
+    if abs(cnp.PyArray_STRIDE(x, last)) < LINE:
+        return -1
+    for i in range(last):
+        stride = abs(cnp.PyArray_STRIDE(x, i))
+        if cnp.PyArray_DIM(x, i) > 1 and 0 < stride < LINE and (
+                least < 0 or stride < abs(cnp.PyArray_STRIDE(x, least))):
+            least = i
+    return least
+
+
+def turn_rows(cnp.ndarray x not None, cnp.ndarray y not None):
+    """Copy a `readable` array to a contiguous one of its shape and dtype, whichever way rows lie."""
+    cdef int across = across_axis(x), n = cnp.PyArray_NDIM(x), item = cnp.PyArray_ITEMSIZE(x), i
+    cdef Py_ssize_t at[32]
+    cdef Py_ssize_t items = 1, k
+    cdef const char* source = cnp.PyArray_BYTES(x)
+    cdef char* target = cnp.PyArray_BYTES(y)
+    cdef Turn t
+    if across < 0 or item not in (1, 2, 4, 8) or n > 32:
+        y[...] = x
+        return
+    t.across, t.row = cnp.PyArray_DIM(x, across), cnp.PyArray_DIM(x, n - 1)
+    t.x_across, t.x_row = cnp.PyArray_STRIDE(x, across), cnp.PyArray_STRIDE(x, n - 1)
+    t.y_across = cnp.PyArray_STRIDE(y, across)
+    for i in range(n - 1):
+        at[i] = 0
+        if i != across:
+            items *= cnp.PyArray_DIM(x, i)
+    for k in range(items):
+        with nogil:
+            if item == 1:
+                turn(&t, <const uint8_t*>source, <uint8_t*>target)
+            elif item == 2:
+                turn(&t, <const uint16_t*>source, <uint16_t*>target)
+            elif item == 4:
+                turn(&t, <const uint32_t*>source, <uint32_t*>target)
+            else:
+                turn(&t, <const uint64_t*>source, <uint64_t*>target)
+        i = n - 2
+        while i >= 0:  # the next item, the last axis first
+            if i != across:
+                at[i] += 1
+                source += cnp.PyArray_STRIDE(x, i)
+                target += cnp.PyArray_STRIDE(y, i)
+                if at[i] < cnp.PyArray_DIM(x, i):
+                    break
+                source -= at[i] * cnp.PyArray_STRIDE(x, i)
+                target -= at[i] * cnp.PyArray_STRIDE(y, i)
+                at[i] = 0
+            i -= 1
+
+
+cdef void turn(const Turn* t, const item_t* x, item_t* y) noexcept nogil:
+    """Copy an array of two axes, block by block: lines of the cache are read and written whole."""
+    cdef item_t block[BLOCK][BLOCK]
+    cdef Py_ssize_t row = 0, across, i, j, rows, columns
+    cdef const char* source
+    while row < t.row:
+        columns = min(<Py_ssize_t>BLOCK, t.row - row)
+        across = 0
+        while across < t.across:
+            rows = min(<Py_ssize_t>BLOCK, t.across - across)
+            source = <const char*>x + row * t.x_row + across * t.x_across
+            if rows == BLOCK and t.x_across == <Py_ssize_t>sizeof(item_t):
+                for j in range(columns):
+                    for i in range(BLOCK):
+                        block[i][j] = (<const item_t*>(source + j * t.x_row))[i]
+            else:
+                for j in range(columns):
+                    for i in range(rows):
+                        block[i][j] = (<const item_t*>(source + j * t.x_row + i * t.x_across))[0]
+            for i in range(rows):
+                memcpy(<char*>y + (across + i) * t.y_across + row * <Py_ssize_t>sizeof(item_t),
+                       block[i], columns * <Py_ssize_t>sizeof(item_t))
+            across += BLOCK
+        row += BLOCK
 
 
 def settled(cnp.ndarray a not None):

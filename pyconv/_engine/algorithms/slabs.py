@@ -16,6 +16,7 @@ import numpy as np
 
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.boundaries import BOUNDARIES, FILL
+from pyconv._engine.output_arrays import turned
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import layout
 
@@ -153,8 +154,10 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
     run = algorithm.bind(problem)
 
     def run_where_it_lies(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
-        if layout.readable(x) and (x.flags.c_contiguous or not copies.packed):
+        if layout.straight(x) and (x.flags.c_contiguous or not copies.packed):
             run(x, w, y, workers)
+        elif slabs.lacks_memory and layout.readable(x) and not copies.packed:
+            run(x, w, y, workers)  # slowly, rows across those of the memory
         else:
             slabs.run(x, w, y, workers)
 
@@ -178,6 +181,11 @@ class _Slabs:
         self._x_dtype = problem.x_dtype if problem.exact else problem.compute
         #: By their number of results.
         self._runs: dict[int, Run] = {}
+
+    @property
+    def lacks_memory(self) -> bool:
+        """Whether not even the smallest slab may be copied."""
+        return self._missing > 0
 
     def run(self, x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         """Solve the problem."""
@@ -223,7 +231,10 @@ class _Slabs:
         stop = first + self._costs.rows(n)
         with np.errstate(all="ignore"):
             if a is None or (first >= 0 and stop <= a.size):
-                return np.require(x[(*before, slice(first, stop))], self._x_dtype, ["C", "A"])
+                some = x[(*before, slice(first, stop))]
+                if layout.readable(some) and not layout.straight(some):
+                    some = turned(some)
+                return np.require(some, self._x_dtype, ["C", "A"])
             index = BOUNDARIES[a.boundary].index(np.arange(first, stop), a.size)
             samples = x[(*before, index)].astype(self._x_dtype, order="C")  # FILL = −1: the last
             np.moveaxis(samples, a.axis, 0)[index == FILL] = self._problem.fill_value
