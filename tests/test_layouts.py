@@ -225,9 +225,11 @@ def test_arrays_apart():
         assert native_layout.apart(a, b) == (not np.may_share_memory(a, b))
 
 
-#: Arrays larger than what is read as it lies: around blocks of the copy, and of every size of samples.
-TURNED = [((256, 300), (1, 0)), ((17, 4100), (1, 0)), ((260, 257, 3), (2, 1, 0)),
-          ((5, 130, 131), (0, 2, 1)), ((3, 200, 199), (1, 2, 0)), ((2, 33, 40, 41), (3, 1, 2, 0))]  # fmt: skip
+#: Arrays larger than what is read as it lies, around blocks of the copy.
+TURNED = [
+    ((256, 300), (1, 0)), ((17, 4100), (1, 0)), ((260, 257, 3), (2, 1, 0)),
+    ((5, 130, 131), (0, 2, 1)), ((3, 200, 199), (1, 2, 0)), ((2, 33, 40, 41), (3, 1, 2, 0)),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "complex128", ">f4"])

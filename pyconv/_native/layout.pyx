@@ -1,9 +1,9 @@
 # cython: freethreading_compatible=True
 # Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
-# Python takes as long as a small correlation. And the copy of one whose rows lie across those of the
-# memory: NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), which is eighteen
-# times the time of a small kernel on them, for each sample lies in a cache line of its own, whose
-# neighbours along the row push it out.
+# Python takes as long as a small correlation. And the copy of one whose rows lie across those of
+# the memory: NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), which is
+# eighteen times the time of a small kernel on them, for each sample lies in a cache line of its own,
+# whose neighbours along the row push it out.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -25,8 +25,8 @@ ctypedef fused item_t:
 
 
 cdef struct Turn:
-    # An array of two axes: across, along which memory is contiguous or nearly, and along the row of the
-    # copy; strides in bytes.
+    # An array of two axes: across, along which memory is contiguous or nearly, and along the row of
+    # the copy; strides in bytes.
     Py_ssize_t across, row
     Py_ssize_t x_across, x_row
     Py_ssize_t y_across
@@ -69,10 +69,10 @@ cdef int across_axis(cnp.ndarray x) noexcept:
 
 
 def turn_rows(cnp.ndarray x not None, cnp.ndarray y not None):
-    """Copy a `readable` array to a contiguous one of its shape and dtype, whichever way rows lie."""
+    """Copy a `readable` array to a contiguous one of its shape and dtype, however rows lie."""
     cdef int across = across_axis(x), n = cnp.PyArray_NDIM(x), item = cnp.PyArray_ITEMSIZE(x), i
     cdef Py_ssize_t at[32]
-    cdef Py_ssize_t items = 1, k
+    cdef Py_ssize_t items = 1, _
     cdef const char* source = cnp.PyArray_BYTES(x)
     cdef char* target = cnp.PyArray_BYTES(y)
     cdef Turn t
@@ -86,7 +86,7 @@ def turn_rows(cnp.ndarray x not None, cnp.ndarray y not None):
         at[i] = 0
         if i != across:
             items *= cnp.PyArray_DIM(x, i)
-    for k in range(items):
+    for _ in range(items):
         with nogil:
             if item == 1:
                 turn(&t, <const uint8_t*>source, <uint8_t*>target)
