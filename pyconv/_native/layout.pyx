@@ -1,9 +1,9 @@
 # cython: freethreading_compatible=True
 # Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
 # Python takes as long as a small correlation. And the copy of one whose rows lie across those of
-# the memory: NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), which is
-# eighteen times the time of a small kernel on them, for each sample lies in a cache line of its own,
-# whose neighbours along the row push it out.
+# the memory. NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), eighteen
+# times what a small kernel takes: each sample lies in a cache line of its own, and its neighbours
+# along the row push that line out.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
