@@ -1,7 +1,7 @@
 # cython: freethreading_compatible=True
 # Whether a loop may read or write an array as it lies in memory. Asking an array's attributes from
 # Python takes as long as a small correlation. And the copy of one whose rows lie across those of
-# the memory. NumPy's takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), eighteen
+# the memory. NumPy takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), eighteen
 # times what a small kernel takes: each sample lies in a cache line of its own, and its neighbours
 # along the row push that line out.
 
