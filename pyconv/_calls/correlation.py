@@ -236,8 +236,8 @@ def convolve(
 
 
 def _run(
-    x: npt.ArrayLike,
-    w: npt.ArrayLike,
+    x: Any,
+    w: Any,
     nan_policy: object,
     mask: npt.ArrayLike | None,
     out: np.ndarray | None,
