@@ -169,7 +169,8 @@ class BuildExt(build_ext):
         built = Path(self.get_ext_fullpath(ext.name))
         kept = COMPILED / f"{ext.name}-{self.digest(ext)}{''.join(built.suffixes)}"
         if kept.exists() and not self.force:
-            print(f"pyconv: {ext.name} is compiled already: {kept}", file=sys.stderr)
+            # In one piece: threads build side by side, and two messages on a line read as one.
+            sys.stderr.write(f"pyconv: {ext.name} is compiled already: {kept}\n")
             built.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(kept, built)
             kept.touch()

@@ -32,8 +32,15 @@ axes : sequence of int, optional
     Three axes of `x` to filter along. By default those of a volume of three dimensions;
     arrays of more say which.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -45,7 +52,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -60,16 +69,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -79,8 +95,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -115,8 +141,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -128,7 +161,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -143,16 +178,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -162,8 +204,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -192,8 +244,15 @@ axes : sequence of int, optional
     Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
     of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -205,7 +264,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -220,16 +281,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -239,8 +307,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -278,8 +356,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -291,7 +376,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -306,16 +393,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -326,8 +420,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -354,8 +458,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -367,7 +478,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -382,16 +495,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -402,8 +522,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -432,8 +562,15 @@ axes : sequence of int, optional
     Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
     of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -445,7 +582,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -460,16 +599,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -479,8 +625,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -527,8 +683,15 @@ axes : int or sequence of int, optional
     One or two axes of `x` to filter along. By default all of a signal or an image of one or
     two dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -540,7 +703,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -555,16 +720,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -574,8 +746,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -619,8 +801,15 @@ axes : sequence of int, optional
     Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
     of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -643,16 +832,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -662,8 +858,16 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed, complex data among them.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -705,8 +909,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -718,7 +929,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -733,16 +946,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -752,8 +972,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -797,8 +1027,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -821,16 +1058,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -840,8 +1084,16 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed, complex data among them.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 Examples
 --------
@@ -871,8 +1123,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -884,7 +1143,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -899,16 +1160,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -919,8 +1187,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -951,8 +1229,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -964,7 +1249,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -979,16 +1266,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -999,8 +1293,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1031,8 +1335,15 @@ axes : sequence of int, optional
     Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
     of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1044,7 +1355,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1059,16 +1372,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1078,8 +1398,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1110,8 +1440,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1123,7 +1460,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1138,16 +1477,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1158,8 +1504,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1191,8 +1547,15 @@ axes : sequence of int, optional
     Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
     of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1204,7 +1567,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1219,16 +1584,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1239,8 +1611,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1272,8 +1654,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1285,7 +1674,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1300,16 +1691,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1320,8 +1718,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1353,8 +1761,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1366,7 +1781,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1381,16 +1798,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1400,8 +1824,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1435,8 +1869,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1448,7 +1889,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1463,16 +1906,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1483,8 +1933,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------
@@ -1522,8 +1982,15 @@ axes : int or sequence of int, optional
     Axes of `x` to filter along. By default all of a signal or an image of one or two
     dimensions; arrays of more say which, because a third may hold colours.
 boundary : str or sequence of str, optional
-    What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-    the samples mirrored at the edge.
+    What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+    - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+      ``symm``
+    - ``mirror``: ``d c b | a b c d | c b a``
+    - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+    - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+    - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+      ``zero`` or ``zeros`` where `k` = 0
 fill_value : scalar, optional
     The value that ``boundary='constant'`` reads outside.
 stride : int or sequence of int, optional
@@ -1535,7 +2002,9 @@ dtype : dtype, optional
     whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
     integer dtype is rounded half to even from such a result.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+    bits, ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
     refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
@@ -1550,16 +2019,23 @@ mask : array_like of bool, optional
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
-method : str, optional
-    Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+    named makes one kernel of all axes.
 rtol : float, optional
-    Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-    what goes along one axis after the other may take some arrays of the size of `x`; where
-    that is more than is granted, it is one kernel of all axes.
+    Bytes of workspace that the call may take at most, besides `x` and the result, which is
+    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+    former is more than is granted, it is one kernel of all axes.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -1569,8 +2045,18 @@ ndarray
 
 Raises
 ------
-ValueError, TypeError, OverflowError, MemoryError
-    As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+ValueError
+    For values and combinations that are not allowed; the message names the argument, its
+    value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+    the data.
+TypeError
+    For dtypes and argument types that are not allowed.
+OverflowError
+    Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+MemoryError
+    If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+    algorithm; the message names the least that would do, or a bound from below where samples
+    are left out.
 
 See Also
 --------

@@ -1,5 +1,6 @@
 """Fixtures that run a test with every algorithm and every ISA variant of this machine."""
 
+import itertools
 import signal
 
 import hypothesis
@@ -49,6 +50,20 @@ ABOVE_LOOPS = [
     pytest.param(isa, marks=[pytest.mark.slow] if isa != loader.runnable()[-1] else [])
     for isa in loader.runnable()
 ]
+
+
+def one_in(n, *tables):
+    """Return the rows of a product of tables, of which all but one in ``n`` are slow.
+
+    The sum of a row's places decides: each two entries of two tables are still together in a row
+    that is not, if there is a third table of ``n`` entries or more.
+    """
+    places = itertools.product(*(range(len(table)) for table in tables))
+    rows = itertools.product(*tables)
+    return [
+        pytest.param(*row, marks=[pytest.mark.slow] if sum(place) % n else [])
+        for place, row in zip(places, rows, strict=True)
+    ]
 
 
 def pytest_addoption(parser):

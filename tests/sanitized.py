@@ -17,12 +17,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What a build and its tests read.
 COPIED = ("pyconv", "tests", "benchmarks", "docs", "setup.py", "pyproject.toml", "README.md")
+#: Folders that Python and Sphinx write among them.
+WRITTEN = ("__pycache__", "generated", "_build")
 SUPPRESSIONS = Path(__file__).with_name("suppressions")
 #: Tests of other subjects than the loops: pictures, texts, the build, timings of signals, torch.
 LEFT_OUT = (
@@ -66,14 +69,22 @@ def copy(folder: Path) -> None:
     """Bring a folder up to date with the sources; what is built there stays."""
     for name in COPIED:
         source = ROOT / name
-        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            generated = path.suffix == ".c" and path.with_suffix(".pyx").exists()
-            if generated or path.suffix in (".so", ".pyd", ".pyc") or not path.is_file():
+        for path in sorted(files_of(source)) if source.is_dir() else [source]:
+            if path.suffix == ".c" and path.with_suffix(".pyx").exists():
+                continue
+            if path.suffix in (".so", ".pyd"):
                 continue
             target = folder / path.relative_to(ROOT)
             if not target.exists() or target.read_bytes() != path.read_bytes():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder, but not what others may be writing there meanwhile."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in WRITTEN]
+        yield from (Path(place, name) for name in names)
 
 
 def build(folder: Path, chosen: Build, isa: str) -> None:

@@ -10,6 +10,7 @@ import pickle
 import numpy as np
 import pytest
 from arrays import bits, noise
+from conftest import one_in
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS
@@ -97,9 +98,10 @@ def skip_slow(method, kind):
         pytest.skip("a line is cut into pieces where there are few")
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "f2"])
-@pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("method", METHODS)
+EVERY = one_in(2, ["f4", "f8", "c8", "f2"], list(SHAPES), METHODS)
+
+
+@pytest.mark.parametrize(("dtype", "kind", "method"), EVERY)
 def test_an_item_is_the_same_alone_by_plan_and_call(rng, method, kind, dtype):
     """And with a mask that hides nothing, and where NaN may be left out and there is none."""
     skip_slow(method, kind)
@@ -117,9 +119,7 @@ def test_an_item_is_the_same_alone_by_plan_and_call(rng, method, kind, dtype):
         assert bits(z[[0, 2, 3]]) == bits(y[[0, 2, 3]])
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "f2"])
-@pytest.mark.parametrize("kind", SHAPES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("dtype", "kind", "method"), EVERY)
 def test_an_item_is_the_same_beside_gaps(rng, method, kind, dtype):
     """Of its own, of others, or of all."""
     skip_slow(method, kind)

@@ -209,6 +209,24 @@ def test_loops_are_told_what_arrays_are(lay, dtype):
     assert not native_layout.readable(np.ones(3, "float16"))
 
 
+@pytest.mark.parametrize("lay", LAYOUTS.values(), ids=LAYOUTS)
+def test_arrays_are_taken_as_they_are(lay):
+    """Those of which nothing has to be copied, converted or seen with other strides."""
+    plain = np.ones((3, 1, 5), "float32")
+    sums = plain.dtype
+    a = lay(plain)
+    odd = np.lib.stride_tricks.as_strided(plain, strides=(20, 4, 4))
+    read = native_layout.readable(a) and native_layout.settled(a) is a
+    assert native_layout.usual(a, plain, plain, sums, sums) == read
+    assert native_layout.usual(plain, a, plain, sums, sums) == read
+    assert native_layout.usual(plain, plain, plain, sums, sums)
+    for x, w, y in ((odd, plain, plain), (plain, odd, plain), (plain, plain, odd)):
+        assert not native_layout.usual(x, w, y, sums, sums)
+    assert not native_layout.usual(plain.astype("float16"), plain, plain, sums, sums)
+    assert not native_layout.usual(plain, plain, plain, np.dtype("float64"), sums)
+    assert not native_layout.usual(plain, plain, plain, sums, np.dtype("float64"))
+
+
 def test_arrays_apart():
     """As NumPy sees it, for views of one piece of memory that touch, overlap and interleave."""
     room = np.zeros(60, np.int16)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from arrays import small
+from conftest import one_in
 from scipy.sparse.linalg import aslinearoperator, lsqr
 
 import pyconv
@@ -43,9 +44,10 @@ def problems():
                 }  # fmt: skip
 
 
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("dtype", ["float64", "complex128"])
-@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize(
+    ("flip", "dtype", "boundary"),
+    one_in(2, [False, True], ["float64", "complex128"], list(BOUNDARIES)),
+)
 def test_products_and_adjoints(boundary, dtype, flip, rng):
     """Exactly, for every extent, stride and dilation; the matrix has the same entries."""
     seen = 0

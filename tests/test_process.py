@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 import pytest
+from conftest import one_in
 from processes import SOON, seconds_to_interrupt
 
 from pyconv._engine.algorithms import ALGORITHMS
@@ -312,7 +313,7 @@ ENDLESS = {
 }
 
 
-INTERRUPTED = [(m, call, n) for m in PLAIN for call in ENDLESS for n in (1, 2)]
+INTERRUPTED = one_in(2, PLAIN, list(ENDLESS), (1, 2))
 
 
 @posix

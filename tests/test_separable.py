@@ -10,6 +10,7 @@ import numpy as np
 import oracles
 import pytest
 from arrays import LAYOUTS, assert_exact, axis_orders, bits, noise, small
+from conftest import one_in
 
 import pyconv
 import pyconv.kernels
@@ -501,9 +502,10 @@ NOT_FINITE = {
 }
 
 
-@pytest.mark.parametrize("dtype", [*REAL, "complex64", "complex128"])
-@pytest.mark.parametrize("signs", SIGNS)
-@pytest.mark.parametrize("values", NOT_FINITE)
+@pytest.mark.parametrize(
+    ("dtype", "signs", "values"),
+    one_in(2, [*REAL, "complex64", "complex128"], SIGNS, list(NOT_FINITE)),
+)
 def test_what_is_not_finite_spoils_its_windows_alone(isa, rng, spreading, values, signs, dtype):
     """At the ends and within, in two and three dimensions, on any threads; no plain sum runs."""
     real = np.dtype(dtype).type(0).real.dtype

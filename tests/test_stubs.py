@@ -15,6 +15,7 @@ import pytest
 import pyconv
 from pyconv import filters
 from pyconv._engine import docstrings
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._native import loader
 from pyconv.nn import functional
 from tests import stubs
@@ -48,12 +49,15 @@ def test_stub_has_the_docstring_and_the_parameters_of_the_module(module):
 
 @pytest.mark.parametrize("name", filters.__all__)
 def test_filter_tells_every_option_itself(name):
-    """None sends a reader to the docstring of another filter."""
+    """None sends a reader to another docstring, and the boundaries are those that there are."""
     function = getattr(filters, name)
     text = inspect.getdoc(function)
     for parameter in inspect.signature(function).parameters:
         assert re.search(rf"^{parameter} : .+\n    \S", text, re.MULTILINE), parameter
-    assert not re.search(r"(?i)\b(as for|see) `(gaussian|kernels\.(gabor|laplace))`", text)
+    assert not re.search(r"(?i)\bas for `|\bsee `(gaussian|kernels\.(gabor|laplace))`", text)
+    for boundary, row in BOUNDARIES.items():
+        assert re.search(rf"- ``{boundary}``.*: ``{re.escape(row.drawing)}``", text), boundary
+        assert all(f"``{alias}``" in text for alias in row.aliases), boundary
 
 
 def test_no_docstring_is_left_with_a_placeholder():

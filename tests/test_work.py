@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 from arrays import noise
+from conftest import one_in
 
 import pyconv
 from pyconv import filters, kernels, signal
@@ -199,9 +200,13 @@ def _uneven(name, shape, dtype):
     return x[name]().astype(dtype), level.astype(dtype)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
-@pytest.mark.parametrize("shape", [(100_000,), (384, 384)])
-@pytest.mark.parametrize("name", ["pulse", "decay", "block", "quake", "star", "window"])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "name"),
+    one_in(
+        2, ["float32", "float64", "complex128"], [(100_000,), (384, 384)],
+        ["pulse", "decay", "block", "quake", "star", "window"],
+    ),
+)  # fmt: skip
 def test_two_long_arrays_of_any_magnitudes(work, name, shape, dtype):
     """Quiet results are sums of few samples, or of samples as quiet: no plain sum of all."""
     x, level = _uneven(name, shape, dtype)

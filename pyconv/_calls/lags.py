@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,16 +165,25 @@ def xcorr(
     solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
     c = solve(first, second, lags, normalize, workers)
     c = c.astype(np.float64) if masked and is_integer(c.dtype) else c
-    return np.moveaxis(c, -1, where), lags
+    return _with_last(c, -1, where), lags
 
 
-class _Signal(NamedTuple):
+@dataclass(eq=False)
+class _Signal:
     """Signals with time along the last axis."""
 
     #: With zeros where samples are missing.
     samples: np.ndarray
     #: Where they are not; None for everywhere.
     seen: np.ndarray | None
+
+    @cached_property
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The largest magnitude in each signal, and its norm, where squares could overflow too."""
+        with np.errstate(all="ignore"):
+            unit, largest = _magnitudes(self.samples)
+            squares = np.square(unit, out=unit)
+            return largest, largest * np.sqrt(np.add.reduce(squares, -1, keepdims=True))
 
     def where_seen(self) -> np.ndarray:
         """Return 1 where samples were seen, else 0."""
@@ -181,7 +192,7 @@ class _Signal(NamedTuple):
 
     def as_float(self) -> _Signal:
         """Return signals of integers as float64."""
-        return self._replace(samples=self.samples.astype(np.float64))
+        return _Signal(self.samples.astype(np.float64), self.seen)
 
 
 def _in_range(a: _Signal, b: _Signal) -> tuple[_Signal, _Signal]:
@@ -192,14 +203,20 @@ def _in_range(a: _Signal, b: _Signal) -> tuple[_Signal, _Signal]:
     dtype = native_dtype(natural_dtype(a.samples.dtype, b.samples.dtype))
     if is_integer(dtype):
         return a, b
-    longest = max(s.samples.shape[-1] for s in (a, b)).bit_length()
+    longest = max(a.samples.shape[-1], b.samples.shape[-1]).bit_length()
+    low, high = _exponents(dtype, longest)
+    first = _between(a, low, high, dtype)
+    return first, first if b is a else _between(b, low, high, dtype)
+
+
+@lru_cache(maxsize=64)
+def _exponents(dtype: np.dtype, longest: int) -> tuple[int, int]:
+    """Return the least and the largest exponent of signals with so many bits of samples."""
     result = np.finfo(dtype)
     # A transform multiplies by the number of samples up to four times before it divides by it;
     # halves are summed as singles, and no sum is above the product of the norms.
     growth = 2 if dtype == np.float16 else 4 * longest + 2
-    low, high = (result.minexp + result.nmant) // 2, (result.maxexp - growth) // 2
-    first = _between(a, low, high, result.dtype)
-    return first, first if b is a else _between(b, low, high, result.dtype)
+    return (result.minexp + result.nmant) // 2, (result.maxexp - growth) // 2
 
 
 def _coefficients(
@@ -233,26 +250,29 @@ def _correlations(
 
 def _between(signal: _Signal, low: int, high: int, dtype: np.dtype) -> _Signal:
     """Return signals whose largest samples, norms of halves, have exponents in a range."""
-    x = signal.samples
-    parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
-    size = _norm(x) if dtype == np.float16 else _largest(parts)
     least, most = 2.0 ** (low - 1), 2.0**high
+    size = signal.sizes[dtype == np.float16]
     if least <= np.minimum.reduce(size, None) and np.maximum.reduce(size, None) < most:
         return signal
+    x = signal.samples
+    parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
+    if dtype != np.float16:
+        size = _largest(parts)
     within = ((least <= size) & (size < most)) | (size == 0) | ~np.isfinite(size)
     if within.all():
         return signal
+    own = np.finfo(dtype).dtype  # of the parts of complex samples
     exponents = np.frexp(size)[1]
     # Loud halves stay as loud as they may be: quieter ones are rounded more.
     usual = high if dtype == np.float16 else min(0, high)
     shifts = np.where(within, 0, usual - exponents)
     with np.errstate(all="ignore"):  # the quietest samples of a loud signal may become 0
-        scaled = [np.ldexp(part.astype(dtype), shifts) for part in parts]
+        scaled = [np.ldexp(part.astype(own), shifts) for part in parts]
     if len(scaled) == 1:
-        return signal._replace(samples=scaled[0])
-    samples = np.empty(x.shape, np.result_type(dtype, np.complex64))
+        return _Signal(scaled[0], signal.seen)
+    samples = np.empty(x.shape, np.result_type(own, np.complex64))
     samples.real, samples.imag = scaled
-    return signal._replace(samples=samples)
+    return _Signal(samples, signal.seen)
 
 
 def _largest(parts: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -283,11 +303,16 @@ def _with_nan(x: np.ndarray, missing: np.ndarray | None) -> np.ndarray | None:
 
 
 def _signal(x: np.ndarray, missing: np.ndarray | None, axis: int) -> _Signal:
-    x = np.moveaxis(x, axis, -1)
+    x = _with_last(x, axis, -1)
     if missing is None or not missing.any():
         return _Signal(x, None)
-    missing = np.moveaxis(missing, axis, -1)
+    missing = _with_last(missing, axis, -1)
     return _Signal(np.where(missing, np.zeros((), x.dtype), x), ~missing)
+
+
+def _with_last(a: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Return an array with one axis in another place; a lone one stays, without a word to NumPy."""
+    return a if a.ndim == 1 else np.moveaxis(a, source, target)
 
 
 def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
@@ -420,24 +445,16 @@ def _scaled(
     if normalize == "unbiased":
         return (c / np.maximum(_overlap(*lengths, lags), 1)).astype(dtype)
     with np.errstate(all="ignore"):
-        norms = _norm(a.samples) * _norm(b.samples)
+        norms = a.sizes[1] * b.sizes[1]
         scaled = c / norms
     return np.where(norms == 0, 0, scaled).astype(dtype)
-
-
-def _norm(x: np.ndarray) -> np.ndarray:
-    """Return the norm of each signal, where squares could overflow too."""
-    unit, largest = _magnitudes(x)
-    norm: np.ndarray = largest * np.sqrt(np.square(unit).sum(axis=-1, keepdims=True))
-    return norm
 
 
 def _magnitudes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the magnitudes of each signal as parts of its largest, and that."""
     wide = np.abs(x.astype(np.complex128 if x.dtype.kind == "c" else np.float64))
-    largest = wide.max(axis=-1, keepdims=True)
-    with np.errstate(all="ignore"):
-        return np.where(largest == 0, 0, wide / largest), largest
+    largest = np.maximum.reduce(wide, -1, keepdims=True)
+    return np.divide(wide, np.where(largest == 0, 1, largest), out=wide), largest
 
 
 def _scaled_by_seen(
@@ -458,7 +475,9 @@ def _scaled_by_seen(
     elif normalize is None:
         scaled = c
     else:
-        (unit, largest), (other, other_largest) = _magnitudes(a.samples), _magnitudes(b.samples)
+        with np.errstate(all="ignore"):
+            unit, largest = _magnitudes(a.samples)
+            other, other_largest = _magnitudes(b.samples)
         squares, other_squares = np.square(unit), np.square(other)
         total = squares.sum(axis=-1, keepdims=True)
         other_total = other_squares.sum(axis=-1, keepdims=True)

@@ -45,8 +45,15 @@ SHARED = paragraphs("""
         arrays of more say which.
     $boundary:
     boundary : str or sequence of str, optional
-        What is read outside `x`, for all axes or each, as for `pyconv.correlate`; by default
-        the samples mirrored at the edge.
+        What is read outside `x`, for all axes or each (for samples ``a b c d``):
+
+        - ``symmetric``, the default: ``c b a | a b c d | d c b``; also called ``grid-mirror`` and
+          ``symm``
+        - ``mirror``: ``d c b | a b c d | c b a``
+        - ``nearest``: ``a a a | a b c d | d d d``; also ``edge``, ``replicate``, ``extend``
+        - ``wrap``: ``b c d | a b c d | a b c``; also ``circular``, ``periodic``, ``grid-wrap``
+        - ``constant``: ``k k k | a b c d | k k k`` with `k` = `fill_value`; also ``fill``, and
+          ``zero`` or ``zeros`` where `k` = 0
     $fill_value:
     fill_value : scalar, optional
         The value that ``boundary='constant'`` reads outside.
@@ -66,7 +73,9 @@ SHARED = paragraphs("""
         float32, for wider ones float64.
     $overflow:
     overflow : {'raise', 'wrap', 'saturate'}, optional
-        What happens where an integer `dtype` cannot hold the result, as for `pyconv.correlate`.
+        What happens where an integer result cannot hold the exact sum. ``raise`` decides before
+        any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
+        bits, ``saturate`` the nearest value of the dtype.
     $nan_policy:
     nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
@@ -85,19 +94,26 @@ SHARED = paragraphs("""
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x`.
     $method:
-    method : str, optional
-        Algorithm, as for `pyconv.correlate`; one that is named makes one kernel of all axes.
+    method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
+        Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
+        named makes one kernel of all axes.
     $rtol:
     rtol : float, optional
-        Error that is granted, as for `pyconv.correlate`; it makes one kernel of all axes.
+        Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
+        only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
+        makes one kernel of all axes. By default an error is within the bound that a plain sum has,
+        or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
+        ``sum|w|`` times the largest sample of the window. Integer results are exact always.
     $max_memory:
     max_memory : int, optional
-        Bytes of workspace that the call may take at most, as for `pyconv.correlate`. By default
-        what goes along one axis after the other may take some arrays of the size of `x`; where
-        that is more than is granted, it is one kernel of all axes.
+        Bytes of workspace that the call may take at most, besides `x` and the result, which is
+        made beside an `out` that overlaps `x`. By default what goes along one axis after the other
+        may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
+        former is more than is granted, it is one kernel of all axes.
     $workers:
     workers : int, optional
-        Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+        Threads to use at most; -1 means all CPUs this process may use. The default is that of
+        `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
         number.
     $returns:
     Returns
@@ -107,13 +123,30 @@ SHARED = paragraphs("""
     $raises:
     Raises
     ------
-    ValueError, TypeError, OverflowError, MemoryError
-        As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+    ValueError
+        For values and combinations that are not allowed; the message names the argument, its
+        value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+        the data.
+    TypeError
+        For dtypes and argument types that are not allowed.
+    OverflowError
+        Under ``overflow='raise'``, if an integer result might not hold the exact sum.
+    $memory_error
     $real_raises:
     Raises
     ------
-    ValueError, TypeError, MemoryError
-        As for `pyconv.correlate`; the message names the argument, its value and what is allowed.
+    ValueError
+        For values and combinations that are not allowed; the message names the argument, its
+        value and what is allowed. Where samples may be left out, for weights that cancel, whatever
+        the data.
+    TypeError
+        For dtypes and argument types that are not allowed, complex data among them.
+    $memory_error
+    $memory_error:
+    MemoryError
+        If the result or the workspace cannot be allocated, or `max_memory` is too little for any
+        algorithm; the message names the least that would do, or a bound from below where samples
+        are left out.
     $see_also:
     See Also
     --------

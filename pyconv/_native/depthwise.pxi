@@ -25,7 +25,7 @@ cdef class DepthwiseLoop:
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
     cdef int code
-    cdef Py_ssize_t[::1] segments, runs, places, blocks
+    cdef cnp.ndarray segments, runs, places, blocks
 
     def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t channels, Py_ssize_t multiplier,
                  axes):
@@ -134,7 +134,7 @@ cdef class DepthwiseLoop:
         weight = start = 0
         first_segments, first_weights = [0], [0]
         for i in range(s.n_segments):
-            n = self.segments[4 * i + 1] * self.segments[4 * i + 2]
+            n = segments[4 * i + 1] * segments[4 * i + 2]
             if weight + n - start > block:
                 start = weight
                 first_segments.append(i)
@@ -165,11 +165,11 @@ cdef class DepthwiseLoop:
             step = least(step, self.s.outs - done)
             at = done * self.s.n_taps
             if self.item == 4:
-                pack_kernels(<const float*>cnp.PyArray_DATA(w) + at, step, self.places,
-                             <float*>cnp.PyArray_DATA(packed) + at)
+                pack_kernels(<const float*>cnp.PyArray_DATA(w) + at, step, numbers(self.places),
+                             self.s.n_taps, <float*>cnp.PyArray_DATA(packed) + at)
             else:
-                pack_kernels(<const double*>cnp.PyArray_DATA(w) + at, step, self.places,
-                             <double*>cnp.PyArray_DATA(packed) + at)
+                pack_kernels(<const double*>cnp.PyArray_DATA(w) + at, step, numbers(self.places),
+                             self.s.n_taps, <double*>cnp.PyArray_DATA(packed) + at)
             done += step
             PyErr_CheckSignals()
         return packed
@@ -192,8 +192,8 @@ cdef class DepthwiseLoop:
         set_row_load(&s.x, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE, self.code)
         s.x.fill = &zero
         s.in_place = s.in_place and s.x.same
-        s.runs = <const depthwise_run*>&self.runs[0]
-        s.block_segment = &self.blocks[0]
+        s.runs = <const depthwise_run*>numbers(self.runs)
+        s.block_segment = numbers(self.blocks)
         s.block_weight = s.block_segment + s.n_blocks + 1
         if not packed:
             w = self.pack(w)
@@ -209,10 +209,10 @@ cdef class DepthwiseLoop:
         s.outside = block
         segments = <stencil_segment*>(block + outside)
         for k in range(s.n_segments):
-            segments[k].offset = self.segments[4 * k]
-            segments[k].columns = self.segments[4 * k + 1]
-            segments[k].rows = self.segments[4 * k + 2]
-            segments[k].step = self.segments[4 * k + 3]
+            segments[k].offset = numbers(self.segments)[4 * k]
+            segments[k].columns = numbers(self.segments)[4 * k + 1]
+            segments[k].rows = numbers(self.segments)[4 * k + 2]
+            segments[k].step = numbers(self.segments)[4 * k + 3]
         s.segments = segments
         call.loop, call.sums = &s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
         call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
@@ -223,9 +223,9 @@ cdef class DepthwiseLoop:
             put_block(block)
 
 
-cdef void pack_kernels(const real_t* w, Py_ssize_t kernels, const Py_ssize_t[::1] places,
-                       real_t* packed) noexcept nogil:
-    cdef Py_ssize_t k, i, taps = places.shape[0]
+cdef void pack_kernels(const real_t* w, Py_ssize_t kernels, const Py_ssize_t* places,
+                       Py_ssize_t taps, real_t* packed) noexcept nogil:
+    cdef Py_ssize_t k, i
     for k in range(kernels):
         for i in range(taps):
             packed[i] = w[places[i]]

@@ -216,7 +216,7 @@ cdef class DepthwiseLanesLoop:
     cdef object dtype, tables
     cdef Py_ssize_t axis_of[3]
     cdef Py_ssize_t item
-    cdef Py_ssize_t[::1] kernel_rows
+    cdef cnp.ndarray kernel_rows
 
     def __init__(self, dtype, Py_ssize_t n_batch, Py_ssize_t channels, Py_ssize_t multiplier,
                  axes):
@@ -282,7 +282,7 @@ cdef class DepthwiseLanesLoop:
         cdef Py_ssize_t shared = 0, each = self.workspace()
         cdef Call call
         cdef char* block
-        s.tile.rows = &self.kernel_rows[0]
+        s.tile.rows = numbers(self.kernel_rows)
         s.x_batch = x.strides[0] // self.item
         s.x_channel = x.strides[1] // self.item
         s.x_z = x.strides[self.axis_of[0]] // self.item if self.axis_of[0] >= 0 else 0

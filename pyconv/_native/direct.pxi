@@ -50,9 +50,7 @@ cdef class DirectLoop:
     cdef int sums_code, sums_row
     cdef Py_ssize_t item
     cdef bint flip, shared
-    cdef Py_ssize_t[::1] segment_table
-    cdef Py_ssize_t[::1] weight_table
-    cdef Py_ssize_t[::1] block_table
+    cdef cnp.ndarray segment_table, weight_table, block_table
     cdef Py_ssize_t n_weights
 
     def __init__(self, sums, axes, w_axes, batch, Py_ssize_t n_batch, Py_ssize_t group,
@@ -135,7 +133,7 @@ cdef class DirectLoop:
         cdef Py_ssize_t k, taps, weight = 0, start = 0
         segments, weights = [0], [0]
         for k in range(self.s.n_segments):
-            taps = self.segment_table[8 * k] * self.segment_table[8 * k + 1]
+            taps = numbers(self.segment_table)[8 * k] * numbers(self.segment_table)[8 * k + 1]
             if weight + taps - start > block:
                 start = weight
                 segments.append(k)
@@ -294,7 +292,7 @@ cdef class DirectLoop:
         cdef Py_ssize_t shared, each, units
         cdef char* block
         cdef Call call
-        cdef Py_ssize_t[:, ::1] listed = self.units_of(&s, boxes)
+        cdef cnp.ndarray listed = self.units_of(&s, boxes)
         self.set_source(&s, x)
         if s.flat:
             self.set_tile(&s, False)
@@ -309,7 +307,7 @@ cdef class DirectLoop:
         units = listed.shape[0]
         if units == 0:
             return
-        s.boxes = &listed[0, 0]
+        s.boxes = numbers(listed)
         threads = <int>least(threads, units)
         shared = self.table_bytes(&s, 2 * n_batch)
         each = self.thread_bytes(&s)
@@ -437,7 +435,7 @@ cdef class DirectLoop:
                     strides[i] = -strides[i]
         s.weights = block
         if self.n_weights:
-            at = &self.weight_table[0]
+            at = numbers(self.weight_table)
             for k in range(self.n_weights):
                 memcpy(out, first + at[0] * strides[0] + at[1] * strides[1] + at[2] * strides[2],
                        item)
@@ -452,9 +450,9 @@ cdef class DirectLoop:
         s.seg_col = columns + 2 * s.n_segments
         s.seg_phase = columns + 3 * s.n_segments
         s.seg_down = columns + 4 * s.n_segments
-        s.block_segment = &self.block_table[0]
+        s.block_segment = numbers(self.block_table)
         s.block_weight = s.block_segment + s.n_blocks + 1
-        at = &self.segment_table[0]
+        at = numbers(self.segment_table)
         for k in range(s.n_segments):
             segments[k].offset = 0
             segments[k].columns = at[0]

@@ -152,8 +152,7 @@ cdef class FftLoop:
         cdef Py_ssize_t n_batch = self.n_batch
         cdef Py_ssize_t pairs = n_batch * s.item_pairs if gaps is None else s.tiles
         cdef Gaps g
-        cdef unsigned char[::1] marks
-        cdef Py_ssize_t[::1] boxes
+        cdef cnp.ndarray flags, quiet
         cdef Py_ssize_t shared, tables, each, done, step
         cdef int code = row_codes[cnp.PyArray_TYPE(x)]
         cdef double fill_double = fill_value
@@ -180,11 +179,11 @@ cdef class FftLoop:
         s.weight_exponent = weight_exponent
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
-        marks = flags = np.zeros(s.tiles, np.uint8)
-        s.left = s.uneven = &marks[0]
+        flags = np.zeros(s.tiles, np.uint8)
+        s.left = s.uneven = <unsigned char*>cnp.PyArray_DATA(flags)
         if gaps is None:
-            boxes = quiet = np.zeros(s.tiles * QUIET_BOXES * QUIET_BOX, np.intp)
-            s.quiet = &boxes[0]
+            quiet = np.zeros(s.tiles * QUIET_BOXES * QUIET_BOX, np.intp)
+            s.quiet = <Py_ssize_t*>cnp.PyArray_DATA(quiet)
         s.weights = cnp.PyArray_DATA(w)
         threads = <int>least(threads, pairs)
         shared = self.spectrum_bytes()

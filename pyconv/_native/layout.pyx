@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 
 cnp.import_array()
 
@@ -32,8 +33,25 @@ cdef struct Turn:
     Py_ssize_t y_across
 
 
+def usual(cnp.ndarray x not None, cnp.ndarray w not None, cnp.ndarray y not None, sums, result):
+    """Return whether a loop takes three arrays as they are.
+
+    That is `readable` samples, `readable` weights of the dtype ``sums``, a result of the dtype
+    ``result``, and strides as `settled` leaves them: one question for a small call instead of
+    seven. False may be said of a dtype that is equal, but another object.
+    """
+    return (<PyObject*>cnp.PyArray_DESCR(w) == <PyObject*>sums
+            and <PyObject*>cnp.PyArray_DESCR(y) == <PyObject*>result
+            and are_read(x) and are_read(w)
+            and not (is_odd(x) or is_odd(w) or is_odd(y)))
+
+
 def readable(cnp.ndarray x not None):
     """Return whether the samples are aligned, in native byte order and of no half precision."""
+    return are_read(x)
+
+
+cdef inline bint are_read(cnp.ndarray x) noexcept:
     return cnp.PyArray_ISBEHAVED_RO(x) and cnp.PyArray_TYPE(x) != cnp.NPY_FLOAT16
 
 
@@ -142,25 +160,31 @@ def settled(cnp.ndarray a not None):
     NumPy lets them have any, and calls the array contiguous all the same; a loop that goes through
     several axes as one takes the stride of the last of them.
     """
-    cdef int i, n = cnp.PyArray_NDIM(a)
-    cdef Py_ssize_t expected = cnp.PyArray_ITEMSIZE(a)
-    cdef bint odd = False
+    cdef int i
+    cdef Py_ssize_t expected
     cdef cnp.ndarray view
-    for i in range(n - 1, -1, -1):
-        if cnp.PyArray_DIM(a, i) != 1:
-            expected = cnp.PyArray_DIM(a, i) * cnp.PyArray_STRIDE(a, i)
-        elif cnp.PyArray_STRIDE(a, i) != expected:
-            odd = True
-    if not odd:
+    if not is_odd(a):
         return a
     view = a.view()
     expected = cnp.PyArray_ITEMSIZE(a)
-    for i in range(n - 1, -1, -1):
+    for i in range(cnp.PyArray_NDIM(a) - 1, -1, -1):
         if cnp.PyArray_DIM(view, i) == 1:
             cnp.PyArray_STRIDES(view)[i] = expected
         else:
             expected = cnp.PyArray_DIM(view, i) * cnp.PyArray_STRIDE(view, i)
     return view
+
+
+cdef bint is_odd(cnp.ndarray a) noexcept:
+    """Return whether an axis of one sample has another stride than in a contiguous array."""
+    cdef Py_ssize_t expected = cnp.PyArray_ITEMSIZE(a)
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(a) - 1, -1, -1):
+        if cnp.PyArray_DIM(a, i) != 1:
+            expected = cnp.PyArray_DIM(a, i) * cnp.PyArray_STRIDE(a, i)
+        elif cnp.PyArray_STRIDE(a, i) != expected:
+            return True
+    return False
 
 
 def apart(cnp.ndarray a not None, cnp.ndarray b not None):

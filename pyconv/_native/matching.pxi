@@ -179,14 +179,16 @@ cdef match_divide divide_of(cnp.ndarray y) noexcept:
     return match_divide_double if cnp.PyArray_TYPE(y) == cnp.NPY_DOUBLE else match_divide_float
 
 
-def divide_by_sums(const uint64_t[::1] sums, const uint64_t[:, ::1] squares, Py_ssize_t count,
-                   cnp.ndarray y, tuple limits):
+def divide_by_sums(cnp.ndarray sums, cnp.ndarray squares, Py_ssize_t count, cnp.ndarray y,
+                   tuple limits):
     """Do as `match_coefficients`, for windows of `count` samples whose sums are given.
 
     Sums are of the whole numbers, and of one size with `y`; squares have one row, or with a split
-    three. All arrays are contiguous.
+    three. All arrays are contiguous; sums and squares hold uint64.
     """
     cdef Py_ssize_t n = sums.shape[0], done = 0, step, uncertain = 0
+    cdef const uint64_t* first = <const uint64_t*>cnp.PyArray_DATA(sums)
+    cdef const uint64_t* square = <const uint64_t*>cnp.PyArray_DATA(squares)
     cdef char* out = cnp.PyArray_BYTES(y)
     cdef match_divide divide = divide_of(y)
     cdef match_limits known = limits_of(count, limits)
@@ -195,10 +197,9 @@ def divide_by_sums(const uint64_t[::1] sums, const uint64_t[:, ::1] squares, Py_
         while done < n:
             step = least(MATCH_COLS, n - done)
             if known.split:
-                uncertain += match_roots_wide(&sums[done], &squares[0, done], n, step, &known,
-                                              roots)
+                uncertain += match_roots_wide(first + done, square + done, n, step, &known, roots)
             else:
-                uncertain += match_roots(&sums[done], &squares[0, done], step, &known, roots)
+                uncertain += match_roots(first + done, square + done, step, &known, roots)
             divide(roots, step, out + done * cnp.PyArray_ITEMSIZE(y))
             done += step
     put_block(roots)
@@ -259,8 +260,8 @@ cdef Py_ssize_t match_rows(const Call* c, Py_ssize_t start, Py_ssize_t stop,
     return 0
 
 
-def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const double[::1] t,
-                  double fewest, cnp.ndarray wanted, cnp.ndarray y, int threads):
+def match_plainly(cnp.ndarray x, seen, cnp.ndarray places, cnp.ndarray t, double fewest,
+                  cnp.ndarray wanted, cnp.ndarray y, int threads):
     """Write the coefficients of single windows, by the definition.
 
     Parameters
@@ -285,7 +286,7 @@ def match_plainly(cnp.ndarray x, seen, const Py_ssize_t[::1] places, const doubl
     s.x_rows, s.y_rows, s.pitch, s.cols = x.shape[1], y.shape[1], x.shape[2], y.shape[2]
     s.taps, s.fewest, s.item = t.shape[0], fewest, x.itemsize
     s.whole = cnp.PyArray_TYPE(x) == cnp.NPY_UINT64
-    s.places, s.t = &places[0], &t[0]
+    s.places, s.t = numbers(places), <const double*>cnp.PyArray_DATA(t)
     s.x = cnp.PyArray_BYTES(x)
     s.seen = NULL if seen is None else <const unsigned char*>cnp.PyArray_BYTES(seen)
     s.wanted = <const unsigned char*>cnp.PyArray_BYTES(wanted)

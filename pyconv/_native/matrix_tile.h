@@ -109,32 +109,41 @@ typedef void (*SUFFIX(dots_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                   ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
                                   const SCALAR *start);
 
+/* By quarters, if a vector has them. */
+STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(const SCALAR *lanes) {
 #if STENCIL_HAS_VECTORS && LANES > 4
-/* Through memory: left to itself, the compiler takes a wide vector apart lane by lane. */
-STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
-    SCALAR lanes[LANES], *at = lanes;
-    SUFFIX(quad) sum;
-    SUFFIX(store)(lanes, v);
-    __asm__("" : "+r"(at));
-    sum = *(SUFFIX(quad) *)at;
-    STENCIL_UNROLL for (int i = 4; i < LANES; i += 4) sum += *(SUFFIX(quad) *)(at + i);
+    SUFFIX(quad) sum = *(const SUFFIX(quad) *)lanes;
+    STENCIL_UNROLL for (int i = 4; i < LANES; i += 4) sum += *(const SUFFIX(quad) *)(lanes + i);
     return (sum[0] + sum[2]) + (sum[1] + sum[3]);
-}
+#elif LANES >= 4
+    SCALAR sum[4] = {lanes[0], lanes[1], lanes[2], lanes[3]};
+    STENCIL_UNROLL for (int i = 4; i < LANES; i++) sum[i % 4] += lanes[i];
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 #else
-STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(VEC v) {
-    SCALAR lanes[LANES];
-    SUFFIX(store)(lanes, v);
-    STENCIL_UNROLL for (int i = 4; i < LANES; i++) lanes[i % 4] += lanes[i];
-    return LANES >= 4 ? (lanes[0] + lanes[2 % LANES]) + (lanes[1] + lanes[3 % LANES])
-                      : lanes[0] + lanes[1];
-}
+    return lanes[0] + lanes[1];
 #endif
+}
+
+/* Sums the lanes of each accumulator, and the terms from q on. */
+STENCIL_INLINE void SUFFIX(add_dots)(const ptrdiff_t rows, const ptrdiff_t cols,
+                                     const SCALAR *lanes, ptrdiff_t q, ptrdiff_t n,
+                                     const SCALAR *a, ptrdiff_t a_row, const SCALAR *b,
+                                     ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
+                                     const SCALAR *start) {
+    for (ptrdiff_t i = 0; i < rows; i++, a += a_row, c += c_row)
+        STENCIL_UNROLL for (ptrdiff_t j = 0; j < cols; j++, lanes += LANES) {
+            SCALAR sum = SUFFIX(sum_of_lanes)(lanes);
+            for (ptrdiff_t last = q; last < n; last++) sum += a[last] * b[j * b_row + last];
+            c[j] = (add ? c[j] : start ? start[i] : 0) + sum;
+        }
+}
 
 STENCIL_INLINE void SUFFIX(dot_products)(const int rows, const int cols, ptrdiff_t n,
                                          const SCALAR *a, ptrdiff_t a_row, const SCALAR *b,
                                          ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
                                          const SCALAR *start) {
     VEC acc[MATRIX_ROWS][MATRIX_VECTORS], terms[MATRIX_VECTORS];
+    SCALAR lanes[MATRIX_ROWS * MATRIX_VECTORS * LANES];
     const SCALAR *upper = a, *lower = a + 4 * a_row;
     ptrdiff_t q = 0;
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
@@ -152,12 +161,9 @@ STENCIL_INLINE void SUFFIX(dot_products)(const int rows, const int cols, ptrdiff
         }
     }
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
-        STENCIL_UNROLL for (int j = 0; j < cols; j++) {
-            SCALAR sum = SUFFIX(sum_of_lanes)(acc[i][j]), *at = c + i * c_row + j;
-            for (ptrdiff_t last = q; last < n; last++)
-                sum += a[i * a_row + last] * b[j * b_row + last];
-            *at = (add ? *at : start ? start[i] : 0) + sum;
-        }
+        STENCIL_UNROLL for (int j = 0; j < cols; j++)
+            SUFFIX(store)(lanes + (i * cols + j) * LANES, acc[i][j]);
+    SUFFIX(add_dots)(rows, cols, lanes, q, n, a, a_row, b, b_row, c, c_row, add, start);
 }
 
 #define TILE_OF(rows, vectors)                                                                 \

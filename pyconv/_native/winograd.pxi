@@ -53,7 +53,7 @@ cdef class WinogradLoop:
     cdef Winograd s
     cdef readonly object dtype
     cdef Py_ssize_t batch, z_axis, y_axis, x_axis, z_out
-    cdef Py_ssize_t[::1] z_source, y_source, x_source
+    cdef cnp.ndarray z_source, y_source, x_source
 
     def __init__(self, dtype, Py_ssize_t tile, Py_ssize_t batch, Py_ssize_t channels,
                  Py_ssize_t outputs, z, y, x):
@@ -76,8 +76,8 @@ cdef class WinogradLoop:
         s.blocks = ceil_div(outputs, 2 * s.lanes)
         s.y_tiles = ceil_div(s.y_out, s.my)
         s.x_tiles = ceil_div(s.x_out, s.mx)
-        s.y_source = &self.y_source[0]
-        s.x_source = &self.x_source[0]
+        s.y_source = numbers(self.y_source)
+        s.x_source = numbers(self.x_source)
         # Without taps along z, all planes of the batch are one run.
         s.n_items = batch if s.z_taps > 1 else 1
         s.n_planes = self.z_out if s.z_taps > 1 else batch * self.z_out
@@ -168,7 +168,7 @@ cdef class WinogradLoop:
         cdef Winograd* s = &own
         cdef Py_ssize_t size = self.packed_samples(s), done = 0, step, stop
         cdef cnp.ndarray u
-        cdef Py_ssize_t[::1] places = np.empty(
+        cdef cnp.ndarray places = np.empty(
             places_bytes(s) // <Py_ssize_t>sizeof(Py_ssize_t), np.intp
         )
         self.set_weight_strides(s, w)
@@ -179,10 +179,12 @@ cdef class WinogradLoop:
             stop = least(s.blocks, done + step)
             if s.item == 4:
                 pack_blocks[float](s, <const float*>cnp.PyArray_DATA(w), done, stop,
-                                   <float*>cnp.PyArray_DATA(u), &places[0])
+                                   <float*>cnp.PyArray_DATA(u),
+                                   <Py_ssize_t*>cnp.PyArray_DATA(places))
             else:
                 pack_blocks[double](s, <const double*>cnp.PyArray_DATA(w), done, stop,
-                                    <double*>cnp.PyArray_DATA(u), &places[0])
+                                    <double*>cnp.PyArray_DATA(u),
+                                    <Py_ssize_t*>cnp.PyArray_DATA(places))
             done = stop
             PyErr_CheckSignals()
         u.flags.writeable = False
@@ -272,7 +274,7 @@ cdef class WinogradLoop:
         s.y_planes = y_table
         for n in range(self.batch):
             for p in range(sources):
-                index = self.z_source[p]
+                index = numbers(self.z_source)[p]
                 table[n * sources + p] = NO_PLANE
                 if index >= 0:
                     table[n * sources + p] = n * (x.strides[0] // s.item) + index * x_plane

@@ -466,7 +466,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -540,7 +541,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -621,7 +623,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -691,7 +694,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -755,7 +759,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -819,7 +824,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns

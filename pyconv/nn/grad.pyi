@@ -407,7 +407,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -521,7 +522,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -635,7 +637,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -749,7 +752,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -862,7 +866,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -975,7 +980,8 @@ max_memory : int, optional
     the result. Copies of arrays of another dtype or layout count. The default is no limit;
     compiled algorithms take up to 256 MiB for each thread.
 workers : int, optional
-    Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+    Threads to use at most; -1 means all CPUs this process may use. The default is that of
+    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
     number.
 
 Returns

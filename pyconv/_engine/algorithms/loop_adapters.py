@@ -209,6 +209,9 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
     converted = result in CONVERTED
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        if not converted and layout.usual(x, w, y, sums, result):
+            loop(x, w, y, clip, workers)
+            return
         x = addressable(x)
         w = loadable(w, sums)
         y = layout.settled(y)

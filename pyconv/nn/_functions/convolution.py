@@ -48,7 +48,8 @@ SHARED = paragraphs(r"""
         compiled algorithms take up to 256 MiB for each thread.
     $workers:
     workers : int, optional
-        Threads to use at most, as for `pyconv.correlate`. Results are the same bits for any
+        Threads to use at most; -1 means all CPUs this process may use. The default is that of
+        `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
         number.
     $raises:
     Raises
