@@ -36,13 +36,13 @@ cdef struct Turn:
 def usual(cnp.ndarray x not None, cnp.ndarray w not None, cnp.ndarray y not None, sums, result):
     """Return whether a loop takes three arrays as they are.
 
-    That is `readable` samples, `readable` weights of the dtype ``sums``, a result of the dtype
+    That is `straight` samples, `readable` weights of the dtype ``sums``, a result of the dtype
     ``result``, and strides as `settled` leaves them: one question for a small call instead of
     seven. False may be said of a dtype that is equal, but another object.
     """
     return (<PyObject*>cnp.PyArray_DESCR(w) == <PyObject*>sums
             and <PyObject*>cnp.PyArray_DESCR(y) == <PyObject*>result
-            and are_read(x) and are_read(w)
+            and are_read(x) and are_read(w) and is_straight(x)
             and not (is_odd(x) or is_odd(w) or is_odd(y)))
 
 
@@ -62,7 +62,11 @@ def writable(cnp.ndarray y not None):
 
 def straight(cnp.ndarray x not None):
     """Return whether an array is `readable` and its rows do not lie across those of the memory."""
-    return readable(x) and (cnp.PyArray_IS_C_CONTIGUOUS(x) or across_axis(x) < 0)
+    return are_read(x) and is_straight(x)
+
+
+cdef inline bint is_straight(cnp.ndarray x) noexcept:
+    return cnp.PyArray_IS_C_CONTIGUOUS(x) or across_axis(x) < 0
 
 
 cdef int across_axis(cnp.ndarray x) noexcept:
