@@ -14,7 +14,7 @@ from pyconv._calls.missing.mask import check_seen, leaves_out, split_mask
 from pyconv._engine import threads
 from pyconv._engine.explanation_table import Explanation, scaled
 from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
-from pyconv._engine.planning import PLANNER, Prepared, array_like, check_nan, prepare
+from pyconv._engine.planning import Prepared, array_like, check_nan, prepare
 from pyconv._engine.problem import CallOptions, flag
 
 
@@ -24,6 +24,7 @@ def explanation_of(
     """Return what would run for this data; ``besides`` is said of the other options."""
     plan = prepared.plan(x, w)
     problem, method = plan.problem, prepared.method
+    rounded = f"; rounding {problem.rounding!r}" if problem.is_rounded else ""
     arrays = (
         (problem.x_shape, problem.x_dtype),
         (problem.w_shape, problem.w_dtype),
@@ -33,8 +34,8 @@ def explanation_of(
         f"x {problem.x_shape} {problem.x_dtype}, w {problem.w_shape} {problem.w_dtype} -> "
         f"{problem.y_shape} {problem.dtype}",
         f"max_memory {scaled(problem.max_memory)}B; rtol {problem.rtol}; method {method!r}"
-        f"{besides}",
-        PLANNER.explained(problem, method, plan.algorithm.name, w),
+        f"{rounded}{besides}",
+        prepared.planner.explained(problem, method, plan.algorithm.name, w),
         2 * problem.products,
         sum(math.prod(shape) * dtype.itemsize for shape, dtype in arrays),
         problem.compute,
@@ -66,6 +67,7 @@ def explain(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    rounding: str | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
@@ -95,7 +97,7 @@ def explain(
         False explains `correlate`, True `convolve`.
     x_dtype : dtype, optional
         The dtype of the array, with `shape`. By default that of `w`.
-    fill_value, axes, stride, dilation, dtype, overflow
+    fill_value, axes, stride, dilation, dtype, overflow, rounding
         As for `correlate`.
     nan_policy, mask, method, rtol, max_memory
         As for `correlate`. Where samples may be left out, a row is the algorithm of one of both
@@ -136,7 +138,7 @@ def explain(
     """
     options = CallOptions(
         flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
-        rtol, max_memory, method,
+        rounding, rtol, max_memory, method,
     )  # fmt: skip
     given, weights = array_like(x, shape, x_dtype, w)
     omission = None

@@ -311,7 +311,7 @@ def rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Alg
             fit: Algorithm | str = algorithm
             fit_to = getattr(algorithm, "fit", None)  # `isinstance` takes as long as a small fit
             if fit_to is not None:
-                if w is None:
+                if w is None and not problem.mean:
                     return "it depends on the weights"
                 fit = fit_to(as_seen, w)
             if not isinstance(fit, str):

@@ -1,6 +1,8 @@
 """rounded_mean: means of boxes of 8-bit samples, exact sums divided and rounded half to even.
 
-The compiled loop goes down the rows with a window of sums of columns (`means.pxi`).
+The compiled loop goes down the rows with a window of sums of columns (`means.pxi`). Kernels whose
+weights are all one over their number are such means, where no mean lies half between two integers:
+no rounding of the weights or of a sum in double then decides a result.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._engine.algorithms.arranged import contiguous
-from pyconv._engine.algorithms.base import Copies, Run, summation_cost
+from pyconv._engine.algorithms.base import Algorithm, Copies, Run, summation_cost
 from pyconv._engine.algorithms.loop_adapters import WIDE_GROUP, Form, axis_rows, form_of
 from pyconv._engine.dtypes import LIMITS, is_integer
 from pyconv._engine.machine import MACHINE, Machine
@@ -32,8 +34,8 @@ class RoundedMean:
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why the compiled loop cannot take the problem."""
-        if not problem.mean or problem.rounding != "half_even" or problem.dtype.kind not in "iu":
-            return "the results are no means that are rounded half to even"
+        if problem.rounding != "half_even" or problem.by_axis or problem.dtype.kind == "b":
+            return "the results are no numbers that are rounded half to even"
         if not is_integer(problem.x_dtype) or problem.x_dtype.itemsize != 1:
             return "the samples have more than 8 bits"
         if len(problem.spatial) > 2:
@@ -43,7 +45,7 @@ class RoundedMean:
         fill: Any = _fill(problem)
         if not abs(fill) <= MAX_ROW or fill != int(fill):
             return f"fill_value={fill} is no integer of 16 bits"
-        reach = max(map(abs, (*LIMITS[problem.x_dtype], int(fill))))
+        reach = _reach(problem)
         z, y, x = _form(problem).axes
         if z.taps > 1:
             return "the axes of the box are no rows and columns"
@@ -52,6 +54,22 @@ class RoundedMean:
         if reach * x.taps * y.taps > MAX_BOX:
             return "the sums of a box do not fit 24 bits"
         return problem.tables_exceed()
+
+    def fit(self, problem: Problem, w: np.ndarray) -> Algorithm | str:
+        """Return the algorithm, or why the weights are those of no mean."""
+        if problem.mean:
+            return self
+        n, first = w.size, w.flat[0]
+        if not (w == first).all():
+            return "the weights are not equal"
+        if n & (n - 1) == 0:  # sums in double are exact
+            return self if first * n == 1 else "the weights are not one over their number"
+        if n % 2 == 0:
+            return "means may lie half between two integers"
+        # Means lie 1 / 2n from there at least: a sum may differ by half of that, roundings by less.
+        if not abs(first * n - 1) * _reach(problem) * n < 1 / 4:
+            return "the weights are not one over their number"
+        return self
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of a plain sum, which is more."""
@@ -88,6 +106,11 @@ class RoundedMean:
 def _fill(problem: Problem) -> complex:
     """Return what is read outside, 0 if nothing is."""
     return problem.fill_value if problem.reads_fill else 0
+
+
+def _reach(problem: Problem) -> int:
+    """Return the largest magnitude of a sample."""
+    return max(map(abs, (*LIMITS[problem.x_dtype], int(_fill(problem).real))))
 
 
 def _form(problem: Problem) -> Form:
