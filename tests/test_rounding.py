@@ -471,6 +471,20 @@ def test_memory_is_a_limit_of_the_call(rng):
         pyconv.correlate(x, w, max_memory=limit, method="fixed_point", **options)
 
 
+def test_a_foreign_byte_order_counts_as_a_copy(rng):
+    """The algorithm is chosen before the array is seen: the error says how much is enough."""
+    x, w = rng.integers(0, 999, (300, 400)).astype(">u2"), rng.random((3, 3)) / 9
+    options = {"dtype": "uint16", "rounding": "half_even", "overflow": "wrap"}
+    expected = pyconv.correlate(x, w, method="reference", **options)
+    with pytest.raises(MemoryError, match="native byte order") as raised:
+        pyconv.correlate(x, w, method="rounded_sum", max_memory=300_000, **options)
+    least = int(str(raised.value).split()[-2])
+    y = pyconv.correlate(x, w, method="rounded_sum", max_memory=least, **options)
+    np.testing.assert_array_equal(y, expected)
+    with pytest.raises(MemoryError):
+        pyconv.correlate(x, w, method="rounded_sum", max_memory=least - 1, **options)
+
+
 # ---- what is refused --------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from pyconv._engine.algorithms.arranged import contiguous
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run, summation_bound, summation_cost
 from pyconv._engine.algorithms.loop_adapters import addressable, axis_rows, form_of
+from pyconv._engine.algorithms.slabs import too_little_for_copies
 from pyconv._engine.algorithms.terms import Terms, terms_of
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.machine import MACHINE, Machine
@@ -77,8 +78,11 @@ class RoundedSum:
         loop, fill, folded = self._loop, problem.fill_value.real, _is_folded(problem)
         half_even, clip = problem.rounding == "half_even", problem.overflow == "saturate"
         low, high = LIMITS[problem.dtype]
+        room = problem.max_memory - self.workspace(problem)
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            if x.nbytes > room and x.dtype != np.float16 and not layout.readable(x):
+                raise too_little_for_copies(problem.max_memory, x.nbytes - room)
             x = addressable(x)
             x = layout.settled(contiguous(x)) if folded else x
             y = layout.settled(y)
