@@ -31,6 +31,9 @@ def tune(
     environment variable ``PYCONV_WISDOM`` names it. Another algorithm rounds differently, so that
     results may change by rounding, within what ``rtol`` grants.
 
+    Times are those of the call as written. Where a kernel longer than the array is cut or exchanged
+    with it, as `explain` says, calls go on to sum that in its place, by predicted times.
+
     Parameters
     ----------
     x : array_like, optional

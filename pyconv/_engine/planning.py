@@ -406,18 +406,18 @@ class Exchange:
 class Cut:
     """A call on fewer weights: those that can read a sample, or sums of those that read one."""
 
-    __slots__ = ("_fewer", "_solver", "algorithm")
+    __slots__ = ("algorithm", "fewer", "solver")
 
     def __init__(self, solver: Solver, fewer: Fewer) -> None:
-        self._solver = solver
-        self._fewer = fewer
+        self.solver = solver
+        self.fewer = fewer
         self.algorithm: Algorithm = solver.algorithm
 
     def solve(
         self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
     ) -> np.ndarray:
         """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
-        return self._solver.solve(x, self._fewer(w), y, workers)
+        return self.solver.solve(x, self.fewer(w), y, workers)
 
 
 #: What computes a call.
