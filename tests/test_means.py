@@ -194,7 +194,7 @@ def test_the_planner_sees_rounded_means():
         ((20, 30, 40), "uint8", (3, 3, 3), {}, "more than two axes"),
         ((20, 30), "uint8", (3, 129), {}, "a row do not fit 16 bits"),
         ((20, 30), "uint8", (3000, 100), {}, "a box do not fit 24 bits"),
-        ((20, 30), "uint8", (3, 3), {"stride": 2}, "left out"),
+        ((20, 30), "uint8", (3, 3), {"stride": 5}, "left out"),
         ((20, 30), "uint8", (3, 3), {"dilation": 2}, "left out"),
         ((20, 30), "uint8", (3, 3), {"fill_value": 0.5}, "no integer of 16 bits"),
         ((20, 30), "uint8", (3, 3), {"dtype": bool}, "no numbers"),

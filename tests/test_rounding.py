@@ -19,6 +19,7 @@ from arrays import LAYOUTS
 import pyconv
 from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
+from pyconv._engine.algorithms.arranged import MAX_SKIPPED
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
 
 INTEGERS = [dtype for dtype in DTYPES if dtype.kind in "biu"]
@@ -148,7 +149,7 @@ def test_every_extent_boundary_stride_and_dilation(isa, rng, rounding):
     shapes = (((90,), (3,), None), ((9, 70), (3, 4), None), ((6, 5, 66), (2, 3, 2), None),
               ((40, 7, 3), (3, 2), (1, 0)), ((4, 9, 50), (3,), 1), ((30, 2), (3,), 0))  # fmt: skip
     fills = itertools.cycle([0, 100, 7])
-    steps = itertools.cycle([(1, 1), (2, 1), (1, 2), (1, 1)])
+    steps = itertools.cycle([(1, 1), (2, 1), (1, 2), (5, 1), (3, 2)])
     for (shape, taps, axes), mode in itertools.product(shapes, modes):
         w = rng.integers(-8, 9, taps) / 8 + 1 / 8
         pads = mode if isinstance(mode, str) else mode * w.ndim
@@ -169,7 +170,7 @@ def test_every_extent_boundary_stride_and_dilation(isa, rng, rounding):
                 of_numerators(sums, np.dtype("int16"), rounding, "wrap"), x, w, pads, boundary,
                 dtype="int16", rounding=rounding, **options,
             )  # fmt: skip
-            assert ("rounded_sum" in names) == (stride == 1)
+            assert ("rounded_sum" in names) == (stride**w.ndim <= MAX_SKIPPED)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -469,6 +470,22 @@ def test_memory_is_a_limit_of_the_call(rng):
         pyconv.correlate(x, w, max_memory=1000, **options)
     with pytest.raises(MemoryError, match=f"is {rows['fixed_point'].workspace} bytes"):
         pyconv.correlate(x, w, max_memory=limit, method="fixed_point", **options)
+
+
+def test_results_that_strides_leave_out_count_as_copies(rng):
+    """Loops that know no strides make every result, within the memory that is granted."""
+    x = rng.integers(0, 256, (300, 400)).astype(np.uint8)
+    w = np.full((3, 3), 1 / 9)
+    options = {"mode": "same", "dtype": "uint8", "rounding": "half_even", "stride": 2}
+    rows = {row.algorithm: row for row in pyconv.explain(x, w, **options).candidates}
+    expected = pyconv.correlate(x, w, **options)
+    assert rows["rounded_mean"].chosen
+    assert rows["rounded_sum"].workspace > 299 * 399
+    whole = pyconv.correlate(x, w, **options | {"stride": 1})
+    np.testing.assert_array_equal(expected, whole[::2, ::2])
+    y = pyconv.correlate(x, w, max_memory=100_000, **options)
+    np.testing.assert_array_equal(y, expected)
+    assert pyconv.explain(x, w, max_memory=100_000, **options).algorithm == "reference"
 
 
 def test_a_foreign_byte_order_counts_as_a_copy(rng):

@@ -239,6 +239,15 @@ class Problem:
         )
         return replace(self, w_shape=tuple(a.taps for a in spatial), spatial=spatial), axes
 
+    def with_every_result(self) -> Problem:
+        """Return the problem of stride 1, up to the last result that the strides keep."""
+        spatial, y_shape = [], [*self.y_shape]
+        for a in self.spatial:
+            out = y_shape[a.axis] = (a.out - 1) * a.stride + 1
+            high = out - 1 + a.span - a.size - a.low
+            spatial.append(replace(a, stride=1, out=out, high=high))
+        return replace(self, spatial=tuple(spatial), y_shape=tuple(y_shape))
+
     @property
     def table_bytes(self) -> int:
         """Return the bytes of the indices that are read outside ``x``, while they are made."""

@@ -16,7 +16,7 @@ from pyconv._native import loader
 #: Keywords of `make_problem` that a caller of `rounded_run` gives.
 OPTIONS = (
     "mode", "boundary", "fill_value", "axes", "dtype", "overflow", "rounding", "by_axis",
-    "max_memory",
+    "stride", "max_memory",
 )  # fmt: skip
 
 #: Writes rounded sums of ``x`` to ``y``, or to a fresh array, with at most as many threads.
@@ -36,6 +36,7 @@ def rounded_run(
     overflow: str,
     rounding: str = "half_even",
     by_axis: bool = False,
+    stride: object = 1,
     max_memory: int | None = None,
 ) -> RoundedRun | None:
     """Return what makes rounded sums of one kernel; None if no algorithm does within its memory.
@@ -45,7 +46,8 @@ def rounded_run(
     """
     granted = MAX_COORDINATE if max_memory is None else max_memory
     options = (
-        mode, boundary, fill_value, axes, dtype, overflow, rounding, by_axis, granted,
+        mode, boundary, fill_value, axes, dtype, overflow, rounding, by_axis, stride,
+        granted,
     )  # fmt: skip
     key = (
         "rounded", loader.native, x_shape, x_dtype, w_shape, None if w is None else w.tobytes(),

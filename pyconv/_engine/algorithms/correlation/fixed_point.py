@@ -133,7 +133,7 @@ class FixedPoint:
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
         longest = max(summation_cost(part, MACHINE) for part in _parts(problem))
-        return max(1, int(longest / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(longest)
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""

@@ -94,7 +94,7 @@ class RoundedMean:
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
-        return max(1, int(summation_cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(summation_cost(problem, MACHINE))
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
