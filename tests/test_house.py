@@ -29,6 +29,7 @@ from pyconv import (
     signal,
     viz,
 )
+from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
 from pyconv._engine.planning import METHODS, ROUNDING_PLANNER
@@ -338,10 +339,14 @@ def test_examples_run(module):
     """Every example in a docstring prints what it says."""
     if module == "pyconv.viz":
         pytest.importorskip("matplotlib")  # it is imported when something is drawn
-    result = doctest.testmod(
-        pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
-        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
-    )
+    try:
+        result = doctest.testmod(
+            pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
+            optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+        )
+    finally:
+        planner.WISDOM.forget()  # examples tune calls, and the machine
+        planner.clear_cache()
     assert result.failed == 0
 
 
