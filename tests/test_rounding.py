@@ -174,6 +174,19 @@ def test_every_extent_boundary_stride_and_dilation(isa, rng, rounding):
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_axes_of_one_sample_have_many_results(isa, rng, rounding):
+    """Where axes are seen in another order, results move though samples do not."""
+    for shape, axes in (((2, 8, 4, 1), (1, 3, 0)), ((90, 1), (0, 1)), ((3, 90, 1), (1, 2))):
+        x, w = samples(rng, shape, np.dtype("uint8")), np.full((2,) * len(axes), 3 / 8)
+        sums = exactly(x, w, "full", axes=axes)
+        names = assert_each(
+            of_numerators(sums, np.dtype("int16"), rounding, "wrap"), x, w, "full", axes=axes,
+            dtype="int16", rounding=rounding,
+        )  # fmt: skip
+        assert len(names) > 1
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
 def test_sums_beyond_64_bits(isa, rng, rounding, dtype):
     """They wrap or are clipped; those that uint64 alone holds are right without either."""

@@ -405,7 +405,9 @@ def _views_of_filters(problem: Problem) -> list[tuple[Arrangement | None, Proble
     view = view_of(problem.x_shape, tuple(a.axis for a in problem.spatial))
     if view is None:
         return [(None, problem)]
-    best = Arrangement(view.order, tuple(range(len(problem.spatial))), view.moved)
+    long = [a for a in view.order if problem.y_shape[a] != 1]  # one sample may have many results
+    copied = view.moved or long != sorted(long)
+    best = Arrangement(view.order, tuple(range(len(problem.spatial))), copied)
     return [(best, best.problem(problem)), (None, problem)]
 
 
