@@ -456,6 +456,27 @@ def test_calls_without_the_option_have_no_rows_of_it():
     assert "rounding" not in str(why)
 
 
+def test_taps_that_lie_far_apart(rng):
+    """Loops pack what lies between; the definition reads the taps alone."""
+    x, w = rng.integers(0, 256, (3, 4, 5)).astype(np.uint8), np.full((2, 2, 2), 1 / 16)
+    far = 2**20
+    options = {
+        "mode": [(far, 0)] * 3, "boundary": "wrap", "dilation": far, "dtype": "u1",
+        "rounding": "half_even",
+    }  # fmt: skip
+    why = pyconv.explain(x, w, **options)
+    assert why.algorithm == "reference"
+    assert "taps lie in more than" in why.candidates[2].rejected
+    at = np.meshgrid(*map(np.arange, x.shape), indexing="ij")
+    total = 0.0
+    for u in np.ndindex(w.shape):
+        index = [
+            (i + k * far - far) % n for i, k, n in zip(at, u, x.shape, strict=True)
+        ]  # fmt: skip
+        total = total + x[tuple(index)] * (1 / 16)
+    np.testing.assert_array_equal(pyconv.correlate(x, w, **options), np.rint(total))
+
+
 def test_batches_of_nothing():
     for rounding in ROUNDINGS:
         options = {"dtype": "u1", "rounding": rounding}

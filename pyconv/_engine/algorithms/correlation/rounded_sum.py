@@ -25,6 +25,8 @@ from pyconv._native import layout, loader
 
 #: The greatest double that a signed 64-bit integer holds.
 MAX_DOUBLE = math.nextafter(2.0**63, 0)
+#: Samples of the box that dilated taps lie in: all of it is packed.
+MAX_SPANS = 2**20
 
 
 class RoundedSum:
@@ -45,6 +47,9 @@ class RoundedSum:
             return "the results along an axis are stored before the next one is summed"
         if any(a.stride > 1 for a in problem.spatial):
             return "results are left out"
+        spans = math.prod(a.span for a in problem.spatial)
+        if spans > MAX_SPANS and any(a.dilation > 1 for a in problem.spatial):
+            return f"the taps lie in more than {MAX_SPANS} samples"
         return problem.tables_exceed()
 
     def fit(self, problem: Problem, w: np.ndarray) -> Algorithm | str:
