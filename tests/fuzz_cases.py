@@ -28,10 +28,10 @@ from pyconv import (
 )
 from pyconv._calls.coefficients import TOLERANCES
 from pyconv._engine import planner
-from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, ROUNDING_ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
-from pyconv._engine.dtypes import OVERFLOWS
+from pyconv._engine.dtypes import OVERFLOWS, ROUNDINGS
 from pyconv._native import loader
 from pyconv.kernels import KERNELS
 from pyconv.nn import functional, grad
@@ -501,6 +501,40 @@ class Integers:
         elif policy == "wrap":
             total = (total - info.min) % (info.max - info.min + 1) + info.min
         require(np.array_equal(y.astype(object), total), "wrong integers")
+
+
+class Rounded:
+    """Sums that are rounded are the same integers by every algorithm, next to the exact sum."""
+
+    def draw(self, rng):
+        case = draw_call(rng, (*REAL, *INTEGERS), "noise")
+        case["w"] |= {"dtype": pick(rng, REAL), "values": pick(rng, ("noise", "small", "ones"))}
+        case["options"] |= {
+            "dtype": pick(rng, INTEGERS), "overflow": pick(rng, ("wrap", "saturate")),
+            "rounding": pick(rng, tuple(ROUNDINGS)),
+        }  # fmt: skip
+        case["flip"] = bool(rng.random() < 0.5)
+        case["mean"] = bool(rng.random() < 0.3)
+        return case
+
+    def check(self, case):
+        x, w, options = build(case["x"]), build(case["w"]), options_of(case)
+        if case["mean"]:
+            w = np.full_like(w, 1 / w.size)
+        call = pyconv.convolve if case["flip"] else pyconv.correlate
+        y = call_or_none(call, x, w, method="reference", **options)
+        if y is None:
+            return
+        for method in ("auto", *(a.name for a in ROUNDING_ALGORITHMS)):
+            made = call_or_none(call, x, w, method=method, **options)
+            require(made is not None or method != "auto", "refused, but there is a result")
+            if made is not None:
+                same_bits(made, y, method)
+        same_bits(call(x, w, workers=3, **options), y, "workers=3")
+        geometry = {k: v for k, v in options.items() if k not in ("dtype", "overflow", "rounding")}
+        total, _ = oracles.correlate(x, w.astype(np.float64), flip=case["flip"], **geometry)
+        if options["dtype"] in ("i4", "i8"):
+            require(np.all(np.abs(y - total) < 1.001), "no integers next to the sums")
 
 
 # ---- filters ----------------------------------------------------------------------------------
@@ -1105,9 +1139,9 @@ CALLS = {
 }  # fmt: skip
 #: Options that families do not draw.
 MORE = {
-    "sums": ("dtype", "overflow", "nan_policy", "mask", "method", "rtol", "max_memory",
+    "sums": ("dtype", "overflow", "rounding", "nan_policy", "mask", "method", "rtol", "max_memory",
              "workers", "boundary", "axes", "stride", "dilation", "fill_value", "mode"),
-    "plans": ("x_dtype", "flip", "dtype", "overflow", "method", "rtol", "max_memory"),
+    "plans": ("x_dtype", "flip", "dtype", "overflow", "rounding", "method", "rtol", "max_memory"),
     "coverage": ("flip", "mask", "max_memory", "workers", "fill_value"),
     "filters": ("boundary", "fill_value", "dtype", "overflow", "rtol", "workers", "axes"),
     "ndimage": ("mode", "cval", "output", "axes"),
@@ -1184,6 +1218,7 @@ FAMILIES = {
     "coverage": Coverage(),
     "wild": Wild(),
     "integers": Integers(),
+    "rounded": Rounded(),
     "filters": Filters(),
     "ndimage": Ndimage(),
     "signal": Signal(),

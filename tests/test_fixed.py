@@ -15,13 +15,12 @@ import pyconv
 from pyconv import ndimage
 from pyconv._engine import planner
 from pyconv._engine.algorithms.correlation import fixed_point
-from pyconv._engine.algorithms.correlation.truncated import Truncated
+from pyconv._engine.algorithms.correlation.rounded_sum import RoundedSum
 from pyconv._engine.algorithms.terms import box_terms, kernel_terms, line_terms
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planner import clear_cache
-from pyconv._engine.planning import BoundProblem
+from pyconv._engine.planning import ROUNDING_PLANNER, BoundProblem
 from pyconv._engine.problem import make_problem
-from pyconv._engine.rounding_planning import ROUNDING_PLANNER
 from pyconv.ndimage import _several_axes, _weighted_sums
 from pyconv.ndimage._gaussian import kernel_1d
 
@@ -42,7 +41,7 @@ def samples(rng, shape, dtype, kind="noise"):
 @pytest.fixture
 def only_fixed(monkeypatch):
     """Fail where sums are not made in fixed point."""
-    monkeypatch.setattr(Truncated, "rejects", lambda self, problem: "not in fixed point")
+    monkeypatch.setattr(RoundedSum, "rejects", lambda self, problem: "not in fixed point")
     clear_cache()
     yield
     clear_cache()
@@ -109,7 +108,7 @@ def test_results_are_stored_as_sums_in_double_are(isa, output, dtype, rng):
         expected = x
         for count in range(1, len(shape) + 1 if len(w) > 1 else 1):
             last = np.moveaxis(expected, count - 1, 0)
-            last = np.moveaxis(in_turn(last, [w], output, "truncated"), 0, count - 1)
+            last = np.moveaxis(in_turn(last, [w], output, "rounded_sum"), 0, count - 1)
             expected = np.ascontiguousarray(last)
             try:
                 y = in_turn(x, [w] * count, output, "fixed_point")
@@ -343,21 +342,21 @@ def test_the_planner_sees_truncated_sums(rng):
     w = rng.random(9) / 9
     problem = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same")
     rows = table(problem, w)
-    assert list(rows) == ["rounded_mean", "fixed_point", "truncated"]
+    assert list(rows) == ["rounded_mean", "fixed_point", "rounded_sum", "reference"]
     assert rows["fixed_point"].chosen
     assert "rounded half to even" in rows["rounded_mean"].rejected
-    assert rows["truncated"].rejected is None
-    for row in (rows["fixed_point"], rows["truncated"]):
+    assert rows["rounded_sum"].rejected is None
+    for row in (rows["fixed_point"], rows["rounded_sum"]):
         assert row.workspace > 0
-    assert table(problem, w, "truncated")["truncated"].chosen
+    assert table(problem, w, "rounded_sum")["rounded_sum"].chosen
     # A copy of samples that are not contiguous is counted too.
     copied = 300 * 400
     assert rows["fixed_point"].workspace > copied
     little = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same", max_memory=copied)
-    assert table(little, w)["truncated"].chosen
+    assert table(little, w)["rounded_sum"].chosen
     assert "more than max_memory" in table(little, w)["fixed_point"].rejected
     less = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same", max_memory=1000)
-    least = min(rows[name].workspace for name in ("fixed_point", "truncated"))
+    least = min(rows[name].workspace for name in ("fixed_point", "rounded_sum"))
     with pytest.raises(MemoryError, match=f"is {least} bytes"):
         ROUNDING_PLANNER.choose(less, w=w)
 
@@ -371,10 +370,11 @@ def test_the_planner_sees_truncated_sums(rng):
         ("uint8", [0.5, 0.5], (1, 1), {"axes": (1, 0)}, (None, "stored before the next")),
         ("uint8", [0.5] * 2, (1, 1), {"axes": (1, 0), "dtype": "int32"},
          ("along an axis have more than 8", "stored before the next")),
-        ("uint8", [0.5], (1,), {"stride": 2}, ("left out", "left out")),
-        ("uint8", [0.5] * 2, (2,), {"dilation": 2}, ("left out", "left out")),
-        ("uint8", [0.5], (1,), {"dtype": "float32"}, ("not rounded", "not rounded")),
-        ("uint8", [0.5], (1,), {"rounding": "half_even"}, ("not rounded", "not rounded")),
+        ("uint8", [0.5], (1,), {"stride": 17}, ("left out", "left out")),
+        ("uint8", [0.5] * 2, (2,), {"dilation": 2}, ("left out", None)),
+        ("uint8", [0.5], (1,), {"rounding": "half_even"}, ("not rounded", None)),
+        ("uint8", [0.5], (1,), {"rounding": "half_even", "dtype": "bool"},
+         ("not rounded", "bool, that are rounded half to even")),
         ("uint8", [0.5] * 3, (3,), {"boundary": "constant", "fill_value": 0.5},
          ("no integer of 16 bits", None)),
         ("uint8", [0.5] * 3, (3,), {"boundary": "constant", "fill_value": 300},
@@ -384,7 +384,7 @@ def test_the_planner_sees_truncated_sums(rng):
 def test_what_an_algorithm_does_not_take_is_said(x_dtype, w, shape, options, reasons):
     problem = problem_of((20, 80), x_dtype, shape, options.pop("dtype", np.uint8), mode="same",
                          **options)  # fmt: skip
-    for name, reason in zip(("fixed_point", "truncated"), reasons, strict=True):
+    for name, reason in zip(("fixed_point", "rounded_sum"), reasons, strict=True):
         if reason is None:
             assert ROUNDING_PLANNER.choose(problem, name, np.array(w)).name == name
         else:
@@ -407,10 +407,10 @@ def test_tuning_decides_between_truncated_sums(monkeypatch, rng):
 
     try:
         times = ROUNDING_PLANNER.tune(problem, runner, w, None)
-        assert times.keys() == {"fixed_point", "truncated"}
-        monkeypatch.setattr(planner, "least_seconds", lambda *_: {"truncated": 1.0})
+        assert times.keys() == {"fixed_point", "rounded_sum"}
+        monkeypatch.setattr(planner, "least_seconds", lambda *_: {"rounded_sum": 1.0})
         ROUNDING_PLANNER.tune(problem, runner, w, None)
-        assert ROUNDING_PLANNER.choose(problem, w=w).name == "truncated"
+        assert ROUNDING_PLANNER.choose(problem, w=w).name == "rounded_sum"
         monkeypatch.delattr(fixed_point.FixedPoint, "bind")
         np.testing.assert_array_equal(ndimage.correlate1d(x, w), expected)
     finally:

@@ -29,11 +29,11 @@ from pyconv import (
     signal,
     viz,
 )
+from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
-from pyconv._engine.planning import METHODS
+from pyconv._engine.planning import METHODS, ROUNDING_PLANNER
 from pyconv._engine.problem import EXTENTS
-from pyconv._engine.rounding_planning import ROUNDING_PLANNER
 from pyconv.nn import functional, grad
 
 ROOT = Path(pyconv.__file__).parent
@@ -179,11 +179,13 @@ def test_compiled_files_import_nothing_above_them():
 
 
 def test_algorithms_keep_the_contract():
-    """Names are different, the definition comes last and rejects nothing."""
+    """Names are different, and the definition, which both have, comes last."""
     names = [algorithm.name for algorithm in ALGORITHMS]
     roundings = [algorithm.name for algorithm in ROUNDING_ALGORITHMS]
-    assert len({*names, *roundings}) == len(names) + len(roundings)
-    assert names[-1] == "reference"
+    assert len({*names}) == len(names)
+    assert len({*roundings}) == len(roundings)
+    assert {*names} & {*roundings} == {"reference"}
+    assert names[-1] == roundings[-1] == "reference"
     assert ("auto", *names) == METHODS
     assert ("auto", *roundings) == ROUNDING_PLANNER.methods
     for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS):
@@ -195,7 +197,12 @@ def test_algorithms_keep_the_contract():
 
 @pytest.mark.parametrize(
     ("parameter", "words"),
-    [("method", METHODS), ("overflow", OVERFLOWS), ("mode", tuple(EXTENTS))],
+    [
+        ("method", METHODS),
+        ("overflow", OVERFLOWS),
+        ("rounding", tuple(ROUNDINGS)),
+        ("mode", tuple(EXTENTS)),
+    ],
 )
 def test_documentation_lists_what_the_tables_hold(parameter, words):
     """A row that is added to a table is added to the docstring."""
@@ -203,9 +210,10 @@ def test_documentation_lists_what_the_tables_hold(parameter, words):
     assert tuple(re.findall(r"'(\w+)'", line)) == words
 
 
-def test_roundings_go_with_policies_for_overflow():
-    """One table of both: every policy has a rounding, and no rounding another policy."""
-    assert {word for words in ROUNDINGS.values() for word in words} == set(OVERFLOWS)
+def test_documentation_lists_the_algorithms_of_roundings():
+    """They are words for ``method``, too."""
+    words = re.search(r"algorithms of their own: (.*?)\.\n", pyconv.correlate.__doc__, re.DOTALL)[1]
+    assert re.findall(r"``(\w+)``", words) == [a.name for a in ROUNDING_ALGORITHMS]
 
 
 def test_every_dtype_is_computed():
@@ -331,10 +339,14 @@ def test_examples_run(module):
     """Every example in a docstring prints what it says."""
     if module == "pyconv.viz":
         pytest.importorskip("matplotlib")  # it is imported when something is drawn
-    result = doctest.testmod(
-        pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
-        optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
-    )
+    try:
+        result = doctest.testmod(
+            pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
+            optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE,
+        )
+    finally:
+        planner.WISDOM.forget()  # examples tune calls, and the machine
+        planner.clear_cache()
     assert result.failed == 0
 
 

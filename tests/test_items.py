@@ -276,3 +276,31 @@ def test_taps_that_read_one_sample_are_added(rng, boundary):
                 plain = pyconv.correlate(x, weights, "same", boundary, method="reference")
                 y = assert_alone(x, weights, "same", boundary, options)
             np.testing.assert_allclose(y, plain, rtol=1e-12, atol=1e-12)
+
+
+def test_an_explanation_says_what_is_summed_in_the_place_of_a_call(rng):
+    """Of the data, for some do not allow for it; rows stay those of the call as written."""
+    cut = "w (9,) without weights that read zeros alone, by 'direct'"
+    added = "w (1, 5) of sums of weights that read one sample, by 'direct'"
+    exchanged = "each item of x as the kernel of w, by 'direct'"
+    both = cut.replace("9", "5999", 1).replace("by", "each item of x as the kernel of w, by")
+    both = both.replace("direct", "fft")
+    for x_shape, taps, options, instead in (
+        ((5,), (99,), {"mode": "same"}, cut),
+        ((6, 20), (400,), {"mode": "full"}, exchanged),
+        ((1, 30), (7, 5), {"mode": "same", "boundary": "nearest"}, added),
+        ((3000,), (30000,), {"mode": "same"}, both),
+        ((5,), (99,), {"mode": "same", "method": "reference"}, ""),
+        ((30,), (3,), {"mode": "same"}, ""),
+    ):
+        x, w = rng.standard_normal(x_shape), rng.random(taps) + 0.1
+        plan = pyconv.plan(x, w, **options)
+        for why in (pyconv.explain(x, w, **options), plan.explain(),
+                    pickle.loads(pickle.dumps(plan.explain()))):  # fmt: skip
+            assert why.instead == instead
+            lines = str(why).split("\n")
+            assert (f"in its place: {instead}" in lines) == bool(instead)
+            assert not instead or instead.endswith(f"by {plan.algorithm!r}")
+            assert why.flops == 2 * w.size * plan(x).size  # of the definition
+        w.flat[-1] = np.inf
+        assert not pyconv.explain(x, w, **options).instead.startswith("w ")

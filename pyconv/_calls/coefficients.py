@@ -378,7 +378,7 @@ class Coefficients:
         return uncertain
 
     def _threads(self, seconds: float) -> int:
-        return threads.resolve(self._workers, int(seconds / MACHINE.seconds_per_thread))
+        return threads.resolve(self._workers, MACHINE.threads_for(seconds))
 
     def _in_space(self, a: np.ndarray) -> np.ndarray:
         """Return an array with the axes that its template lacks."""

@@ -27,6 +27,7 @@ def correlate(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    rounding: str | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
@@ -77,10 +78,17 @@ def correlate(
         Dtype of the result. The default is ``np.result_type(x, w)`` for floating-point and
         complex data; integer (or bool) data give exact int64, or uint64 if one is unsigned and the
         other unsigned or bool. float16 is summed in float32. A float result becomes an integer by
-        rounding half to even.
+        rounding half to even, or as `rounding` says.
     overflow : {'raise', 'wrap', 'saturate'}, optional
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.
+    rounding : {'half_even', 'towards_zero'}, optional
+        How sums become integers where the weights or the samples are no integers. With a word the
+        result is defined to the bit: each product is rounded to float64, products are added in
+        the order of the taps, those of zero weights left out, and the sum is rounded. All
+        algorithms and processors give these integers; ``towards_zero`` gives those of
+        `scipy.ndimage.correlate`. By default sums of any algorithm, with the error that `rtol`
+        grants, are rounded half to even. See :doc:`/dtypes`.
     nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` follows IEEE: a NaN reaches exactly the outputs whose window holds it.
         ``raise`` refuses data with NaN. ``omit`` leaves NaN out, as `mask` does, and divides by
@@ -100,7 +108,9 @@ def correlate(
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
     method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-        Algorithm; ``auto``, the default, takes the one with the least predicted time.
+        Algorithm; ``auto``, the default, takes the one with the least predicted time. Sums with
+        a `rounding` have algorithms of their own: ``rounded_mean``, ``fixed_point``,
+        ``rounded_sum`` and ``reference``.
     rtol : float, optional
         Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
         bound that is proven for each algorithm, and 0 allows plain sums of products only. By
@@ -160,6 +170,15 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
 
+    A picture that is smoothed stays one of bytes, of the same integers by every algorithm:
+
+    >>> picture = np.array([[10, 20, 35], [40, 50, 60], [70, 80, 91]], "uint8")
+    >>> w = np.full((3, 3), 1 / 9)
+    >>> pyconv.correlate(picture, w, "same", "nearest", dtype="uint8", rounding="half_even")
+    array([[23, 31, 39],
+           [43, 51, 58],
+           [63, 70, 77]], dtype=uint8)
+
     A mean over what is there:
 
     >>> pyconv.correlate([1.0, np.nan, 3.0, 5.0], np.full(3, 1 / 3), nan_policy="omit")
@@ -167,7 +186,7 @@ def correlate(
     """
     return _run(
         x, w, nan_policy, mask, out, workers, False, mode, boundary, fill_value, axes, stride,
-        dilation, dtype, overflow, rtol, max_memory, method,
+        dilation, dtype, overflow, rounding, rtol, max_memory, method,
     )  # fmt: skip
 
 
@@ -183,6 +202,7 @@ def convolve(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    rounding: str | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
@@ -204,7 +224,7 @@ def convolve(
         Source array; see `correlate`.
     w : array_like
         Kernel of 1, 2 or 3 dimensions.
-    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow
+    mode, boundary, fill_value, axes, stride, dilation, dtype, overflow, rounding
         As for `correlate`.
     nan_policy, mask, out, method, rtol, max_memory, workers
         As for `correlate`.
@@ -231,7 +251,7 @@ def convolve(
     """
     return _run(
         x, w, nan_policy, mask, out, workers, True, mode, boundary, fill_value, axes, stride,
-        dilation, dtype, overflow, rtol, max_memory, method,
+        dilation, dtype, overflow, rounding, rtol, max_memory, method,
     )  # fmt: skip
 
 

@@ -14,7 +14,15 @@ from pyconv._calls.missing.mask import check_seen, leaves_out, split_mask
 from pyconv._engine import threads
 from pyconv._engine.explanation_table import Explanation, scaled
 from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
-from pyconv._engine.planning import PLANNER, Prepared, array_like, check_nan, prepare
+from pyconv._engine.planning import (
+    Cut,
+    Exchange,
+    Prepared,
+    Solver,
+    array_like,
+    check_nan,
+    prepare,
+)
 from pyconv._engine.problem import CallOptions, flag
 
 
@@ -24,6 +32,7 @@ def explanation_of(
     """Return what would run for this data; ``besides`` is said of the other options."""
     plan = prepared.plan(x, w)
     problem, method = plan.problem, prepared.method
+    rounded = f"; rounding {problem.rounding!r}" if problem.is_rounded else ""
     arrays = (
         (problem.x_shape, problem.x_dtype),
         (problem.w_shape, problem.w_dtype),
@@ -33,12 +42,26 @@ def explanation_of(
         f"x {problem.x_shape} {problem.x_dtype}, w {problem.w_shape} {problem.w_dtype} -> "
         f"{problem.y_shape} {problem.dtype}",
         f"max_memory {scaled(problem.max_memory)}B; rtol {problem.rtol}; method {method!r}"
-        f"{besides}",
-        PLANNER.explained(problem, method, plan.algorithm.name, w),
+        f"{rounded}{besides}",
+        prepared.planner.explained(problem, method, plan.algorithm.name, w),
         2 * problem.products,
         sum(math.prod(shape) * dtype.itemsize for shape, dtype in arrays),
         problem.compute,
+        _in_place(prepared.solver(x, w), w),
     )
+
+
+def _in_place(solver: Solver, w: np.ndarray) -> str:
+    """Return what is summed in the place of a call as written, empty if nothing is."""
+    if isinstance(solver, Exchange):
+        return f"each item of x as the kernel of w, by {solver.algorithm.name!r}"
+    if not isinstance(solver, Cut):
+        return ""
+    fewer = solver.fewer(w)
+    cut = "without weights that read zeros alone"
+    kernel = cut if np.may_share_memory(fewer, w) else "of sums of weights that read one sample"
+    inner = _in_place(solver.solver, fewer) or f"by {solver.algorithm.name!r}"
+    return f"w {fewer.shape} {kernel}, {inner}"
 
 
 def _besides(omission: Omission | None, out: np.ndarray | None, *sources: np.ndarray) -> str:
@@ -66,6 +89,7 @@ def explain(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    rounding: str | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     out: npt.NDArray[Any] | None = None,
@@ -77,7 +101,9 @@ def explain(
     """Say which algorithm a call would run, which it would not, and why. Nothing is computed.
 
     It takes every option of the call, and raises its errors. What NaN and infinity
-    cost where a transform is chosen, only a run finds out.
+    cost where a transform is chosen, only a run finds out. A kernel longer than the array may be
+    cut to the weights that read samples, or exchanged with the array: the table then says what
+    is summed in the place of the call as written, of which its rows are.
 
     Parameters
     ----------
@@ -95,7 +121,7 @@ def explain(
         False explains `correlate`, True `convolve`.
     x_dtype : dtype, optional
         The dtype of the array, with `shape`. By default that of `w`.
-    fill_value, axes, stride, dilation, dtype, overflow
+    fill_value, axes, stride, dilation, dtype, overflow, rounding
         As for `correlate`.
     nan_policy, mask, method, rtol, max_memory
         As for `correlate`. Where samples may be left out, a row is the algorithm of one of both
@@ -133,10 +159,15 @@ def explain(
         direct ...
     ->  fft ... chosen
     ...
+
+    A kernel longer than the array, of which 9 weights can read a sample:
+
+    >>> pyconv.explain(shape=5, w=np.arange(99.0), mode="same").instead
+    "w (9,) without weights that read zeros alone, by 'direct'"
     """
     options = CallOptions(
         flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
-        rtol, max_memory, method,
+        rounding, rtol, max_memory, method,
     )  # fmt: skip
     given, weights = array_like(x, shape, x_dtype, w)
     omission = None

@@ -320,14 +320,12 @@ class Call:
             return run(options, rounded)
         exact = rounded_run(
             self.x.shape, self.x.dtype, size, None, "same", options.boundary, options.fill_value,
-            self.axes, rounded.dtype, options.overflow, max_memory=options.max_memory,
+            self.axes, rounded.dtype, options.overflow, stride=self.strides or 1,
+            max_memory=options.max_memory,
         )  # fmt: skip
         if exact is None:
             return run(options, rounded)
-        if not self.strides:
-            return exact(self.x, rounded, options.workers)
-        rounded[...] = exact(self.x, None, options.workers)[self._kept()]
-        return rounded
+        return exact(self.x, rounded, options.workers)
 
     def once(self, w: Array, mean: bool = False) -> Array:
         """Return the result of one kernel; that of a ``mean`` lies among the samples."""

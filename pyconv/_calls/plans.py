@@ -15,7 +15,6 @@ from pyconv._engine.dtypes import ACCUMULATORS, is_integer
 from pyconv._engine.explanation_table import Explanation
 from pyconv._engine.output_arrays import check_out, is_masked, plain_array, writable_in_place
 from pyconv._engine.planning import (
-    PLANNER,
     Prepared,
     array_like,
     array_of,
@@ -107,7 +106,7 @@ class Plan:
         if _data_decide(problem):
             compute = ACCUMULATORS[0][0] if problem.compute is None else problem.compute
             if prepared.exchange is None:
-                PLANNER.choose(problem.summed_in(compute), prepared.method, self._w)
+                prepared.planner.choose(problem.summed_in(compute), prepared.method, self._w)
         else:
             self._settled = prepared.solver(self._zeros(), self._w)
 
@@ -260,8 +259,8 @@ def _data_decide(problem: Problem) -> bool:
 
     Integers of 8 and 16 bits are bounded by the limits of their dtype, whatever their values.
     """
-    if problem.compute is None:
-        return problem.x_dtype.itemsize > 2
+    if problem.compute is None or problem.is_rounded:
+        return problem.x_dtype.kind == "f" or problem.x_dtype.itemsize > 2
     return is_integer(problem.dtype) and problem.overflow == "raise"
 
 
@@ -280,6 +279,7 @@ def plan(
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
+    rounding: str | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     method: str = "auto",
@@ -307,7 +307,7 @@ def plan(
         False plans `correlate`, True `convolve`: the kernel is flipped and not conjugated.
     x_dtype : dtype, optional
         The dtype of the arrays, with `shape`. By default that of `w`.
-    fill_value, axes, stride, dilation, dtype, overflow
+    fill_value, axes, stride, dilation, dtype, overflow, rounding
         As for `correlate`.
     nan_policy, method, rtol, max_memory
         As for `correlate`.
@@ -351,7 +351,7 @@ def plan(
     """
     options = CallOptions(
         flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation, dtype, overflow,
-        rtol, max_memory, method,
+        rounding, rtol, max_memory, method,
     )  # fmt: skip
     source, weights = array_like(x, shape, x_dtype, w)
     return _planned(source, weights, options, nan_policy, mask)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pyconv._engine.files import file_path
 from pyconv._engine.output_arrays import ones, plain_array
-from pyconv._engine.planning import PLANNER, BoundProblem, array_like, plan_for
+from pyconv._engine.planning import BoundProblem, array_like, plan_for, planner_of
 from pyconv._engine.problem import CallOptions
 
 
@@ -30,6 +30,9 @@ def tune(
     fastest, in this process; and in others that read the file at `path`, as they do when the
     environment variable ``PYCONV_WISDOM`` names it. Another algorithm rounds differently, so that
     results may change by rounding, within what ``rtol`` grants.
+
+    Times are those of the call as written. Where a kernel longer than the array is cut or exchanged
+    with it, as `explain` says, calls go on to sum that in its place, by predicted times.
 
     Parameters
     ----------
@@ -80,12 +83,13 @@ def tune(
     source, weights = array_like(x, shape, x_dtype, w)
     given = plain_array(source, "x")
     problem = plan_for(given, weights, **options).problem
+    planner = planner_of(problem)
     if 0 in problem.y_shape:
         return {}
     samples = given if shape is None else ones(given.shape, given.dtype)
 
     def runner(name: str) -> Callable[[], object]:
-        plan = BoundProblem(problem, PLANNER.choose(problem, name, weights))
+        plan = BoundProblem(problem, planner.choose(problem, name, weights))
         return lambda: plan.solve(samples, weights, None, None)
 
-    return PLANNER.tune(problem, runner, weights, file)
+    return planner.tune(problem, runner, weights, file)

@@ -8,6 +8,7 @@ the values, and are narrowed to the result type under an ``overflow`` policy.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,8 +56,8 @@ LIMITS: dict[np.dtype, tuple[int, int]] = {np.dtype(bool): (0, 1)} | {
 }
 
 OVERFLOWS = ("raise", "wrap", "saturate")
-#: How results between two integers become one → the words of ``overflow`` that go with it.
-ROUNDINGS: dict[str, tuple[str, ...]] = {"half_even": OVERFLOWS, "towards_zero": ("wrap",)}
+#: How sums between two integers become one: a word of ``rounding`` → NumPy's function.
+ROUNDINGS: dict[str, Callable[..., Any]] = {"half_even": np.rint, "towards_zero": np.trunc}
 
 #: Types that sum integers exactly, cheapest first, with the magnitude every partial sum must
 #: stay within. ``object`` sums Python integers and is never wrong.
@@ -202,15 +203,28 @@ def check_overflow(interval: Interval, result: np.dtype, overflow: str) -> None:
         )
 
 
-def narrow(y: np.ndarray, dtype: np.dtype, overflow: str) -> np.ndarray:
-    """Convert sums ``y`` to ``dtype``: half to even, then wrapped or clipped where it overflows."""
+def rounded_interval(interval: Interval, terms: int, rounding: str) -> Interval:
+    """Bound the integers that sums of so many products in double become, in any order."""
+    error = (terms + 2) * float(np.finfo(np.float64).eps) * interval.magnitude
+    whole = ROUNDINGS[rounding]
+    low, high = whole(interval.low - error).item(), whole(interval.high + error).item()
+    return Interval(low, high, interval.magnitude)
+
+
+def narrow(
+    y: np.ndarray, dtype: np.dtype, overflow: str, rounding: str | None = None
+) -> np.ndarray:
+    """Convert sums ``y`` to ``dtype``: rounded, then wrapped or clipped where it overflows.
+
+    Without a ``rounding`` it is half to even.
+    """
     if y.dtype == dtype:
         return y
     if not is_integer(dtype):
         with np.errstate(all="ignore"):  # IEEE: too large for float16 is infinite
             return y.astype(dtype)
     if y.dtype.kind == "f":
-        y = np.rint(y)
+        y = ROUNDINGS[rounding or "half_even"](y)
     if dtype.kind == "b":
         return (y > 0) if overflow != "wrap" else (y % 2 != 0)
     low, high = LIMITS[dtype]

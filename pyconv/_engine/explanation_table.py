@@ -40,6 +40,8 @@ class Explanation:
         Operations of the definition, and bytes of the arrays.
     sums : dtype
         In which dtype products are summed.
+    instead : str, optional
+        What is summed in the place of the call as written, if something is.
 
     Attributes
     ----------
@@ -56,6 +58,11 @@ class Explanation:
         Bytes of the array, the weights and the result, which every algorithm reads or writes.
     sums : dtype
         In which dtype products are summed.
+    instead : str
+        What is summed in the place of the call as written, and by which algorithm: a kernel that is
+        longer than the array is cut to the weights that read samples, or exchanged with the array.
+        Rows are of the call as written, which also runs where the data do not allow for the other
+        (NaN and infinity). Empty where the call is summed as written.
 
     See Also
     --------
@@ -73,7 +80,9 @@ class Explanation:
     ['its proven error bound of ... is more than rtol=0']
     """
 
-    __slots__ = ("_call", "_options", "algorithm", "candidates", "flops", "nbytes", "sums")
+    __slots__ = (
+        "_call", "_options", "algorithm", "candidates", "flops", "instead", "nbytes", "sums",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -83,6 +92,7 @@ class Explanation:
         flops: int,
         nbytes: int,
         sums: np.dtype,
+        instead: str = "",
     ) -> None:
         self._call = call
         self._options = options
@@ -91,11 +101,12 @@ class Explanation:
         self.flops = flops
         self.nbytes = nbytes
         self.sums = sums
+        self.instead = instead
 
     def __reduce__(self) -> tuple[object, ...]:
         """Return the arguments that made it, for copies and pickles."""
         call = (self._call, self._options, self.candidates, self.flops, self.nbytes, self.sums)
-        return Explanation, call
+        return Explanation, (*call, self.instead)
 
     def __str__(self) -> str:
         """Return the table."""
@@ -104,6 +115,8 @@ class Explanation:
             f"by definition {scaled(self.flops)}flop; arrays {scaled(self.nbytes)}B; "
             f"{self._options}\n"
         )
+        if self.instead:
+            head += f"in its place: {self.instead}\n"
         lines = [head]
         rows = [("", "algorithm", "predicted", "flop/s", "workspace", "error bound", "")]
         rows += [self._words(c) for c in self.candidates]

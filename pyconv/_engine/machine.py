@@ -39,6 +39,10 @@ class Machine:
         for name, default in _DEFAULTS.items():
             setattr(self, name, float(rates.get(name, default)))
 
+    def threads_for(self, seconds: float) -> int:
+        """Return how many threads are worth waking for so many seconds of work of one."""
+        return max(1, int(seconds / self.seconds_per_thread))
+
 
 MACHINE = Machine()
 

@@ -12,14 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine import threads
-from pyconv._engine.algorithms import ALGORITHMS, Algorithm, arranged, slabs
+from pyconv._engine.algorithms import (
+    ALGORITHMS,
+    ROUNDING_ALGORITHMS,
+    Algorithm,
+    arranged,
+    slabs,
+)
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
+    LIMITS,
+    Interval,
     check_overflow,
     exact_accumulator,
     is_integer,
     result_interval,
+    rounded_interval,
     supported,
 )
 from pyconv._engine.machine import MACHINE
@@ -208,9 +217,49 @@ class CorrelationPlanner(Planner[Problem, Algorithm]):
         return tuple(b.name for b in dependent if b.cost(item, MACHINE) < least)
 
 
-#: The planner of every correlation.
+class RoundingPlanner(CorrelationPlanner):
+    """The planner of integer results that are rounded from sums in double, in one order.
+
+    Its algorithms give the same integers, so that no order of axes or of sums matters.
+    """
+
+    noun = "filter"
+
+    def item(self, problem: Problem) -> Problem:
+        """Return the whole batch."""
+        return problem
+
+    def fitted(
+        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
+    ) -> Algorithm | str:
+        """Return the algorithm for these weights, or why it cannot."""
+        if 0 in problem.y_shape:  # loops are made for one item of such a batch, and not run
+            problem = _one_item(problem)
+        weights = None if w is None else w.astype(np.float64, order="C", copy=False)
+        return arranged.rounded(algorithm, problem, weights)
+
+    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
+        """Return the algorithms that could run, up to the one that does: no other is fitted."""
+        able: list[Algorithm] = []
+        order = {a.name: (a.name != fastest, a.cost(problem, MACHINE)) for a in self.algorithms}
+        for algorithm in sorted(self.algorithms, key=lambda a: order[a.name]):
+            fit = self.fitted(algorithm, problem, w)
+            if not isinstance(fit, str):
+                able.append(fit)
+                if self.workspace(fit, problem) <= problem.max_memory:
+                    break
+        return able
+
+
+#: The planners of correlations, and of those whose results are rounded.
 PLANNER = CorrelationPlanner(ALGORITHMS)
+ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
 METHODS = PLANNER.methods
+
+
+def planner_of(problem: Problem) -> CorrelationPlanner:
+    """Return the planner of a problem."""
+    return ROUNDING_PLANNER if problem.is_rounded else PLANNER
 
 
 def _one_item(problem: Problem) -> Problem:
@@ -357,18 +406,18 @@ class Exchange:
 class Cut:
     """A call on fewer weights: those that can read a sample, or sums of those that read one."""
 
-    __slots__ = ("_fewer", "_solver", "algorithm")
+    __slots__ = ("algorithm", "fewer", "solver")
 
     def __init__(self, solver: Solver, fewer: Fewer) -> None:
-        self._solver = solver
-        self._fewer = fewer
+        self.solver = solver
+        self.fewer = fewer
         self.algorithm: Algorithm = solver.algorithm
 
     def solve(
         self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
     ) -> np.ndarray:
         """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
-        return self._solver.solve(x, self._fewer(w), y, workers)
+        return self.solver.solve(x, self.fewer(w), y, workers)
 
 
 #: What computes a call.
@@ -389,6 +438,7 @@ class Prepared:
         "dependents",
         "exchange",
         "method",
+        "planner",
         "plans",
         "problem",
         "settled",
@@ -398,6 +448,7 @@ class Prepared:
 
     def __init__(self, problem: Problem, method: str, *, any_weights: bool = False) -> None:
         self.problem = problem
+        self.planner = planner_of(problem)
         self.method = method
         #: Whether only algorithms count that take any weights.
         self.any_weights = any_weights
@@ -420,7 +471,7 @@ class Prepared:
         self.exchange: Exchange | None = None
         #: The call on fewer taps, its weights, and the weights that it is the same sum for.
         self.cut: tuple[Prepared, Fewer, Callable[[np.ndarray], bool]] | None = None
-        if any_weights or method not in _CUT_METHODS:
+        if any_weights or method not in _CUT_METHODS or problem.is_rounded:
             return
         if (cut := _fewer_taps(problem)) is not None:
             self.cut = Prepared(cut[0], method), cut[1], cut[2]
@@ -459,6 +510,8 @@ class Prepared:
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
             fill = problem.fill_value if problem.reads_fill else None
             interval = result_interval(x, w, fill)
+            if problem.is_rounded:
+                return self._rounded(interval, w)
             if compute is not None:
                 check_overflow(interval, problem.dtype, problem.overflow)
                 return self._bound(compute, w)
@@ -497,6 +550,28 @@ class Prepared:
         problem = self.problem.summed_in(compute)
         return BoundProblem(problem, PLANNER.choose(problem, self.method, w))
 
+    def _rounded(self, interval: Interval, w: np.ndarray) -> BoundProblem:
+        """Return the plan of sums that are rounded, which lie in an interval before that."""
+        problem = self.problem
+        results = rounded_interval(interval, w.size, str(problem.rounding))
+        check_overflow(results, problem.dtype, problem.overflow)
+        low, high = LIMITS[problem.dtype]
+        long_low, long_high = LIMITS[np.dtype(np.int64)]
+        bounded = long_low <= results.low and results.high < long_high
+        fits = bounded and low <= results.low and results.high <= high
+        overflow = problem.overflow
+        if fits:  # every policy is the same then, and more loops know this one
+            overflow = "wrap"
+        elif overflow == "raise":  # uint64 holds what loops do not cut
+            overflow = "saturate"
+        bounded = fits if problem.dtype.kind == "b" else bounded
+        key = (overflow, bounded, w.tobytes())
+        return self.by_weights.get(key, self._planned_rounded, overflow, bounded, w)
+
+    def _planned_rounded(self, overflow: str, bounded: bool, w: np.ndarray) -> BoundProblem:
+        problem = replace(self.problem, overflow=overflow, unbounded=not bounded)
+        return BoundProblem(problem, self.planner.choose(problem, self.method, w))
+
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:
     """Return the plan of a call that names some of the `CallOptions`."""
@@ -528,9 +603,9 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
             return prepared
     except LookupError:
         key = None
-    method = PLANNER.check_method(options.method)
     named = options.of_problem()
-    prepared = Prepared(make_problem(x.shape, x.dtype, w.shape, w.dtype, **named), method)
+    problem = make_problem(x.shape, x.dtype, w.shape, w.dtype, **named)
+    prepared = Prepared(problem, planner_of(problem).check_method(options.method))
     return prepared if key is None else CALLS.keep(key, prepared)
 
 

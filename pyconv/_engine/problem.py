@@ -59,6 +59,7 @@ class CallOptions(NamedTuple):
     dilation: object = 1
     dtype: Any = None
     overflow: object = "raise"
+    rounding: object = None
     rtol: object = None
     max_memory: object = None
     method: object = "auto"
@@ -136,13 +137,16 @@ class Problem:
     rtol: float | None
     #: Bytes of workspace that all threads together may take.
     max_memory: int
-    #: How results between two integers become one, a word of ROUNDINGS.
-    rounding: str = "half_even"
+    #: How sums in double become integers, a word of ROUNDINGS; None for results that are sums, or
+    #: are rounded from those of any algorithm.
+    rounding: str | None = None
     #: Whether sums are divided by the number of weights, which are ones.
     mean: bool = False
     #: Whether the weights are those along each axis, one after the other, applied in turn: what is
     #: between is stored as the results are. Weights that mirror are summed in pairs.
     by_axis: bool = False
+    #: Whether rounded sums may be no signed 64-bit integers, or those of a bool be beyond 0 and 1.
+    unbounded: bool = False
 
     def options(self) -> CallOptions:
         """Return the options of a call that has this problem."""
@@ -156,6 +160,7 @@ class Problem:
             dilation=tuple(a.dilation for a in self.spatial),
             dtype=self.dtype,
             overflow=self.overflow,
+            rounding=self.rounding,
             rtol=self.rtol,
             max_memory=self.max_memory,
         )
@@ -168,7 +173,7 @@ class Problem:
     @property
     def is_rounded(self) -> bool:
         """Whether it is one of `ROUNDING_ALGORITHMS`."""
-        return self.mean or self.by_axis or self.rounding != "half_even"
+        return self.rounding is not None
 
     @property
     def exact(self) -> bool:
@@ -234,6 +239,15 @@ class Problem:
         )
         return replace(self, w_shape=tuple(a.taps for a in spatial), spatial=spatial), axes
 
+    def with_every_result(self) -> Problem:
+        """Return the problem of stride 1, up to the last result that the strides keep."""
+        spatial, y_shape = [], [*self.y_shape]
+        for a in self.spatial:
+            out = y_shape[a.axis] = (a.out - 1) * a.stride + 1
+            high = out - 1 + a.span - a.size - a.low
+            spatial.append(replace(a, stride=1, out=out, high=high))
+        return replace(self, spatial=tuple(spatial), y_shape=tuple(y_shape))
+
     @property
     def table_bytes(self) -> int:
         """Return the bytes of the indices that are read outside ``x``, while they are made."""
@@ -271,13 +285,13 @@ def make_problem(
     rtol: object = None,
     max_memory: object = None,
     flip: bool = False,
-    rounding: str = "half_even",
+    rounding: object = None,
     mean: bool = False,
     by_axis: bool = False,
 ) -> Problem:
     """Validate a call; return its Problem.
 
-    ``rounding``, ``mean`` and ``by_axis`` are of filters, whose sums `ROUNDING_ALGORITHMS` make.
+    ``mean`` and ``by_axis`` are of filters whose sums are rounded.
 
     Raises
     ------
@@ -296,7 +310,6 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
-    assert overflow in ROUNDINGS[rounding]
     strides = positive(stride, n, "stride")
     dilations = positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
@@ -313,6 +326,9 @@ def make_problem(
     if mean:
         natural = np.result_type(x_dtype, w_dtype, np.float32)
     result = natural if dtype is None else supported(dtype, "dtype")
+    word, tolerance = _rounding(rounding, natural, result), _tolerance(rtol)
+    if word is not None and not mean:
+        natural = np.result_type(natural, np.float64)
     compute = _compute_dtype(natural, result)
     if math.prod(y_shape) * max(result.itemsize, 16) >= MAX_COORDINATE:
         raise ValueError(f"the result would have shape {tuple(y_shape)}, too large to address")
@@ -328,12 +344,28 @@ def make_problem(
         compute=compute,
         overflow=str(overflow),
         y_shape=tuple(y_shape),
-        rtol=_tolerance(rtol),
+        rtol=tolerance if word is None else 0.0,  # sums in one order have no error
         max_memory=DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory),
-        rounding=rounding,
+        rounding=word,
         mean=mean,
         by_axis=by_axis,
     )
+
+
+def _rounding(rounding: object, natural: np.dtype, result: np.dtype) -> str | None:
+    """Return how sums are rounded; None where sums of integers leave nothing to round."""
+    if rounding is None:
+        return None
+    if not isinstance(rounding, str) or rounding not in ROUNDINGS:
+        raise ValueError(
+            f"rounding={rounding!r} is unknown; allowed are None, {', '.join(ROUNDINGS)}"
+        )
+    if not is_integer(result):
+        raise TypeError(
+            f"rounding={rounding!r}: the result is {result}, which is not rounded; an integer "
+            "dtype= is allowed"
+        )
+    return None if is_integer(natural) else rounding
 
 
 def _tolerance(rtol: object) -> float | None:

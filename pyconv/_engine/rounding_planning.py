@@ -7,53 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from pyconv._engine.algorithms import ROUNDING_ALGORITHMS, Algorithm, arranged
-from pyconv._engine.machine import MACHINE
+from pyconv._engine.algorithms import ROUNDING_ALGORITHMS, arranged
 from pyconv._engine.planner import kept
-from pyconv._engine.planning import BoundProblem, CorrelationPlanner
+from pyconv._engine.planning import ROUNDING_PLANNER, BoundProblem
 from pyconv._engine.problem import MAX_COORDINATE, Problem, make_problem
 from pyconv._native import loader
-
-
-class RoundingPlanner(CorrelationPlanner):
-    """The planner of integer results that are means, or rounded otherwise than half to even.
-
-    Its algorithms give the same integers, so that no order of axes or of sums matters.
-    """
-
-    noun = "filter"
-
-    def item(self, problem: Problem) -> Problem:
-        """Return the whole batch."""
-        return problem
-
-    def fitted(
-        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
-    ) -> Algorithm | str:
-        """Return the algorithm for these weights, or why it cannot."""
-        return arranged.rounded(algorithm, problem, w)
-
-    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
-        """Return the algorithms that could run, up to the one that does: no other is fitted."""
-        able: list[Algorithm] = []
-        order = {a.name: (a.name != fastest, a.cost(problem, MACHINE)) for a in self.algorithms}
-        for algorithm in sorted(self.algorithms, key=lambda a: order[a.name]):
-            fit = self.fitted(algorithm, problem, w)
-            if not isinstance(fit, str):
-                able.append(fit)
-                if self.workspace(fit, problem) <= problem.max_memory:
-                    break
-        return able
-
-
-#: The planner of the sums of filters that are rounded.
-ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
-
 
 #: Keywords of `make_problem` that a caller of `rounded_run` gives.
 OPTIONS = (
     "mode", "boundary", "fill_value", "axes", "dtype", "overflow", "rounding", "by_axis",
-    "max_memory",
+    "stride", "max_memory",
 )  # fmt: skip
 
 #: Writes rounded sums of ``x`` to ``y``, or to a fresh array, with at most as many threads.
@@ -73,6 +36,7 @@ def rounded_run(
     overflow: str,
     rounding: str = "half_even",
     by_axis: bool = False,
+    stride: object = 1,
     max_memory: int | None = None,
 ) -> RoundedRun | None:
     """Return what makes rounded sums of one kernel; None if no algorithm does within its memory.
@@ -82,7 +46,8 @@ def rounded_run(
     """
     granted = MAX_COORDINATE if max_memory is None else max_memory
     options = (
-        mode, boundary, fill_value, axes, dtype, overflow, rounding, by_axis, granted,
+        mode, boundary, fill_value, axes, dtype, overflow, rounding, by_axis, stride,
+        granted,
     )  # fmt: skip
     key = (
         "rounded", loader.native, x_shape, x_dtype, w_shape, None if w is None else w.tobytes(),

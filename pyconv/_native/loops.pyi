@@ -101,7 +101,17 @@ class TruncatedLoop:
         divisor: float,
         difference: bool,
     ) -> None: ...
-    def run(self, x: Array, y: Array, fill: float, threads: int) -> None: ...
+    def run(
+        self,
+        x: Array,
+        y: Array,
+        fill: float,
+        half_even: bool,
+        clip: bool,
+        threads: int,
+        low: float = 0,
+        high: float = 0,
+    ) -> None: ...
 
 class FixedLoop:
     def __init__(

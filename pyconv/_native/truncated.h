@@ -1,4 +1,5 @@
-/* Rows of sums in double, cut towards zero:  y[i] = trunc((Σ_k (x[a_k + i] ± x[b_k + i]) w_k) / n).
+/* Rows of sums in double, cut towards zero:  y[i] = trunc((Σ_k (x[a_k + i] ± x[b_k + i]) w_k) / n),
+   or left for `row_emits` to round half to even.
 
    Every product is rounded before it is added, in the order of the terms: where a sum is a whole
    number but for its last bits, that decides the result. So nothing here may be fused into one
@@ -13,7 +14,10 @@ typedef struct {
     const double *weights;                       /* of the singles, then of the pairs */
     double divisor;
     int difference; /* of pairs, not their sum */
+    int whole;      /* whether sums are left as they are: what emits them rounds them */
     int truth;      /* 1 for what is not cut to 0 */
+    int clip;       /* whether sums are clipped to what follows before they are cut */
+    double low, high;
 } truncated_terms;
 
 /* What a 64-bit integer holds; NaN and everything else becomes 0. */
@@ -50,6 +54,13 @@ STENCIL_INLINE void truncated_add(vec_double *sums, const double *a, const doubl
 
 STENCIL_INLINE vec_double truncated_whole(vec_double sum, const truncated_terms *t) {
     if (t->divisor != 1) sum = sum / splat_double(t->divisor);
+    if (t->whole) return sum;
+    if (t->clip) {
+        const vec_double low = splat_double(t->low), high = splat_double(t->high);
+        const truncated_mask under = sum < low, over = sum > high;
+        sum = (vec_double)((under & (truncated_mask)low) | (over & (truncated_mask)high)
+                           | (~(under | over) & (truncated_mask)sum));
+    }
     const vec_double limit = splat_double(TRUNCATED_LIMIT);
     if (t->truth) {
         const truncated_mask whole = (sum >= splat_double(1)) | (sum <= splat_double(-1));
@@ -92,7 +103,9 @@ static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n
             sum += product;
         }
         sum /= t->divisor;
-        if (t->truth) y[j] = sum >= 1 || sum <= -1;
+        if (t->clip) sum = sum < t->low ? t->low : sum > t->high ? t->high : sum;
+        if (t->whole) y[j] = sum;
+        else if (t->truth) y[j] = sum >= 1 || sum <= -1;
         else y[j] = sum < TRUNCATED_LIMIT && sum >= -TRUNCATED_LIMIT ? trunc(sum) : 0;
     }
 }

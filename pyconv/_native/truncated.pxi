@@ -1,4 +1,4 @@
-# truncated: sums in double, cut to integers, for `pyconv.ndimage`.
+# rounded_sum: sums in double, cut to integers or rounded half to even.
 #
 # The work is cut into units: one batch item, one plane, a slab of rows, a panel of columns. A unit
 # packs the rows that it reads, converted and with their border, and sums its outputs row by row.
@@ -11,8 +11,8 @@ cdef extern from "truncated.h":
         const Py_ssize_t* seconds
         const double* weights
         double divisor
-        int difference
-        int truth
+        int difference, whole, truth, clip
+        double low, high
     enum:
         TRUNCATED_STEP
     void truncated_row(const double* x, const truncated_terms* t, Py_ssize_t n,
@@ -146,8 +146,13 @@ cdef class TruncatedLoop:
         """Return the bytes that a thread needs."""
         return self.each()
 
-    def run(self, cnp.ndarray x, cnp.ndarray y, double fill, int threads):
-        """Write the results to ``y``, C-contiguous, native and apart from ``x``."""
+    def run(self, cnp.ndarray x, cnp.ndarray y, double fill, bint half_even, bint clip,
+            int threads, double low=0, double high=0):
+        """Write the results to ``y``, C-contiguous, native and apart from ``x``.
+
+        They are rounded half to even, or cut towards zero. Those that are cut and clipped lie from
+        ``low`` to ``high``, which a signed 64-bit integer holds.
+        """
         cdef Truncated p = self.p
         cdef Call call
         cdef Py_ssize_t each
@@ -165,8 +170,11 @@ cdef class TruncatedLoop:
         p.x.fill = <const void*>&fill
         p.x.n_fill = 1
         p.out_item = cnp.PyArray_ITEMSIZE(y)
-        p.terms.truth = y.dtype.kind == "b"
+        p.terms.whole, p.terms.truth = half_even, y.dtype.kind == "b"
+        p.terms.clip, p.terms.low, p.terms.high = clip and not half_even, low, high
         p.emit = row_cuts[row_codes[cnp.PyArray_TYPE(y)]]
+        if half_even:
+            p.emit = row_emits[SUMS_DOUBLE][clip][row_codes[cnp.PyArray_TYPE(y)]]
         each = self.each()
         products = <double>p.unit_rows * p.unit_cols * p.x.group
         products *= p.terms.n_singles + 2 * p.terms.n_pairs

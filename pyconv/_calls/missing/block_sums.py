@@ -273,7 +273,7 @@ class BlockSums:
     def _threads(self, size: int) -> int:
         """Return the number of threads for a loop that reads and writes so many bytes."""
         seconds = size / MACHINE.copy_bytes_per_second
-        return threads.resolve(self.workers, int(seconds / MACHINE.seconds_per_thread))
+        return threads.resolve(self.workers, MACHINE.threads_for(seconds))
 
     # ---- sums -------------------------------------------------------------------------------
 

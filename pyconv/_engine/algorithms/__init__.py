@@ -11,8 +11,8 @@ from pyconv._engine.algorithms.correlation.im2col import Im2col
 from pyconv._engine.algorithms.correlation.recursive import Recursive
 from pyconv._engine.algorithms.correlation.reference import Reference
 from pyconv._engine.algorithms.correlation.rounded_mean import RoundedMean
+from pyconv._engine.algorithms.correlation.rounded_sum import RoundedSum
 from pyconv._engine.algorithms.correlation.separable import Separable
-from pyconv._engine.algorithms.correlation.truncated import Truncated
 from pyconv._engine.algorithms.layers.blocked import Blocked
 from pyconv._engine.algorithms.layers.depthwise import Depthwise, DepthwiseLanes
 from pyconv._engine.algorithms.layers.im2col import LayerIm2col
@@ -28,11 +28,12 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Im2col(),
     Reference(),
 )
-#: The ways to sum for integer results that are means, or rounded otherwise than half to even.
+#: The ways to integer results that are the same whichever one runs: those of one `rounding`.
 ROUNDING_ALGORITHMS: tuple[Algorithm, ...] = (
     RoundedMean(),
     FixedPoint(),
-    Truncated(),
+    RoundedSum(),
+    Reference(),
 )
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (

@@ -44,6 +44,9 @@ MOVED_FROM, SEEN_FROM = 2**10, 2**6
 #: Algorithms that sum the taps along one axis in one order, however the axes lie and however many
 #: items there are: an axis of the batch may be last. Longer kernels are summed in blocks.
 ORDERLY, ORDERLY_TAPS = ("direct",), 512
+#: Results that are made for each one that strides keep, at most: `reference` makes those alone, and
+#: took 60 to 100 times as long for each.
+MAX_SKIPPED = 16
 
 
 class Arrangement(NamedTuple):
@@ -299,11 +302,81 @@ def arranged(algorithm: Algorithm, problem: Problem) -> Algorithm:
     return _on(algorithm, arrangement_of(problem, algorithm.name))
 
 
+class Sliced:
+    """An algorithm that makes every result, of which the strides of a problem keep some."""
+
+    def __init__(self, algorithm: Algorithm, whole: Problem) -> None:
+        self.name = algorithm.name
+        self._algorithm = algorithm
+        #: The problem of every result.
+        self._whole = whole
+
+    def rejects(self, problem: Problem) -> str | None:
+        """Return why the algorithm cannot make every result."""
+        del problem
+        return self._algorithm.rejects(self._whole)
+
+    def cost(self, problem: Problem, machine: Machine) -> float:
+        """Return the time of every result."""
+        del problem
+        return self._algorithm.cost(self._whole, machine)
+
+    def error_bound(self, problem: Problem) -> float:
+        """Return the bound of the algorithm."""
+        return self._algorithm.error_bound(problem)
+
+    def workspace(self, problem: Problem) -> int:
+        """Return the bytes that the algorithm needs."""
+        del problem
+        return self._algorithm.workspace(self._whole)
+
+    def copies(self, problem: Problem) -> Copies:
+        """Return what is copied: every result among it, for each one that is kept."""
+        copies = self._algorithm.copies(self._whole)
+        made = -(-math.prod(self._whole.y_shape) // max(1, math.prod(problem.y_shape)))
+        return copies._replace(result=made * (copies.result + problem.dtype.itemsize))
+
+    def threads(self, problem: Problem) -> int:
+        """Return how many threads the problem can keep busy."""
+        del problem
+        return self._algorithm.threads(self._whole)
+
+    def bind(self, problem: Problem) -> Run:
+        """Return the function that keeps some of the results."""
+        shape = self._whole.y_shape
+        kept = [slice(None)] * len(shape)
+        for a in problem.spatial:
+            kept[a.axis] = slice(None, None, a.stride)
+        solve = self._algorithm.bind(self._whole)
+
+        def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            every = np.empty(shape, y.dtype)
+            solve(x, w, every, workers)
+            y[...] = every[tuple(kept)]
+
+        return run
+
+
 def rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
     """Return the algorithm of rounded sums for these weights, or why it cannot solve ``problem``.
 
-    It sees the arrays as filters see them best, or as they lie, if it takes them only so.
+    It sees the arrays as filters see them best, or as they lie, if it takes them only so. Where it
+    knows no strides, it makes every result.
     """
+    fit = _rounded(algorithm, problem, w)
+    if not isinstance(fit, str) or (whole := _whole(problem)) is None:
+        return fit
+    every = _rounded(algorithm, whole, w)
+    return every if isinstance(every, str) else Sliced(every, whole)
+
+
+def _whole(problem: Problem) -> Problem | None:
+    """Return the problem of every result; None if all are kept, or few of them."""
+    skipped = math.prod(a.stride for a in problem.spatial)
+    return problem.with_every_result() if 1 < skipped <= MAX_SKIPPED else None
+
+
+def _rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Algorithm | str:
     reason: str | None = None
     for arrangement, as_seen in _views_of_filters(problem):
         reason = algorithm.rejects(as_seen)
@@ -311,7 +384,7 @@ def rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Alg
             fit: Algorithm | str = algorithm
             fit_to = getattr(algorithm, "fit", None)  # `isinstance` takes as long as a small fit
             if fit_to is not None:
-                if w is None:
+                if w is None and not problem.mean:
                     return "it depends on the weights"
                 fit = fit_to(as_seen, w)
             if not isinstance(fit, str):
@@ -323,7 +396,8 @@ def rounded(algorithm: Algorithm, problem: Problem, w: np.ndarray | None) -> Alg
 
 def refuses(algorithm: Algorithm, problem: Problem) -> bool:
     """Return whether an algorithm of rounded sums takes no weights of the shape of ``problem``."""
-    return all(algorithm.rejects(as_seen) for _, as_seen in _views_of_filters(problem))
+    every = _whole(problem) or problem
+    return all(algorithm.rejects(as_seen) for _, as_seen in _views_of_filters(every))
 
 
 def _views_of_filters(problem: Problem) -> list[tuple[Arrangement | None, Problem]]:
@@ -331,7 +405,9 @@ def _views_of_filters(problem: Problem) -> list[tuple[Arrangement | None, Proble
     view = view_of(problem.x_shape, tuple(a.axis for a in problem.spatial))
     if view is None:
         return [(None, problem)]
-    best = Arrangement(view.order, tuple(range(len(problem.spatial))), view.moved)
+    long = [a for a in view.order if problem.y_shape[a] != 1]  # one sample may have many results
+    copied = view.moved or long != sorted(long)
+    best = Arrangement(view.order, tuple(range(len(problem.spatial))), copied)
     return [(best, best.problem(problem)), (None, problem)]
 
 

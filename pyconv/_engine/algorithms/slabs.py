@@ -164,6 +164,14 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
     return run_where_it_lies
 
 
+def too_little_for_copies(max_memory: int, missing: int) -> MemoryError:
+    """Return the error of memory that lacks some bytes for copies of ``x``."""
+    return MemoryError(
+        f"max_memory={max_memory} is too little workspace for copies of x, which is not contiguous "
+        f"or not in native byte order; the least that would do is {max_memory + missing} bytes"
+    )
+
+
 class _Slabs:
     """A problem that is solved a slab at a time."""
 
@@ -190,11 +198,7 @@ class _Slabs:
     def run(self, x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
         """Solve the problem."""
         if self._missing:
-            raise MemoryError(
-                f"max_memory={self._problem.max_memory} is too little workspace for copies of "
-                f"x, which is not contiguous or not in native byte order; the least that would "
-                f"do is {self._problem.max_memory + self._missing} bytes"
-            )
+            raise too_little_for_copies(self._problem.max_memory, self._missing)
         axis, results = self._costs.axis, self._costs.results
         for start in range(0, results, self._n):
             n = min(self._n, results - start)

@@ -67,6 +67,7 @@ def terms_of(problem: Problem, w: Array) -> list[Terms]:
 
     The weights of a mean are not read.
     """
+    w = np.flip(w) if problem.flip else w
     if problem.mean:
         return [box_terms(taps) for taps in problem.w_shape]
     if problem.by_axis:

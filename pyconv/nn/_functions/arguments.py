@@ -135,6 +135,6 @@ def contiguous(given: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
 def share(workers: int | None, parts: int, *arrays: np.ndarray) -> tuple[int, Any]:
     """Return the number of threads for at most ``parts`` parts, and the context to run them in."""
     seconds = sum(a.nbytes for a in arrays) / MACHINE.copy_bytes_per_second
-    count = threads.resolve(workers, int(seconds / MACHINE.seconds_per_thread))
+    count = threads.resolve(workers, MACHINE.threads_for(seconds))
     count = max(1, min(count, parts))
     return count, threads.running() if count > 1 else nullcontext()

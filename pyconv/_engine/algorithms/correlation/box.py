@@ -133,7 +133,7 @@ class Box:
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
-        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(self.cost(problem, MACHINE))
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""

@@ -2,7 +2,7 @@
 
 A sum Σ a w of n integers is bracketed by that with weights rounded to multiples of 2^-q, which is
 exact in integers. That decides what it is cut to unless a whole number lies between the bounds;
-there the compiled loop sums again as `truncated` does. So results are those of `scipy.ndimage`,
+there the compiled loop sums again as `rounded_sum` does. So results are those of `scipy.ndimage`,
 and what it stores between the passes along several axes may stay in the cache.
 """
 
@@ -43,7 +43,7 @@ MAX_ERROR = 0.95
 MARGIN = 2.0**-20
 #: Values for which the result of a flat area is tabulated: −256 … 255.
 FLAT = np.arange(-256, 256)
-#: The part of the time of `truncated` that sums take. On a Zen 4 core with AVX-512 it was 0.2 to
+#: The part of the time of `rounded_sum` that sums take. On a Zen 4 core with AVX-512 it was 0.2 to
 #: 0.6 for 512² and 2048² samples, kernels of 3×3, 7×7, 9 and 31 weights and means.
 COST = 0.5
 #: Shorter rows are filtered axis by axis, where other axes may join them.
@@ -87,8 +87,10 @@ class FixedPoint:
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why no weights of this shape can be taken."""
-        if problem.rounding != "towards_zero" or problem.dtype.kind not in "biu":
+        if problem.rounding != "towards_zero":
             return "the results are not rounded towards zero"
+        if problem.overflow == "saturate" or problem.unbounded:
+            return "results may be beyond their dtype"
         if not is_integer(problem.x_dtype) or problem.x_dtype.itemsize != 1:
             return "the samples have more than 8 bits"
         if any(a.stride > 1 or a.dilation > 1 for a in problem.spatial):
@@ -131,7 +133,7 @@ class FixedPoint:
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
         longest = max(summation_cost(part, MACHINE) for part in _parts(problem))
-        return max(1, int(longest / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(longest)
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""

@@ -30,7 +30,9 @@ class Reference:
     name = "reference"
 
     def rejects(self, problem: Problem) -> str | None:
-        """Return None: nothing is rejected."""
+        """Return None for every problem of `correlate`: a filter may be no single sum."""
+        if problem.mean or problem.by_axis:
+            return "the filter is no sum of products with one kernel"
         return None
 
     def cost(self, problem: Problem, machine: Machine) -> float:
@@ -69,7 +71,7 @@ class Reference:
                     w = w.conj()
                 for block in _blocks(problem.y_shape, block_shape):
                     total = _sum_block(problem, x, w, block)
-                    y[block] = narrow(total, y.dtype, problem.overflow)
+                    y[block] = narrow(total, y.dtype, problem.overflow, problem.rounding)
 
         return run
 
@@ -103,8 +105,11 @@ def _sum_block(
 ) -> np.ndarray:
     where = [np.arange(n)[part] for n, part in zip(problem.y_shape, block, strict=True)]
     total, sums = np.zeros((2, *(len(i) for i in where)), problem.compute)
-    terms = block_of(w.size) if total.dtype.kind in "fc" else w.size
+    in_blocks = total.dtype.kind in "fc" and not problem.is_rounded  # which is in one order
+    terms = block_of(w.size) if in_blocks else w.size
     for number, u in enumerate(np.ndindex(w.shape)):
+        if problem.is_rounded and w[u] == 0:  # it reads nothing
+            continue
         for a, tap in zip(problem.spatial, u, strict=True):
             where[a.axis] = a.sources(tap)[block[a.axis]]
         samples = x[np.ix_(*where)].astype(problem.compute)  # FILL = −1 reads the last sample

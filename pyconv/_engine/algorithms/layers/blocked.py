@@ -321,7 +321,7 @@ class Blocked:
 
     def threads(self, problem: LayerProblem) -> int:
         """Return the number of threads that are worth waking."""
-        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(self.cost(problem, MACHINE))
 
     def bind(self, problem: LayerProblem) -> BoundLayer:
         """Return the compiled loop."""

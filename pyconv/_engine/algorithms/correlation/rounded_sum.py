@@ -1,13 +1,14 @@
-"""truncated: integer results of weights that are not whole, summed in double and cut towards zero.
+"""rounded_sum: integer results of weights that are not whole, summed in double in one order.
 
-Sums are divided before they are cut, if they are means. Results wrap; what no signed 64-bit integer
-holds becomes 0, and of a bool all but 0 is True.
+Sums are cut towards zero or rounded half to even; those of means are divided before. What no signed
+64-bit integer holds becomes 0 if it is cut, and of a bool all but 0 is True.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,34 +16,46 @@ import numpy as np
 from pyconv._engine.algorithms.arranged import contiguous
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run, summation_bound, summation_cost
 from pyconv._engine.algorithms.loop_adapters import addressable, axis_rows, form_of
+from pyconv._engine.algorithms.slabs import too_little_for_copies
 from pyconv._engine.algorithms.terms import Terms, terms_of
+from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.machine import MACHINE, Machine
 from pyconv._engine.problem import Problem
 from pyconv._native import layout, loader
 
+#: The greatest double that a signed 64-bit integer holds.
+MAX_DOUBLE = math.nextafter(2.0**63, 0)
+#: Samples of the box that dilated taps lie in: all of it is packed.
+MAX_SPANS = 2**20
 
-class Truncated:
+
+class RoundedSum:
     """Sums of rows in the order of their terms, by a loop that `fit` makes of the weights."""
 
-    name = "truncated"
+    name = "rounded_sum"
 
     def __init__(self, loop: Any = None) -> None:
         self._loop = loop
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why the compiled loop cannot take the problem."""
-        if problem.rounding != "towards_zero" or problem.dtype.kind not in "biu":
-            return "the results are not rounded towards zero"
+        if problem.rounding == "half_even" and (problem.mean or problem.dtype.kind == "b"):
+            return "the results are means, or bool, that are rounded half to even"
+        if problem.rounding == "towards_zero" and problem.unbounded:
+            return "sums may be beyond what loops cut"
         if len(problem.spatial) > 1 and (problem.by_axis or problem.mean):
             return "the results along an axis are stored before the next one is summed"
-        if any(a.stride > 1 or a.dilation > 1 for a in problem.spatial):
-            return "results or samples are left out"
+        if any(a.stride > 1 for a in problem.spatial):
+            return "results are left out"
+        spans = math.prod(a.span for a in problem.spatial)
+        if spans > MAX_SPANS and any(a.dilation > 1 for a in problem.spatial):
+            return f"the taps lie in more than {MAX_SPANS} samples"
         return problem.tables_exceed()
 
     def fit(self, problem: Problem, w: np.ndarray) -> Algorithm | str:
         """Return the algorithm for these weights."""
         (terms,) = terms_of(problem, w)
-        return Truncated(_loop(problem, terms))
+        return RoundedSum(_loop(problem, terms))
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of a plain sum."""
@@ -57,21 +70,28 @@ class Truncated:
         return int(self._loop.workspace())
 
     def copies(self, problem: Problem) -> Copies:
-        """Return what is copied: samples of several trailing axes that are not contiguous."""
-        return Copies(packed=_is_folded(problem))
+        """Return what is copied: half precision, and samples of axes that are seen as one."""
+        half = problem.x_dtype == np.float16
+        return Copies(sample=4 * half, packed=_is_folded(problem) and not half)
 
     def threads(self, problem: Problem) -> int:
         """Return the number of threads that are worth waking."""
-        return max(1, int(self.cost(problem, MACHINE) / MACHINE.seconds_per_thread))
+        return MACHINE.threads_for(self.cost(problem, MACHINE))
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the compiled loop."""
         loop, fill, folded = self._loop, problem.fill_value.real, _is_folded(problem)
+        half_even, clip = problem.rounding == "half_even", problem.overflow == "saturate"
+        low, high = LIMITS[problem.dtype]
+        room = problem.max_memory - self.workspace(problem)
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            if x.nbytes > room and x.dtype != np.float16 and not layout.readable(x):
+                raise too_little_for_copies(problem.max_memory, x.nbytes - room)
             x = addressable(x)
             x = layout.settled(contiguous(x)) if folded else x
-            loop.run(x, layout.settled(y), fill, workers)
+            y = layout.settled(y)
+            loop.run(x, y, fill, half_even, clip, workers, low, min(high, MAX_DOUBLE))
 
         return run
 
@@ -83,12 +103,16 @@ def _is_folded(problem: Problem) -> bool:
 
 
 def _loop(problem: Problem, terms: Terms) -> Any:
+    steps = [a.dilation for a in problem.spatial]
+    spatial = (replace(a, taps=a.span, dilation=1) for a in problem.spatial)
+    problem = replace(problem, spatial=tuple(spatial))
     form = form_of(problem)
 
     def taps(places: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Return taps along z, y and x, a row for each place."""
+        """Return where taps read along z, y and x, a row for each place."""
         return np.array(
-            [[0 if i < 0 else place[i] for i in form.w_axes] for place in places], np.intp
+            [[0 if i < 0 else place[i] * steps[i] for i in form.w_axes] for place in places],
+            np.intp,
         ).reshape(-1, 3)
 
     return loader.native.TruncatedLoop(
