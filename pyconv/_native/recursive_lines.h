@@ -95,7 +95,7 @@ RECURSIVE_PART(anti_far, RECURSIVE_ANTI_FAR)
 #undef RECURSIVE_PART
 
 /* A type through which samples may be read. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 typedef BITS SUFFIX(bits_of) __attribute__((may_alias));
 #else
 typedef BITS SUFFIX(bits_of);
