@@ -123,6 +123,8 @@ MSVC = (
 #undef __forceinline
 #define __forceinline inline
 #define CYTHON_FALLTHROUGH
+#undef _Py_NO_RETURN
+#define _Py_NO_RETURN
 #define __attribute__(words) no attributes here
 #define __asm__ no assembler here
 #define __builtin_prefetch no built-in function here
