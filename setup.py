@@ -93,6 +93,13 @@ COMPILER_VARIABLES = (
     "_PYTHON_HOST_PLATFORM",
 )
 
+#: Options of MSVC: `by_type.h` needs C11. clang-cl has vector types, which make loops many times
+#: faster; it is told what `OPTIMISE` tells Clang.
+MSVC_OPTIONS = ["/O2", "/std:c11"]
+CLANG_CL_OPTIONS = [
+    f"/clang:{option}" for option in ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+]
+
 #: What OpenMP is asked for with, by compiler family.
 OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
@@ -139,6 +146,7 @@ class BuildExt(build_ext):
         """Probe the compiler, then build."""
         Options.warning_errors = WARNINGS_ARE_ERRORS
         msvc = self.compiler.compiler_type == "msvc"
+        msvc_options = self.msvc_options() if msvc else []
         openmp = None if msvc else self.probe_pool()
         if openmp is None:
             openmp = self.probe_openmp(msvc)
@@ -146,9 +154,7 @@ class BuildExt(build_ext):
         for extension in self.extensions:
             isa = next((i for i in ISAS if f".{i.name}." in extension.name), None)
             if msvc:
-                # _Generic (by_type.h) is C11.
-                flags = ["/O2", "/std:c11", *(isa.msvc_flags if isa else ())]
-                extension.extra_compile_args += flags
+                extension.extra_compile_args += [*msvc_options, *(isa.msvc_flags if isa else ())]
             else:
                 extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
                 if SANITIZERS:
@@ -163,6 +169,16 @@ class BuildExt(build_ext):
                 extension.extra_link_args += openmp[1]
         self.compiler_version = "" if msvc else version_of(self.compiler.compiler_so)
         super().build_extensions()
+
+    def msvc_options(self) -> list[str]:
+        """Return options of MSVC, or of clang-cl, which takes its place if ``CC`` names it."""
+        compiler = os.environ.get("CC", "")
+        if not Path(compiler).stem.lower().startswith("clang-cl"):
+            return MSVC_OPTIONS
+        if not self.compiler.initialized:
+            self.compiler.initialize()
+        self.compiler.cc = shutil.which(compiler) or compiler
+        return [*MSVC_OPTIONS, *CLANG_CL_OPTIONS]
 
     def build_extension(self, ext: Extension) -> None:
         """Take the extension from the folder of compiled ones, or compile it and put it there."""

@@ -3,6 +3,7 @@
     python -m tests.sanitized address                     # AddressSanitizer and UBSan, red zones
     python -m tests.sanitized portable                    # the same without vector types
     python -m tests.sanitized debug                       # red zones of bytes, no sanitizer
+    python -m tests.sanitized plain                       # no vector types, no sanitizer
     python -m tests.sanitized thread                      # ThreadSanitizer: calls of many threads
     python -m tests.sanitized address --isa avx512 tests/test_layers.py -k pooling
 
@@ -50,13 +51,16 @@ class Build(NamedTuple):
     tests: tuple[str, ...]
 
 
-#: Every test that calls loops.
-ALL = ("tests", "-k", f"not ({UNMEASURED})", *(f"--ignore=tests/test_{n}.py" for n in LEFT_OUT))
+#: Every test that calls loops, and those of them that a sanitizer does not disturb.
+LOOPS = ("tests", *(f"--ignore=tests/test_{name}.py" for name in LEFT_OUT))
+ALL = (*LOOPS, "-k", f"not ({UNMEASURED})")
 ADDRESS = {"PYCONV_SANITIZE": "address,undefined", "PYCONV_DEBUG": "1"}
 BUILDS = {
     "address": Build(ADDRESS, ("libasan.so", "libubsan.so"), ALL),
     "portable": Build(ADDRESS | {"PYCONV_PORTABLE": "1"}, ("libasan.so", "libubsan.so"), ALL),
     "debug": Build({"PYCONV_DEBUG": "1"}, (), ALL),
+    # As MSVC compiles the loops.
+    "plain": Build({"PYCONV_PORTABLE": "1"}, (), LOOPS),
     "thread": Build(
         {"PYCONV_SANITIZE": "thread"},
         ("libtsan.so",),

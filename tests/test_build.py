@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import pyconv
+from pyconv._native import loader
 
 pytest.importorskip("Cython")
 pytest.importorskip("setuptools")
@@ -244,6 +245,56 @@ def test_our_own_c_gives_no_warning(build, tree):
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr[:3000]
+
+
+@pytest.mark.parametrize(
+    ("cc", "used"), [("", "cl.exe"), ("clang-cl", "clang-cl"), ("cc", "cl.exe")]
+)
+def test_clang_cl_takes_the_place_of_msvc(build, cc, used, monkeypatch):
+    """Setuptools knows MSVC alone, and finds it when it is initialised."""
+
+    class Compiler:
+        initialized, cc = False, None
+
+        def initialize(self):
+            self.initialized, self.cc = True, "cl.exe"
+
+    compiler = Compiler()
+    if cc == "clang-cl":
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+    else:
+        compiler.initialize()
+    monkeypatch.setenv("CC", cc)
+    options = build["BuildExt"].msvc_options(SimpleNamespace(compiler=compiler))
+    assert compiler.cc == used
+    assert "/std:c11" in options
+    assert ("/clang:-ffp-contract=fast" in options) == (used == "clang-cl")
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86-64 has variants")
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+def test_lanes_without_vector_types_are_summed(build, tree, isa):
+    """A variant's own vectors are wider than some plain C assumes: 64 products of ones are 64."""
+    flags = next(i.flags for i in build["ISAS"] if i.name == isa)
+    if isa not in loader.runnable():
+        pytest.skip(f"this CPU has no {isa}")
+    program = tree / "sums"
+    (tree / "sums.c").write_text(
+        """#include "matrix.h"
+        int main(void) {
+            static float a[64], c[1]; static double d[64], e[1];
+            for (int i = 0; i < 64; i++) a[i] = 1, d[i] = 1;
+            dots_tile(1, 1, 64, a, 64, a, 64, c, 1, 0, NULL);
+            dots_tile(1, 1, 64, d, 64, d, 64, e, 1, 0, NULL);
+            return !(c[0] == 64 && e[0] == 64);
+        }"""
+    )
+    subprocess.run(
+        [*COMPILER, "-std=gnu11", "-O1", "-DPYCONV_PORTABLE", *flags, f"-I{NATIVE}", "-w",
+         str(tree / "sums.c"), "-o", str(program)], check=True,
+    )  # fmt: skip
+    assert subprocess.run([str(program)], check=False).returncode == 0
 
 
 def test_editable_installation_is_a_path(tmp_path, monkeypatch):

@@ -1,18 +1,15 @@
 /* What the CPU can run, asked of the CPU: compiled for the baseline, safe to call anywhere. */
 #pragma once
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-/* The compiler's run-time asks CPUID and, for vector state, the operating system (XGETBV). */
-#define PYCONV_HAS(feature) (__builtin_cpu_init(), __builtin_cpu_supports(feature) != 0)
-static int cpu_has_avx2(void) { return PYCONV_HAS("avx2"); }
-static int cpu_has_fma(void) { return PYCONV_HAS("fma"); }
-static int cpu_has_avx512f(void) { return PYCONV_HAS("avx512f"); }
-static int cpu_has_avx512bw(void) { return PYCONV_HAS("avx512bw"); }
-static int cpu_has_avx512dq(void) { return PYCONV_HAS("avx512dq"); }
-static int cpu_has_avx512vl(void) { return PYCONV_HAS("avx512vl"); }
-#elif defined(_M_X64)
+/* MSVC, and clang-cl, which links no run-time of its own. */
+#if defined(_MSC_VER) && defined(_M_X64)
 #include <intrin.h>
 #include <immintrin.h>
+#ifdef __clang__ /* lets functions that are compiled for an instruction use it, and no others */
+#define CPU_XSAVE __attribute__((target("xsave")))
+#else
+#define CPU_XSAVE
+#endif
 static int cpu_bit(int leaf, int word, int bit) {
     int r[4];
     __cpuid(r, 0);
@@ -21,7 +18,7 @@ static int cpu_bit(int leaf, int word, int bit) {
     return (r[word] >> bit) & 1;
 }
 /* XCR0: bits 1–2 for 256-bit registers, 5–7 for 512-bit registers and masks. */
-static int os_saves(unsigned mask) {
+static CPU_XSAVE int os_saves(unsigned mask) {
     return cpu_bit(1, 2, 27) && (_xgetbv(0) & mask) == mask;
 }
 static int cpu_has_avx2(void) { return os_saves(0x6) && cpu_bit(7, 1, 5); }
@@ -30,6 +27,15 @@ static int cpu_has_avx512f(void) { return os_saves(0xe6) && cpu_bit(7, 1, 16); }
 static int cpu_has_avx512bw(void) { return os_saves(0xe6) && cpu_bit(7, 1, 30); }
 static int cpu_has_avx512dq(void) { return os_saves(0xe6) && cpu_bit(7, 1, 17); }
 static int cpu_has_avx512vl(void) { return os_saves(0xe6) && cpu_bit(7, 1, 31); }
+#elif defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+/* The compiler's run-time asks CPUID and, for vector state, the operating system (XGETBV). */
+#define PYCONV_HAS(feature) (__builtin_cpu_init(), __builtin_cpu_supports(feature) != 0)
+static int cpu_has_avx2(void) { return PYCONV_HAS("avx2"); }
+static int cpu_has_fma(void) { return PYCONV_HAS("fma"); }
+static int cpu_has_avx512f(void) { return PYCONV_HAS("avx512f"); }
+static int cpu_has_avx512bw(void) { return PYCONV_HAS("avx512bw"); }
+static int cpu_has_avx512dq(void) { return PYCONV_HAS("avx512dq"); }
+static int cpu_has_avx512vl(void) { return PYCONV_HAS("avx512vl"); }
 #else
 static int cpu_has_avx2(void) { return 0; }
 static int cpu_has_fma(void) { return 0; }

@@ -85,7 +85,7 @@ cdef class DepthwiseLoop:
         cdef Depthwise* s = &self.s
         cdef Py_ssize_t t, c, u, v, q, n, first, done, rows, group, row, column, offset
         cdef Py_ssize_t down, step, across, i, weight, start
-        cdef Py_ssize_t block = most(BLOCK_KERNEL, <Py_ssize_t>(<double>s.n_taps ** 0.5))
+        cdef Py_ssize_t block = most(BLOCK_KERNEL, <Py_ssize_t>sqrt(<double>s.n_taps))
         cdef bint paired
         cdef Py_ssize_t phases_y = least(s.y.phases, s.y.taps)
         cdef Py_ssize_t phases_x = least(s.x.axis.phases, s.x.axis.taps)

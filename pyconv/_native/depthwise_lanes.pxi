@@ -231,7 +231,7 @@ cdef class DepthwiseLanesLoop:
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.blocks = ceil_div(s.outs, s.lanes)
         s.n_taps = s.z.taps * s.y.taps * s.x.taps
-        s.block = most(BLOCK_LANES, <Py_ssize_t>(<double>s.n_taps ** 0.5))
+        s.block = most(BLOCK_LANES, <Py_ssize_t>sqrt(<double>s.n_taps))
         s.turned_cols = (s.x.out - 1) * s.x.stride + (s.x.taps - 1) * s.x.dilation + 1
         row_samples = s.turned_cols * s.lanes
         reach = (s.y.taps - 1) * s.y.dilation + 1

@@ -89,7 +89,7 @@ cdef class DirectLoop:
         self.n_weights = s.z.taps * s.y.taps * s.x.axis.taps
         block = self.n_weights
         if self.sums_code == SUMS_FLOAT or self.sums_code == SUMS_DOUBLE:
-            block = most(BLOCK_TAPS, <Py_ssize_t>(<double>block ** 0.5))
+            block = most(BLOCK_TAPS, <Py_ssize_t>sqrt(<double>block))
         for t in range(s.z.taps):
             for c in range(least(s.y.phases, s.y.taps)):
                 rows = ceil_div(s.y.taps - c, s.y.phases)

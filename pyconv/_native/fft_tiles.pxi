@@ -1,6 +1,6 @@
 # fft_tiles: what a tile is, and where it lies.
 
-from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2, sqrt
+from libc.math cimport HUGE_VAL, fabs, frexp, isfinite, isnan, ldexp, log2
 from libc.string cimport memchr
 
 cdef extern from "fft.h":

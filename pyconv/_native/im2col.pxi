@@ -126,7 +126,7 @@ cdef class Im2colLoop:
         s.x.n_fill = 1
         s.multiply = <void*>multiply
         s.n_taps = s.z.taps * s.y.taps * s.x.axis.taps
-        s.block = most(PRODUCT_TAPS, <Py_ssize_t>(<double>s.n_taps ** 0.5))
+        s.block = most(PRODUCT_TAPS, <Py_ssize_t>sqrt(<double>s.n_taps))
         wanted = most(MIN_COLUMNS, COLUMNS_BYTES // (s.n_taps * self.item))
         s.tile_cols = least(wanted, s.x.axis.out)
         s.tile_rows = least(most(1, wanted // s.tile_cols), s.z.out * s.y.out)

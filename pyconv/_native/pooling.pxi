@@ -287,7 +287,7 @@ cdef void pool_panel(const Pool* s, const Panel* p, const char* plane, char* out
             s.fold.whole(work, 1, 0, out + o * s.item)
         return
     if s.averaging and rows > POOL_BLOCK:
-        block = most(POOL_BLOCK, <Py_ssize_t>(<double>rows ** 0.5))
+        block = most(POOL_BLOCK, <Py_ssize_t>sqrt(<double>rows))
     line = fold_rows(s, p, plane, 0, least(block, rows), work)
     done = block
     while done < rows:

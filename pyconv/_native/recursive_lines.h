@@ -95,7 +95,7 @@ RECURSIVE_PART(anti_far, RECURSIVE_ANTI_FAR)
 #undef RECURSIVE_PART
 
 /* A type through which samples may be read. */
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 typedef BITS SUFFIX(bits_of) __attribute__((may_alias));
 #else
 typedef BITS SUFFIX(bits_of);
@@ -179,7 +179,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(recursive_take)(const SCALAR 
         for (ptrdiff_t j = 0; j < WIDTH; j++) {
             const SCALAR x = panel[i * WIDTH + j], size = x < 0 ? -x : x, scaled = x * scale[j];
             const SCALAR below = size < from[j] ? size : 0;
-            part[i * WIDTH + j] = (size >= from[j]) & (size < until[j]) ? scaled : 0;
+            part[i * WIDTH + j] = ((size >= from[j]) & (size < until[j])) ? scaled : 0;
             next[j] = below > next[j] ? below : next[j];
         }
     for (ptrdiff_t j = 0; j < WIDTH; j++) lines[RECURSIVE_NEXT * WIDTH + j] = next[j];

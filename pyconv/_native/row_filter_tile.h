@@ -36,7 +36,7 @@ typedef struct {
 STENCIL_INLINE SUFFIX(words) SUFFIX(carried)(SUFFIX(words) before, VEC sum) {
     SUFFIX(words) bits;
     memcpy(&bits, &sum, sizeof bits);
-    for (int i = 0; i < LANES; i++)
+    STENCIL_EACH_LANE(i)
         before.lane[i] |= (bits.lane[i] + SUFFIX(carry)) ^ bits.lane[i];
     return before;
 }

@@ -108,7 +108,7 @@ static const row_load row_loads_int16[] = {ROWS_INTEGERS(ROWS_LOAD_INT16_ENTRY)}
 
 /* Rounding half to even, as the processor rounds. SSE2 has no instruction for it: there a number
    of less than 2^(digits − 1) loses its fraction when that is added, and others have none. */
-#if defined(__x86_64__) && !defined(__SSE4_1__)
+#if (defined(__x86_64__) || defined(_M_X64)) && !defined(__SSE4_1__)
 #define ROWS_ROUNDED(real, power, magnitude, sign)                                           \
     static inline real rounded_##real(real v) {                                              \
         const real far = sign((real)power, v);                                               \

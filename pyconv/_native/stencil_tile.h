@@ -30,34 +30,36 @@ typedef struct {
 #define VEC SUFFIX(vec)
 STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) {
     VEC v;
-    memcpy(&v, p, sizeof v);
+    STENCIL_EACH_LANE(i) v.lane[i] = p[i];
     return v;
 }
 STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) {
     VEC v;
-    for (int i = 0; i < LANES; i++) v.lane[i] = s;
+    STENCIL_EACH_LANE(i) v.lane[i] = s;
     return v;
 }
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) sum.lane[i] += a.lane[i] * b.lane[i];
+    STENCIL_EACH_LANE(i) sum.lane[i] += a.lane[i] * b.lane[i];
     return sum;
 }
 STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] += b.lane[i];
+    STENCIL_EACH_LANE(i) a.lane[i] += b.lane[i];
     return a;
 }
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] -= b.lane[i];
+    STENCIL_EACH_LANE(i) a.lane[i] -= b.lane[i];
     return a;
 }
-STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { memcpy(p, &v, sizeof v); }
+STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) {
+    STENCIL_EACH_LANE(i) p[i] = v.lane[i];
+}
 #ifndef SCALAR_IS_INTEGER
 STENCIL_INLINE STENCIL_LIKELY_UNUSED VEC SUFFIX(over)(VEC a, VEC b) {
-    for (int i = 0; i < LANES; i++) a.lane[i] /= b.lane[i];
+    STENCIL_EACH_LANE(i) a.lane[i] /= b.lane[i];
     return a;
 }
 STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
-    for (int i = 0; i < LANES; i++)
+    STENCIL_EACH_LANE(i)
         a.lane[i] = b.lane[i] > least || -b.lane[i] > least ? a.lane[i] * (whole / b.lane[i])
                                                             : (SCALAR)NAN;
     return a;
