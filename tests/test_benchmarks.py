@@ -4,19 +4,17 @@
 import json
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+import source_tree
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES
 
-ROOT = Path(__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+ROOT = source_tree.required("benchmarks")
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
 from benchmarks import __main__ as command

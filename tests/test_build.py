@@ -12,19 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-import pyconv
+import source_tree
 
 pytest.importorskip("Cython")
 pytest.importorskip("setuptools")
 
-ROOT = Path(pyconv.__file__).parent.parent
+ROOT = source_tree.required()
 NATIVE = Path("pyconv/_native")
 COMPILER = (os.environ.get("CC") or "cc").split()
-
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "setup.py").exists(), reason="an installed package has no sources"
-)
 
 
 @pytest.fixture
