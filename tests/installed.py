@@ -1,12 +1,12 @@
 """Install the package as a user does, and run the tests there.
 
-    python -m tests.installed wheel                        # the wheel, beside the folder of tests alone
+    python -m tests.installed wheel                        # the wheel, and its tests alone
     python -m tests.installed wheel --every 20             # each twentieth test
     python -m tests.installed wheel --python python3.13
     python -m tests.installed readme --python python3.12   # the README's command for the tests
 
-`wheel` builds the source archive and the wheel out of it, installs the wheel with its extra `test` in
-a new environment, copies `tests` to an empty folder and runs pytest there. Tests that read the
+`wheel` builds the source archive and the wheel out of it, installs the wheel with its extra `test`
+in a new environment, copies `tests` to an empty folder and runs pytest there. Tests that read the
 source are skipped. `readme` runs the line of the README that ends in `pytest`, with another
 interpreter and another folder for the environment. What stands behind goes to pytest.
 
