@@ -423,6 +423,22 @@ def test_actions_are_pinned():
     assert all(len(each) == 1 for each in digests.values()), digests
 
 
+def test_versions_of_python_are_the_same_everywhere():
+    """What pip refuses, what wheels are built for, and what the pages say."""
+    project = tomllib.loads(source_file("pyproject.toml"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert re.fullmatch(r"3\.\d+", oldest)
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    for page in ("README.md", "CONTRIBUTING.md", "docs/installation.rst", "docs/platforms.rst"):
+        assert re.findall(r"Python (3\.\d+)\s+or\s+later", source_file(page)) == [oldest], page
+    built = {name.removesuffix("-*") for name in project["tool"]["cibuildwheel"]["build"]}
+    gil = sorted(name for name in built if not name.endswith("t"))
+    assert gil[0] == f"cp{oldest.replace('.', '')}"
+    tested = source_file(".github/workflows/tests.yml")
+    for name in built:
+        assert re.search(rf'"{name[2]}\.{name[3:]}"', tested), name
+
+
 def test_version_stands_in_one_place():
     """`_version.py` has it; the build reads it there, and a release compares its tag with it."""
     project = tomllib.loads(source_file("pyproject.toml"))
@@ -432,8 +448,17 @@ def test_version_stands_in_one_place():
     }
     release = source_file(".github/workflows/wheels.yml")
     assert "pyconv/_version.py" in release
-    jobs = re.findall(r"^  \w+:$", release.partition("\njobs:\n")[2], re.MULTILINE)
-    assert release.count("    needs: version\n") == len(jobs) - 1
+    # Every job of a release waits for the comparison, or for one that does.
+    jobs = re.split(r"^  (\w+):\n", release.partition("\njobs:\n")[2], flags=re.MULTILINE)[1:]
+    needs = {
+        name: set(re.findall(r"\w+", "".join(re.findall(r"^    needs: (.*)$", text, re.MULTILINE))))
+        for name, text in zip(jobs[::2], jobs[1::2], strict=True)
+    }
+    assert needs.pop("version") == set()
+    waiting = {"version"}
+    while more := {name for name in needs if needs[name] & waiting} - waiting:
+        waiting |= more
+    assert waiting == {"version", *needs} != {"version"}
     written = re.compile(rf"(?<![\d.]){re.escape(pyconv.__version__)}(?![\d.])")
     for name in ("setup.py", "README.md", "docs/conf.py", "asv.conf.json"):
         assert not written.search(source_file(name)), name
