@@ -439,6 +439,17 @@ def test_versions_of_python_are_the_same_everywhere():
         assert re.search(rf'"{name[2]}\.{name[3:]}"', tested), name
 
 
+def test_page_of_platforms_names_every_runner_of_wheels():
+    """A platform that is added to the workflow is added to the page, with what has been run there."""
+    page = source_file("docs/platforms.rst")
+    runners = re.findall(
+        r"^          - (.*)$", source_file(".github/workflows/wheels.yml"), re.MULTILINE
+    )
+    assert len(runners) > 4
+    for runner in runners:
+        assert f"``{runner}``" in page, runner
+
+
 def test_version_stands_in_one_place():
     """`_version.py` has it; the build reads it there, and a release compares its tag with it."""
     project = tomllib.loads(source_file("pyproject.toml"))
