@@ -440,7 +440,7 @@ def test_versions_of_python_are_the_same_everywhere():
 
 
 def test_page_of_platforms_names_every_runner_of_wheels():
-    """A platform that is added to the workflow is added to the page, with what has been run there."""
+    """A platform that is added to the workflow is added to the page, with what was run there."""
     page = source_file("docs/platforms.rst")
     runners = re.findall(
         r"^          - (.*)$", source_file(".github/workflows/wheels.yml"), re.MULTILINE
