@@ -15,7 +15,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import busy, cliffs, dashboard, house, instructions, lenet, regret, replay
+    from benchmarks import (
+        busy,
+        cliffs,
+        dashboard,
+        house,
+        instructions,
+        lenet,
+        regret,
+        replay,
+        variants,
+    )
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
@@ -69,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instructions.add_parser(commands)
     peers_report.add_parser(commands)
     replay.add_parser(commands)
+    variants.add_parser(commands)
     given = parser.parse_args(arguments)
 
     if "run" in given:

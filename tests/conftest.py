@@ -1,17 +1,26 @@
-"""Fixtures that run a test with every algorithm and every ISA variant of this machine."""
+"""Fixtures that run a test with every algorithm and every ISA variant of this machine.
+
+The folder of tests may lie alone, beside an installed package. What its tests mean is therefore
+said here; pyproject.toml says how many processes run them.
+"""
 
 import itertools
 import signal
+import sys
 
 import hypothesis
 import numpy as np
 import pytest
+import source_tree
 
 import pyconv
 from pyconv._engine import planner
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._native import loader
+
+# Last: the package that is tested is the one that is installed.
+sys.path.append(str(source_tree.TESTS.parent))
 
 hypothesis.settings.register_profile(
     "default",
@@ -69,6 +78,16 @@ def one_in(n, *tables):
 def pytest_addoption(parser):
     """Let a run of slow loops take a sample of all tests."""
     parser.addoption("--every", type=int, default=1, metavar="N", help="run each N-th test")
+
+
+def pytest_configure(config):
+    """Say what is slow, leave it out unless it is asked for, and make errors of warnings."""
+    config.addinivalue_line(
+        "markers",
+        "slow: a sweep that takes minutes, or the same again in another variant; -m slow runs it",
+    )
+    config.addinivalue_line("filterwarnings", "error")
+    config.option.markexpr = config.option.markexpr or "not slow"
 
 
 @pytest.hookimpl(trylast=True)

@@ -31,7 +31,7 @@ SUPPRESSIONS = Path(__file__).with_name("suppressions")
 #: Tests of other subjects than the loops: pictures, texts, the build, timings of signals, torch.
 LEFT_OUT = (
     "benchmarks", "build", "command_line", "examples", "house", "interrupts", "nn_models_torch",
-    "nn_torch", "viz",
+    "nn_torch", "viz", "wheels",
 )  # fmt: skip
 #: A shadow of memory, ten times the time: what these measure is no longer so.
 UNMEASURED = (

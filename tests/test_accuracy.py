@@ -2,18 +2,17 @@
 
 import itertools
 import math
-import pathlib
 import re
 
 import numpy as np
 import pytest
+import source_tree
 from arrays import noise
 
 import pyconv
 from pyconv import kernels, nn
 from pyconv._engine.algorithms import ALGORITHMS
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs" / "dtypes.rst"
 #: Where it is granted for Gaussians, for each axis.
 RECURSIVE_RTOL = 1e-3
 
@@ -127,7 +126,8 @@ BOUNDS = {
 
 def test_every_algorithm_has_its_bound():
     """In the table of the documentation, and here."""
-    table = DOCS.read_text(encoding="utf-8").partition("   * - algorithm")[2].partition("\nA ")[0]
+    page = source_tree.file("docs/dtypes.rst").read_text(encoding="utf-8")
+    table = page.partition("   * - algorithm")[2].partition("\nA ")[0]
     rows = re.findall(r"^   \* - (.*)$", table, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"``(\w+)``", row)}
     assert named == {a.name for a in ALGORITHMS} | {"winograd"}

@@ -90,7 +90,7 @@ NASTY = {
     "words": lambda: ["1", "2"],
     "objects": lambda: np.array([None, {}], object),
     "times": lambda: np.array(["2026-11-29"], "M8[D]"),
-    "Not a Time": lambda: np.datetime64("NaT"),
+    "Not a Time": lambda: np.datetime64("NaT", "s"),
     "a dict": lambda: {"1": 2},
     "an unknown word": lambda: "nonsense",
 }

@@ -4,19 +4,19 @@
 import json
 import math
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
+import source_tree
 
 import pyconv
 from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES
+from pyconv._native import loader
 
-ROOT = Path(__file__).parents[1]
-if not (ROOT / "benchmarks").is_dir():
-    pytest.skip("an installed package has no benchmarks", allow_module_level=True)
+ROOT = source_tree.required("benchmarks")
 sys.path.append(str(ROOT))  # last: the package that is tested may be another one
 
 from benchmarks import __main__ as command
@@ -32,6 +32,7 @@ from benchmarks import (
     tables,
     test_peers,
     tracked,
+    variants,
 )
 from benchmarks.cases import CASES, Case, error, tolerance
 from benchmarks.cliff_calls import CALLS, GROUPS
@@ -517,3 +518,30 @@ def test_replayed_calls_that_share_are_told_apart(monkeypatch):
         assert replay.shares(call) is right
     means = replay.measured([replay.Call("a", 1, lambda: None, lambda: None)], 1)
     assert list(means["a"]) == list(replay.CONTENDERS)
+
+
+# ---- variants ---------------------------------------------------------------------------------
+
+
+def test_variants_are_compared_with_the_widest(monkeypatch, capsys):
+    """A row for each call, a column for each variant that runs here; the loops in use stay."""
+    before = loader.native
+    monkeypatch.setattr(variants, "CASES", (Case((24, 20), (3, 3)),))
+    monkeypatch.setattr(variants, "LAYER", ((1, 2, 8, 8), (3, 2, 3, 3)))
+    monkeypatch.setattr(variants, "QUICK", Effort(0.0, 2, 2))
+    assert command.main(["variants", "--quick"]) == 0
+    _, head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.split(" | ")[1:] == [*loader.runnable()[:0:-1], f"{loader.runnable()[0]} |"]
+    assert len(rows) == 2
+    assert all(row.split(" | ")[1].startswith("1.00") for row in rows)
+    assert loader.native is before
+
+
+def test_variants_must_agree(monkeypatch):
+    """A variant that gives another result ends the command."""
+    if len(loader.runnable()) < 2:
+        pytest.skip("there is one variant")
+    given = iter(range(9))
+    monkeypatch.setattr(variants, "calls", lambda: [("call", lambda: partial(float, next(given)))])
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        command.main(["variants", "--quick"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import source_tree
 
 import pyconv
 from pyconv._native import loader
@@ -19,13 +20,9 @@ from pyconv._native import loader
 pytest.importorskip("Cython")
 pytest.importorskip("setuptools")
 
-ROOT = Path(pyconv.__file__).parent.parent
+ROOT = source_tree.required()
 NATIVE = Path("pyconv/_native")
 COMPILER = (os.environ.get("CC") or "cc").split()
-
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "setup.py").exists(), reason="an installed package has no sources"
-)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 """The command that runs other packages' tests: replacing, counting, perturbing, comparing."""
+# ruff: noqa: E402 - what is imported needs the source tree
 
 import json
 import subprocess
@@ -7,6 +8,9 @@ import types
 
 import numpy as np
 import pytest
+import source_tree
+
+source_tree.required("benchmarks")
 
 from tests import downstream
 from tests.downstream_suites import DIFFERENCES, SUITES, Suite

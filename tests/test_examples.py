@@ -2,13 +2,13 @@
 
 import doctest
 import re
-from pathlib import Path
 
 import pytest
+import source_tree
 
 from pyconv._engine.algorithms import ALGORITHMS
 
-ROOT = Path(__file__).parent.parent
+ROOT = source_tree.required("docs")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 
 

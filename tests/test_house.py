@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import source_tree
 
 import pyconv
 from pyconv import (
@@ -111,7 +112,8 @@ def imports(path, module):
 def is_module(name):
     """Return whether a dotted name is a file of the package, compiled or not."""
     stem = ROOT.joinpath(*name.split(".")[1:])
-    return name in MODULES or stem.with_suffix(".pyx").exists()
+    found = {path.suffix for path in stem.parent.glob(f"{stem.name}.*")}
+    return name in MODULES or not found.isdisjoint({".pyx", ".so", ".pyd"})
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -169,7 +171,9 @@ def test_the_rule_sees_every_spelling(tmp_path):
 
 def test_compiled_files_import_nothing_above_them():
     """The compiled room knows nothing of the package above."""
-    for path in ROOT.joinpath("_native").glob("*.p[yx][xdi]"):
+    files = list(source_tree.file("pyconv/_native").glob("*.p[yx][xdi]"))
+    assert files
+    for path in files:
         for line in path.read_text().splitlines():
             match = re.match(r"\s*(?:from|c?import)\s+(pyconv[\w.]*)", line)
             assert match is None or match[1].startswith("pyconv._native"), (path, line)
@@ -370,9 +374,7 @@ def test_there_are_examples():
 )
 def test_pages_list_every_name(page, modules):
     """A function that is added to a module is added to its page."""
-    path = ROOT.parent / "docs" / f"{page}.rst"
-    if not path.exists():
-        pytest.skip("an installed package has no pages")
+    path = source_tree.file(f"docs/{page}.rst")
     words = rf"^   ((?:{'|'.join(map(re.escape, modules))})\w+)$"
     assert set(re.findall(words, path.read_text(encoding="utf-8"), re.MULTILINE)) == {
         f"{prefix}{name}"
@@ -385,9 +387,7 @@ def test_pages_list_every_name(page, modules):
 @pytest.mark.parametrize("module", [ndimage, signal], ids=lambda m: m.__name__)
 def test_page_lists_what_takes_the_place_of_scipy(module):
     """Every public name is on the page of its module."""
-    page = ROOT.parent / "docs" / "dropins.rst"
-    if not page.exists():
-        pytest.skip("an installed package has no pages")
+    page = source_tree.file("docs/dropins.rst")
     _, _, text = page.read_text().partition(f".. currentmodule:: {module.__name__}\n")
     listed = re.findall(r"^   (\w+)$", text.partition(".. currentmodule::")[0], re.MULTILINE)
     assert sorted(listed) == module.__all__
@@ -403,10 +403,7 @@ def test_package_is_typed():
 
 def source_file(name):
     """Return the text of a file of the checkout."""
-    path = ROOT.parent / name
-    if not path.exists():
-        pytest.skip("neither a package nor a source archive has it")
-    return path.read_text(encoding="utf-8")
+    return source_tree.file(name).read_text(encoding="utf-8")
 
 
 def test_hooks_run_the_tools_of_the_lint_extra():
@@ -429,14 +426,40 @@ def test_hooks_run_the_tools_of_the_lint_extra():
 
 def test_actions_are_pinned():
     """By a digest, the same in every workflow, with the version that it is beside it."""
-    source_file(".github/workflows/tests.yml")
     digests = {}
-    for workflow in (ROOT.parent / ".github" / "workflows").glob("*.yml"):
+    for workflow in source_tree.file(".github/workflows").glob("*.yml"):
         for action in re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8")):
             pinned = re.fullmatch(r"([\w/-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", action)
             assert pinned, f"{workflow.name}: {action}"
             digests.setdefault(pinned[1], set()).add(pinned.groups())
     assert all(len(each) == 1 for each in digests.values()), digests
+
+
+def test_versions_of_python_are_the_same_everywhere():
+    """What pip refuses, what wheels are built for, and what the pages say."""
+    project = tomllib.loads(source_file("pyproject.toml"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert re.fullmatch(r"3\.\d+", oldest)
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    for page in ("README.md", "CONTRIBUTING.md", "docs/installation.rst", "docs/platforms.rst"):
+        assert re.findall(r"Python (3\.\d+)\s+or\s+later", source_file(page)) == [oldest], page
+    built = {name.removesuffix("-*") for name in project["tool"]["cibuildwheel"]["build"]}
+    gil = sorted(name for name in built if not name.endswith("t"))
+    assert gil[0] == f"cp{oldest.replace('.', '')}"
+    tested = source_file(".github/workflows/tests.yml")
+    for name in built:
+        assert re.search(rf'"{name[2]}\.{name[3:]}"', tested), name
+
+
+def test_page_of_platforms_names_every_runner_of_wheels():
+    """A platform that is added to the workflow is added to the page, with what was run there."""
+    page = source_file("docs/platforms.rst")
+    runners = re.findall(
+        r"^          - (.*)$", source_file(".github/workflows/wheels.yml"), re.MULTILINE
+    )
+    assert len(runners) > 4
+    for runner in runners:
+        assert f"``{runner}``" in page, runner
 
 
 def test_version_stands_in_one_place():
@@ -448,8 +471,17 @@ def test_version_stands_in_one_place():
     }
     release = source_file(".github/workflows/wheels.yml")
     assert "pyconv/_version.py" in release
-    jobs = re.findall(r"^  \w+:$", release.partition("\njobs:\n")[2], re.MULTILINE)
-    assert release.count("    needs: version\n") == len(jobs) - 1
+    # Every job of a release waits for the comparison, or for one that does.
+    jobs = re.split(r"^  (\w+):\n", release.partition("\njobs:\n")[2], flags=re.MULTILINE)[1:]
+    needs = {
+        name: set(re.findall(r"\w+", "".join(re.findall(r"^    needs: (.*)$", text, re.MULTILINE))))
+        for name, text in zip(jobs[::2], jobs[1::2], strict=True)
+    }
+    assert needs.pop("version") == set()
+    waiting = {"version"}
+    while more := {name for name in needs if needs[name] & waiting} - waiting:
+        waiting |= more
+    assert waiting == {"version", *needs} != {"version"}
     written = re.compile(rf"(?<![\d.]){re.escape(pyconv.__version__)}(?![\d.])")
     for name in ("setup.py", "README.md", "docs/conf.py", "asv.conf.json"):
         assert not written.search(source_file(name)), name

@@ -7,15 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import source_tree
 from processes import without_sanitizers
 
 from pyconv._native import loader
 
-NATIVE = Path(__file__).parent.parent / "pyconv" / "_native"
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 #: More threads than this machine may have CPUs, and no region that is run by its caller alone
 #: because the one before had to wait.
-FLAGS = ["-std=gnu11", "-g", "-pthread", "-DPOOL_CPUS=8", "-DPOOL_CAUTION=0", f"-I{NATIVE}"]
+FLAGS = [
+    "-std=gnu11",
+    "-g",
+    "-pthread",
+    "-DPOOL_CPUS=8",
+    "-DPOOL_CAUTION=0",
+    f"-I{source_tree.NATIVE}",
+]
 
 pool = pytest.mark.skipif(
     "own" not in loader.native.openmp(), reason="the loops run on the compiler's run-time"
@@ -24,9 +31,9 @@ pool = pytest.mark.skipif(
 
 def stress(tmp_path, flags, *arguments):
     """Return what compiling and running tests/pool_stress.c gave."""
-    sources = [Path(__file__).with_name("pool_stress.c"), NATIVE / "pool.c"]
-    if COMPILER is None or not sources[1].exists():
-        pytest.skip("needs a C compiler and the source of the pool")
+    sources = [source_tree.TESTS / "pool_stress.c", source_tree.file("pyconv/_native/pool.c")]
+    if COMPILER is None:
+        pytest.skip("needs a C compiler")
     program = tmp_path / "stress"
     built = subprocess.run(
         [COMPILER, *FLAGS, *flags, *map(str, sources), "-o", str(program), "-lm"],

@@ -7,30 +7,29 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import source_tree
 from processes import without_sanitizers
 
-import pyconv
-
-HERE = Path(__file__).parent
-NATIVE = Path(pyconv.__file__).parent / "_native"
 COMPILER = (os.environ.get("CC") or "gcc").split()
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not (NATIVE / "pool.c").exists() or not shutil.which(COMPILER[0]),
-    reason="needs the sources, and a compiler of Linux",
-)
+pytestmark = [
+    source_tree.needed,
+    pytest.mark.skipif(
+        sys.platform != "linux" or not shutil.which(COMPILER[0]),
+        reason="needs a compiler of Linux",
+    ),
+]
 
 
 def run(tmp_path, sanitizer, *flags):
     """Compile and run the program; skip where the sanitizer is missing, or finds no room."""
     program = tmp_path / "race"
-    sources = [str(HERE / "pool_race.c"), str(NATIVE / "pool.c")]
+    sources = [str(source_tree.TESTS / "pool_race.c"), str(source_tree.NATIVE / "pool.c")]
     compiled = subprocess.run(
         [*COMPILER, "-std=gnu11", "-O1", "-g", f"-fsanitize={sanitizer}", "-DPOOL_CAUTION=0",
-         *flags, f"-I{NATIVE}", *sources, "-o", str(program), "-pthread"],
+         *flags, f"-I{source_tree.NATIVE}", *sources, "-o", str(program), "-pthread"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if compiled.returncode:

@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import source_tree
 from processes import without_sanitizers
 
 from pyconv._native import loader
@@ -28,7 +28,6 @@ def table():
 
 TABLE = table()
 debug = pytest.mark.skipif(TABLE is None, reason="needs a debug build (PYCONV_DEBUG=1)")
-NATIVE = Path(__file__).parent.parent / "pyconv" / "_native"
 COMPILER = (os.environ.get("CC") or "cc").split()
 
 #: A call in one thread; another waits for its workspace, and writes to a byte of a red zone.
@@ -103,9 +102,9 @@ int main(int count, char **words) {
 """
 
 
+@source_tree.needed
 @pytest.mark.skipif(
-    sys.platform == "win32" or not NATIVE.exists() or not shutil.which(COMPILER[0]),
-    reason="needs the sources and a C compiler",
+    sys.platform == "win32" or not shutil.which(COMPILER[0]), reason="needs a C compiler"
 )
 @pytest.mark.parametrize("sanitizer", [[], ["-fsanitize=address"]], ids=["pattern", "address"])
 def test_every_byte_of_a_zone_counts(tmp_path, sanitizer):
@@ -113,7 +112,7 @@ def test_every_byte_of_a_zone_counts(tmp_path, sanitizer):
     program = tmp_path / "zones"
     (tmp_path / "zones.c").write_text(PROGRAM)
     built = subprocess.run(
-        [*COMPILER, "-std=gnu11", "-DPYCONV_DEBUG", *sanitizer, f"-I{NATIVE}",
+        [*COMPILER, "-std=gnu11", "-DPYCONV_DEBUG", *sanitizer, f"-I{source_tree.NATIVE}",
          str(tmp_path / "zones.c"), "-o", str(program)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -8,9 +8,9 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+import source_tree
 
 import pyconv
 from pyconv import filters
@@ -20,7 +20,7 @@ from pyconv._native import loader
 from pyconv.nn import functional
 from tests import stubs
 
-NATIVE = Path(pyconv.__file__).parent / "_native"
+NATIVE = source_tree.NATIVE
 COMPILED = sorted(path.stem for path in NATIVE.glob("*.pyi"))
 
 
@@ -88,11 +88,10 @@ def defined(path):
     return found
 
 
+@source_tree.needed
 @pytest.mark.parametrize("module", COMPILED)
 def test_stub_of_a_compiled_module_has_the_names_of_its_source(module):
     """Functions, classes, methods, and their parameters in order."""
-    if not (NATIVE / "cpu.pyx").exists():
-        pytest.skip("an installed package has no sources")
     sources = NATIVE.glob("*.pxi") if module == "loops" else [NATIVE / f"{module}.pyx"]
     source = {name: given for path in sources for name, given in defined(path).items()}
     seen = 0
@@ -106,10 +105,9 @@ def test_stub_of_a_compiled_module_has_the_names_of_its_source(module):
     assert seen
 
 
+@source_tree.needed
 def test_every_loop_is_in_the_stub():
     """A loop that is added to a family is added to the interface of the variants."""
-    if not COMPILED:
-        pytest.skip("an installed package has no stubs of what is compiled")
     tree = ast.parse((NATIVE / "loops.pyi").read_text(encoding="utf-8"))
     stubbed = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     assert stubbed == {n for n, v in vars(loader.native).items() if inspect.isclass(v)}

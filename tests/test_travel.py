@@ -162,7 +162,7 @@ def test_other_processes(isa, tmp_path):
     """The same bits with the same loops; with those of another instruction set, nearly."""
     path = tmp_path / "objects"
     path.write_bytes(pickle.dumps(OBJECTS))
-    code = CHILD.format(folder=Path.cwd(), path=str(path))
+    code = CHILD.format(folder=Path(__file__).parents[1], path=str(path))
     environment = os.environ | {"PYCONV_ISA": isa}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
     found = pickle.loads((tmp_path / "objects.out").read_bytes())
