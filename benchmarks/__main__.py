@@ -15,7 +15,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 1 for a wrong result."""
     os.environ.update(threads.environment(int(os.environ.get(threads.VARIABLE, "1"))))
     # Only now: NumPy's BLAS reads the limits as it is imported.
-    from benchmarks import busy, cliffs, dashboard, house, instructions, lenet, regret, replay
+    from benchmarks import (
+        busy,
+        cliffs,
+        compilers,
+        dashboard,
+        house,
+        instructions,
+        lenet,
+        regret,
+        replay,
+    )
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
@@ -64,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     busy.add_parser(commands)
     cliffs.add_parser(commands)
+    compilers.add_parser(commands)
     dashboard.add_parser(commands)
     house.add_parser(commands)
     instructions.add_parser(commands)

@@ -18,7 +18,7 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 FLAGS = ["-std=gnu11", "-g", "-pthread", "-DPOOL_CPUS=8", "-DPOOL_CAUTION=0", f"-I{NATIVE}"]
 
 pool = pytest.mark.skipif(
-    "own" not in loader.native.openmp(), reason="the loops run on the compiler's run-time"
+    "own" not in loader.native.threading(), reason="the loops run on the compiler's threads"
 )
 
 

@@ -84,7 +84,9 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_HAS_VECTORS 0
 #endif
 
-#if STENCIL_HAS_VECTORS
+#if STENCIL_HAS_VECTORS && defined(__clang__)
+#define STENCIL_UNROLL _Pragma("clang loop unroll(full)") /* it knows GCC's, and heeds it too late */
+#elif STENCIL_HAS_VECTORS
 #define STENCIL_UNROLL _Pragma("GCC unroll 32")
 #else /* accumulators are in memory: to unroll their loops takes minutes, and gains nothing */
 #define STENCIL_UNROLL
