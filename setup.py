@@ -51,6 +51,7 @@ COMPILE_OPTIONS = [
     "-fstack-protector-strong",
     "-U_FORTIFY_SOURCE",
     "-D_FORTIFY_SOURCE=2",
+    "-Wformat",
     "-Wformat-security",
 ]
 LINK_OPTIONS = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
@@ -113,7 +114,9 @@ POOL_PROGRAM = """
 #include "pool.h"
 #include "shares.h"
 static int seen[4];
-static ptrdiff_t see(const void* data, int share) { return seen[share]++ ? 100 : *(int*)data + share; }
+static ptrdiff_t see(const void* data, int share) {
+    return seen[share]++ ? 100 : *(const int*)data + share;
+}
 int main(void) {
     int one = 1;
     shares_use_pool((uintptr_t)pool_run);
@@ -254,7 +257,9 @@ class BuildExt(build_ext):
             strict = []
         if not refuses(options):
             return options
-        taken = [option for option in options if not refuses([option])]
+        taken: list[str] = []
+        for option in options:  # -Wformat-security is taken behind -Wformat alone
+            taken += [] if refuses([*taken, option]) else [option]
         left = [option for option in options if option not in taken]
         print(f"pyconv: options that this compiler does not know: {left}", file=sys.stderr)
         return taken

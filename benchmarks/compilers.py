@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from benchmarks.table import Table
 GRANTED = 1.10
 #: Roundings that a compiler may place elsewhere, as a part of the largest result.
 ROUNDINGS = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-13}
-#: Of two processes of one build these are the ratios: what lies within is noise.
 ROOT = Path(__file__).resolve().parents[1]
 
 Call = Callable[[], Any]
@@ -68,9 +67,7 @@ def _filters() -> dict[str, Call]:
             Case(image, (15, 15), kernel="gaussian", **wide), "separable"
         ),
         "box 15×15": Filter(Case(image, (15, 15), kernel="box"), "box"),
-        "recursive 41×41": Filter(
-            Case(image, (41, 41), kernel="gaussian", rtol=1e-3), "recursive"
-        ),
+        "recursive 41×41": Filter(Case(image, (41, 41), kernel="gaussian", rtol=1e-3), "recursive"),
     }
     return {f"filters: {name}": each.bind()[0] for name, each in found.items()}
 
@@ -108,9 +105,7 @@ def _samples() -> dict[str, Call]:
         "samples: missing, fft 5×5": partial(
             pyconv.correlate, gaps, abs(w), nan_policy="omit", method="fft", workers=1
         ),
-        "samples: stride 2": partial(
-            pyconv.correlate, x, w, stride=2, method="direct", workers=1
-        ),
+        "samples: stride 2": partial(pyconv.correlate, x, w, stride=2, method="direct", workers=1),
         "samples: dilation 2": partial(
             pyconv.correlate, x, w, dilation=2, method="direct", workers=1
         ),
@@ -149,9 +144,7 @@ def _pools() -> dict[str, Call]:
         "pools: largest 3×3 /2": partial(functional.max_pool2d, x, 3, 2, 1, workers=1),
         "pools: largest 2×2": partial(functional.max_pool2d, x, 2, workers=1),
         "pools: mean 3×3": partial(functional.avg_pool2d, x, 3, 1, 1, workers=1),
-        "pools: gradient of largest": partial(
-            grad.max_pool2d_input, x.shape, where, y, workers=1
-        ),
+        "pools: gradient of largest": partial(grad.max_pool2d_input, x.shape, where, y, workers=1),
         "pools: ReLU": partial(functional.relu, x, workers=1),
     }
 
@@ -219,9 +212,8 @@ class Build:
 
     def ask(self, *question: object) -> Any:
         """Return the answer to one question."""
-        to: IO[bytes] | None = self.process.stdin
-        answers: IO[bytes] | None = self.process.stdout
-        assert to is not None and answers is not None
+        to = cast(IO[bytes], self.process.stdin)
+        answers = cast(IO[bytes], self.process.stdout)
         pickle.dump(question, to)
         to.flush()
         try:
@@ -293,8 +285,9 @@ def report(given: Any, isa: str) -> tuple[list[str], list[str]]:
             said = "same bits" if apart == 0 else "DIFFER" if name in wrong else f"{apart:.0e}"
             table.row(name, *(f"{1e3 * t:.3f}" for t in times), f"{ratio:.2f}", said)
         mean = math.exp(sum(map(math.log, ratios)) / max(len(ratios), 1))
-        print(f"\n- geometric mean {mean:.2f}; slower by more than a tenth: "
-              f"{', '.join(slower) or 'none'}; other results: {', '.join(wrong) or 'none'}")  # fmt: skip
+        print(f"\n- geometric mean {mean:.2f}")
+        print(f"- slower by more than a tenth: {', '.join(slower) or 'none'}")
+        print(f"- other results: {', '.join(wrong) or 'none'}")
     finally:
         for build in builds:
             build.close()

@@ -49,6 +49,15 @@ def test_every_share_runs_once_and_forked_children_have_a_pool(tmp_path):
     assert ran.stdout.startswith("7 threads")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pthreads and fork")
+def test_the_pool_waits_without_futexes_too(tmp_path):
+    """By conditions of POSIX threads, as on macOS."""
+    built, ran = stress(tmp_path, ["-O2", "-U__linux__"], 2000, 20)
+    assert ran is not None, built.stderr
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("7 threads")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pthreads")
 def test_no_data_race(tmp_path):
     """ThreadSanitizer finds none: whatever a share wrote is seen by its caller."""

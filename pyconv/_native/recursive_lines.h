@@ -179,7 +179,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(recursive_take)(const SCALAR 
         for (ptrdiff_t j = 0; j < WIDTH; j++) {
             const SCALAR x = panel[i * WIDTH + j], size = x < 0 ? -x : x, scaled = x * scale[j];
             const SCALAR below = size < from[j] ? size : 0;
-            part[i * WIDTH + j] = (size >= from[j]) & (size < until[j]) ? scaled : 0;
+            part[i * WIDTH + j] = ((size >= from[j]) & (size < until[j])) ? scaled : 0;
             next[j] = below > next[j] ? below : next[j];
         }
     for (ptrdiff_t j = 0; j < WIDTH; j++) lines[RECURSIVE_NEXT * WIDTH + j] = next[j];
