@@ -13,10 +13,10 @@ cdef struct Rectified:
 cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t start,
                       Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t i
-    cdef real_t value
+    cdef real_t value, zero = 0  # of the samples' type: Clang compares one by one with a double
     for i in range(start, stop):
         value = dy[i]
-        y[i] = 0 if x[i] <= 0 else value
+        y[i] = zero if x[i] <= zero else value
 
 
 cdef Py_ssize_t run_rectified(const Call* c, Py_ssize_t start, Py_ssize_t stop,
