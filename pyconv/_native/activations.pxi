@@ -4,6 +4,15 @@
 cdef double RECTIFIED_PRODUCTS = 12
 
 
+# One expression: of the statements that Cython writes for a choice Clang makes a branch.
+cdef extern from *:
+    """
+    #define RECTIFIED(x, value) ((x) <= 0 ? 0 : (value))
+    """
+    float rectified_float "RECTIFIED"(float x, float value) noexcept nogil
+    double rectified_double "RECTIFIED"(double x, double value) noexcept nogil
+
+
 cdef struct Rectified:
     const void* x
     const void* dy
@@ -13,10 +22,13 @@ cdef struct Rectified:
 cdef void rectify_run(const real_t* x, const real_t* dy, real_t* y, Py_ssize_t start,
                       Py_ssize_t stop) noexcept nogil:
     cdef Py_ssize_t i
-    cdef real_t value, zero = 0  # of the samples' type: Clang compares one by one with a double
+    cdef real_t value
     for i in range(start, stop):
         value = dy[i]
-        y[i] = zero if x[i] <= zero else value
+        if real_t is float:
+            y[i] = rectified_float(x[i], value)
+        else:
+            y[i] = rectified_double(x[i], value)
 
 
 cdef Py_ssize_t run_rectified(const Call* c, Py_ssize_t start, Py_ssize_t stop,
