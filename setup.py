@@ -1,4 +1,4 @@
-"""Build the loops for each ISA variant, with OpenMP where the compiler has it.
+"""Build the loops for each ISA variant, with the options and the threads that the compiler has.
 
 Extensions that were compiled before, from the same files by the same compiler with the same flags,
 are taken from a folder (`BuildExt.digest`).
@@ -30,31 +30,34 @@ ISAS, FAMILIES = TABLES["ISAS"], TABLES["FAMILIES"]
 # The docstrings of the loops are for readers of their sources: every variant would repeat them.
 Options.docstrings = False
 
-#: -ffp-contract=fast fuses multiply and add; -fno-predictive-commoning keeps GCC from carrying
-#: overlapping loads through the stack. Never -ffast-math: linked, it sets flush-to-zero for the
-#: whole process. -g0 takes back Python's own -g: debugging tables were four fifths of the size.
-OPTIMISE = [
+#: Options of GCC, Clang and their like. One that a compiler, or its linker, does not take without a
+#: warning is left out (`accepted`). Never -ffast-math: linked, it sets flush-to-zero for the whole
+#: process.
+COMPILE_OPTIONS = [
     "-O3",
+    # Python's own -g is taken back: debugging tables were four fifths of the size.
     "-g0",
     "-std=gnu11",
+    # Multiply and add are fused.
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-trapping-math",
+    # GCC would carry overlapping loads through the stack.
     "-fno-predictive-commoning",
     "-fvisibility=hidden",
     # Nothing unwinds these functions; their tables were 4 % of the size.
     "-fno-asynchronous-unwind-tables",
-]
-HARDEN = [
+    # Hardening.
     "-fstack-protector-strong",
     "-U_FORTIFY_SOURCE",
     "-D_FORTIFY_SOURCE=2",
+    "-Wformat",
     "-Wformat-security",
 ]
-HARDEN_LINUX_LINK = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
+LINK_OPTIONS = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
 #: Symbols of functions that nobody calls by name are a tenth of the size; pages that begin anew for
 #: each kind of section are a hundredth.
-STRIP_LINUX_LINK = ["-Wl,--strip-all", "-Wl,-z,noseparate-code"]
+STRIP_OPTIONS = ["-Wl,--strip-all", "-Wl,-z,noseparate-code"]
 
 #: ``PYCONV_SANITIZE``: sanitizers of GCC and Clang, such as ``address,undefined`` or ``thread``.
 #: FORTIFY's checked functions are none that a sanitizer knows. GCC's float-divide-by-zero is no
@@ -94,13 +97,13 @@ COMPILER_VARIABLES = (
 )
 
 #: Options of MSVC: `by_type.h` needs C11. clang-cl has vector types, which make loops many times
-#: faster; it is told what `OPTIMISE` tells Clang.
+#: faster; it is told what `COMPILE_OPTIONS` tell Clang.
 MSVC_OPTIONS = ["/O2", "/std:c11"]
 CLANG_CL_OPTIONS = [
     f"/clang:{option}" for option in ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 ]
 
-#: What OpenMP is asked for with, by compiler family.
+#: What OpenMP is asked for with, by compiler family, where pyconv's own threads are not to be had.
 OPENMP_FLAGS = {
     "msvc": [(["/openmp"], [])],
     "darwin": [
@@ -111,27 +114,24 @@ OPENMP_FLAGS = {
 }
 OPENMP_PROGRAM = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 
-#: What pyconv's own threads are asked for with: OpenMP is compiled, but its run-time not linked.
-POOL_FLAGS = (["-fopenmp", "-pthread", "-DPYCONV_POOL"], ["-pthread"])
-#: A loop as Cython writes it: it returns 0 if each of four shares has run once, on those threads.
+#: What pyconv's own threads (`pool.c`) are asked for with.
+POOL_FLAGS = (["-pthread", "-DPYCONV_POOL"], ["-pthread"])
+#: It returns 0 if each of four shares has run once.
 POOL_PROGRAM = """
-#include "openmp.h"
 #include "pool.h"
+#include "shares.h"
+static int seen[4];
+static ptrdiff_t see(const void* data, int share) {
+    return seen[share]++ ? 100 : *(const int*)data + share;
+}
 int main(void) {
-    int i, t = 7, sum = 0, seen[4] = {0};
-    openmp_use_pool((uintptr_t)pool_run, (uintptr_t)pool_share, (uintptr_t)pool_shares);
-    #pragma omp parallel reduction(+:sum) num_threads(t < 7 ? omp_get_max_threads() : 4)
-    {
-        #pragma omp for nowait firstprivate(t) lastprivate(t) schedule(static)
-        for (i = 0; i < 4; i++) {
-            t = i;
-            seen[t] += pool_share() == t && pool_shares() == 4;
-            sum += t;
-        }
-    }
-    return !PYCONV_USES_POOL || t != 3 || sum != 6 || !(seen[0] && seen[1] && seen[2] && seen[3]);
+    int one = 1;
+    shares_use_pool((uintptr_t)pool_run);
+    return run_shares(see, &one, 4) != 10;
 }
 """
+#: A program to try options with.
+EMPTY_PROGRAM = "int main(void) { return 0; }\n"
 
 
 class BuildExt(build_ext):
@@ -147,26 +147,28 @@ class BuildExt(build_ext):
         Options.warning_errors = WARNINGS_ARE_ERRORS
         msvc = self.compiler.compiler_type == "msvc"
         msvc_options = self.msvc_options() if msvc else []
-        openmp = None if msvc else self.probe_pool()
-        if openmp is None:
-            openmp = self.probe_openmp(msvc)
+        threads = None if msvc else self.probe_pool()
+        if threads is None:
+            threads = self.probe_openmp(msvc)
             self.extensions = [e for e in self.extensions if not e.name.endswith(".workers")]
+        if not msvc:
+            compile_options = self.accepted(COMPILE_OPTIONS)
+            link_options = self.accepted(
+                [*LINK_OPTIONS, *([] if SANITIZERS or DEBUG else STRIP_OPTIONS)], links=True
+            )
         for extension in self.extensions:
             isa = next((i for i in ISAS if f".{i.name}." in extension.name), None)
             if msvc:
                 extension.extra_compile_args += [*msvc_options, *(isa.msvc_flags if isa else ())]
             else:
-                extension.extra_compile_args += [*OPTIMISE, *HARDEN, *(isa.flags if isa else ())]
+                extension.extra_compile_args += [*compile_options, *(isa.flags if isa else ())]
+                extension.extra_link_args += link_options
                 if SANITIZERS:
                     extension.extra_compile_args += SANITIZE
                     extension.extra_link_args += SANITIZE[:1]
-                if sys.platform == "linux":
-                    extension.extra_link_args += HARDEN_LINUX_LINK
-                    if not (SANITIZERS or DEBUG):
-                        extension.extra_link_args += STRIP_LINUX_LINK
-            if openmp and (isa or extension.name.endswith(".workers")):
-                extension.extra_compile_args += openmp[0]
-                extension.extra_link_args += openmp[1]
+            if threads and (isa or extension.name.endswith(".workers")):
+                extension.extra_compile_args += threads[0]
+                extension.extra_link_args += threads[1]
         self.compiler_version = "" if msvc else version_of(self.compiler.compiler_so)
         super().build_extensions()
 
@@ -226,49 +228,83 @@ class BuildExt(build_ext):
             state.update(f"{Path(path).name}\0".encode() + Path(path).read_bytes())
         return state.hexdigest()[:32]
 
+    def compiles(
+        self,
+        program: str,
+        compile_args: list[str],
+        link_args: list[str] | None = None,
+        sources: tuple[Path, ...] = (),
+        runs: bool = False,
+    ) -> str:
+        """Return why a program does not compile, link (with ``link_args``) and run, or ""."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(program)
+            try:
+                objects = self.compiler.compile(
+                    [str(source), *map(str, sources)],
+                    output_dir=folder,
+                    include_dirs=[str(NATIVE)],
+                    extra_postargs=compile_args,
+                )
+                if link_args is not None:
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=link_args
+                    )
+                if runs and not os.environ.get("_PYTHON_HOST_PLATFORM"):  # it names another machine
+                    subprocess.run([str(Path(folder, "probe"))], check=True, timeout=60)
+            except Exception as error:  # noqa: BLE001 - every compiler has its own
+                return str(error) or repr(error)
+        return ""
+
+    def accepted(self, options: list[str], links: bool = False) -> list[str]:
+        """Return those of some options that the compiler, or its linker, takes without a warning.
+
+        Clang takes many options of GCC's with a warning, and ignores them.
+        """
+
+        def refuses(tried: list[str]) -> str:
+            if links:
+                return self.compiles(EMPTY_PROGRAM, [], [*strict, *tried])
+            return self.compiles(EMPTY_PROGRAM, [*strict, *tried])
+
+        # What Python or CFLAGS ask for may be warned of already: then errors alone decide.
+        strict = ["-Werror"]
+        if refuses([]):
+            strict = []
+        if not refuses(options):
+            return options
+        taken: list[str] = []
+        for option in options:  # -Wformat-security is taken behind -Wformat alone
+            taken += [] if refuses([*taken, option]) else [option]
+        left = [option for option in options if option not in taken]
+        print(f"pyconv: options that this compiler does not know: {left}", file=sys.stderr)
+        return taken
+
     def probe_pool(self) -> tuple[list[str], list[str]] | None:
-        """Return the flags with which OpenMP loops run on pyconv's own threads, or None."""
+        """Return the flags with which loops run on pyconv's own threads, or None."""
         if os.environ.get("PYCONV_POOL") == "0":
             return None
         compile_args, link_args = POOL_FLAGS
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text(POOL_PROGRAM)
-            try:
-                objects = self.compiler.compile(
-                    [str(source), str(NATIVE / "pool.c")],
-                    output_dir=folder,
-                    include_dirs=[str(NATIVE)],
-                    extra_postargs=["-O2", "-std=gnu11", *compile_args],
-                )
-                self.compiler.link_executable(
-                    objects, "probe", output_dir=folder, extra_postargs=link_args
-                )
-                if not os.environ.get("_PYTHON_HOST_PLATFORM"):  # it names another machine
-                    subprocess.run([str(Path(folder, "probe"))], check=True, timeout=60)
-            except Exception as error:  # noqa: BLE001 - every compiler has its own
-                print(f"pyconv: OpenMP on the compiler's run-time: {error}", file=sys.stderr)
-                return None
-        return POOL_FLAGS
+        error = self.compiles(
+            POOL_PROGRAM,
+            ["-O2", "-std=gnu11", *compile_args],
+            link_args,
+            sources=(NATIVE / "pool.c",),
+            runs=True,
+        )
+        if error:
+            print(f"pyconv: threads of the compiler's OpenMP: {error}", file=sys.stderr)
+        return None if error else POOL_FLAGS
 
     def probe_openmp(self, msvc: bool) -> tuple[list[str], list[str]] | None:
         """Return the flags with which an OpenMP program compiles and links, or None."""
         family = "msvc" if msvc else "darwin" if sys.platform == "darwin" else "unix"
         for compile_args, link_args in OPENMP_FLAGS[family]:
-            with tempfile.TemporaryDirectory() as folder:
-                source = Path(folder, "probe.c")
-                source.write_text(OPENMP_PROGRAM)
-                try:
-                    objects = self.compiler.compile(
-                        [str(source)], output_dir=folder, extra_postargs=compile_args
-                    )
-                    self.compiler.link_executable(
-                        objects, "probe", output_dir=folder, extra_postargs=link_args
-                    )
-                except Exception as error:  # noqa: BLE001 - every compiler has its own
-                    print(f"OpenMP probe with {compile_args}: {error}", file=sys.stderr)
-                else:
-                    return compile_args, link_args
+            error = self.compiles(OPENMP_PROGRAM, compile_args, link_args)
+            if not error:
+                return compile_args, link_args
+            print(f"OpenMP probe with {compile_args}: {error}", file=sys.stderr)
         if os.environ.get("PYCONV_REQUIRE_OPENMP") == "1":
             raise SystemExit("PYCONV_REQUIRE_OPENMP=1, but the compiler has no working OpenMP")
         print("pyconv: OpenMP not found; the loops will run on one thread", file=sys.stderr)

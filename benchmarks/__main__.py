@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks import (
         busy,
         cliffs,
+        compilers,
         dashboard,
         house,
         instructions,
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     busy.add_parser(commands)
     cliffs.add_parser(commands)
+    compilers.add_parser(commands)
     dashboard.add_parser(commands)
     house.add_parser(commands)
     instructions.add_parser(commands)

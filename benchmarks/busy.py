@@ -81,7 +81,7 @@ def run(given: Any) -> int:
     """Print the tables."""
     os.environ.pop("OMP_NUM_THREADS", None)  # the other commands use one thread
     cpus = available_cpus()
-    print(f"{cpu_name()}, {os.cpu_count()} CPUs; OpenMP {loader.native.openmp()}\n")
+    print(f"{cpu_name()}, {os.cpu_count()} CPUs; threads: {loader.native.threading()}\n")
     repeats = 100 if given.quick else 500
     _pictures(repeats, (0, cpus, 2 * cpus))
     _small_calls(repeats, (0, 1))

@@ -24,7 +24,7 @@ from pyconv._commands import (
 EXAMPLES = """\
 Examples:
   python -m pyconv                     the demo: real data beside SciPy, pictures in pyconv-demo/
-  python -m pyconv info                versions, instruction set, threads, OpenMP and BLAS in use
+  python -m pyconv info                versions, instruction set, threads and BLAS in use
   python -m pyconv filter in.png --kernel sobel -o out.png
   python -m pyconv filter --help       the kernels and the options
 

@@ -23,6 +23,7 @@ from benchmarks import __main__ as command
 from benchmarks import (
     callgrind,
     cliffs,
+    compilers,
     dashboard,
     house,
     instructions,
@@ -56,6 +57,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "regret",
         "busy",
         "cliffs",
+        "compilers",
         "lenet",
         "dashboard",
         "house",
@@ -68,6 +70,17 @@ def test_help_is_printed(name, capsys):
     with pytest.raises(SystemExit, match="^0$"):
         command.main([name, "--help"])
     assert f"benchmarks {name}" in capsys.readouterr().out
+
+
+def test_results_of_two_compilers_differ_by_roundings_alone():
+    """The same bits, a rounding, or anything else: another integer, NaN, dtype or shape."""
+    x = np.array([1.0, 2.0, np.nan, -4.0])
+    assert compilers.difference(x, x.copy()) == 0
+    assert 0 < compilers.difference(x, x * (1 + 1e-15)) < 1e-14
+    others = x * (1 + 1e-9), np.nan_to_num(x), x[:3], x.astype(np.float32)
+    assert all(compilers.difference(x, other) == np.inf for other in others)
+    whole = np.array([1, 2])
+    assert compilers.difference(whole, np.array([1, 3])) == np.inf
 
 
 def test_lines_are_counted_by_their_kind():

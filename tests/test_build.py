@@ -23,6 +23,9 @@ pytest.importorskip("setuptools")
 ROOT = source_tree.required()
 NATIVE = Path("pyconv/_native")
 COMPILER = (os.environ.get("CC") or "cc").split()
+#: That one, and each GCC and Clang of the system.
+COMPILERS = [COMPILER, *([path] for name in ("gcc", "clang") if (path := shutil.which(name)))]
+COMPILERS += [[path] for n in range(14, 30) if (path := shutil.which(f"clang-{n}"))]
 
 
 @pytest.fixture
@@ -221,9 +224,11 @@ def test_warnings_of_cython_end_a_strict_build(tree, strict):
     assert (result.returncode != 0) == (strict == "1")
 
 
-@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
-def test_our_own_c_gives_no_warning(build, tree):
+@pytest.mark.parametrize("compiler", COMPILERS, ids=" ".join)
+def test_our_own_c_gives_no_warning(build, tree, compiler):
     """The pool and the headers of the loops in every variant, and without vector types."""
+    if not shutil.which(compiler[0]):
+        pytest.skip("needs a C compiler")
     headers = sorted(headers_of(build["extensions"]()))
     everything = "".join(f'#include "{name}"\n' for name in headers)
     (tree / "all.c").write_text(f"#define PYCONV_POOL\n{everything}")
@@ -235,10 +240,10 @@ def test_our_own_c_gives_no_warning(build, tree):
         *((tree / "all.c", flags) for flags in [*variants, ["-DPYCONV_PORTABLE"]]),
     ]:
         result = subprocess.run(
-            [*COMPILER, "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
+            [*compiler, "-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror",
              # Tables are written once for signed and unsigned samples, and for every family.
              "-Wno-type-limits", "-Wno-unused-function", "-Wno-unused-const-variable",
-             "-fopenmp", *flags, f"-I{NATIVE}", str(source)],
+             *flags, f"-I{NATIVE}", str(source)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr[:3000]
@@ -292,6 +297,64 @@ def test_lanes_without_vector_types_are_summed(build, tree, isa):
          str(tree / "sums.c"), "-o", str(program)], check=True,
     )  # fmt: skip
     assert subprocess.run([str(program)], check=False).returncode == 0
+
+
+#: A compiler that takes an option with a warning, refuses another, and writes what it was told.
+PICKY = """#!{python}
+import os, sys
+if "-fpredict" in sys.argv:
+    sys.exit("unknown argument: -fpredict")
+if "-Wl,-z,strange" in sys.argv:
+    sys.exit("unknown option: -z")
+if "-fignored" in sys.argv:
+    print("warning: optimization flag is not supported", file=sys.stderr)
+    if "-Werror" in sys.argv:
+        sys.exit(1)
+if {noisy} and "-Werror" in sys.argv:
+    sys.exit("-Werror: argument unused during compilation: -g")
+open(sys.argv[sys.argv.index("-o") + 1], "w").close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs scripts that run")
+@pytest.mark.parametrize("noisy", [False, True])
+def test_an_option_is_used_if_the_compiler_takes_it_without_a_warning(build, tree, noisy):
+    """Errors alone decide for a compiler that warns of what it is told by others."""
+    from setuptools._distutils.unixccompiler import UnixCCompiler
+
+    picky = tree / "picky"
+    picky.write_text(PICKY.format(python=sys.executable, noisy=noisy))
+    picky.chmod(0o755)
+    compiler = UnixCCompiler()
+    compiler.set_executables(**dict.fromkeys(("compiler", "compiler_so", "linker_exe"), str(picky)))
+    builder = SimpleNamespace(compiler=compiler)
+    builder.compiles = build["BuildExt"].compiles.__get__(builder)
+    accepted = build["BuildExt"].accepted.__get__(builder)
+    assert accepted(["-O3", "-g0"]) == ["-O3", "-g0"]
+    ignored = ["-fignored"] if noisy else []
+    assert accepted(["-O3", "-fpredict", "-fignored", "-g0"]) == ["-O3", *ignored, "-g0"]
+    assert accepted(["-Wl,-z,now", "-Wl,-z,strange"], links=True) == ["-Wl,-z,now"]
+
+
+@pytest.mark.parametrize("compiler", COMPILERS, ids=" ".join)
+def test_options_that_matter_are_known_to_every_compiler(build, tree, compiler):
+    """Multiply and add are fused, symbols hidden, and the pool runs, by GCC and by Clang."""
+    from setuptools._distutils.sysconfig import customize_compiler
+    from setuptools._distutils.unixccompiler import UnixCCompiler
+
+    if not shutil.which(compiler[0]):
+        pytest.skip("needs a C compiler")
+    unix = UnixCCompiler()
+    customize_compiler(unix)
+    command = " ".join(compiler)
+    unix.set_executables(compiler=command, compiler_so=f"{command} -fPIC", linker_exe=command)
+    builder = SimpleNamespace(compiler=unix)
+    builder.compiles = build["BuildExt"].compiles.__get__(builder)
+    options = build["BuildExt"].accepted(builder, build["COMPILE_OPTIONS"])
+    left = set(build["COMPILE_OPTIONS"]) - set(options)
+    assert left <= {"-fno-predictive-commoning"}
+    if "PYCONV_POOL" not in os.environ:
+        assert build["BuildExt"].probe_pool(builder) == build["POOL_FLAGS"]
 
 
 def test_editable_installation_is_a_path(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ FLAGS = [
 ]
 
 pool = pytest.mark.skipif(
-    "own" not in loader.native.openmp(), reason="the loops run on the compiler's run-time"
+    "own" not in loader.native.threading(), reason="the loops run on the compiler's threads"
 )
 
 
@@ -51,6 +51,15 @@ def stress(tmp_path, flags, *arguments):
 def test_every_share_runs_once_and_forked_children_have_a_pool(tmp_path):
     """Six callers, regions inside regions, forks meanwhile, and threads that are held elsewhere."""
     built, ran = stress(tmp_path, ["-O2"], 5000, 100)
+    assert ran is not None, built.stderr
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("7 threads")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pthreads and fork")
+def test_the_pool_waits_without_futexes_too(tmp_path):
+    """By conditions of POSIX threads, as on macOS."""
+    built, ran = stress(tmp_path, ["-O2", "-U__linux__"], 2000, 20)
     assert ran is not None, built.stderr
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("7 threads")

@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
         "SciPy": scipy.__version__,
         "platform": platform.platform(),
         "ISA": f"{loader.native.ISA} (can run {', '.join(loader.runnable())})",
-        "OpenMP": loader.native.openmp(),
+        "threads": loader.native.threading(),
         "BLAS": blas(),
         "CPUs": str(available_cpus()),
         "workers": str(get_workers()),

@@ -11,9 +11,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add ``info`` to the command line."""
     commands.add_parser(
         "info",
-        help="show versions, instruction set, threads, OpenMP and BLAS in use",
+        help="show versions, instruction set, threads and BLAS in use",
         description="Show what decides how a call runs here: versions, instruction set (ISA), "
-        "threads, OpenMP and BLAS.",
+        "threads and BLAS.",
         epilog="Examples:\n"
         "  python -m pyconv info\n"
         "  PYCONV_ISA=baseline python -m pyconv info      force an instruction set\n"

@@ -2,7 +2,6 @@
 
 cimport cython
 cimport numpy as cnp
-from cython.parallel cimport prange
 from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
 from libc.math cimport sqrt
 from libc.stdlib cimport free, malloc
@@ -25,14 +24,15 @@ cdef extern from *:
     """
     long PYCONV_OPENMP
 
-cdef extern from "openmp.h":
+cdef extern from "shares.h":
     bint PYCONV_USES_POOL
-    void openmp_use_pool(uintptr_t run, uintptr_t share, uintptr_t shares)
+    void shares_use_pool(uintptr_t run)
+    Py_ssize_t run_shares(Py_ssize_t (*function)(const void* data, int share) noexcept nogil,
+                          const void* data, int n) noexcept nogil
 
 if PYCONV_USES_POOL:
     from pyconv._native import workers as _workers
-    _run, _share, _shares = _workers.addresses()
-    openmp_use_pool(_run, _share, _shares)
+    shares_use_pool(_workers.address())
 
 cdef extern from "stencil.h":
     ctypedef struct stencil_segment:
@@ -188,13 +188,13 @@ def vector_bytes():
     return STENCIL_VECTOR_BYTES
 
 
-def openmp():
-    """Return the date of the OpenMP standard in use, or why there is none."""
-    if PYCONV_OPENMP == 0:
-        return "none: built without OpenMP, every call runs on one thread"
+def threading():
+    """Return whose threads the loops run on."""
     if PYCONV_USES_POOL:
-        return f"{PYCONV_OPENMP}, on threads of pyconv's own"
-    return f"{PYCONV_OPENMP}, on the compiler's run-time"
+        return "pyconv's own"
+    if PYCONV_OPENMP == 0:
+        return "none: built without them, every call runs on one thread"
+    return f"of the compiler's OpenMP, {PYCONV_OPENMP}"
 
 
 # ---- one spatial axis -----------------------------------------------------------------------

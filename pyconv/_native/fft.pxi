@@ -158,10 +158,10 @@ cdef class FftLoop:
         cdef double fill_double = fill_value
         cdef float fill_float = <float>fill_double
         cdef bint whole = True
+        cdef Call call
         cdef char* block
         cdef Py_ssize_t* x_batch
         cdef Py_ssize_t* out_batch
-        cdef bint* finite
         cdef char* work
         s.z_stride = x.strides[self.axis_of[0]] if self.axis_of[0] >= 0 else 0
         s.y_stride = x.strides[self.axis_of[1]] if self.axis_of[1] >= 0 else 0
@@ -187,7 +187,7 @@ cdef class FftLoop:
         s.weights = cnp.PyArray_DATA(w)
         threads = <int>least(threads, pairs)
         shared = self.spectrum_bytes()
-        tables = (3 * n_batch + threads) * <Py_ssize_t>sizeof(Py_ssize_t)
+        tables = 3 * n_batch * <Py_ssize_t>sizeof(Py_ssize_t)
         tables = shared + (tables + 63) // 64 * 64
         each = self.thread_bytes(gaps is not None)
         block = <char*>take_parts(&tables, threads, &each)
@@ -195,7 +195,6 @@ cdef class FftLoop:
             s.spectrum = block
             x_batch = <Py_ssize_t*>(block + shared)
             out_batch = x_batch + n_batch
-            finite = <bint*>(out_batch + 2 * n_batch)
             work = block + tables
             if gaps is not None and g.masked:
                 g.batch = out_batch + n_batch
@@ -209,20 +208,15 @@ cdef class FftLoop:
                 find_core[double](&s, <const double*>s.weights)
                 transform_kernel[double](&s, <const double*>cnp.PyArray_DATA(w), <double*>work,
                                           <double*>block)
+            call = Call(&s, self.sums_code, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), x_batch,
+                        out_batch)
             step = most(threads, <Py_ssize_t>(
                 threads * POINTS_BETWEEN_SIGNALS
                 / (<double>s.along_z.n * s.along_y.n * s.along_x.n)))
             done = 0
             while done < pairs and whole:
                 step = least(step, pairs - done)
-                if self.sums_code == SUMS_FLOAT:
-                    whole = run_pairs_shared[float](
-                        &s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), out_batch, <float*>work, each, finite)
-                else:
-                    whole = run_pairs_shared[double](
-                        &s, done, step, threads, cnp.PyArray_BYTES(x), x_batch,
-                        cnp.PyArray_BYTES(y), out_batch, <double*>work, each, finite)
+                whole = not share_units(run_tiles, &call, done, step, threads, work, each)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -313,26 +313,17 @@ cdef bint is_strong(const real_t* w, const Py_ssize_t* taps, const Py_ssize_t* f
     return True
 
 
-cdef bint run_pairs_shared(const Overlap* s, Py_ssize_t first, Py_ssize_t count, int threads,
-                           const char* x, const Py_ssize_t* x_batch, char* out,
-                           const Py_ssize_t* out_batch, real_t* work, Py_ssize_t each,
-                           bint* finite) noexcept:
-    """Run pairs first … first + count − 1, contiguous runs of them on each thread."""
-    cdef int t
+cdef Py_ssize_t run_tiles(const Call* call, Py_ssize_t start, Py_ssize_t stop,
+                          void* work) noexcept nogil:
+    """Run pairs start … stop − 1 of tiles, or with gaps tiles; return whether one is not finite."""
+    cdef const Overlap* s = <const Overlap*>call.loop
+    if call.sums == SUMS_FLOAT:
+        if s.gaps != NULL:
+            return not run_split(s, start, stop, call.x, call.x_batch, call.y, call.y_batch,
+                                 <float*>work)
+        return not run_pairs(s, start, stop, call.x, call.x_batch, call.y, call.y_batch,
+                             <float*>work)
     if s.gaps != NULL:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            finite[t] = run_split(s, first + count * t // threads,
-                                  first + count * (t + 1) // threads, x, x_batch, out, out_batch,
-                                  <real_t*>(<char*>work + t * each))
-    elif threads == 1:
-        with nogil:
-            finite[0] = run_pairs(s, first, first + count, x, x_batch, out, out_batch, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            finite[t] = run_pairs(s, first + count * t // threads,
-                                  first + count * (t + 1) // threads, x, x_batch, out, out_batch,
-                                  <real_t*>(<char*>work + t * each))
-    for t in range(threads):
-        if not finite[t]:
-            return False
-    return True
+        return not run_split(s, start, stop, call.x, call.x_batch, call.y, call.y_batch,
+                             <double*>work)
+    return not run_pairs(s, start, stop, call.x, call.x_batch, call.y, call.y_batch, <double*>work)

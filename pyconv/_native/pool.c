@@ -148,9 +148,9 @@ static long preemptions(void) {
 
 struct region {
     _Alignas(CACHE_LINE) _Atomic uint64_t unclaimed;
-    void (*function)(void*);
+    void (*function)(void*, int);
     void* data;
-    int first, count, shares;           /* of them, shares first … first + count − 1 are here */
+    int first, count;                   /* shares first … first + count − 1 are here */
     uint64_t arithmetic;                /* the caller's, for the same bits in every thread */
     _Alignas(CACHE_LINE) struct gate done;      /* shares that are; CALLER_SLEEPS */
     _Atomic int preempted;              /* whether a thread lost its CPU in a share */
@@ -176,33 +176,12 @@ static _Alignas(CACHE_LINE) _Atomic int created;
 static _Atomic int creating;                    /* whether a caller is creating threads */
 static _Atomic int64_t refused_until, careful_until;
 
-/* In memory that every thread has from the start: what is allocated at first use ends the process
- * when there is no memory. */
-static __thread struct { int share, shares; } place
-#ifdef __linux__
-    __attribute__((tls_model("initial-exec")))
-#endif
-    ;
-
-int pool_share(void) { return place.share; }
-
-int pool_shares(void) { return place.shares ? place.shares : 1; }
-
 int pool_is_careful(void) {
     const int64_t until = atomic_load_explicit(&careful_until, memory_order_relaxed);
     return until && now() < until;
 }
 
 int pool_threads(void) { return atomic_load(&created); }
-
-static void run_share(void (*function)(void*), void* data, int share, int shares) {
-    const int outer_share = place.share, outer_shares = place.shares;
-    place.share = share;
-    place.shares = shares;
-    function(data);
-    place.share = outer_share;
-    place.shares = outer_shares;
-}
 
 /* Claim a share, `wanted` if it is left; return −1 if none is. */
 static int claim(struct region* r, int wanted) {
@@ -237,7 +216,7 @@ static int help(int self, long* lost) {
         if (share < 0) continue;
         const uint32_t count = (uint32_t)r->count;
         if (arithmetic() != r->arithmetic) set_arithmetic(r->arithmetic);
-        run_share(r->function, r->data, r->first + share, r->shares);
+        r->function(r->data, r->first + share);
         const long lost_now = preemptions();
         if (lost_now != *lost) atomic_store_explicit(&r->preempted, 1, memory_order_relaxed);
         *lost = lost_now;
@@ -484,26 +463,20 @@ static void wait_for_others(struct region* r, int own, int64_t start) {
     if (caution > 0) atomic_store_explicit(&careful_until, end + caution, memory_order_relaxed);
 }
 
-static void run_alone(void (*function)(void*), void* data, int first, int count, int shares) {
-    for (int share = first; share < first + count; share++)
-        run_share(function, data, share, shares);
-}
-
-static void run_region(void (*function)(void*), void* data, int first, int count, int shares) {
+static void run_region(void (*function)(void*, int), void* data, int first, int count) {
     const int64_t start = now();
     struct region* r = NULL;
     if (count > 1 && start >= atomic_load_explicit(&careful_until, memory_order_relaxed)
         && prepare())
         r = open_region();
     if (!r) {
-        run_alone(function, data, first, count, shares);
+        for (int share = first; share < first + count; share++) function(data, share);
         return;
     }
     r->function = function;
     r->data = data;
     r->first = first;
     r->count = count;
-    r->shares = shares;
     r->arithmetic = arithmetic();
     atomic_store_explicit(&r->preempted, 0, memory_order_relaxed);
     atomic_store_explicit(&r->done.value, 0, memory_order_relaxed);
@@ -511,13 +484,13 @@ static void run_region(void (*function)(void*), void* data, int first, int count
     call_threads(count - 1);
     int own = 0;
     for (int share = 0; share >= 0; share = claim_last(r), own++)
-        run_share(function, data, first + share, shares);
+        function(data, first + share);
     wait_for_others(r, own, start);
     close_region(r);
 }
 
-void pool_run(void (*function)(void*), void* data, int shares) {
+void pool_run(void (*function)(void*, int), void* data, int shares) {
     for (int first = 0; first < shares; first += MAX_SHARES)
         run_region(function, data, first,
-                   shares - first < MAX_SHARES ? shares - first : MAX_SHARES, shares);
+                   shares - first < MAX_SHARES ? shares - first : MAX_SHARES);
 }

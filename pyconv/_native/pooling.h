@@ -19,18 +19,18 @@ typedef struct {
 } pool_fold;
 
 /* Known steps are loops that vectorise. */
-#define POOL_STEP(known, statement)                                                          \
+#define POOL_STEP(known, LOOP, statement)                                                    \
     if (step == (known)) {                                                                   \
-        for (ptrdiff_t i = 0; i < n; i++) {                                                  \
+        LOOP for (ptrdiff_t i = 0; i < n; i++) {                                                  \
             const ptrdiff_t at = i * (known);                                                \
             statement;                                                                       \
         }                                                                                    \
         return;                                                                              \
     }
 #define POOL_LOOP(statement)                                                                 \
-    POOL_STEP(1, statement)                                                                  \
-    POOL_STEP(2, statement)                                                                  \
-    POOL_STEP(3, statement)                                                                  \
+    POOL_STEP(1, ROW_LOOP, statement)                                                        \
+    POOL_STEP(2, STRIDED_ROW_LOOP, statement)                                                \
+    POOL_STEP(3, STRIDED_ROW_LOOP, statement)                                                \
     for (ptrdiff_t i = 0; i < n; i++) {                                                      \
         const ptrdiff_t at = i * step;                                                       \
         statement;                                                                           \

@@ -16,7 +16,7 @@ STENCIL_INLINE VEC SUFFIX(joined)(VEC a, VEC b, VEC flip) {
 }
 #else
 STENCIL_INLINE VEC SUFFIX(joined)(VEC a, VEC b, VEC flip) {
-    for (int i = 0; i < LANES; i++) a.lane[i] += signbit(flip.lane[i]) ? -b.lane[i] : b.lane[i];
+    STENCIL_EACH_LANE(i) a.lane[i] += signbit(flip.lane[i]) ? -b.lane[i] : b.lane[i];
     return a;
 }
 #endif

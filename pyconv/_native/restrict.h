@@ -5,3 +5,13 @@
 #else
 #define RESTRICT restrict
 #endif
+
+/* Before a loop over a row, which may be short: Clang would take four vectors at a time, and what is
+   left, up to 63 samples, one by one. Of every other sample it takes the last vector so, too. */
+#if defined(__clang__)
+#define ROW_LOOP _Pragma("clang loop interleave_count(1)")
+#define STRIDED_ROW_LOOP _Pragma("clang loop vectorize_width(8) interleave_count(1)")
+#else
+#define ROW_LOOP
+#define STRIDED_ROW_LOOP
+#endif

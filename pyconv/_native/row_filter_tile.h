@@ -9,13 +9,29 @@
 #if STENCIL_HAS_VECTORS && defined(__AVX512F__)
 #define HAS_SHIFT 1
 #define LOADED_TAPS 6 /* of so few a load for each is no slower */
+#if defined(__clang__)
+/* Clang would make permutations of these, each with a copy of the vector that it overwrites. */
 #if LANES == 16
+#define SHIFT "valignd"
+#else
+#define SHIFT "valignq"
+#endif
+#define SHIFTED(a, b, s)                                                                        \
+    ((s) % LANES == 0 ? (a) : __extension__({                                                   \
+        VEC shifted;                                                                            \
+        __asm__(SHIFT " %3, %1, %2, %0" : "=v"(shifted) : "v"(a), "v"(b), "i"((s) % LANES));    \
+        shifted;                                                                                \
+    }))
+#elif LANES == 16
 #define SHIFTED(a, b, s) ((VEC)_mm512_alignr_epi32((__m512i)(b), (__m512i)(a), (s) % 16))
+#else
+#define SHIFTED(a, b, s) ((VEC)_mm512_alignr_epi64((__m512i)(b), (__m512i)(a), (s) % 8))
+#endif
+#if LANES == 16
 #define ALL_SHIFTS(TAKE)                                                                        \
     TAKE(0) TAKE(1) TAKE(2) TAKE(3) TAKE(4) TAKE(5) TAKE(6) TAKE(7)                             \
     TAKE(8) TAKE(9) TAKE(10) TAKE(11) TAKE(12) TAKE(13) TAKE(14) TAKE(15)
 #else
-#define SHIFTED(a, b, s) ((VEC)_mm512_alignr_epi64((__m512i)(b), (__m512i)(a), (s) % 8))
 #define ALL_SHIFTS(TAKE) TAKE(0) TAKE(1) TAKE(2) TAKE(3) TAKE(4) TAKE(5) TAKE(6) TAKE(7)
 #endif
 #else
@@ -156,6 +172,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int SUFFIX(along)(const SCALAR *x, ptrdif
 #undef ABREAST
 #undef HAS_SHIFT
 #undef LOADED_TAPS
+#undef SHIFT
 #undef SHIFTED
 #undef ALL_SHIFTS
 #undef LANE

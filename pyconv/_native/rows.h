@@ -34,20 +34,20 @@ typedef void (*row_emit)(const void *sums, ptrdiff_t n, char *array, ptrdiff_t s
 
 /* Rows that are contiguous, or every 2nd to 4th sample, are loops that vectorise; their samples
    are aligned. Other elements are read byte by byte. */
-#define ROWS_LOAD_EVERY(step, array_type, sum_type)                                          \
+#define ROWS_LOAD_EVERY(step, LOOP, array_type, sum_type)                                    \
     if (stride == (step) * (ptrdiff_t)sizeof(array_type)) {                                  \
         const array_type *RESTRICT in = (const array_type *)array;                           \
-        for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[(step) * i];                 \
+        LOOP for (ptrdiff_t i = 0; i < n; i++) out[i] = (sum_type)in[(step) * i];            \
         return;                                                                              \
     }
 #define ROWS_LOAD(array_type, sum_type)                                                      \
     static void load_##array_type##_##sum_type(const char *array, ptrdiff_t stride,          \
                                                ptrdiff_t n, void *sums) {                    \
         sum_type *RESTRICT out = (sum_type *)sums;                                           \
-        ROWS_LOAD_EVERY(1, array_type, sum_type)                                             \
-        ROWS_LOAD_EVERY(2, array_type, sum_type)                                             \
-        ROWS_LOAD_EVERY(3, array_type, sum_type)                                             \
-        ROWS_LOAD_EVERY(4, array_type, sum_type)                                             \
+        ROWS_LOAD_EVERY(1, ROW_LOOP, array_type, sum_type)                                   \
+        ROWS_LOAD_EVERY(2, STRIDED_ROW_LOOP, array_type, sum_type)                           \
+        ROWS_LOAD_EVERY(3, STRIDED_ROW_LOOP, array_type, sum_type)                           \
+        ROWS_LOAD_EVERY(4, STRIDED_ROW_LOOP, array_type, sum_type)                           \
         for (ptrdiff_t i = 0; i < n; i++) {                                                  \
             array_type v;                                                                    \
             memcpy(&v, array + i * stride, sizeof v);                                        \

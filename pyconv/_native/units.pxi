@@ -15,19 +15,43 @@ ctypedef Py_ssize_t (*units_run)(const Call* call, Py_ssize_t start, Py_ssize_t 
                                  void* work) noexcept nogil
 
 
+# The shares of a call on some threads: the run of units, or of pieces of them, of each.
+cdef struct Shares:
+    units_run run
+    const Call* call
+    Py_ssize_t first        # unit, or piece of each thread
+    Py_ssize_t count
+    int threads
+    char* work
+    Py_ssize_t each         # bytes of a thread's workspace
+    Py_ssize_t units        # of all threads, of so many pieces each
+    Py_ssize_t pieces
+
+
+cdef Py_ssize_t run_units_share(const void* shares, int t) noexcept nogil:
+    """Run the units of one thread."""
+    cdef const Shares* s = <const Shares*>shares
+    return s.run(s.call, s.first + s.count * t // s.threads,
+                 s.first + s.count * (t + 1) // s.threads, s.work + t * s.each)
+
+
+cdef Py_ssize_t run_pieces_share(const void* shares, int t) noexcept nogil:
+    """Run the next pieces of the units of one thread."""
+    cdef const Shares* s = <const Shares*>shares
+    cdef Py_ssize_t start = s.units * t // s.threads * s.pieces + s.first
+    return s.run(s.call, start,
+                 least(start + s.count, s.units * (t + 1) // s.threads * s.pieces),
+                 s.work + t * s.each)
+
+
 cdef Py_ssize_t share_units(units_run run, const Call* call, Py_ssize_t first, Py_ssize_t count,
                             int threads, char* work, Py_ssize_t each) noexcept:
     """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef Py_ssize_t found = 0
-    cdef int t
-    if threads == 1:
-        with nogil:
-            found = run(call, first, first + count, work)
-    else:
-        for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-            found += run(call, first + count * t // threads, first + count * (t + 1) // threads,
-                         work + t * each)
-    return found
+    cdef Shares shares = Shares(run, call, first, count, threads, work, each, 0, 0)
+    with nogil:
+        if threads == 1:
+            return run(call, first, first + count, work)
+        return run_shares(run_units_share, &shares, threads)
 
 
 cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, double products,
@@ -55,17 +79,15 @@ cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py
     """
     cdef Py_ssize_t most_pieces = ceil_div(units, threads) * pieces, done = 0, found = 0
     cdef Py_ssize_t count = most(1, <Py_ssize_t>step)
-    cdef int t
+    cdef Shares shares = Shares(run, call, 0, count, threads, work, each, units, pieces)
     while done < most_pieces:
         count = least(count, most_pieces - done)
-        if threads == 1:
-            with nogil:
+        shares.first, shares.count = done, count
+        with nogil:
+            if threads == 1:
                 found += run(call, done, done + count, work)
-        else:
-            for t in prange(threads, nogil=True, num_threads=threads, schedule="static"):
-                found += run(call, units * t // threads * pieces + done,
-                             least(units * t // threads * pieces + done + count,
-                                   units * (t + 1) // threads * pieces), work + t * each)
+            else:
+                found += run_shares(run_pieces_share, &shares, threads)
         done += count
         PyErr_CheckSignals()
     return found

@@ -4,9 +4,7 @@
 from libc.stdint cimport uintptr_t
 
 cdef extern from "pool.h" nogil:
-    void pool_run(void (*function)(void*) noexcept nogil, void* data, int shares) noexcept
-    int pool_share() noexcept
-    int pool_shares() noexcept
+    void pool_run(void (*function)(void*, int) noexcept nogil, void* data, int shares) noexcept
     int pool_threads() noexcept
     bint pool_is_careful() noexcept
 
@@ -14,11 +12,11 @@ cdef extern from "pool.h" nogil:
 cdef bint used = False
 
 
-def addresses():
-    """Return where `pool_run`, `pool_share` and `pool_shares` of ``pool.h`` are, to run loops."""
+def address():
+    """Return where `pool_run` of ``pool.h`` is, to run loops."""
     global used
     used = True
-    return <uintptr_t>&pool_run, <uintptr_t>&pool_share, <uintptr_t>&pool_shares
+    return <uintptr_t>&pool_run
 
 
 def is_used():
