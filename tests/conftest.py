@@ -26,7 +26,11 @@ hypothesis.settings.register_profile(
     "default",
     deadline=None,  # the first call of a variant imports it
     max_examples=200,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+    # Under a sanitizer, or beside other work, drawing may take longer than is healthy.
+    suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture,
+        hypothesis.HealthCheck.too_slow,
+    ],
 )
 hypothesis.settings.load_profile("default")
 
