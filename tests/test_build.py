@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 import source_tree
 
-import pyconv
 from pyconv._native import loader
 
 pytest.importorskip("Cython")
