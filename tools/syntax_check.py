@@ -231,7 +231,7 @@ def main() -> int:
     options = parser.parse_args()
     package = find_spec("ziglang")
     if package is None or package.origin is None:
-        raise SystemExit("needs the package ziglang: pip install '.[lint]'")
+        raise SystemExit("needs the package ziglang: pip install '.[targets]'")
     zig = Path(package.origin).with_name("zig.exe" if os.name == "nt" else "zig")
     began = time.monotonic()
     with (
