@@ -21,4 +21,4 @@ enum { CROSS_3 = 1, PRODUCT_3 = 3, PRODUCT_5 = 5 };
 #include "each_type.h"
 
 #include "by_type.h"
-#define product_tile(x, ...) OF_REAL(x, product)(x, __VA_ARGS__)
+#define product_tile(x, ...) OF_REAL(x, in_one_tile)(x, __VA_ARGS__)

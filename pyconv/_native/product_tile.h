@@ -43,7 +43,7 @@ STENCIL_INLINE VEC SUFFIX(joined)(VEC a, VEC b, VEC flip) {
 #undef WORD
 #undef VEC
 
-STENCIL_INLINE int SUFFIX(product)(const SCALAR *x, ptrdiff_t pitch, ptrdiff_t step, int kind,
+STENCIL_INLINE int SUFFIX(in_one_tile)(const SCALAR *x, ptrdiff_t pitch, ptrdiff_t step, int kind,
                                    const SCALAR *w, const SCALAR *divisor, SCALAR *y,
                                    ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
     return (kind == CROSS_3     ? SUFFIX(cross3)
