@@ -166,12 +166,12 @@ def test_a_granted_error_on_few_samples(shape, boundary, rng, monkeypatch):
     x = samples(rng, shape, "float64")
     kernels_of = []
 
-    def correlated(x, w, *arguments, **options):
+    def prepared(x, w, options):
         kernels_of.append(w.shape)
-        return correlate(x, w, *arguments, **options)
+        return prepare(x, w, options)
 
-    correlate = filter_call.correlate
-    monkeypatch.setattr(filter_call, "correlate", correlated)
+    prepare = filter_call.prepare
+    monkeypatch.setattr(filter_call, "prepare", prepared)
     fill_value = 3 if boundary == "constant" else 0
     for function, given in (
         (filters.gaussian, (20,)),
