@@ -337,7 +337,7 @@ def table(problem, w, method="auto"):
     return {row.algorithm: row for row in ROUNDING_PLANNER.explained(problem, method, chosen, w)}
 
 
-def test_the_planner_sees_truncated_sums(rng):
+def test_the_planner_sees_rounded_sums(rng):
     """A table of both ways, a word to force one, and memory that is too little."""
     w = rng.random(9) / 9
     problem = problem_of((300, 400), "uint8", (9,), np.uint8, mode="same")
@@ -392,7 +392,7 @@ def test_what_an_algorithm_does_not_take_is_said(x_dtype, w, shape, options, rea
                 ROUNDING_PLANNER.choose(problem, name, np.array(w))
 
 
-def test_tuning_decides_between_truncated_sums(monkeypatch, rng):
+def test_tuning_decides_between_rounded_sums(monkeypatch, rng):
     """What was found fastest runs from then on, and gives the same integers."""
     x = samples(rng, (60, 90), "uint8", "steps")
     expected = ndimage.correlate1d(x, [0.2, 0.3, 0.5])

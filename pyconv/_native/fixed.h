@@ -7,7 +7,7 @@
    unless a whole number other than 0 lies so near. There the products are summed again as
    scipy.ndimage does, in double, each rounded before it is added, in the order of the terms. */
 #pragma once
-#include "truncated.h" /* ROUNDED */
+#include "rounded_sum.h" /* ROUNDED */
 
 /* What rows hold: `FIXED_INT16` in buffers, others in the caller's array. */
 enum fixed_kind { FIXED_UINT8, FIXED_INT8, FIXED_INT16 };

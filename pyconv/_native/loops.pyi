@@ -87,7 +87,7 @@ class FftLoop:
         gaps: tuple[Any, ...] | None = None,
     ) -> Any: ...
 
-class TruncatedLoop:
+class RoundedSumLoop:
     def __init__(
         self,
         axes: Axes,

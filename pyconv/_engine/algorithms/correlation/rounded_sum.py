@@ -115,7 +115,7 @@ def _loop(problem: Problem, terms: Terms) -> Any:
             np.intp,
         ).reshape(-1, 3)
 
-    return loader.native.TruncatedLoop(
+    return loader.native.RoundedSumLoop(
         axis_rows(form.axes),
         form.batch,
         math.prod(problem.x_shape[a] for a in form.batch),

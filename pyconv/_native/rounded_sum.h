@@ -18,15 +18,15 @@ typedef struct {
     int truth;      /* 1 for what is not cut to 0 */
     int clip;       /* whether sums are clipped to what follows before they are cut */
     double low, high;
-} truncated_terms;
+} rounded_sum_terms;
 
 /* What a 64-bit integer holds; NaN and everything else becomes 0. */
-#define TRUNCATED_LIMIT 9223372036854775808.0
+#define ROUNDED_SUM_LIMIT 9223372036854775808.0
 
 #if STENCIL_HAS_VECTORS
-#define TRUNCATED_VECTORS 4
-#define TRUNCATED_LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(double)))
-typedef int64_t truncated_mask __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
+#define ROUNDED_SUM_VECTORS 4
+#define ROUNDED_SUM_LANES ((ptrdiff_t)(STENCIL_VECTOR_BYTES / sizeof(double)))
+typedef int64_t rounded_sum_mask __attribute__((vector_size(STENCIL_VECTOR_BYTES), may_alias));
 #if defined(__AVX512F__)
 #define ROUNDED(vector) __asm__("" : "+v"(vector))
 #elif defined(__x86_64__)
@@ -37,59 +37,59 @@ typedef int64_t truncated_mask __attribute__((vector_size(STENCIL_VECTOR_BYTES),
 #define ROUNDED(vector) __asm__("" : "+m"(vector))
 #endif
 /* Outputs of a tile. */
-#define TRUNCATED_STEP (TRUNCATED_VECTORS * TRUNCATED_LANES)
+#define ROUNDED_SUM_STEP (ROUNDED_SUM_VECTORS * ROUNDED_SUM_LANES)
 
-STENCIL_INLINE void truncated_add(vec_double *sums, const double *a, const double *b,
+STENCIL_INLINE void rounded_sum_add(vec_double *sums, const double *a, const double *b,
                                   double weight, int fold) {
     const vec_double w = splat_double(weight);
-    for (int i = 0; i < TRUNCATED_VECTORS; i++) {
-        vec_double sample = load_double(a + i * TRUNCATED_LANES);
-        if (fold > 0) sample = sample + load_double(b + i * TRUNCATED_LANES);
-        if (fold < 0) sample = sample - load_double(b + i * TRUNCATED_LANES);
+    for (int i = 0; i < ROUNDED_SUM_VECTORS; i++) {
+        vec_double sample = load_double(a + i * ROUNDED_SUM_LANES);
+        if (fold > 0) sample = sample + load_double(b + i * ROUNDED_SUM_LANES);
+        if (fold < 0) sample = sample - load_double(b + i * ROUNDED_SUM_LANES);
         sample = sample * w;
         ROUNDED(sample);
         sums[i] = sums[i] + sample;
     }
 }
 
-STENCIL_INLINE vec_double truncated_whole(vec_double sum, const truncated_terms *t) {
+STENCIL_INLINE vec_double rounded_sum_whole(vec_double sum, const rounded_sum_terms *t) {
     if (t->divisor != 1) sum = sum / splat_double(t->divisor);
     if (t->whole) return sum;
     if (t->clip) {
         const vec_double low = splat_double(t->low), high = splat_double(t->high);
-        const truncated_mask under = sum < low, over = sum > high;
-        sum = (vec_double)((under & (truncated_mask)low) | (over & (truncated_mask)high)
-                           | (~(under | over) & (truncated_mask)sum));
+        const rounded_sum_mask under = sum < low, over = sum > high;
+        sum = (vec_double)((under & (rounded_sum_mask)low) | (over & (rounded_sum_mask)high)
+                           | (~(under | over) & (rounded_sum_mask)sum));
     }
-    const vec_double limit = splat_double(TRUNCATED_LIMIT);
+    const vec_double limit = splat_double(ROUNDED_SUM_LIMIT);
     if (t->truth) {
-        const truncated_mask whole = (sum >= splat_double(1)) | (sum <= splat_double(-1));
-        return (vec_double)(whole & (truncated_mask)splat_double(1));
+        const rounded_sum_mask whole = (sum >= splat_double(1)) | (sum <= splat_double(-1));
+        return (vec_double)(whole & (rounded_sum_mask)splat_double(1));
     }
-    return (vec_double)(((sum < limit) & (sum >= -limit)) & (truncated_mask)sum);
+    return (vec_double)(((sum < limit) & (sum >= -limit)) & (rounded_sum_mask)sum);
 }
 
 /* Rows have room for whole steps, which are read and written. */
-static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n, double *y) {
-    vec_double sums[TRUNCATED_VECTORS];
-    for (ptrdiff_t j = 0; j < n; j += TRUNCATED_STEP) {
+static void rounded_sum_row(const double *x, const rounded_sum_terms *t, ptrdiff_t n, double *y) {
+    vec_double sums[ROUNDED_SUM_VECTORS];
+    for (ptrdiff_t j = 0; j < n; j += ROUNDED_SUM_STEP) {
         const double *w = t->weights;
-        for (int i = 0; i < TRUNCATED_VECTORS; i++) sums[i] = splat_double(0);
+        for (int i = 0; i < ROUNDED_SUM_VECTORS; i++) sums[i] = splat_double(0);
         for (ptrdiff_t k = 0; k < t->n_singles; k++)
-            truncated_add(sums, x + t->singles[k] + j, x, *w++, 0);
+            rounded_sum_add(sums, x + t->singles[k] + j, x, *w++, 0);
         if (t->difference)
             for (ptrdiff_t k = 0; k < t->n_pairs; k++)
-                truncated_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, -1);
+                rounded_sum_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, -1);
         else
             for (ptrdiff_t k = 0; k < t->n_pairs; k++)
-                truncated_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, 1);
-        for (int i = 0; i < TRUNCATED_VECTORS; i++)
-            store_double(y + j + i * TRUNCATED_LANES, truncated_whole(sums[i], t));
+                rounded_sum_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, 1);
+        for (int i = 0; i < ROUNDED_SUM_VECTORS; i++)
+            store_double(y + j + i * ROUNDED_SUM_LANES, rounded_sum_whole(sums[i], t));
     }
 }
 #else
-#define TRUNCATED_STEP ((ptrdiff_t)1)
-static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n, double *y) {
+#define ROUNDED_SUM_STEP ((ptrdiff_t)1)
+static void rounded_sum_row(const double *x, const rounded_sum_terms *t, ptrdiff_t n, double *y) {
     for (ptrdiff_t j = 0; j < n; j++) {
         const double *w = t->weights;
         double sum = 0;
@@ -106,7 +106,7 @@ static void truncated_row(const double *x, const truncated_terms *t, ptrdiff_t n
         if (t->clip) sum = sum < t->low ? t->low : sum > t->high ? t->high : sum;
         if (t->whole) y[j] = sum;
         else if (t->truth) y[j] = sum >= 1 || sum <= -1;
-        else y[j] = sum < TRUNCATED_LIMIT && sum >= -TRUNCATED_LIMIT ? trunc(sum) : 0;
+        else y[j] = sum < ROUNDED_SUM_LIMIT && sum >= -ROUNDED_SUM_LIMIT ? trunc(sum) : 0;
     }
 }
 #endif

@@ -3,8 +3,8 @@
 # The work is cut into units: one batch item, one plane, a slab of rows, a panel of columns. A unit
 # packs the rows that it reads, converted and with their border, and sums its outputs row by row.
 
-cdef extern from "truncated.h":
-    ctypedef struct truncated_terms:
+cdef extern from "rounded_sum.h":
+    ctypedef struct rounded_sum_terms:
         Py_ssize_t n_singles, n_pairs
         const Py_ssize_t* singles
         const Py_ssize_t* firsts
@@ -14,20 +14,20 @@ cdef extern from "truncated.h":
         int difference, whole, truth, clip
         double low, high
     enum:
-        TRUNCATED_STEP
-    void truncated_row(const double* x, const truncated_terms* t, Py_ssize_t n,
+        ROUNDED_SUM_STEP
+    void rounded_sum_row(const double* x, const rounded_sum_terms* t, Py_ssize_t n,
                        double* y) noexcept nogil
 
 # Bytes of the buffer, and of those rows of it that one row of outputs reads: the caches of the
 # second and of the first level.
-cdef Py_ssize_t TRUNCATED_BYTES = 256 << 10
-cdef Py_ssize_t TRUNCATED_WINDOW = 24 << 10
+cdef Py_ssize_t ROUNDED_SUM_BYTES = 256 << 10
+cdef Py_ssize_t ROUNDED_SUM_WINDOW = 24 << 10
 
 
-cdef struct Truncated:
+cdef struct RoundedSum:
     SpatialAxis z, y
     Source x
-    truncated_terms terms
+    rounded_sum_terms terms
     Py_ssize_t z_stride, y_stride                   # of the caller's array, in bytes
     Py_ssize_t out_z, out_y, out_item               # of the result, in bytes
     row_emit emit
@@ -35,10 +35,10 @@ cdef struct Truncated:
     Py_ssize_t rows, pitch, plane                   # of the buffer: rows, and samples
 
 
-cdef Py_ssize_t run_truncated(const Call* c, Py_ssize_t start, Py_ssize_t stop,
+cdef Py_ssize_t run_rounded_sums(const Call* c, Py_ssize_t start, Py_ssize_t stop,
                               void* memory) noexcept nogil:
     """Run units start … stop − 1, in the order batch, plane, slab, panel."""
-    cdef const Truncated* p = <const Truncated*>c.loop
+    cdef const RoundedSum* p = <const RoundedSum*>c.loop
     cdef double* work = <double*>memory
     cdef Py_ssize_t unit, rest, batch, z, row_from, rows, col_from, cols, pixels, first, before
     cdef Py_ssize_t until_end, t, q, index
@@ -74,12 +74,12 @@ cdef Py_ssize_t run_truncated(const Call* c, Py_ssize_t start, Py_ssize_t stop,
         out = (c.y + c.y_batch[batch] + z * p.out_z + row_from * p.out_y
                + col_from * p.x.group * p.out_item)
         for q in range(rows):
-            truncated_row(work + q * p.pitch, &p.terms, cols * p.x.group, line)
+            rounded_sum_row(work + q * p.pitch, &p.terms, cols * p.x.group, line)
             p.emit(line, cols * p.x.group, out + q * p.out_y, p.out_item)
     return 0
 
 
-cdef class TruncatedLoop:
+cdef class RoundedSumLoop:
     """A bound problem: its terms, its axes, its tables.
 
     Parameters are plain numbers, checked by the caller: axes and batch as those of `DirectLoop`;
@@ -87,7 +87,7 @@ cdef class TruncatedLoop:
     ``weights`` those of the singles, then of the pairs.
     """
 
-    cdef Truncated p
+    cdef RoundedSum p
     cdef object tables, offsets, weights
     cdef Py_ssize_t axis_of[3]
     cdef tuple batch
@@ -95,7 +95,7 @@ cdef class TruncatedLoop:
 
     def __init__(self, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, singles, firsts,
                  seconds, weights, double divisor, bint difference):
-        cdef Truncated* p = &self.p
+        cdef RoundedSum* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
         self.tables = read_axes(&p.z, &p.y, &p.x.axis, self.axis_of, axes)
@@ -112,22 +112,22 @@ cdef class TruncatedLoop:
         p.terms.divisor = divisor
         p.terms.difference = difference
 
-    cdef void lay_out(self, Truncated* p, int threads) noexcept:
+    cdef void lay_out(self, RoundedSum* p, int threads) noexcept:
         """Cut the work: a buffer that stays in the cache, units for each thread.
 
         The buffer is the same for any number of threads.
         """
         cdef Py_ssize_t item = sizeof(double), group = p.x.group
         cdef Py_ssize_t lanes = STENCIL_VECTOR_BYTES // item
-        cdef Py_ssize_t cols = TRUNCATED_WINDOW // item // (p.y.taps * p.z.taps)
+        cdef Py_ssize_t cols = ROUNDED_SUM_WINDOW // item // (p.y.taps * p.z.taps)
         cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
-        cols = most(2 * TRUNCATED_STEP, cols // TRUNCATED_STEP * TRUNCATED_STEP)
+        cols = most(2 * ROUNDED_SUM_STEP, cols // ROUNDED_SUM_STEP * ROUNDED_SUM_STEP)
         p.unit_cols = least(p.x.axis.out, most(1, cols // group))
-        p.pitch = ceil_div(p.unit_cols * group, TRUNCATED_STEP) * TRUNCATED_STEP
+        p.pitch = ceil_div(p.unit_cols * group, ROUNDED_SUM_STEP) * ROUNDED_SUM_STEP
         p.pitch += ceil_div((p.x.axis.taps - 1) * group, lanes) * lanes
         if p.pitch * item % 1024 == 0:  # rows would fall into the same cache sets
             p.pitch += lanes
-        p.rows = TRUNCATED_BYTES // (p.z.taps * p.pitch * item) - p.y.taps + 1
+        p.rows = ROUNDED_SUM_BYTES // (p.z.taps * p.pitch * item) - p.y.taps + 1
         p.rows = least(p.y.out, most(p.rows, most(8, p.y.taps // 2)))
         p.plane = (p.rows + p.y.taps - 1) * p.pitch
         p.unit_rows = p.rows
@@ -139,7 +139,7 @@ cdef class TruncatedLoop:
 
     cdef Py_ssize_t each(self) noexcept:
         """Return the bytes that a thread needs."""
-        cdef Py_ssize_t samples = self.p.z.taps * self.p.plane + self.p.pitch + 2 * TRUNCATED_STEP
+        cdef Py_ssize_t samples = self.p.z.taps * self.p.plane + self.p.pitch + 2 * ROUNDED_SUM_STEP
         return (samples * <Py_ssize_t>sizeof(double) + 127) // 64 * 64
 
     def workspace(self):
@@ -153,7 +153,7 @@ cdef class TruncatedLoop:
         They are rounded half to even, or cut towards zero. Those that are cut and clipped lie from
         ``low`` to ``high``, which a signed 64-bit integer holds.
         """
-        cdef Truncated p = self.p
+        cdef RoundedSum p = self.p
         cdef Call call
         cdef Py_ssize_t each
         cdef double products
@@ -180,6 +180,6 @@ cdef class TruncatedLoop:
         products *= p.terms.n_singles + 2 * p.terms.n_pairs
         call.loop = &p
         # The ends of rows are summed, and not used: workspace begins as zeros.
-        run_batch(run_truncated, &call, self.batch, self.n_batch, x, y,
+        run_batch(run_rounded_sums, &call, self.batch, self.n_batch, x, y,
                   self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, each, True,
                   False)
