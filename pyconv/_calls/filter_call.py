@@ -35,7 +35,7 @@ from pyconv._engine.dtypes import (
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
 from pyconv._engine.planner import CALLS
-from pyconv._engine.planning import PLANNER, Prepared, exact_key, plan_for, prepare
+from pyconv._engine.planning import PLANNER, Prepared, exact_key, prepare
 from pyconv._engine.problem import (
     CallOptions,
     boundary_names,
@@ -339,22 +339,7 @@ class Call:
     def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
         if rounded is not None or options.out is not None:
             return _correlated(self.x, w, self.axes, options, rounded)
-        prepared = prepare(
-            self.x,
-            w,
-            CallOptions(
-                mode="same",
-                boundary=options.boundary,
-                fill_value=options.fill_value,
-                axes=self.axes,
-                stride=options.stride,
-                dtype=options.dtype,
-                overflow=options.overflow,
-                rtol=options.rtol,
-                max_memory=options.max_memory,
-                method=options.method,
-            ),
-        )
+        prepared = prepare(self.x, w, _call_options(self.axes, options))
         self.run = partial(_solved, prepared, w)
         return self.run(self.x, None, options.workers)
 
@@ -654,6 +639,22 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
     return spatial_axes(axes, n, shape)
 
 
+def _call_options(axes: Axes, options: Options) -> CallOptions:
+    """Return the options of `correlate` for one kernel."""
+    return CallOptions(
+        mode="same",
+        boundary=options.boundary,
+        fill_value=options.fill_value,
+        axes=axes,
+        stride=options.stride,
+        dtype=options.dtype,
+        overflow=options.overflow,
+        rtol=options.rtol,
+        max_memory=options.max_memory,
+        method=options.method,
+    )
+
+
 def _correlated(
     x: Array,
     w: Array,
@@ -665,29 +666,18 @@ def _correlated(
     omit: bool = False,
 ) -> Array:
     """Return the result of one kernel, or write it to an array of integers, rounded."""
+    one = _call_options(axes, options)
     if rounded is not None:
-        plan = plan_for(
-            x, w, mode="same", boundary=options.boundary, fill_value=options.fill_value,
-            axes=axes, stride=options.stride, overflow=options.overflow,
-            max_memory=options.max_memory, method=options.method,
-        )  # fmt: skip
-        return plan.solve(x, w, rounded, options.workers)
+        return prepare(x, w, one).plan(x, w).solve(x, w, rounded, options.workers)
+    named = one._asdict()
+    del named["flip"]
     return correlate(
         x,
         w,
-        "same",
-        options.boundary,
-        fill_value=options.fill_value,
-        axes=axes,
-        stride=options.stride,
-        dtype=options.dtype,
-        overflow=options.overflow,
+        **named,
         nan_policy=options.nan_policy if omit else "propagate",
         mask=mask,
         out=options.out,
-        method=options.method,
-        rtol=options.rtol,
-        max_memory=options.max_memory,
         workers=options.workers,
     )
 

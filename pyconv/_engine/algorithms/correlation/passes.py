@@ -16,6 +16,7 @@ from pyconv._engine.algorithms.correlation.separable import (
     FOLDED_TAP,
     WRITTEN,
     Separable,
+    sign_of_image,
 )
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
@@ -192,7 +193,7 @@ class Passes:
             if taps != 3 or len(across) > 2 or before[::2].any() or after[::2].any():
                 return None
             single = before[1], after[1]
-        signs = _sign_of_image(v), _sign_of_image(u)
+        signs = sign_of_image(v), sign_of_image(u)
         if 0 in signs:
             return None
         return kind, np.concatenate([v, u, signs, single]).astype(real.compute)
@@ -233,11 +234,6 @@ class Passes:
                 y.reshape(-1)[...] = total.reshape(-1)[: a.out]
 
         return run_line
-
-
-def _sign_of_image(row: np.ndarray) -> int:
-    """Return 1 for weights that are their own mirror image, −1 for the negative of it, else 0."""
-    return int(np.array_equal(row, row[::-1])) or -int(np.array_equal(row, -row[::-1]))
 
 
 def _is_line(problem: Problem) -> bool:

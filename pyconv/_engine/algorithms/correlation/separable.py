@@ -183,11 +183,12 @@ def _fitting_seconds(problem: Problem) -> float:
 def _weighed(factors: np.ndarray) -> float:
     """Return the multiply-adds that the taps of these rows are worth."""
     rows = np.atleast_2d(factors)
-    return sum((FOLDED_TAP if _is_folded(row) else TAP) * len(row) for row in rows)
+    return sum((FOLDED_TAP if sign_of_image(row) else TAP) * len(row) for row in rows)
 
 
-def _is_folded(row: np.ndarray) -> bool:
-    return np.array_equal(row, row[::-1]) or np.array_equal(row, -row[::-1])
+def sign_of_image(row: np.ndarray) -> int:
+    """Return 1 for weights that are their own mirror image, −1 for the negative of it, else 0."""
+    return int(np.array_equal(row, row[::-1])) or -int(np.array_equal(row, -row[::-1]))
 
 
 def _loop(real: Problem, parts: int, factors: Factors) -> Any:
