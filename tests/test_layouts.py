@@ -1,6 +1,7 @@
 """Memory layout never shows: every kind of array gives the bits of its contiguous copy."""
 
 import itertools
+import re
 import subprocess
 import sys
 
@@ -271,6 +272,9 @@ def test_rows_across_the_memory_that_no_memory_is_granted_for(rng):
     x = np.asfortranarray(noise(rng, (3000, 2000), "f4"))
     w = noise(rng, (3, 3), "f4")
     expected = bits(pyconv.correlate(np.ascontiguousarray(x), w, "same", method="direct"))
-    for granted in (1 << 20, 4 << 20, 64 << 20):
+    with pytest.raises(MemoryError, match="the least that would do is") as error:
+        pyconv.correlate(x, w, "same", method="direct", max_memory=1)
+    least = int(re.findall(r"\d+", str(error.value))[-1])
+    for granted in (least, 1 << 20, 4 << 20, 64 << 20):
         y = pyconv.correlate(x, w, "same", method="direct", max_memory=granted)
         assert bits(y) == expected

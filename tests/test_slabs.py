@@ -202,6 +202,11 @@ MEASURED = {
     "rounded": "x('f4'), random((3, 3)), dtype='u1', overflow='saturate'",
     "swapped": "x('>f4'), random((3, 3))",
     "transposed": "x('f4').T, random(5), axes=0",
+    "across": "np.asfortranarray(x('f4')), random((3, 3))",
+    "across, rounded": (
+        "np.asfortranarray(x('u1')), random((3, 3)), dtype='u1', overflow='wrap',"
+        " rounding='half_even'"
+    ),
     "refused": "x('f4'), random((3, 3)), nan_policy='raise'",
 }
 

@@ -15,8 +15,10 @@ cnp.import_array()
 
 cdef enum:
     LINE = 64               # bytes of the cache
-    TURNED_BYTES = 1 << 16  # a smaller array stays in the cache, however it is read
+    LEAST_BYTES = 1 << 16   # a smaller array stays in the cache, however it is read
     BLOCK = 16              # samples along both sides of what is turned at once
+
+TURNED_BYTES = LEAST_BYTES
 
 ctypedef fused item_t:
     uint8_t
@@ -36,13 +38,13 @@ cdef struct Turn:
 def usual(cnp.ndarray x not None, cnp.ndarray w not None, cnp.ndarray y not None, sums, result):
     """Return whether a loop takes three arrays as they are.
 
-    That is `straight` samples, `readable` weights of the dtype ``sums``, a result of the dtype
+    That is `readable` samples, `readable` weights of the dtype ``sums``, a result of the dtype
     ``result``, and strides as `settled` leaves them: one question for a small call instead of
     seven. False may be said of a dtype that is equal, but another object.
     """
     return (<PyObject*>cnp.PyArray_DESCR(w) == <PyObject*>sums
             and <PyObject*>cnp.PyArray_DESCR(y) == <PyObject*>result
-            and are_read(x) and are_read(w) and is_straight(x)
+            and are_read(x) and are_read(w)
             and not (is_odd(x) or is_odd(w) or is_odd(y)))
 
 
@@ -62,11 +64,7 @@ def writable(cnp.ndarray y not None):
 
 def straight(cnp.ndarray x not None):
     """Return whether an array is `readable` and its rows do not lie across those of the memory."""
-    return are_read(x) and is_straight(x)
-
-
-cdef inline bint is_straight(cnp.ndarray x) noexcept:
-    return cnp.PyArray_IS_C_CONTIGUOUS(x) or across_axis(x) < 0
+    return are_read(x) and (cnp.PyArray_IS_C_CONTIGUOUS(x) or across_axis(x) < 0)
 
 
 cdef int across_axis(cnp.ndarray x) noexcept:
@@ -76,7 +74,7 @@ cdef int across_axis(cnp.ndarray x) noexcept:
     """
     cdef int last = cnp.PyArray_NDIM(x) - 1, i, least = -1
     cdef Py_ssize_t stride
-    if cnp.PyArray_NBYTES(x) < TURNED_BYTES:
+    if cnp.PyArray_NBYTES(x) < LEAST_BYTES:
         return -1
     while last > 0 and cnp.PyArray_DIM(x, last) == 1:
         last -= 1

@@ -14,7 +14,6 @@ import numpy as np
 from pyconv._engine.algorithms.base import Copies, Run, UnfitDataError
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.layer_problem import LayerProblem
-from pyconv._engine.output_arrays import turned
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import layout, loader
 
@@ -228,22 +227,14 @@ def _bind_real(problem: Problem, bind: BindLoop, fill: np.ndarray) -> Run:
 
 #: The loops write every type but these.
 CONVERTED = (np.float16, np.bool, np.complex64, np.complex128)
-#: Of arrays that are copied to turn their rows, at most.
-TURNED_BYTES = 16 << 20
 #: Copies of the sums that there are while `narrow` makes such of them, at most.
 ROUNDED = 3
 
 
 def addressable(x: np.ndarray) -> np.ndarray:
-    """Return ``x`` as the loops read it: aligned, in native byte order, its strides settled.
-
-    One whose rows lie across those of the memory is copied, unless it is large: then a slab of it
-    is, at a time (`slabs`), or it is read where it lies, because that takes no memory.
-    """
-    if layout.straight(x):
-        return layout.settled(x)
+    """Return ``x`` as the loops read it: aligned, in native byte order, its strides settled."""
     if layout.readable(x):
-        return turned(x) if x.nbytes <= TURNED_BYTES else layout.settled(x)
+        return layout.settled(x)
     native = x.dtype.newbyteorder("=")
     return x.astype(np.float32 if native == np.float16 else native, order="C")
 

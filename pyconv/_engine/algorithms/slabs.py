@@ -145,7 +145,9 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
     if not always:
         whole = math.prod(problem.x_shape) * problem.compute.itemsize
         if whole <= min(SLAB, room):
-            return algorithm.bind(problem)
+            run = algorithm.bind(problem)
+            small = math.prod(problem.x_shape) * problem.x_dtype.itemsize < layout.TURNED_BYTES
+            return run if small else _straightening(run)
         costs = _costs(problem, copies)
         room = min(room, max(SLAB, min(c.ample() for c in costs)))
     slabs = _Slabs(algorithm, share.problem, _costs(problem, copies), room)
@@ -162,6 +164,16 @@ def bind(algorithm: Algorithm, problem: Problem) -> Run:
             slabs.run(x, w, y, workers)
 
     return run_where_it_lies
+
+
+def _straightening(run: Run) -> Run:
+    """Return the function for arrays that a copy is granted for, whichever way their rows lie."""
+
+    def run_straight(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+        across = layout.readable(x) and not layout.straight(x)
+        run(turned(x) if across else x, w, y, workers)
+
+    return run_straight
 
 
 def too_little_for_copies(max_memory: int, missing: int) -> MemoryError:
