@@ -887,6 +887,7 @@ def test_a_run_that_is_kept_is_that_of_its_arguments_alone():
         filters.sobel(x, True)
     with pytest.raises(TypeError, match=r"axis=1\.0"):
         filters.sobel(x, 1.0)
+    filters.sobel(np.ones_like(x), 1, nan_policy="raise")
     with pytest.raises(ValueError, match="NaN"):
         filters.sobel(x, 1, nan_policy="raise")
     with pytest.raises(ValueError, match="nan_policy"):
