@@ -4,7 +4,7 @@
     python -m tests.sbom sbom.cdx.json dist/*.whl
 
 `cyclonedx-py` lists the package and what it needs at run time. It does not see the libraries that
-delocate and delvewheel copy into wheels, such as LLVM's OpenMP run-time on macOS.
+delocate and delvewheel copy into wheels, such as the OpenMP run-time of a compiler.
 """
 
 import argparse
