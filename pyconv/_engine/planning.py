@@ -22,6 +22,7 @@ from pyconv._engine.algorithms import (
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
+    DTYPES,
     LIMITS,
     Interval,
     check_overflow,
@@ -610,7 +611,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str))
+_PLAIN = frozenset((type(None), bool, int, float, str, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:
