@@ -36,7 +36,7 @@ from pyconv._engine.dtypes import (
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
 from pyconv._engine.planner import CALLS
-from pyconv._engine.planning import PLANNER, Prepared, exact_key, prepare
+from pyconv._engine.planning import PLANNER, exact_key, prepare
 from pyconv._engine.problem import (
     CallOptions,
     boundary_names,
@@ -140,14 +140,6 @@ def _rounded(
 ) -> Array:
     """Return a run's floats, rounded to integers."""
     return run(x, empty(shape, dtype) if y is None else y, workers)
-
-
-def _solved(prepared: Prepared, w: Array, x: Array, y: Array | None, workers: int | None) -> Array:
-    return (prepared.settled or prepared.solver(x, w)).solve(x, w, y, workers)
-
-
-def _planned(prepared: Prepared, w: Array, x: Array, y: Array | None, workers: int | None) -> Array:
-    return prepared.plan(x, w).solve(x, w, y, workers)
 
 
 class Call:
@@ -369,10 +361,13 @@ class Call:
     def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
         prepared = prepare(self.x, w, _call_options(self.axes, options))
         if rounded is not None:
-            run = partial(_planned, prepared, w)
+
+            def run(x: Array, y: Array | None, workers: int | None) -> Array:
+                return prepared.plan(x, w).solve(x, w, y, workers)
+
             self.run = partial(_rounded, run, rounded.shape, rounded.dtype)
             return run(self.x, rounded, options.workers)
-        self.run = partial(_solved, prepared, w)
+        self.run = lambda x, y, workers: prepared.run(x, w, y, workers)
         if options.out is None:
             return self.run(self.x, None, options.workers)
         problem = prepared.problem

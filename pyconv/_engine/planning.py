@@ -487,6 +487,16 @@ class Prepared:
         """Whether all taps are summed, as those of the kernel over the samples."""
         return self.exchange is None and self.cut is None
 
+    def run(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        y: np.ndarray | None = None,
+        workers: int | None = None,
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        return (self.settled or self.solver(x, w)).solve(x, w, y, workers)
+
     def solver(self, x: np.ndarray, w: np.ndarray) -> Solver:
         """Return what computes the call for this data: its plan, the exchange or the cut."""
         if self.runs_as_written:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.output_arrays import writable_in_place
-from pyconv._engine.planning import Prepared, array_of, prepare
+from pyconv._engine.planning import array_of, prepare
 from pyconv._engine.problem import MAX_SPATIAL, CallOptions
 from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import (
@@ -437,16 +437,8 @@ def _engine(
         # Every sum errs relative to its own window: no algorithm but a plain sum.
         rtol=0 if floats else None,
     )
-    return partial(write, _run_of(prepare(array_of(shape, x_dtype, "input"), w, options), w))
-
-
-def _run_of(prepared: Prepared, w: Array) -> Runner:
-    """Return what sums with these weights."""
-
-    def run(x: Array, y: Array | None, workers: int | None) -> Array:
-        return (prepared.settled or prepared.solver(x, w)).solve(x, w, y, workers)
-
-    return run
+    prepared = prepare(array_of(shape, x_dtype, "input"), w, options)
+    return partial(write, lambda x, y, workers: prepared.run(x, w, y, workers))
 
 
 def _factors(w: Array) -> list[Array] | None:
