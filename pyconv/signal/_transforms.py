@@ -147,6 +147,7 @@ def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> tuple
     known(mode)
     if not taken(x, w):
         return scipys(x, w, mode, axes), None
+    batches = any(w.shape[a] > 1 for a in others)
     if mode == "same":
         w = _centred(w, x.shape, others)
     if not along:
@@ -154,7 +155,7 @@ def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> tuple
     parts = [part_of(mode, x.shape[a], w.shape[a]) for a in along]
     floats = _as_floats(x), _as_floats(w)
     y = _batches(*floats, along, others, parts)
-    if w.size > x.size or any(w.shape[a] > 1 for a in others):
+    if batches or w.size > x.size:
         return y, None
     return y, _run_of_floats(run_of(*floats, along, parts), exchanges=x is not first)
 
