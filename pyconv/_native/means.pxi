@@ -60,8 +60,8 @@ cdef void mean_patch(const Means* p, Py_ssize_t row_from, Py_ssize_t rows, Py_ss
     memset(work, 0, 4 * p.pitch * sizeof(int16_t))
     for r in range(rows + p.y.taps - 1):
         index = source_index(&p.y, row_from + r - p.y.low)
-        pack_pixels(&p.x, NULL if index < 0 else x + index * p.y_stride, first, 1, before,
-                    until_end, pixels, packed)
+        pack_pixels(&p.x, <const char*>NULL if index < 0 else x + index * p.y_stride, first, 1,
+                    before, until_end, pixels, packed)
         widen_row(p, packed, n, ring + r % held * p.pitch)
         left = nothing if r < p.y.taps else ring + (r - p.y.taps) % held * p.pitch
         whole = r >= p.y.taps - 1
