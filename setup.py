@@ -71,8 +71,6 @@ SANITIZE = [
     f"-fsanitize={','.join(SANITIZERS)}",
     *(["-fsanitize=float-cast-overflow"] if "undefined" in SANITIZERS else []),
     "-fno-omit-frame-pointer",
-    # Where sums may wrap, by Python's -fwrapv, `undefined` says nothing of those that do.
-    "-fno-wrapv",
     "-O1",
     "-g1",
     "-U_FORTIFY_SOURCE",
