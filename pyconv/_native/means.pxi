@@ -71,8 +71,8 @@ cdef void mean_patch(const Means* p, Py_ssize_t row_from, Py_ssize_t rows, Py_ss
             short_sums[r] = p.short_mean.least
     for r in range(rows + p.y.taps - 1):
         index = source_index(&p.y, row_from + r - p.y.low)
-        pack_pixels(&p.x, NULL if index < 0 else x + index * p.y_stride, first, 1, before,
-                    until_end, pixels, packed)
+        pack_pixels(&p.x, <const char*>NULL if index < 0 else x + index * p.y_stride, first, 1,
+                    before, until_end, pixels, packed)
         widen_row(p, packed, n, ring + r % held * p.pitch)
         left = nothing if r < p.y.taps else ring + (r - p.y.taps) % held * p.pitch
         y = NULL if r < p.y.taps - 1 else means
