@@ -54,10 +54,8 @@ COMPILE_OPTIONS = [
     "-Wformat",
     "-Wformat-security",
 ]
-#: Clang's alone. Under Python's -fwrapv it does not know that pointers stay in order, and makes
-#: slow gathers of reads of every second sample; GCC makes the same of both. It warns of what a
-#: family of loops does not use of the files that it includes.
-CLANG_OPTIONS = ["-fno-wrapv", "-Wno-unused-function"]
+#: Clang's alone, which warns of what a family of loops does not use of the files that it includes.
+CLANG_OPTIONS = ["-Wno-unused-function"]
 LINK_OPTIONS = ["-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]
 #: Symbols of functions that nobody calls by name are a tenth of the size; pages that begin anew for
 #: each kind of section are a hundredth.
