@@ -364,9 +364,8 @@ def extension(name: str, *sources: str) -> Extension:
 
 def built_isas() -> list[str]:
     """Return the variants to build: ``PYCONV_BUILD_ISAS``, or all that the machine may have."""
-    machine = platform.machine()
-    if "universal2" in sysconfig.get_platform():
-        machine = "universal2"
+    # The machine to build for: another than this one where _PYTHON_HOST_PLATFORM names it.
+    machine = sysconfig.get_platform().rpartition("-")[2]
     able = [isa.name for isa in ISAS if not isa.machines or machine in isa.machines]
     wanted = os.environ.get("PYCONV_BUILD_ISAS", "").replace(",", " ").split() or able
     if unknown := sorted(set(wanted) - set(able)):

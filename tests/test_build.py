@@ -248,6 +248,22 @@ def test_our_own_c_gives_no_warning(build, tree, compiler):
         assert result.returncode == 0, result.stderr[:3000]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the variable is POSIX's")
+@pytest.mark.parametrize(
+    ("target", "isas"),
+    [
+        ("linux-aarch64", ["baseline"]),
+        ("macosx-12.0-arm64", ["baseline"]),
+        ("macosx-12.0-universal2", ["baseline"]),
+        ("linux-x86_64", ["baseline", "avx2", "avx512"]),
+    ],
+)
+def test_the_target_decides_the_variants(build, target, isas, monkeypatch):
+    """A cross build makes the variants of the machine that it is for."""
+    monkeypatch.setenv("_PYTHON_HOST_PLATFORM", target)
+    assert build["built_isas"]() == isas
+
+
 @pytest.mark.parametrize(
     ("cc", "used"), [("", "cl.exe"), ("clang-cl", "clang-cl"), ("cc", "cl.exe")]
 )

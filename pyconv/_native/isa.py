@@ -24,7 +24,7 @@ class Isa(NamedTuple):
     flags: tuple[str, ...]
     #: Compiler flags of MSVC.
     msvc_flags: tuple[str, ...]
-    #: Machines it is built for, as ``platform.machine()`` spells them; empty for all.
+    #: Machines it is built for, as ``sysconfig.get_platform()`` ends; empty for all.
     machines: tuple[str, ...]
 
 
