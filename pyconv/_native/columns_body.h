@@ -14,13 +14,13 @@
 #define SINGLES(A)                                                                           \
     do {                                                                                     \
         const ptrdiff_t *row = set->rows + u;                                                \
-        VEC t[A];                                                                            \
-        STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(splat)(w[u + a]);           \
+        SUFFIX(weight) t[A];                                                                 \
+        STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(weight_of)(w[u + a]);       \
         STENCIL_UNROLL for (int q = 0; q < ROWS + A - 1; q++) {                              \
             VEC sample = AT(row[q]);                                                         \
             STENCIL_HOLD(sample);                                                            \
             STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)       \
-                acc[q - a] = SUFFIX(multiply_add)(acc[q - a], t[a], sample);                 \
+                acc[q - a] = SUFFIX(add_product)(acc[q - a], t[a], sample);                  \
         }                                                                                    \
         u += A;                                                                              \
     } while (0)
@@ -30,8 +30,9 @@
 #define PAIRS(A, JOIN)                                                                       \
     do {                                                                                     \
         const ptrdiff_t *top = set->rows + u, *bottom = set->rows + taps - A - u;            \
-        VEC t[A], low[ROWS + A - 1];                                                         \
-        STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(splat)(w[u + a]);           \
+        SUFFIX(weight) t[A];                                                                 \
+        VEC low[ROWS + A - 1];                                                               \
+        STENCIL_UNROLL for (int a = 0; a < A; a++) t[a] = SUFFIX(weight_of)(w[u + a]);       \
         STENCIL_UNROLL for (int b = 0; b < A - 1; b++) {                                     \
             low[b] = AT(bottom[b]);                                                          \
             STENCIL_HOLD(low[b]);                                                            \
@@ -44,7 +45,7 @@
                 STENCIL_HOLD(low[q + A - 1]);                                                \
             }                                                                                \
             STENCIL_UNROLL for (int a = 0; a < A; a++) if (q - a >= 0 && q - a < ROWS)       \
-                acc[q - a] = SUFFIX(multiply_add)(                                           \
+                acc[q - a] = SUFFIX(add_product)(                                            \
                     acc[q - a], t[a], SUFFIX(JOIN)(high, low[q - 2 * a + A - 1]));           \
         }                                                                                    \
         u += A;                                                                              \
@@ -55,15 +56,15 @@
 /* Three taps, the outer ones a pair: each row is loaded once. */
 #define TRIPLE(JOIN)                                                                         \
     do {                                                                                     \
-        const VEC outer = SUFFIX(splat)(w[0]), middle = SUFFIX(splat)(w[1]);                 \
+        const SUFFIX(weight) outer = SUFFIX(weight_of)(w[0]), middle = SUFFIX(weight_of)(w[1]); \
         VEC sample[ROWS + 2];                                                                \
         STENCIL_UNROLL for (int q = 0; q < ROWS + 2; q++) {                                  \
             sample[q] = AT(set->rows[q]);                                                    \
             STENCIL_HOLD(sample[q]);                                                         \
             if (q < 2) continue;                                                             \
-            acc[q - 2] = SUFFIX(multiply_add)(acc[q - 2], outer,                             \
-                                              SUFFIX(JOIN)(sample[q - 2], sample[q]));       \
-            acc[q - 2] = SUFFIX(multiply_add)(acc[q - 2], middle, sample[q - 1]);            \
+            acc[q - 2] = SUFFIX(add_product)(acc[q - 2], outer,                              \
+                                             SUFFIX(JOIN)(sample[q - 2], sample[q]));        \
+            acc[q - 2] = SUFFIX(add_product)(acc[q - 2], middle, sample[q - 1]);             \
         }                                                                                    \
     } while (0)
 
@@ -76,11 +77,11 @@
         if (end - u == 1) TAKE(1);                                                           \
     } while (0)
 
-STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED STENCIL_IN_ORDER void SUFFIX(columns)(
     const SCALAR *x, const stencil_set *sets, ptrdiff_t n_sets, const SCALAR *w,
     const SCALAR *divisor, SCALAR *y, ptrdiff_t y_pitch, int streaming) {
-    VEC acc[ROWS];
-    STENCIL_UNROLL for (int r = 0; r < ROWS; r++) acc[r] = SUFFIX(splat)(0);
+    SUFFIX(sum) acc[ROWS];
+    STENCIL_UNROLL for (int r = 0; r < ROWS; r++) acc[r] = SUFFIX(no_sum)();
     for (const stencil_set *set = sets; set < sets + n_sets; set++) {
         const SCALAR *from = x + set->offset;
         const ptrdiff_t taps = set->taps, half = taps / 2;
@@ -106,9 +107,11 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED void SUFFIX(columns)(
     (void)divisor;
 #endif
     if (streaming) {
-        STENCIL_UNROLL for (int r = 0; r < ROWS; r++) SUFFIX(stream)(y + r * y_pitch, acc[r]);
+        STENCIL_UNROLL for (int r = 0; r < ROWS; r++)
+            SUFFIX(stream)(y + r * y_pitch, SUFFIX(total)(acc[r]));
     } else {
-        STENCIL_UNROLL for (int r = 0; r < ROWS; r++) SUFFIX(store)(y + r * y_pitch, acc[r]);
+        STENCIL_UNROLL for (int r = 0; r < ROWS; r++)
+            SUFFIX(store)(y + r * y_pitch, SUFFIX(total)(acc[r]));
     }
 }
 #undef ROWS

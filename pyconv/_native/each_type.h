@@ -1,6 +1,6 @@
 /* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
    vector: float, double and, with WITH_INTEGERS, uint64_t, for which SCALAR_IS_INTEGER is defined,
-   with WITH_SHORTS, int16_t, the same. */
+   with WITH_SHORTS, int16_t, the same. Of the two SCALAR_IS_UINT64 and SCALAR_IS_INT16 name one. */
 
 #define SCALAR float
 #define SUFFIX(name) name##_float
@@ -35,7 +35,9 @@
 #define SCALAR uint64_t
 #define SUFFIX(name) name##_uint64
 #define SCALAR_IS_INTEGER
+#define SCALAR_IS_UINT64
 #include TEMPLATE
+#undef SCALAR_IS_UINT64
 #undef SCALAR_IS_INTEGER
 #undef SCALAR
 #undef SUFFIX
@@ -55,7 +57,9 @@
 #define SCALAR int16_t
 #define SUFFIX(name) name##_int16
 #define SCALAR_IS_INTEGER
+#define SCALAR_IS_INT16
 #include TEMPLATE
+#undef SCALAR_IS_INT16
 #undef SCALAR_IS_INTEGER
 #undef SCALAR
 #undef SUFFIX

@@ -25,7 +25,7 @@ STENCIL_INLINE void SUFFIX(multiply_row)(const int rows, const int vectors,
     }
     STENCIL_UNROLL for (int i = 0; i < rows; i++) {
         VEC spread = SUFFIX(splat)((i < 4 ? upper : lower)[i % 4 * a_col]);
-        if (vectors > 1) STENCIL_HOLD(spread);
+        if (vectors > 1) STENCIL_HOLD_SPREAD(spread);
         STENCIL_UNROLL for (int j = 0; j < vectors; j++) acc[i][j] =
             SUFFIX(multiply_add)(acc[i][j], spread, row[j]);
     }
@@ -109,6 +109,21 @@ typedef void (*SUFFIX(dots_tile))(ptrdiff_t n, const SCALAR *a, ptrdiff_t a_row,
                                   ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
                                   const SCALAR *start);
 
+/* What is stored of an accumulator: its lanes, or their sum where registers make it. */
+#if STENCIL_HAS_NEON
+#define KEPT 1
+STENCIL_INLINE void SUFFIX(keep)(SCALAR *kept, VEC acc) {
+#if LANES == 4
+    const float32x4_t all = (float32x4_t)acc;
+    *kept = vpadds_f32(vadd_f32(vget_low_f32(all), vget_high_f32(all)));
+#else
+    *kept = vpaddd_f64((float64x2_t)acc);
+#endif
+}
+STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(const SCALAR *kept) { return *kept; }
+#else
+#define KEPT LANES
+STENCIL_INLINE void SUFFIX(keep)(SCALAR *kept, VEC acc) { SUFFIX(store)(kept, acc); }
 /* By quarters, if a vector has them. */
 STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(const SCALAR *lanes) {
 #if STENCIL_HAS_VECTORS && LANES > 4
@@ -123,16 +138,17 @@ STENCIL_INLINE SCALAR SUFFIX(sum_of_lanes)(const SCALAR *lanes) {
     return lanes[0] + lanes[1];
 #endif
 }
+#endif
 
 /* Sums the lanes of each accumulator, and the terms from q on. */
 STENCIL_INLINE void SUFFIX(add_dots)(const ptrdiff_t rows, const ptrdiff_t cols,
-                                     const SCALAR *lanes, ptrdiff_t q, ptrdiff_t n,
+                                     const SCALAR *kept, ptrdiff_t q, ptrdiff_t n,
                                      const SCALAR *a, ptrdiff_t a_row, const SCALAR *b,
                                      ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
                                      const SCALAR *start) {
     for (ptrdiff_t i = 0; i < rows; i++, a += a_row, c += c_row)
-        STENCIL_UNROLL for (ptrdiff_t j = 0; j < cols; j++, lanes += LANES) {
-            SCALAR sum = SUFFIX(sum_of_lanes)(lanes);
+        STENCIL_UNROLL for (ptrdiff_t j = 0; j < cols; j++, kept += KEPT) {
+            SCALAR sum = SUFFIX(sum_of_lanes)(kept);
             for (ptrdiff_t last = q; last < n; last++) sum += a[last] * b[j * b_row + last];
             c[j] = (add ? c[j] : start ? start[i] : 0) + sum;
         }
@@ -143,7 +159,7 @@ STENCIL_INLINE void SUFFIX(dot_products)(const int rows, const int cols, ptrdiff
                                          ptrdiff_t b_row, SCALAR *c, ptrdiff_t c_row, int add,
                                          const SCALAR *start) {
     VEC acc[MATRIX_ROWS][MATRIX_VECTORS], terms[MATRIX_VECTORS];
-    SCALAR lanes[MATRIX_ROWS * MATRIX_VECTORS * LANES];
+    SCALAR kept[MATRIX_ROWS * MATRIX_VECTORS * KEPT];
     const SCALAR *upper = a, *lower = a + 4 * a_row;
     ptrdiff_t q = 0;
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
@@ -162,8 +178,8 @@ STENCIL_INLINE void SUFFIX(dot_products)(const int rows, const int cols, ptrdiff
     }
     STENCIL_UNROLL for (int i = 0; i < rows; i++)
         STENCIL_UNROLL for (int j = 0; j < cols; j++)
-            SUFFIX(store)(lanes + (i * cols + j) * LANES, acc[i][j]);
-    SUFFIX(add_dots)(rows, cols, lanes, q, n, a, a_row, b, b_row, c, c_row, add, start);
+            SUFFIX(keep)(kept + (i * cols + j) * KEPT, acc[i][j]);
+    SUFFIX(add_dots)(rows, cols, kept, q, n, a, a_row, b, b_row, c, c_row, add, start);
 }
 
 #define TILE_OF(rows, vectors)                                                                 \
@@ -364,6 +380,7 @@ STENCIL_NOINLINE void SUFFIX(transpose_biased)(const SCALAR *x, ptrdiff_t x_row,
     SUFFIX(turn)(1, x, x_row, rows, cols, out, out_row, bias);
 }
 
+#undef KEPT
 #undef TILE_OF
 #undef NAME_OF
 #undef TAPS_OF

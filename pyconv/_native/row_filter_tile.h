@@ -60,17 +60,17 @@ STENCIL_INLINE SUFFIX(words) SUFFIX(carried)(SUFFIX(words) before, VEC sum) {
 #endif
 
 #define EACH(c, N) STENCIL_UNROLL for (int c = 0; c < (N); c++)
-#define ADD(c, sample) acc[c] = SUFFIX(multiply_add)(acc[c], t, sample)
+#define ADD(c, sample) acc[c] = SUFFIX(add_product)(acc[c], t, sample)
 /* Tap u, or u and its image. */
 #define AT(tap) SUFFIX(load)(from + (tap) * step + c * LANES)
-#define SINGLE(N)                          \
-    do {                                   \
-        const VEC t = SUFFIX(splat)(w[u]); \
-        EACH(c, N) ADD(c, AT(u));          \
+#define SINGLE(N)                                         \
+    do {                                                  \
+        const SUFFIX(weight) t = SUFFIX(weight_of)(w[u]); \
+        EACH(c, N) ADD(c, AT(u));                         \
     } while (0)
 #define PAIR(N, JOIN)                                              \
     do {                                                           \
-        const VEC t = SUFFIX(splat)(w[u]);                         \
+        const SUFFIX(weight) t = SUFFIX(weight_of)(w[u]);          \
         EACH(c, N) ADD(c, SUFFIX(JOIN)(AT(u), AT(taps - 1 - u)));  \
     } while (0)
 #define TAP_BY_TAP(N)                                             \
@@ -85,15 +85,15 @@ STENCIL_INLINE SUFFIX(words) SUFFIX(carried)(SUFFIX(words) before, VEC sum) {
 #define LOW(s) ((s) ? SHIFTED(low[c], low[c + 1], LANES - (s)) : low[c + 1])
 #define TAKE_SINGLE(s)                                            \
     if (u == end) break;                                          \
-    t = SUFFIX(splat)(w[u++]);                                    \
+    t = SUFFIX(weight_of)(w[u++]);                                \
     EACH(c, ABREAST) ADD(c, HIGH(s));
 #define TAKE_SUM(s)                                               \
     if (u == end) break;                                          \
-    t = SUFFIX(splat)(w[u++]);                                    \
+    t = SUFFIX(weight_of)(w[u++]);                                \
     EACH(c, ABREAST) ADD(c, SUFFIX(plus)(HIGH(s), LOW(s)));
 #define TAKE_DIFFERENCE(s)                                        \
     if (u == end) break;                                          \
-    t = SUFFIX(splat)(w[u++]);                                    \
+    t = SUFFIX(weight_of)(w[u++]);                                \
     EACH(c, ABREAST) ADD(c, SUFFIX(minus)(HIGH(s), LOW(s)));
 #define HOLD_ROW(row, from)                                       \
     EACH(c, ABREAST + 1) {                                        \
@@ -104,7 +104,8 @@ STENCIL_INLINE SUFFIX(words) SUFFIX(carried)(SUFFIX(words) before, VEC sum) {
 #define BY_SHIFTS(until)                                                    \
     do {                                                                    \
         const ptrdiff_t end = until;                                        \
-        VEC t, high[ABREAST + 1], low[ABREAST + 1];                         \
+        SUFFIX(weight) t;                                                   \
+        VEC high[ABREAST + 1], low[ABREAST + 1];                            \
         while (u < end) {                                                   \
             HOLD_ROW(high, from + u)                                        \
             if (fold == 0) {                                                \
@@ -124,15 +125,16 @@ STENCIL_INLINE SUFFIX(words) SUFFIX(carried)(SUFFIX(words) before, VEC sum) {
 /* N vectors of outputs from the i-th on. */
 #define OUTPUTS(N, MOST)                                                     \
     do {                                                                     \
-        VEC acc[N];                                                          \
+        SUFFIX(sum) acc[N];                                                  \
         const SCALAR *from = x + i;                                          \
         ptrdiff_t u = 0;                                                     \
-        EACH(c, N) acc[c] = SUFFIX(splat)(0);                                \
+        EACH(c, N) acc[c] = SUFFIX(no_sum)();                                \
         MOST;                                                                \
         if (fold && taps % 2) SINGLE(N); /* the one in the middle */         \
         EACH(c, N) {                                                         \
-            carried = SUFFIX(carried)(carried, acc[c]);                      \
-            SUFFIX(store)(out + i + c * LANES, acc[c]);                      \
+            const VEC sum = SUFFIX(total)(acc[c]);                           \
+            carried = SUFFIX(carried)(carried, sum);                         \
+            SUFFIX(store)(out + i + c * LANES, sum);                         \
         }                                                                    \
     } while (0)
 

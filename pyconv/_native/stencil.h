@@ -133,6 +133,14 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_HAS_STREAM 0
 #endif
 
+/* Instructions that GCC makes of no vector type. */
+#if defined(__AARCH64EL__) && STENCIL_HAS_VECTORS
+#include <arm_neon.h>
+#define STENCIL_HAS_NEON 1
+#else
+#define STENCIL_HAS_NEON 0
+#endif
+
 /* The compiler would load a vector again for each multiply-add that can take it from memory. */
 #if !STENCIL_HAS_VECTORS
 #define STENCIL_HOLD(vector) (void)(vector)
@@ -165,6 +173,21 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_FUSED_double(sum, a, b) \
     vfmaq_f64((float64x2_t)(sum), (float64x2_t)(a), (float64x2_t)(b))
 #endif
+#endif
+
+/* A number in all lanes: ARM multiplies by a lane, and needs no vector of it. */
+#if STENCIL_HAS_NEON
+#define STENCIL_HOLD_SPREAD(vector) (void)(vector)
+#else
+#define STENCIL_HOLD_SPREAD(vector) STENCIL_HOLD(vector)
+#endif
+
+/* A function whose instructions stay in order until they have registers. On ARM, unlike on x86, GCC
+   moves the loads of a tile up before its products, and keeps accumulators in memory for them. */
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
+#define STENCIL_IN_ORDER __attribute__((optimize("no-schedule-insns")))
+#else
+#define STENCIL_IN_ORDER
 #endif
 
 /* Orders non-temporal stores before whatever the thread does next. */

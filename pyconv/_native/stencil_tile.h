@@ -11,6 +11,11 @@ STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return s - (VEC){0}; }
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
     return (VEC)SUFFIX(STENCIL_FUSED)(sum, a, b);
 }
+#elif STENCIL_HAS_NEON && defined(SCALAR_IS_INT16)
+/* GCC would add the products of a row first, for which it has no registers. */
+STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
+    return (VEC)vmlaq_s16((int16x8_t)sum, (int16x8_t)a, (int16x8_t)b);
+}
 #else
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
 #endif
@@ -72,6 +77,39 @@ STENCIL_INLINE VEC SUFFIX(quotient)(VEC a, VEC b, SCALAR whole, SCALAR least) {
 }
 #endif
 #define OPAQUE(pointer) (void)(pointer)
+#endif
+
+/* A sum of products of samples and weights: a vector, but of 64-bit integers on ARM, where no
+   instruction multiplies vectors of these, two. With x = x₁·2³² + x₀ and w alike,
+   Σ x·w ≡ Σ x₀·w₀ + 2³²·(Σ x₀·w₁ + Σ x₁·w₀), where the sums in brackets may wrap at 32 bits. */
+#if STENCIL_HAS_NEON && defined(SCALAR_IS_UINT64)
+typedef struct {
+    uint64x2_t low;
+    uint32x4_t high; /* x₀·w₁ and x₁·w₀ of each sample */
+} SUFFIX(sum);
+typedef uint32x4_t SUFFIX(weight); /* w₁, w₀, w₁, w₀ */
+STENCIL_INLINE SUFFIX(sum) SUFFIX(no_sum)(void) {
+    return (SUFFIX(sum)){vdupq_n_u64(0), vdupq_n_u32(0)};
+}
+STENCIL_INLINE SUFFIX(weight) SUFFIX(weight_of)(SCALAR w) {
+    return vreinterpretq_u32_u64(vdupq_n_u64(w << 32 | w >> 32));
+}
+STENCIL_INLINE SUFFIX(sum) SUFFIX(add_product)(SUFFIX(sum) sum, SUFFIX(weight) w, VEC x) {
+    sum.low = vmlal_laneq_u32(sum.low, vmovn_u64((uint64x2_t)x), w, 1);
+    sum.high = vmlaq_u32(sum.high, (uint32x4_t)x, w);
+    return sum;
+}
+STENCIL_INLINE VEC SUFFIX(total)(SUFFIX(sum) sum) {
+    return (VEC)vaddq_u64(sum.low, vshlq_n_u64(vpaddlq_u32(sum.high), 32));
+}
+#else
+typedef VEC SUFFIX(sum), SUFFIX(weight);
+STENCIL_INLINE SUFFIX(sum) SUFFIX(no_sum)(void) { return SUFFIX(splat)(0); }
+STENCIL_INLINE SUFFIX(weight) SUFFIX(weight_of)(SCALAR w) { return SUFFIX(splat)(w); }
+STENCIL_INLINE SUFFIX(sum) SUFFIX(add_product)(SUFFIX(sum) sum, SUFFIX(weight) w, VEC x) {
+    return SUFFIX(multiply_add)(sum, w, x);
+}
+STENCIL_INLINE VEC SUFFIX(total)(SUFFIX(sum) sum) { return sum; }
 #endif
 
 STENCIL_INLINE void SUFFIX(stream)(SCALAR *p, VEC v) {

@@ -189,9 +189,9 @@ STENCIL_INLINE void SUFFIX(product)(const int R, const int NV, ptrdiff_t channel
 typedef void (*SUFFIX(product_of))(ptrdiff_t, const SCALAR *, ptrdiff_t, const SCALAR *, SCALAR *,
                                    int);
 #define PRODUCT(R, NV)                                                                         \
-    STENCIL_NOINLINE void SUFFIX(product_##R##_##NV)(ptrdiff_t channels, const SCALAR *v,      \
-                                                     ptrdiff_t v_block, const SCALAR *u,       \
-                                                     SCALAR *m, int add) {                     \
+    STENCIL_NOINLINE STENCIL_IN_ORDER void SUFFIX(product_##R##_##NV)(                         \
+        ptrdiff_t channels, const SCALAR *v, ptrdiff_t v_block, const SCALAR *u, SCALAR *m,    \
+        int add) {                                                                             \
         SUFFIX(product)(R, NV, channels, v, v_block, u, m, add);                               \
     }
 #define PRODUCTS(R) PRODUCT(R, 1) PRODUCT(R, 2)
