@@ -11,6 +11,7 @@ import sys
 import hypothesis
 import numpy as np
 import pytest
+import scipy_casts
 import source_tree
 
 import pyconv
@@ -33,6 +34,8 @@ hypothesis.settings.register_profile(
     ],
 )
 hypothesis.settings.load_profile("default")
+
+scipy_casts.define()
 
 #: Plain sums of products, of any weights, exact on whole numbers; test_fft.py, test_box.py,
 #: test_recursive.py and test_separable.py have the others.
