@@ -777,6 +777,9 @@ def test_every_case_of_the_demo_agrees_with_scipy():
                 difference = np.abs(y - case.scipy(function, y.dtype).astype(y.dtype)).max()
                 bound = 0 if y.dtype.kind in "iu" else 2 * (products + 20) * scale * size
                 assert difference <= bound, (case.filter, function)
+            if case.own is not None:
+                difference = np.abs(y - case.scipy_own(y.dtype)).max()
+                assert difference <= bound, (case.filter, case.own)
             assert case.algorithm() in pyconv._engine.planning.METHODS
     assert {np.dtype(t) for t in ("uint8", "int64", "float32", "float64")} <= dtypes
 
@@ -797,10 +800,22 @@ def test_the_demo(tmp_path):
     lines = result.stdout.splitlines()
     table = lines[lines.index(demo.HEADER) + 2 :]
     table = table[: table.index("")]
+    assert table[0].startswith("photo")  # where there is work to do
+    *table, _, last = table
     assert len(table) >= 12
     names = "|".join(algorithm.name for algorithm in ALGORITHMS)
     for line in table:
         assert re.search(rf" ({names}) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
+    assert re.search(rf"^total +{len(table)} filters +\S+ m?s +\S+ m?s +\d+\.\dx$", last)
+    short = lines[lines.index(demo.SHORT_HEADER) + 2 :]
+    short = short[: short.index("")]
+    assert len(short) >= 4
+    for line in short:
+        assert re.search(r"^ECG 1024 .*( +\d[\d.]* (ms|us)){3}( +\d+\.\dx){2}$", line)
+    assert "overhead" in result.stdout
+    for path in (tmp_path / "pyconv-demo").iterdir():
+        assert f"  {path.relative_to(tmp_path)}" in lines
+    assert lines[-1].startswith("next: python -m pyconv filter ")
 
 
 def test_best_time_is_that_of_one_call():

@@ -111,7 +111,9 @@ def _add_call_arguments(parser: argparse.ArgumentParser) -> None:
     )
     call.add_argument("--method", choices=METHODS, default="auto", help="default: auto")
     call.add_argument(
-        "--workers", type=int, help="threads; -1 means all (default: as many as help)"
+        "--workers",
+        type=int,
+        help="threads; -1 means all (default: chosen by the size of the work)",
     )
 
 
