@@ -18,6 +18,7 @@ from pyconv._calls.versions import versions
 from pyconv._commands import (
     USAGE,
     CommandError,
+    HelpFormatter,
     check_shown,
     demo_cases,
     demo_data,
@@ -145,7 +146,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog="Examples:\n"
         "  python -m pyconv\n"
         "  python -m pyconv demo --out /tmp/pictures --workers 1",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--out",
