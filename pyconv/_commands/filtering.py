@@ -262,7 +262,7 @@ def _masks(arguments: argparse.Namespace, count: int) -> list[Array | None]:
 
 def _flat(mask: Array) -> Array:
     """Return a mask without colours: a picture of one is white where any colour is."""
-    return mask.any(axis=2) if mask.ndim == 3 and mask.shape[2] == 3 else mask
+    return np.any(mask, axis=2) if mask.ndim == 3 and mask.shape[2] == 3 else mask
 
 
 def _left_out(
