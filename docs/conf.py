@@ -82,6 +82,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "pyconv"
+MADE = Path(__file__).parent / "generated" / "static"
+MADE.mkdir(parents=True, exist_ok=True)  # Sphinx looks for it before `write_mathjax` runs
 html_static_path = ["_static", "generated/static"]
 html_css_files = ["pages.css"]
 html_js_files = ["tables.js"]
@@ -176,7 +178,7 @@ def write_report(*_: object) -> None:
 
 def write_mathjax(*_: object) -> None:
     """Put MathJax beside the pages, out of the package that carries it."""
-    target = Path(__file__).parent / "generated" / "static" / "mathjax" / "tex-svg.js"
+    target = MADE / "mathjax" / "tex-svg.js"
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     (source,) = (f for f in package.files or () if str(f).endswith("/mathjax/tex-svg.js"))
     target.parent.mkdir(parents=True, exist_ok=True)
