@@ -21,8 +21,8 @@ for row, column, radius in discs:
 image = np.clip(rng.normal(image, 8), 0, 255).astype(np.uint8)
 
 # %%
-# `filters.log` is positive in dark blobs. The factor −σ² makes bright blobs positive, and makes
-# answers of different σ comparable.
+# :func:`pyconv.filters.log` is positive in dark blobs. The factor −σ² makes bright blobs
+# positive, and makes answers of different σ comparable.
 sigmas = np.arange(3.0, 15.0, 1.0)
 answers = np.stack([-(s**2) * filters.log(image, s) for s in sigmas])
 

@@ -28,7 +28,7 @@ stack = rng.poisson(stack).astype(np.uint16)
 # %%
 # ``axes=(0, 1, 2)`` says that all three axes are filtered; a stack of separate images would have
 # ``axes=(1, 2)``. ``sigma`` takes one value for each axis. ``dog`` takes one σ for all of them,
-# so that anisotropic voxels call `gaussian` twice.
+# so that anisotropic voxels call :func:`pyconv.filters.gaussian` twice.
 narrow = filters.gaussian(stack, sigma, axes=(0, 1, 2))
 wide = filters.gaussian(stack, 1.6 * sigma, axes=(0, 1, 2))
 dog = narrow - wide

@@ -33,8 +33,8 @@ print("symmetric:", np.allclose(taps, taps[::-1]))
 # %%
 # The weights of a band-pass cancel, so that no sum over a part of them means anything:
 # ``nan_policy="omit"`` is refused. The gaps are filled first, by a mean of their surroundings.
-# What the fill has made is left out afterwards: `coverage` says which part of the weights met
-# samples.
+# What the fill has made is left out afterwards: :func:`pyconv.coverage` says which part of the
+# weights met samples.
 filled = channels.copy()
 gaps = np.isnan(channels)
 mean = np.full(101, 1 / 101)

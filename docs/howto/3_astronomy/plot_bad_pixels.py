@@ -34,7 +34,8 @@ print("NaN of the plain filter:", np.isnan(plain).sum(), "and with NaN left out:
 repaired = np.where(np.isnan(image), left_out, image)
 
 # %%
-# `coverage` says how much of the weights each result met. Where it is small, a result is a guess.
+# :func:`pyconv.coverage` says how much of the weights each result met. Where it is small, a
+# result is a guess.
 seen = pyconv.coverage(image, kernels.gaussian(1.5), "same", "symmetric")
 print("smallest coverage:", seen.min().round(2))
 

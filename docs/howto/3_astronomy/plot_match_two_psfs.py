@@ -33,7 +33,7 @@ print("largest difference after: ", np.abs(matched - second).max().round(2))
 
 # %%
 # A PSF that is no Gaussian is matched by least squares: the kernel that makes one PSF of the
-# other is found by `lsqr` over the shifts of the sharp PSF. A little damping keeps it smooth.
+# other is found by ``lsqr`` over the shifts of the sharp PSF. A little damping keeps it smooth.
 size = 25
 y, x = np.mgrid[:size, :size] - size // 2
 moffat = {s: (1 + (x**2 + y**2) / (2 * s**2)) ** -2.5 for s in (sharp, blurred)}

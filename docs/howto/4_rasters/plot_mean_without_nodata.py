@@ -29,7 +29,7 @@ print(f"smallest height {height[~nodata].min():.0f} m; smallest mean {np.nanmin(
 
 # %%
 # Cells without data get a mean, too, if their window holds data. A map with the old coast takes
-# nodata back; `coverage` keeps the means whose windows are mostly land.
+# nodata back; :func:`pyconv.coverage` keeps the means whose windows are mostly land.
 kept = np.where(nodata, np.nan, mean)
 seen = pyconv.coverage(height, np.full((21, 21), 1 / 441), "same", "symmetric", mask=nodata)
 mostly_land = np.where(seen > 0.5, mean, np.nan)

@@ -2,8 +2,8 @@
 Exponential smoothing of a column
 =================================
 
-Exponential smoothing weighs a sample of k days ago by (1 − α)ᵏ. The weights become
-negligible, so a finite kernel gives the same values.
+Exponential smoothing weighs a sample of k days ago by (1 − α)ᵏ. The weights become negligible, so
+a finite kernel gives the same values.
 """
 
 import matplotlib.pyplot as plt
@@ -15,8 +15,8 @@ rng = np.random.default_rng(11)
 load = 50 + 10 * np.sin(np.arange(300) / 20) + 5 * rng.standard_normal(300)
 
 # %%
-# The kernel ends where a weight is below 10⁻¹² of the first one. In a correlation the
-# last weight meets this sample, so the weights rise.
+# The kernel ends where a weight is below 10⁻¹² of the first one. In a correlation the last weight
+# meets this sample, so the weights rise.
 alpha = 0.15
 length = int(np.ceil(np.log(1e-12) / np.log(1 - alpha)))
 weights = (1 - alpha) ** np.arange(length)[::-1]

@@ -26,8 +26,8 @@ by_hand = [np.nanmean(price[max(0, i - 19) : i + 1]) for i in range(price.size)]
 print("as by hand:", np.allclose(trailing, by_hand))
 
 # %%
-# pandas shows nothing before the window is full (``min_periods``). `coverage` counts: a result of
-# fewer than 15 days is dropped.
+# pandas shows nothing before the window is full (``min_periods``). :func:`pyconv.coverage`
+# counts: a result of fewer than 15 days is dropped.
 days = 20 * pyconv.coverage(price, window, [(19, 0)], fill_value=np.nan)
 enough = np.where(days.round() >= 15, trailing, np.nan)
 

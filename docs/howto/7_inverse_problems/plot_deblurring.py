@@ -3,7 +3,7 @@ Deblurring by ``lsqr`` and the adjoint
 ======================================
 
 A blur is a linear map. SciPy's solvers undo it if they have the map and its adjoint, which
-`linear_operator` provides, border included.
+:func:`pyconv.operators.linear_operator` provides, border included.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ x, y = rng.standard_normal((2, photo.size))
 print("difference of the two products:", f"{abs((blur @ x) @ y - x @ (blur.H @ y)):.0e}")
 
 # %%
-# ``damp`` is the price of a large result. Without it `lsqr` finds the noise; too much of it
+# ``damp`` is the price of a large result. Without it ``lsqr`` finds the noise; too much of it
 # leaves the blur.
 found = {
     damp: lsqr(blur, seen.ravel(), damp=damp, iter_lim=40)[0].reshape(photo.shape)

@@ -2,8 +2,9 @@
 A slow call, timed and explained
 ================================
 
-`explain` says which algorithm a call runs, what the others would cost, and why some cannot run.
-Three causes make most slow calls: a wide dtype, a kernel without factors, and many small arrays.
+:func:`pyconv.explain` says which algorithm a call runs, what the others would cost, and why some
+cannot run. Three causes make most slow calls: a wide dtype, a kernel without factors, and many
+small arrays.
 """
 
 import time
@@ -57,6 +58,8 @@ times["1 call on a batch"] = milliseconds(lambda: pyconv.correlate(small, row, "
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-ax.barh(list(times)[::-1], list(times.values())[::-1], color="tab:blue")
-ax.set(xscale="log", xlabel="milliseconds")
+bars = ax.barh(list(times)[::-1], list(times.values())[::-1], color="tab:blue")
+ax.bar_label(bars, fmt="%.2g", padding=3)
+ax.margins(x=0.1)
+ax.set(xlabel="milliseconds")
 plt.show()
