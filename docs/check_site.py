@@ -1,8 +1,8 @@
 """Check the pages that Sphinx has built: ``python docs/check_site.py docs/_build/html``.
 
-Every link inside the site leads to a page and to a place on it. Nothing that a page needs is fetched
-from elsewhere. Pages of the API show no constructor that users do not call. The index of the search
-has the words that people search for.
+Every link inside the site leads to a page and to a place on it. No page fetches a file from
+elsewhere. Pages of the API show no constructor that users do not call. The index of the search has
+the words that people search for.
 """
 
 import json
