@@ -365,7 +365,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize(
     ("page", "modules"),
     [
-        ("nn", {"functional.": functional, "grad.": grad}),
+        ("layers", {"functional.": functional, "grad.": grad}),
         ("training", {"": nn, "init.": nn.init, "models.": nn.models}),
         ("viz", {"viz.": viz}),
         ("kernels", {"kernels.": kernels}),
