@@ -722,6 +722,110 @@ def test_pillow_is_missing(fails, tmp_path, monkeypatch):
     assert "pyconv-nd[demo]" in line
 
 
+# ---- TIFF ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 3), (20, 24, 4), (20, 24)])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_filter_keeps_all_bits_of_colours(command, tmp_path, rng, shape, dtype, planes):
+    """Of which Pillow would read eight; every page, in the dtype that it has."""
+    tifffile = pytest.importorskip("tifffile")
+    arrays = [rng.integers(0, 60000, shape).astype(dtype) for _ in range(3)]
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for array in arrays:
+            colours = array.ndim == 3
+            stored = np.moveaxis(array, -1, 0) if colours and planes == "separate" else array
+            writer.write(
+                stored, photometric="rgb" if colours else "minisblack", contiguous=False,
+                planarconfig=planes if colours else None,
+            )  # fmt: skip
+    code, text, err = command("filter", path, "--kernel", "box", "-o", out)
+    assert (code, err) == (0, "")
+    assert text.startswith(f"{out}: 3 x 20 x 24")
+    with tifffile.TiffFile(out) as file:
+        found = [page.asarray() for page in file.pages]
+    assert len(found) == 3
+    for y, x in zip(found, arrays, strict=True):
+        assert y.dtype == dtype
+        assert y.shape == x.shape
+        light = np.s_[..., :3] if x.ndim == 3 else np.s_[...]
+        size = (3, 3, 1)[: x.ndim]
+        exact = ndimage.uniform_filter(x[light].astype(float), size)
+        np.testing.assert_allclose(y[light], exact, rtol=1e-5, atol=0.5001)
+        if shape[-1] == 4:
+            np.testing.assert_array_equal(y[..., 3], x[..., 3])
+    one = tmp_path / "one.tif"
+    assert command("filter", path, "--page", 2, "--kernel", "box", "-o", one)[0] == 0
+    np.testing.assert_array_equal(tifffile.imread(one), found[1])
+
+
+def test_filter_names_the_package_for_deep_colours(fails, tmp_path, monkeypatch):
+    """Nothing is lost without a word; a damaged file, or a page that is not there, is one line."""
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("PIL.Image")
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, np.ones((8, 9, 3), np.uint16), photometric="rgb")
+    options = ["--kernel", "box", "-o", tmp_path / "out.tif"]
+    code, line = fails("filter", path, "--page", 2, *options)
+    assert (code, "there is no page 2; it holds 1" in line) == (2, True)
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    code, line = fails("filter", path, *options)
+    assert (code, "tifffile" in line) == (2, True)
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:200])
+    assert fails("filter", path, *options)[0] == 1
+    (tmp_path / "text.tif").write_text("no picture")
+    assert fails("filter", tmp_path / "text.tif", *options)[0] == 1
+
+
+@pytest.mark.parametrize("shape", [(9, 11), (9, 11, 3), (9, 11, 4)], ids=str)
+def test_filter_takes_pages_as_a_volume(command, film, tmp_path, shape):
+    path, arrays = film(".tif", shape)
+    out = tmp_path / "out.tif"
+    result = command("filter", path, "--stack", "--kernel", "gaussian", "-o", out)
+    assert result[0] == 0
+    x = np.stack(arrays)
+    light = np.s_[..., :3] if x.ndim == 4 else np.s_[...]
+    expected = pyconv.filters.gaussian(x[light], 1, axes=(0, 1, 2), dtype=np.uint8)
+    y = np.stack(pages(out))
+    assert np.abs(y[light].astype(int) - expected).max() <= 1
+    assert (y[light] != expected).mean() < 0.01  # a kernel of all axes rounds otherwise
+    if shape[-1] == 4:
+        np.testing.assert_array_equal(y[..., 3], x[..., 3])
+
+
+def test_filter_takes_a_mask_for_a_volume(command, fails, film, tmp_path, rng):
+    """One page for all, or one for each."""
+    path, arrays = film(".tif", (9, 11))
+    x, out = np.stack(arrays), tmp_path / "out.npy"
+    mask = rng.random((5, 9, 11)) < 0.2
+    image = pytest.importorskip("PIL.Image")
+    first, *others = (image.fromarray(m.astype(np.uint8)) for m in mask)
+    first.save(tmp_path / "masks.tif", save_all=True, append_images=others)
+    first.save(tmp_path / "mask.png")
+    options = [path, "--stack", "--kernel", "box", "--dtype", "float32", "-o", out]
+    for name, left_out in (("masks.tif", mask), ("mask.png", np.stack([mask[0]] * 5))):
+        assert command("filter", *options, "--mask", tmp_path / name)[0] == 0
+        expected = pyconv.filters.box(x.astype(np.float32), 3, axes=(0, 1, 2), mask=left_out)
+        np.testing.assert_allclose(np.load(out), expected, rtol=1e-4)
+    image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "mask.png")
+    code, line = fails("filter", *options, "--mask", tmp_path / "mask.png")
+    assert (code, "(3, 4)" in line) == (2, True)
+
+
+def test_a_stack_needs_pages_of_one_size(fails, array, tmp_path, rng):
+    image = pytest.importorskip("PIL.Image")
+    code, line = fails("filter", array[0], "--stack", "--kernel", "box", "-o", tmp_path / "y.npy")
+    assert (code, "--axes 0,1,2" in line) == (2, True)
+    first, other = (image.fromarray(np.zeros(s, np.uint8)) for s in ((4, 5), (6, 7)))
+    first.save(tmp_path / "in.tif", save_all=True, append_images=[other])
+    out = tmp_path / "y.tif"
+    code, line = fails("filter", tmp_path / "in.tif", "--stack", "--kernel", "box", "-o", out)
+    assert (code, "pages of one size" in line) == (1, True)
+
+
 # ---- missing samples, progress, and help ---------------------------------------------------
 
 

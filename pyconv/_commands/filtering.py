@@ -36,6 +36,7 @@ Examples:
   python -m pyconv filter in.png --kernel-file w.npy --boundary wrap -o out.png
   python -m pyconv filter in.png --kernel laplace --dtype float32 -o signed.npy
   python -m pyconv filter volume.npy --kernel gaussian --axes 0,1,2 -o smooth.npy
+  python -m pyconv filter stack.tif --stack --kernel gaussian --sigma 2 -o smooth.tif
   python -m pyconv filter height.tif --kernel gaussian --sigma 5 --nodata -9999 -o smooth.tif
 
 Kernels:
@@ -63,6 +64,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_page_number,
         metavar="N",
         help="the page of the picture to filter, from 1 (default: all of them)",
+    )
+    parser.add_argument(
+        "--stack",
+        action="store_true",
+        help="filter the pages of a picture as one volume, along pages, rows and columns",
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--kernel", type=_kernel, metavar="NAME", help="a kernel of the list below")
@@ -223,12 +229,46 @@ def run(arguments: argparse.Namespace) -> None:
     source = pictures.read(arguments.input, **one)
     pictures.check_holds(arguments.output, len(source.pages))
     masks = _masks(arguments, len(source.pages))
+    if arguments.stack:
+        source, masks = _stacked(source, masks)
     results = [
         _page(arguments, page, source.is_picture, mask)
         for page, mask in _in_progress(list(zip(source.pages, masks, strict=True)))
     ]
-    shape, dtype = pictures.write(arguments.output, results, source.timing)
+    timing = source.timing
+    if arguments.stack:
+        ((y, alpha),) = results
+        alphas = [None] * len(y) if alpha is None else list(alpha)
+        results = [pictures.Page(*page) for page in zip(y, alphas, strict=True)]
+        timing = timing if len(results) == len(timing.get("duration", results)) else {}
+    shape, dtype = pictures.write(arguments.output, results, timing)
     print(f"{arguments.output}: {' x '.join(map(str, shape))}, {dtype}")
+
+
+def _stacked(
+    source: pictures.Source, masks: list[Array | None]
+) -> tuple[pictures.Source, list[Array | None]]:
+    """Return the pages of a picture as one volume, and their masks as one mask."""
+    if not source.is_picture:
+        raise CommandError("--stack is for pictures; an array has --axes 0,1,2", USAGE)
+    arrays = [page.array for page in source.pages]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        raise CommandError(f"--stack needs pages of one size; these have {sorted(shapes)}")
+    alphas = [page.alpha for page in source.pages]
+    alpha = None if alphas[0] is None else np.stack([a for a in alphas if a is not None])
+    mask = None
+    if masks[0] is not None:
+        try:
+            mask = np.stack(
+                [np.broadcast_to(m, arrays[0].shape[:2]) for m in masks if m is not None]
+            )
+        except ValueError:
+            raise CommandError(
+                f"--mask has shape {masks[0].shape}, and the pages {arrays[0].shape}", USAGE
+            ) from None
+    volume = pictures.Page(np.stack(arrays), alpha)
+    return pictures.Source([volume], True, source.timing), [mask]
 
 
 Work = TypeVar("Work")
@@ -270,8 +310,8 @@ def _left_out(
 ) -> Array | None:
     """Return which samples of a page are left out, or None if none was named."""
     x = source.array
-    if mask is not None and is_picture and x.ndim == 3 and mask.ndim == 2:
-        mask = mask[..., np.newaxis]
+    if mask is not None and is_picture and x.ndim == mask.ndim + 1:
+        mask = mask[..., np.newaxis]  # one for all colours
     if mask is not None:
         try:
             mask = np.broadcast_to(mask, x.shape)
@@ -353,7 +393,7 @@ def _axes(
     if arguments.axes is not None:
         return arguments.axes if isinstance(arguments.axes, tuple) else (arguments.axes,)
     if is_picture:
-        return (0, 1)
+        return (0, 1, 2) if arguments.stack else (0, 1)
     if arguments.kernel_file is not None:
         return None
     return tuple(range(-min(2, max(1, source.array.ndim)), 0))
