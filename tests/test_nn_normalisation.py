@@ -158,6 +158,8 @@ def test_fused_models_give_the_same(rng, n, keywords):
         nn.Sequential(convolution(3, 6, 3, rng=rng, dtype=F64, **keywords), layer, nn.ReLU()),
         nn.ReLU(),
     )
+    if model[0][0].bias is not None:
+        model[0][0].bias.data = np.arange(6.0)
     before, x = model.state_dict(), rng.standard_normal((2, 3, 9, 8, 7)[: n + 2])
     fused = nn.fuse(model)
     assert model.training
