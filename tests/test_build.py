@@ -473,10 +473,10 @@ def unbuilt(tmp_path):
         shutil.copy(path, copy)
     root = package.parent
 
-    def run(*arguments):
+    def run(*arguments, path=""):
         return subprocess.run(
             [sys.executable, *arguments],
-            cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
+            cwd=root, env=os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{path}"},
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
@@ -499,6 +499,20 @@ def test_an_unbuilt_checkout_says_what_to_do(unbuilt, there):
         assert expected in result.stderr
     assert "Traceback" not in result.stderr  # that of the command line
     assert not there or f"type in {root}:" in result.stderr
+
+
+def test_an_unbuilt_checkout_in_the_way_of_an_installation_is_named(unbuilt, tmp_path):
+    """As after ``pip install .``, in the source folder."""
+    root, run = unbuilt
+    (root / "setup.py").touch()
+    native = tmp_path / "site-packages" / "pyconv" / "_native"
+    native.mkdir(parents=True)
+    named = f"installed in {tmp_path / 'site-packages'}. Start Python in another folder"
+    assert named not in run("-c", "import pyconv", path=tmp_path / "site-packages").stderr
+    (native / "cpu.cpython-399-x86_64-linux-gnu.so").touch()
+    result = run("-c", "import pyconv", path=tmp_path / "site-packages")
+    assert named in result.stderr
+    assert "pip install -v -e ." in result.stderr
 
 
 def test_a_build_for_another_python_is_named(unbuilt):

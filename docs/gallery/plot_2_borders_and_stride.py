@@ -2,8 +2,8 @@
 2. Borders and strides
 ======================
 
-A kernel at the edge of a picture reaches outside. The boundary says what it reads there, and the mode
-says which results exist.
+A kernel at the edge of a picture reaches outside. The boundary says what it reads there, and the
+mode says which results exist.
 """
 
 import matplotlib.pyplot as plt

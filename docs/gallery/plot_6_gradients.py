@@ -59,7 +59,7 @@ viz.show_kernels(kept, titles=titles, columns=5, shared=True, title="A kernel on
 plt.show()
 
 # %%
-# A layer is linear, and so is a stack of layers: two kernels in a row are one kernel, and depth gains
+# A layer is linear, and so is a stack of layers: two kernels in a row are one kernel. Depth gains
 # nothing. A function between the layers that is not linear, such as max(x, 0), makes a network of
 # them.
 a, b = np.random.default_rng(0).standard_normal((2, 3, 3))

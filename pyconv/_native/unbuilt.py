@@ -9,6 +9,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
+def installed(root: Path) -> Path | None:
+    """Return the folder of another pyconv that Python would import, with compiled loops."""
+    for entry in map(Path, sys.path):
+        if any((entry / "pyconv" / "_native").glob("cpu.*")) and entry.resolve() != root.resolve():
+            return entry
+    return None
+
+
 def unbuilt_error(folder: Path = HERE) -> ImportError:
     """Return the error of a package whose loops are not compiled for this Python.
 
@@ -24,6 +32,11 @@ def unbuilt_error(folder: Path = HERE) -> ImportError:
             f"To compile them (some minutes, with a C compiler), type in {root}:\n\n"
             f"    {python} -m pip install -v -e .\n"
         )
+        if elsewhere := installed(root):
+            advice = (
+                f"Python found this source folder, {root}, before the package that is installed in "
+                f"{elsewhere}. Start Python in another folder. {advice}"
+            )
     else:
         command = "pip install --force-reinstall pyconv-nd"
         advice = f"To install the package again, type:\n\n    {command}\n"
