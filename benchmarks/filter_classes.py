@@ -16,11 +16,13 @@ import scipy.ndimage
 from benchmarks.peers import PEERS, Peer
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
 from benchmarks.threads import COUNT
-from pyconv import filters
+from pyconv import correlate, filters
 
 OURS, OPENCV, NDIMAGE = "pyconv", "OpenCV", "ndimage"
 SIZE = 2048
 BOX = 31
+#: Images of screens and thumbnails, rows and columns.
+SCREENS = ((96, 128), (240, 320), (480, 640), (600, 800))
 FILTER_PEERS: tuple[Peer[Any], ...] = tuple(p for p in PEERS if p.name == OPENCV)
 
 #: Writes a filtered image: (x, y).
@@ -58,55 +60,86 @@ def _gaussian(sigma: float, rtol: float | None = None) -> Filtered:
     )
 
 
+def _mean(size: int) -> Filtered:
+    return Filtered(
+        f"mean, {size}×{size}",
+        2 * size,
+        lambda x, y: filters.box(x, size, dtype=y.dtype, out=y, workers=COUNT),
+        lambda x, y: scipy.ndimage.uniform_filter(x, size, output=y),
+        lambda cv2, _, x, y: cv2.blur(x, (size, size), dst=y, borderType=cv2.BORDER_REFLECT),
+    )
+
+
+def _kernel(size: int) -> Filtered:
+    """Return a kernel that is no product."""
+    w = np.random.default_rng(size).random((size, size), np.float32)
+    w /= w.sum()
+
+    def ours(x: np.ndarray, y: np.ndarray) -> None:
+        correlate(
+            x, w, "same", "symmetric", dtype=y.dtype, overflow="saturate", out=y, workers=COUNT
+        )
+
+    return Filtered(
+        f"{size}×{size} weights",
+        size * size,
+        ours,
+        lambda x, y: scipy.ndimage.correlate(x, w, output=y),
+        lambda cv2, _, x, y: cv2.filter2D(x, -1, w, dst=y, borderType=cv2.BORDER_REFLECT),
+    )
+
+
+SOBEL = Filtered(
+    "Sobel, 3×3",
+    9,
+    lambda x, y: filters.sobel(x, dtype=y.dtype, out=y, workers=COUNT),
+    lambda x, y: scipy.ndimage.sobel(x, output=y),
+    lambda cv2, depth, x, y: cv2.Sobel(
+        x, depth, 1, 0, dst=y, ksize=3, borderType=cv2.BORDER_REFLECT
+    ),
+    "int16",
+)
+LAPLACE = Filtered(
+    "Laplace, 3×3",
+    9,
+    lambda x, y: filters.laplace(x, dtype=y.dtype, out=y, workers=COUNT),
+    lambda x, y: scipy.ndimage.laplace(x, output=y),
+    lambda cv2, depth, x, y: cv2.Laplacian(x, depth, dst=y, ksize=1, borderType=cv2.BORDER_REFLECT),
+    "int16",
+)
 FILTERS: tuple[Filtered, ...] = (
     *map(_gaussian, (1, 2, 5, 10, 20)),
     *(_gaussian(sigma, rtol=1e-3) for sigma in (10, 20, 40)),
-    Filtered(
-        "Sobel, 3×3",
-        9,
-        lambda x, y: filters.sobel(x, dtype=y.dtype, out=y, workers=COUNT),
-        lambda x, y: scipy.ndimage.sobel(x, output=y),
-        lambda cv2, depth, x, y: cv2.Sobel(
-            x, depth, 1, 0, dst=y, ksize=3, borderType=cv2.BORDER_REFLECT
-        ),
-        "int16",
-    ),
-    Filtered(
-        "Laplace, 3×3",
-        9,
-        lambda x, y: filters.laplace(x, dtype=y.dtype, out=y, workers=COUNT),
-        lambda x, y: scipy.ndimage.laplace(x, output=y),
-        lambda cv2, depth, x, y: cv2.Laplacian(
-            x, depth, dst=y, ksize=1, borderType=cv2.BORDER_REFLECT
-        ),
-        "int16",
-    ),
-    Filtered(
-        f"mean, {BOX}×{BOX}",
-        2 * BOX,
-        lambda x, y: filters.box(x, BOX, dtype=y.dtype, out=y, workers=COUNT),
-        lambda x, y: scipy.ndimage.uniform_filter(x, BOX, output=y),
-        lambda cv2, _, x, y: cv2.blur(x, (BOX, BOX), dst=y, borderType=cv2.BORDER_REFLECT),
-    ),
+    SOBEL,
+    LAPLACE,
+    _mean(BOX),
 )
+#: What is done to small images.
+SMALL: tuple[Filtered, ...] = (
+    _kernel(3), _kernel(5), SOBEL, LAPLACE, _gaussian(0.8), _gaussian(1.5), _mean(3),
+)  # fmt: skip
 
 
-def filter_rows(dtype: str) -> Callable[[Profile], Iterator[Row]]:
+def filter_rows(
+    dtype: str, shapes: tuple[tuple[int, int], ...], what: tuple[Filtered, ...]
+) -> Callable[[Profile], Iterator[Row]]:
     """Return the rows of images of one dtype."""
 
     def rows(profile: Profile) -> Iterator[Row]:
-        x = np.random.default_rng(1).random((SIZE, SIZE), np.float32)
-        x = (x * 255.99).astype(np.uint8) if dtype == "uint8" else x
-        taken = [each for each in FILTERS if dtype != "uint8" or each.rtol is None]
-        for each in taken[::3] if profile.quick else taken:
-            result = np.dtype(each.narrow if dtype == "uint8" else dtype)
-            yield Row(
-                f"{each.label} → {result}",
-                x.size * each.products,
-                _contenders(each, x, result),
-                _checker(each, x),
-                size=x.nbytes + x.size * result.itemsize,
-            )
+        taken = [each for each in what if dtype != "uint8" or each.rtol is None]
+        for shape in shapes:
+            x = np.random.default_rng(1).random(shape, np.float32)
+            x = (x * 255.99).astype(np.uint8) if dtype == "uint8" else x
+            place = f" of {shape[0]}×{shape[1]}" if len(shapes) > 1 else ""
+            for each in taken[::3] if profile.quick else taken:
+                result = np.dtype(each.narrow if dtype == "uint8" else dtype)
+                yield Row(
+                    f"{each.label}{place} → {result}",
+                    x.size * each.products,
+                    _contenders(each, x, result),
+                    _checker(each, x),
+                    size=x.nbytes + x.size * result.itemsize,
+                )
 
     return rows
 
@@ -148,14 +181,32 @@ def _checker(each: Filtered, x: np.ndarray) -> Callable[[str, np.ndarray], None]
     return check
 
 
-def _beside(dtype: str, opencv: float, ndimage: float) -> Comparison:
+def _beside(
+    label: str,
+    title: str,
+    rows: Callable[[Profile], Iterator[Row]],
+    opencv: float,
+    ndimage: float,
+) -> Comparison:
     goals = Goal((OPENCV,), mean=opencv, each=1.0), Goal((NDIMAGE,), mean=ndimage)
+    return Comparison(label, title, OURS, rows, goals)
+
+
+def _large(dtype: str, opencv: float, ndimage: float) -> Comparison:
     title = f"Filters of {dtype} images, {SIZE}²"
-    return Comparison(dtype, title, OURS, filter_rows(dtype), goals)
+    rows = filter_rows(dtype, ((SIZE, SIZE),), FILTERS)
+    return _beside(dtype, title, rows, opencv, ndimage)
+
+
+def _small(dtype: str, opencv: float, ndimage: float) -> Comparison:
+    title = f"Filters of {dtype} images of the size of screens and thumbnails"
+    return _beside(f"small-{dtype}", title, filter_rows(dtype, SCREENS, SMALL), opencv, ndimage)
 
 
 #: The goals are those of separable kernels and of narrow integers.
 FILTER_CLASSES: tuple[Comparison, ...] = (
-    _beside("float32", 1.5, 20.0),
-    _beside("uint8", 1.0, 20.0),
+    _large("float32", 1.5, 20.0),
+    _large("uint8", 1.0, 20.0),
+    _small("float32", 1.3, 3.0),
+    _small("uint8", 1.3, 3.0),
 )

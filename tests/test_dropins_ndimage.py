@@ -16,7 +16,7 @@ import scipy.ndimage
 from pyconv import ndimage
 from pyconv._engine import planner, separable_passes
 from pyconv._engine.algorithms.terms import box_terms, kernel_terms, line_terms
-from pyconv.ndimage import _gaussian, _weighted_sums
+from pyconv.ndimage import _filters, _gaussian, _weighted_sums
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 SYNONYMS = {"grid-mirror": "reflect", "grid-constant": "constant", "grid-wrap": "wrap"}
@@ -147,6 +147,111 @@ def test_layouts(dtype, rng):
             args = CALLS[name](np.random.default_rng(1), x)
             ours = getattr(ndimage, name)(view, *args)
             np.testing.assert_array_equal(ours, getattr(ndimage, name)(x, *args))
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in sqrt")
+def test_kept_calls_read_no_data_of_others(name, dtype, rng):
+    """Of one call after the other with the same arguments each filters its own array."""
+    first = data(rng, (9, 14), dtype)
+    args = CALLS[name](rng, first)
+    results = [first]
+    for _ in range(3):
+        x = data(rng, (9, 14), dtype)
+        both(name, x, *args)
+        results.append(getattr(ndimage, name)(x, *args))
+        kept = results[-1].copy()
+        into = np.full_like(kept, 1)
+        assert getattr(ndimage, name)(x, *args, output=into) is into
+        np.testing.assert_array_equal(into, kept)
+        both(name, x.astype(x.dtype.newbyteorder()), *args)
+        both(name, x[::-1, ::-1], *args)
+        both(name, np.asfortranarray(x), *args)
+    for i, y in enumerate(results):
+        assert not any(np.shares_memory(y, other) for other in results[i + 1 :])
+
+
+@pytest.mark.parametrize("name", [n for n in CALLS if "correlate" in n or "convolve" in n])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float64", "complex64"])
+def test_kernels_that_their_owner_changes(name, dtype, rng):
+    """A kept call has a kernel of its own; one of other numbers, dtype or shape is another call."""
+    x = data(rng, (9, 14), dtype)
+    shape = (3,) if "1d" in name else (3, 3)
+    for weights in (rng.integers(1, 9, shape), rng.random(shape), kernel(rng, shape, True)):
+        expected = getattr(ndimage, name)(x, weights.copy())
+        getattr(ndimage, name)(x, weights)
+        same = weights.copy()
+        weights *= 2
+        np.testing.assert_array_equal(getattr(ndimage, name)(x, same), expected)
+        both(name, x, weights)
+        both(name, x, weights.astype(np.float32))
+        both(name, x, weights.astype(np.float32).view(np.int32) // 2**22)
+        both(name, x, weights + 1j)
+        both(name, x, weights.T[..., :2] if weights.ndim > 1 else weights[:2])
+        both(name, x, weights.tolist())
+
+
+def test_arguments_that_are_equal_are_not_the_same_call(rng):
+    """1, 1.0 and True, or another default of a parameter, are told apart after a call, too."""
+    x = rng.random((9, 14))
+    constant = {"mode": "constant"}
+    calls = {
+        "gaussian_filter": (
+            ((1,), {}), ((1.0,), {}), ((True,), {}), (((1, 2),), {}), (([1, 2],), {}),
+            ((1,), {"order": 1}), ((1,), {"order": 1.0}), ((1,), {"radius": 2}),
+            ((1,), {"radius": 2.0}), ((1,), {"truncate": 2}), ((1,), {"axes": 1}),
+            ((1,), {"axes": (1,)}), ((1,), {"axes": 1.0}),
+        ),
+        "uniform_filter1d": (
+            ((3,), {"axis": 0}), ((3,), {"axis": 0.0}),
+            ((3,), {"origin": 1}), ((3,), {"origin": 2}),
+        ),
+        "sobel": (
+            ((0,), {"mode": ["wrap", "mirror"]}), ((0,), {"mode": ("wrap", "mirror")}),
+            ((0,), {"mode": "wrap"}), ((0,), {"mode": "wrapped"}),
+        ),
+        "laplace": (
+            ((), constant | {"cval": 2}), ((), constant | {"cval": 2j}),
+            ((), constant | {"cval": np.nan}),
+        ),
+    }  # fmt: skip
+    for name, variants in calls.items():
+        for args, options in (*variants, *variants):
+            both(name, x, *args, **options)
+
+
+def test_outputs_of_kept_calls_are_checked(rng):
+    """An output that a call cannot write to is refused after calls of the same kind, too."""
+    x = rng.random((9, 14))
+    y = np.empty_like(x)
+    for _ in range(2):
+        ndimage.sobel(x, 0, output=y)
+    for wrong in (np.empty((9, 13)), np.broadcast_to(np.empty(14), (9, 14)), "?", object):
+        for _ in range(2):
+            with pytest.raises((RuntimeError, ValueError)):
+                ndimage.sobel(x, 0, output=wrong)
+    y.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        ndimage.sobel(x, 0, output=y)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="promoting") as seen:
+            ndimage.uniform_filter(x + 1j, 3, output=np.float64)
+        assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "complex64"])
+def test_calls_of_small_arrays_are_kept(name, dtype, rng, monkeypatch):
+    """The second call plans nothing, into whatever array it writes."""
+    x = data(rng, (16, 16), dtype)
+    args, function = CALLS[name](rng, x), getattr(ndimage, name)
+    for options in ({}, {"output": np.empty_like(x)}, {"mode": "constant", "cval": 2}):
+        expected = function(x, *args, **options).copy()
+        with monkeypatch.context() as patch:
+            for room in (_filters, _gaussian):
+                patch.setattr(room, "output_of", None)
+            np.testing.assert_array_equal(function(x, *args, **options), expected)
 
 
 @pytest.mark.parametrize("mode", [*MODES, *SYNONYMS])
@@ -321,7 +426,7 @@ def test_order_of_sums(isa, dtype, rng):
             expected = in_order(np.pad(x.astype(float), widths, "symmetric"), places, shape)
             y = np.empty(shape, np.int64)
             window = _weighted_sums.Window((axis,), (k,), (k // 2,), ("symmetric",), 0.0)
-            assert _weighted_sums.cut_sums(x, weights, (k,), window, y)
+            _weighted_sums.cut_sums(shape, x.dtype, weights, (k,), window, y.dtype)(x, y)
             np.testing.assert_array_equal(y, expected)
         w = rng.random((k,) * len(shape)) * (rng.random((k,) * len(shape)) < 0.7)
         terms = kernel_terms(w)
@@ -331,7 +436,8 @@ def test_order_of_sums(isa, dtype, rng):
         pads = ((k // 2, k - 1 - k // 2),) * n
         y = np.empty(shape, np.int64)
         window = _weighted_sums.Window(range(n), w.shape, (k // 2,) * n, ("constant",) * n, 7.0)
-        assert _weighted_sums.cut_sums(x, w, w.shape, window, y, by_axis=False)
+        step = _weighted_sums.cut_sums(shape, x.dtype, w, w.shape, window, y.dtype, by_axis=False)
+        step(x, y)
         expected = in_order(np.pad(x.astype(float), pads, constant_values=7), terms, shape)
         np.testing.assert_array_equal(y, expected)
 

@@ -9,7 +9,9 @@ import pytest
 import scipy.signal
 
 from pyconv import signal
-from pyconv.signal import _extents, _planes
+from pyconv._calls import correlation
+from pyconv._engine import planner, planning
+from pyconv.signal import _extents, _planes, _transforms, _whole_arrays
 
 MODES = ("full", "same", "valid")
 DTYPES = ("uint8", "int64", "float32", "float64", "complex64")
@@ -36,7 +38,10 @@ def data(rng, shape, dtype):
 
 
 def both(name, *args, **keywords):
-    """Assert that a function and SciPy's give the same, or the same type of error."""
+    """Assert that a function and SciPy's give the same, or the same type of error.
+
+    A second call, whose plan was kept, gives the same bits.
+    """
     results = []
     for module in (scipy.signal, signal):
         try:
@@ -51,6 +56,7 @@ def both(name, *args, **keywords):
         assert type(ours) is type(scipys), (ours, scipys)
         return
     assert not isinstance(ours, Exception), ours
+    np.testing.assert_array_equal(getattr(signal, name)(*args, **keywords), ours, strict=True)
     assert (ours.dtype, ours.shape) == (scipys.dtype, scipys.shape)
     if ours.dtype.kind in "biu":
         np.testing.assert_array_equal(ours, scipys)
@@ -114,14 +120,20 @@ def test_numbers_and_arrays_of_nothing(rng):
 def test_only_plain_sums_where_they_are_asked_for(rng, monkeypatch):
     """No method grants an error that SciPy's would not have: what the engine is told."""
     granted = []
-    for module, name in ((_extents.correlation, "convolve"), (_planes.correlation, "correlate")):
-        call = getattr(module, name)
+    planner.clear_cache()
 
-        def told(*args, call=call, **keywords):
-            granted.append(keywords["rtol"])
-            return call(*args, **keywords)
+    def called(x, w, *args, **keywords):
+        granted.append(keywords["rtol"])
+        return convolve(x, w, *args, **keywords)
 
-        monkeypatch.setattr(module, name, told)
+    def prepared(x, w, options):
+        granted.append(options.rtol)
+        return prepare(x, w, options)
+
+    convolve, prepare = correlation.convolve, planning.prepare
+    monkeypatch.setattr(correlation, "convolve", called)
+    for room in (_extents, _planes):
+        monkeypatch.setattr(room, "prepare", prepared)
     plane, volume = rng.random((6, 7)), rng.random((3, 4, 3, 5))
     signal.convolve(plane, plane[:2], method="direct")
     signal.correlate(volume, volume[:2, :2], method="direct")
@@ -134,6 +146,43 @@ def test_only_plain_sums_where_they_are_asked_for(rng, monkeypatch):
     signal.convolve(rng.random((300, 300)), rng.random((40, 40)))
     signal.fftconvolve(volume, volume[:2, :2])
     assert set(granted) == {None}
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve"])
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("mode", MODES)
+def test_kept_calls_look_at_their_own_data(name, shapes, mode, rng):
+    """A kernel that is not finite after one that is; SciPy's choice by the sizes of integers."""
+    a, b = (data(rng, shape, "float64") for shape in shapes)
+    spoilt, whole = b.copy(), data(rng, shapes[0], "int64")
+    spoilt.flat[-1] = np.nan
+    calls = [(a, b), (a, spoilt), (spoilt, a), (2 * a, b), (a, 3 * b), (whole, b), (whole << 50, b)]
+    expected = []
+    for x, w in calls:
+        planner.clear_cache()
+        try:
+            expected.append(getattr(signal, name)(x, w, mode))
+        except ValueError:  # neither is the larger one
+            assert mode == "valid"
+            expected.append(None)
+    for (x, w), y in zip(2 * calls, 2 * expected, strict=True):
+        if y is not None:
+            np.testing.assert_array_equal(getattr(signal, name)(x, w, mode), y, strict=True)
+
+
+@pytest.mark.parametrize("name", ["convolve2d", "correlate2d", "convolve", "fftconvolve"])
+def test_small_calls_are_kept(name, rng, monkeypatch):
+    """The second call plans nothing, in ``valid`` mode with the arrays changed about, too."""
+    x, w = rng.random((9, 12)), rng.random((3, 4))
+    function = getattr(signal, name)
+    for args in ((x, w), (x, w, "valid"), (w, x, "valid"), (x, w, "same")):
+        expected = function(*args)
+        with monkeypatch.context() as patch:
+            for room in (_planes, _transforms, _whole_arrays):
+                patch.setattr(room, "swapped", None)
+            np.testing.assert_array_equal(function(*args), expected)
+            with pytest.raises(TypeError):
+                function(args[0][1:], *args[1:])
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 import pyconv
 from pyconv import filters, kernels
+from pyconv._engine import planner
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._filters.first_derivatives import OPERATORS
 from pyconv.kernels import KERNELS
@@ -920,6 +921,60 @@ def test_a_kept_run_looks_at_the_data_of_its_call():
         with pytest.raises(OverflowError):
             filters.gaussian(large, 1, dtype=np.int8)
         assert filters.gaussian(small, 1, dtype=np.int8).dtype == np.int8
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "f8", "c8"])
+@pytest.mark.parametrize("result", [None, "u1", "i2"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, **options: filters.gaussian(x, 1, overflow="wrap", **options),
+        lambda x, **options: filters.box(x, 3, **options),
+        lambda x, **options: filters.sobel(x, 1, overflow="saturate", **options),
+        lambda x, **options: filters.gradient_magnitude(x, **options),
+        lambda x, **options: filters.gabor(x, 5.0, 0.3, overflow="wrap", **options),
+    ],
+)
+def test_a_run_that_is_kept_writes_to_any_array(call, result, dtype):
+    """The result of a kept run is that of a first call: fresh, in an array, in the source."""
+    rng = np.random.default_rng(8)
+    options = {} if result is None else {"dtype": np.dtype(result)}
+
+    def samples():
+        x = 100 * rng.random((12, 17))
+        return (x + 1j * x[::-1] if dtype == "c8" else x).astype(dtype)
+
+    try:
+        call(samples(), **options)
+    except (TypeError, OverflowError):
+        return  # of complex samples no integers, and no magnitude
+    for _ in range(3):
+        x = samples()
+        planner.clear_cache()
+        expected = call(x, **options)
+        outs = [np.empty_like(expected), np.empty(expected.shape, expected.dtype.newbyteorder())]
+        outs += [
+            np.empty((24, 51), expected.dtype)[::-2, ::3],
+            np.empty((17, 12), expected.dtype).T,
+        ]
+        for y in outs:
+            for _ in range(2):
+                y[...] = 7
+                assert call(x, out=y, **options) is y
+                np.testing.assert_array_equal(y, expected)
+                np.testing.assert_array_equal(call(x, **options), expected)
+        if expected.dtype == x.dtype:
+            y = x.copy()
+            call(y, out=y, **options)
+            np.testing.assert_array_equal(y, expected)
+        y = np.empty_like(expected)
+        for wrong in (y[1:], np.empty(y.shape, "u4"), np.broadcast_to(y[:1], y.shape), None):
+            if wrong is None:
+                y.flags.writeable = False
+                wrong = y
+            for _ in range(2):
+                with pytest.raises((ValueError, TypeError), match="out"):
+                    call(x, out=wrong, **options)
 
 
 @pytest.mark.parametrize("operator", ["sobel", "scharr", "roberts"])

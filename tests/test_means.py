@@ -93,6 +93,25 @@ def test_sums_beside_halves_whose_quotient_in_float_is_elsewhere(isa, only_exact
     np.testing.assert_array_equal(y[:, size[0] // 2, size[1] // 2], expected[chosen])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("fill", [0, 300, -1000])
+def test_sums_beside_halves_of_every_number_of_samples(isa, only_exact, dtype, fill):
+    """Sums of 16 bits are divided by a product; what is read outside decides whether they fit."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    for n in range(2, 262, 7 if fill else 1):
+        totals = n * np.arange(low, high) + n // 2
+        totals = np.concatenate((totals - 1, totals, totals + 1, [low * n, high * n]))
+        totals = np.clip(totals, low * n, high * n)
+        x = (totals // n)[:, None] + (np.arange(n) < (totals % n)[:, None])
+        x = x.astype(dtype)[..., None]
+        y = filters.box(
+            x, (n, 1), axes=(1, 2), boundary="constant", fill_value=fill, dtype=np.int16, workers=1
+        )
+        np.testing.assert_array_equal(y[:, n // 2, 0], np.rint(totals / n), str(n))
+        first = x[:, : (n - 1) // 2 + 1, 0].sum(1, dtype=int) + n // 2 * fill
+        np.testing.assert_array_equal(y[:, 0, 0], np.rint(first / n), str(n))
+
+
 def test_other_boxes_are_rounded_from_floats(rng):
     """Larger ones, volumes, wider samples and outsides that are not whole."""
     x = rng.integers(0, 256, (20, 140)).astype(np.uint8)

@@ -30,12 +30,13 @@ from pyconv._engine.dtypes import (
     LIMITS,
     check_overflow,
     is_integer,
+    native_dtype,
     result_interval,
     supported,
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
 from pyconv._engine.planner import CALLS
-from pyconv._engine.planning import PLANNER, Prepared, exact_key, prepare
+from pyconv._engine.planning import PLANNER, exact_key, prepare
 from pyconv._engine.problem import (
     CallOptions,
     boundary_names,
@@ -61,6 +62,8 @@ Boundary = str | Sequence[str]
 
 #: Samples of a block that stays in the cache while it is rounded, or its squares are summed.
 BLOCK = 2**15
+#: What a message about ``out`` ends with.
+HINT = "; pass dtype= for another result"
 #: What a message calls the weights of a filter.
 KERNEL = "the kernel"
 #: Samples of items with gaps that are gathered. Larger items are filtered one by one.
@@ -97,23 +100,46 @@ def filtered(
     Where that is no more than a planned run, the run is kept with all that decides it: of a small
     array the rest of a call takes several times as long.
     """
-    exact = None
-    if type(x) is np.ndarray and options.out is None and options.mask is None:
-        exact = exact_key((axes, *arguments, *options))
+    exact, out = None, options.out
+    if type(x) is np.ndarray and options.mask is None:
+        if out is None:
+            exact = exact_key((axes, *arguments, *options))
+        elif type(out) is np.ndarray:
+            exact = exact_key((axes, *arguments, *options._replace(out=out.dtype)))  # type: ignore[arg-type]
     if exact is not None:
         key = solve, x.shape, x.dtype, exact
-        run: Runner | None = CALLS.found.get(key)
-        if run is not None:
-            return run(x, None, options.workers)
+        found: tuple[Runner, tuple[int, ...], np.dtype] | None = CALLS.found.get(key)
+        if found is not None:
+            run, shape, dtype = found
+            if out is None:
+                return run(x, None, options.workers)
+            check_out(out, shape, dtype, HINT)
+            return _written(run, x, out, options.workers)
     call = Call(x, axes, ndims, options)
     y = solve(call, *arguments)
     if exact is not None and call.run is not None and options.nan_policy == "propagate":
-        CALLS.keep(key, call.run)
+        CALLS.keep(key, (call.run, y.shape, native_dtype(y.dtype)))
     return y
 
 
-def _solved(prepared: Prepared, w: Array, x: Array, y: Array | None, workers: int | None) -> Array:
-    return (prepared.settled or prepared.solver(x, w)).solve(x, w, y, workers)
+def _written(run: Runner, x: Array, out: Array, workers: int | None) -> Array:
+    """Return ``out`` with the result of a run; it may share memory with ``x``."""
+    y = run(x, out if writable_in_place(out, x) else None, workers)
+    if y is not out:
+        out[...] = y
+    return out
+
+
+def _rounded(
+    run: Runner,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    x: Array,
+    y: Array | None,
+    workers: int | None,
+) -> Array:
+    """Return a run's floats, rounded to integers."""
+    return run(x, empty(shape, dtype) if y is None else y, workers)
 
 
 class Call:
@@ -282,9 +308,7 @@ class Call:
         result = None if options.dtype is None or rounded is not None else np.dtype(options.dtype)
         out = options.out
         if rounded is None and out is not None:
-            check_out(
-                out, self.shape, self._result_dtype(options), "; pass dtype= for another result"
-            )
+            check_out(out, self.shape, self._result_dtype(options), HINT)
         wanted = Wanted(self._sums_of_real_weights(), result, options.overflow, options.max_memory)
         try:
             run = planned(wanted)
@@ -292,15 +316,12 @@ class Call:
             w = self._weights(self._kernel(terms))
             return _correlated(self.x, w, self.axes, options, rounded)
         if rounded is not None:
+            self.run = partial(_rounded, run, rounded.shape, rounded.dtype)
             return run(self.x, rounded, options.workers)
         self.run = run
         if out is None:
             return run(self.x, None, options.workers)
-        in_place = writable_in_place(out, self.x)
-        y = run(self.x, out if in_place else None, options.workers)
-        if y is not out:
-            out[...] = y
-        return out
+        return _written(run, self.x, out, options.workers)
 
     def _result_dtype(self, options: Options) -> np.dtype:
         """Return the dtype of real sums."""
@@ -325,6 +346,7 @@ class Call:
         )  # fmt: skip
         if exact is None:
             return run(options, rounded)
+        self.run = exact
         return exact(self.x, rounded, options.workers)
 
     def once(self, w: Array, mean: bool = False) -> Array:
@@ -337,11 +359,20 @@ class Call:
         return self._result(partial(self._one_kernel, w), lambda: w, mean)
 
     def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
-        if rounded is not None or options.out is not None:
-            return _correlated(self.x, w, self.axes, options, rounded)
         prepared = prepare(self.x, w, _call_options(self.axes, options))
-        self.run = partial(_solved, prepared, w)
-        return self.run(self.x, None, options.workers)
+        if rounded is not None:
+
+            def run(x: Array, y: Array | None, workers: int | None) -> Array:
+                return prepared.plan(x, w).solve(x, w, y, workers)
+
+            self.run = partial(_rounded, run, rounded.shape, rounded.dtype)
+            return run(self.x, rounded, options.workers)
+        self.run = lambda x, y, workers: prepared.run(x, w, y, workers)
+        if options.out is None:
+            return self.run(self.x, None, options.workers)
+        problem = prepared.problem
+        check_out(options.out, problem.y_shape, problem.dtype, HINT)
+        return _written(self.run, self.x, options.out, options.workers)
 
     def _weights(self, w: Array) -> Array:
         """Return ``w`` in the dtype in which products are summed: integers stay exact."""
@@ -380,6 +411,8 @@ class Call:
         policy = "saturate" if options.overflow == "raise" else options.overflow
         y = self.destination(self.shape, dtype)
         run(options._replace(dtype=None, overflow=policy, out=None), y)
+        if options.overflow == "raise":
+            self.run = None  # other samples may overflow
         return self.returned(y)
 
     def _fill(self) -> float | None:
@@ -434,7 +467,7 @@ class Call:
         solve = Call._gapped if gapped is None else gapped
         dtype = self._quotient_dtype(w)
         if self.options.out is not None:
-            check_out(self.options.out, self.shape, dtype, "; pass dtype= for another result")
+            check_out(self.options.out, self.shape, dtype, HINT)
         whole.options = self.options._replace(dtype=dtype)
         if not self.misses():
             return plain(whole)
@@ -554,7 +587,7 @@ class Call:
         options, out = self.options, self.options.out
         if out is None:
             return empty(shape, dtype)
-        check_out(out, shape, dtype, "; pass dtype= for another result")
+        check_out(out, shape, dtype, HINT)
         refused = options.method != "auto" or options.max_memory is not None
         return out if not refused and writable_in_place(out, self.x) else empty(shape, dtype)
 

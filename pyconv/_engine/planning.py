@@ -22,6 +22,7 @@ from pyconv._engine.algorithms import (
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
+    DTYPES,
     LIMITS,
     Interval,
     check_overflow,
@@ -486,6 +487,16 @@ class Prepared:
         """Whether all taps are summed, as those of the kernel over the samples."""
         return self.exchange is None and self.cut is None
 
+    def run(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        y: np.ndarray | None = None,
+        workers: int | None = None,
+    ) -> np.ndarray:
+        """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
+        return (self.settled or self.solver(x, w)).solve(x, w, y, workers)
+
     def solver(self, x: np.ndarray, w: np.ndarray) -> Solver:
         """Return what computes the call for this data: its plan, the exchange or the cut."""
         if self.runs_as_written:
@@ -610,7 +621,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str))
+_PLAIN = frozenset((type(None), bool, int, float, str, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:

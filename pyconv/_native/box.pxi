@@ -290,8 +290,8 @@ cdef void sum_patch(const Box* b, const Patch* u, const char* x, const sum_t* we
             if turn.output >= u.plane_to:
                 turn.output = -1
             index = source_index(&b.z, at - b.z.low)
-            sum_plane(b, u, &turn, NULL if index < 0 else x + index * b.z_stride, weight,
-                      out + turn.output * b.out_z, work)
+            sum_plane(b, u, &turn, <const char*>NULL if index < 0 else x + index * b.z_stride,
+                      weight, out + turn.output * b.out_z, work)
             at += b.z.dilation
 
 

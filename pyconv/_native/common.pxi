@@ -2,7 +2,7 @@
 
 cimport cython
 cimport numpy as cnp
-from libc.stdint cimport int16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.math cimport sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset

@@ -84,7 +84,10 @@ DEPTHWISE_STRUCT(double)
 #undef STORE_SET
 
 #else
-/* Nobody calls these. */
-#define depthwise_block_float(d, origin, w, bias, y, y_row, rows, cols) (void)(d)
-#define depthwise_block_double(d, origin, w, bias, y, y_row, rows, cols) (void)(d)
+/* Nobody calls these; arguments that are read by nothing would be warned of. */
+#define DEPTHWISE_NOTHING(d, origin, w, bias, y, y_row, rows, cols)                       \
+    ((void)(d), (void)(origin), (void)(w), (void)(bias), (void)(y), (void)(y_row),        \
+     (void)(rows), (void)(cols))
+#define depthwise_block_float DEPTHWISE_NOTHING
+#define depthwise_block_double DEPTHWISE_NOTHING
 #endif

@@ -115,7 +115,7 @@ cdef void set_segments_copied(const Stencil* s, const Py_ssize_t* slots,
 cdef inline const char* plane_of(const Stencil* s, const char* x,
                                  Py_ssize_t coordinate) noexcept nogil:
     cdef Py_ssize_t index = source_index(&s.z, coordinate)
-    return NULL if index < 0 else x + index * s.z_stride
+    return <const char*>NULL if index < 0 else x + index * s.z_stride
 
 
 cdef void pack_parts(const Stencil* s, const Part* parts, Py_ssize_t n_parts, const char* plane,

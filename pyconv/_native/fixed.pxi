@@ -300,7 +300,7 @@ cdef class FixedLoop:
         t.weights = <const double*>cnp.PyArray_DATA(arrays[1])
         t.high = <const short*>cnp.PyArray_DATA(arrays[2])
         t.low = <const short*>cnp.PyArray_DATA(arrays[3])
-        t.flat = NULL if flat is None else <const short*>cnp.PyArray_DATA(arrays[4])
+        t.flat = <const short*>NULL if flat is None else <const short*>cnp.PyArray_DATA(arrays[4])
         t.divisor = divisor
         t.n, t.n_singles, t.n_all, t.fold, t.wrap, t.fraction, t.doubtful, t.negative = numbers
 

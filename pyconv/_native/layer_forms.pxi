@@ -221,11 +221,12 @@ cdef void run_layer_unit(const Layer* s, const char* x, const real_t* w, const r
             pixels_by_channels(s, &b, work, w, &chunk, k_from, k_to, add)
         elif s.unpacked:
             channels_by_rows(s, &b, work, w_chunk, channels, k_from, k_to, y, add,
-                             NULL if add else bias)
+                             <const real_t*>NULL if add else bias)
         else:
             turn_last_pixels(s, &b, <real_t*>work.panels, channels * s.taps, sums)
             channels_by_pixels(s, &b, <real_t*>work.panels, w_chunk, channels * s.taps, k_from,
-                               k_to, y, add, NULL if add else bias, sums, <real_t*>work.tile)
+                               k_to, y, add, <const real_t*>NULL if add else bias, sums,
+                               <real_t*>work.tile)
         add = 1
     if s.by_pixel and bias == NULL:
         transpose(sums + k_from, s.sums_row, b.pixels, k_to - k_from, y + k_from * s.pixels,

@@ -228,7 +228,7 @@ cdef void match_row(const MatchRows* s, Py_ssize_t row) noexcept nogil:
     cdef Py_ssize_t first = 0, count, i
     cdef Py_ssize_t at = (row // s.y_rows * s.x_rows + row % s.y_rows) * s.pitch
     cdef const char* x = s.x + at * s.item
-    cdef const unsigned char* seen = NULL if s.seen == NULL else s.seen + at
+    cdef const unsigned char* seen = <const unsigned char*>NULL if s.seen == NULL else s.seen + at
     cdef const unsigned char* wanted = s.wanted + row * s.cols
     cdef double* y = s.y + row * s.cols
     while first < s.cols:
@@ -288,7 +288,9 @@ def match_plainly(cnp.ndarray x, seen, cnp.ndarray places, cnp.ndarray t, double
     s.whole = cnp.PyArray_TYPE(x) == cnp.NPY_UINT64
     s.places, s.t = numbers(places), <const double*>cnp.PyArray_DATA(t)
     s.x = cnp.PyArray_BYTES(x)
-    s.seen = NULL if seen is None else <const unsigned char*>cnp.PyArray_BYTES(seen)
+    s.seen = NULL
+    if seen is not None:
+        s.seen = <const unsigned char*>cnp.PyArray_BYTES(seen)
     s.wanted = <const unsigned char*>cnp.PyArray_BYTES(wanted)
     s.y = <double*>cnp.PyArray_DATA(y)
     call.loop = &s

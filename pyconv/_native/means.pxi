@@ -3,7 +3,7 @@
 # The work is cut into units: one batch item, a slab of rows, a panel of columns. A unit goes down
 # the rows that it reads. Each is packed with its border and summed along x by windows that double
 # (box.h), in 16 bits, to a ring of rows; the window along y takes in the newest of them and leaves
-# out the oldest, in 32 bits, which is exact (means.h).
+# out the oldest, in 16 or 32 bits, which is exact (means.h).
 
 cdef extern from "box.h":
     void box_widen_int16(const int16_t* s, Py_ssize_t half, const int16_t* x, int16_t* out,
@@ -12,6 +12,11 @@ cdef extern from "box.h":
 cdef extern from "means.h":
     void mean_row(const int16_t* entered, const int16_t* left, Py_ssize_t n, int divisor,
                   int* sums, int16_t* y) noexcept nogil
+    ctypedef struct ShortMean:
+        uint16_t least
+    bint short_mean(ShortMean* m, int low, int high, int divisor) noexcept nogil
+    void mean_row_short(const int16_t* entered, const int16_t* left, Py_ssize_t n,
+                        const ShortMean* m, uint16_t* sums, int16_t* y) noexcept nogil
 
 cdef Py_ssize_t MEANS_COLS = 4096       # samples of a panel
 
@@ -22,6 +27,8 @@ cdef struct Means:
     Py_ssize_t y_stride, out_y, out_item
     row_emit emit
     int divisor
+    bint is_short                       # whether sums are of 16 bits, and how they are divided then
+    ShortMean short_mean
     Py_ssize_t n_slabs, n_panels, unit_rows, unit_cols
     Py_ssize_t lanes, pitch             # in samples: of a vector, of a row
 
@@ -51,22 +58,29 @@ cdef void mean_patch(const Means* p, Py_ssize_t row_from, Py_ssize_t rows, Py_ss
     cdef Py_ssize_t until_end = pixels_until_end(&p.x, first, 1, pixels)
     # Workspace: sums of columns, a packed row, nothing, means, the ring.
     cdef int* sums = <int*>work
+    cdef uint16_t* short_sums = <uint16_t*>work
     cdef int16_t* packed = work + 2 * p.pitch
     cdef int16_t* nothing = packed + p.pitch
     cdef int16_t* means = nothing + p.pitch
     cdef int16_t* ring = means + p.pitch
     cdef const int16_t* left
-    cdef bint whole
+    cdef int16_t* y
     memset(work, 0, 4 * p.pitch * sizeof(int16_t))
+    if p.is_short:
+        for r in range(n):
+            short_sums[r] = p.short_mean.least
     for r in range(rows + p.y.taps - 1):
         index = source_index(&p.y, row_from + r - p.y.low)
-        pack_pixels(&p.x, NULL if index < 0 else x + index * p.y_stride, first, 1, before,
-                    until_end, pixels, packed)
+        pack_pixels(&p.x, <const char*>NULL if index < 0 else x + index * p.y_stride, first, 1,
+                    before, until_end, pixels, packed)
         widen_row(p, packed, n, ring + r % held * p.pitch)
         left = nothing if r < p.y.taps else ring + (r - p.y.taps) % held * p.pitch
-        whole = r >= p.y.taps - 1
-        mean_row(ring + r % held * p.pitch, left, n, p.divisor, sums, means if whole else NULL)
-        if whole:
+        y = NULL if r < p.y.taps - 1 else means
+        if p.is_short:
+            mean_row_short(ring + r % held * p.pitch, left, n, &p.short_mean, short_sums, y)
+        else:
+            mean_row(ring + r % held * p.pitch, left, n, p.divisor, sums, y)
+        if y != NULL:
             p.emit(means, n, out + (r - p.y.taps + 1) * p.out_y, p.out_item)
 
 
@@ -142,6 +156,7 @@ cdef class MeansLoop:
         """Write the means to ``y``; both are C-contiguous and native, ``x`` is of 8 bits."""
         cdef Means p = self.p
         cdef int16_t outside = <int16_t>fill
+        cdef int low
         cdef Call call
         self.lay_out(&p, threads)
         p.y_stride = stride_of(x, self.axis_of[0])
@@ -153,6 +168,8 @@ cdef class MeansLoop:
         set_row_load(&p.x, SUMS_INT16, row_codes[cnp.PyArray_TYPE(x)])
         p.out_item = cnp.PyArray_ITEMSIZE(y)
         p.emit = row_emits[SUMS_INT16][clip][row_codes[cnp.PyArray_TYPE(y)]]
+        low = -128 if cnp.PyArray_TYPE(x) == cnp.NPY_INT8 else 0
+        p.is_short = short_mean(&p.short_mean, least(low, fill), most(low + 255, fill), p.divisor)
         call.loop = &p
         run_batch(run_means, &call, self.batch, self.n_batch, x, y,
                   self.n_batch * p.n_slabs * p.n_panels, self.additions(&p), threads, self.each,

@@ -162,7 +162,7 @@ typedef struct {
     static void divide_##type(const void *a, ptrdiff_t n, double divisor, void *out) {       \
         const type *in = (const type *)a;                                                    \
         type *y = (type *)out;                                                               \
-        for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)divisor;                      \
+        ROW_LOOP_IN_PLACE for (ptrdiff_t i = 0; i < n; i++) y[i] = in[i] / (type)divisor;    \
     }                                                                                        \
     static void spread_##type(const void *a, ptrdiff_t step, ptrdiff_t n, void *out) {       \
         const type *RESTRICT in = (const type *)a;                                           \

@@ -137,7 +137,7 @@ cdef bint fill_slot(const Strips* p, const Room* u, const char* x, Py_ssize_t co
     cdef const Stencil* s = &p.down
     cdef Py_ssize_t index = source_index(&s.z, coordinate), r
     cdef sum_t* first = slot - u.row_from * p.ring_pitch - u.col_from * s.x.group
-    cdef bint summable = run_panel(p, u, NULL if index < 0 else x + index * s.z_stride,
+    cdef bint summable = run_panel(p, u, <const char*>NULL if index < 0 else x + index * s.z_stride,
                                    <char*>first, work)
     for r in range(u.row_to - u.row_from):
         if not summable:

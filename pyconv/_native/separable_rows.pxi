@@ -16,7 +16,9 @@ cdef void set_lines(Lines* lines, const Strips* p, const char* plane, Py_ssize_t
     cdef Py_ssize_t j, index
     for j in range(s.lanes):
         index = source_index(&s.y, row + least(j, rows - 1))
-        lines.rows[j] = NULL if index < 0 or plane == NULL else plane + index * s.y_stride
+        lines.rows[j] = NULL
+        if index >= 0 and plane != NULL:
+            lines.rows[j] = plane + index * s.y_stride
     lines.ahead = 0
     if s.prefetching and row >= 0 and row + 2 * s.lanes <= s.y.size:
         lines.ahead = s.lanes * s.y_stride

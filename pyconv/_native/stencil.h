@@ -146,6 +146,27 @@ static inline ptrdiff_t stencil_group(ptrdiff_t rows) {
 #define STENCIL_HOLD(vector) (void)(vector)
 #endif
 
+/* Clang takes a product that two branches have in common before them, where nothing is fused: loops
+   would round it that agree with each other otherwise. What it is told to fuse stays fused. */
+#if defined(__clang__) && STENCIL_HAS_VECTORS
+#if defined(__AVX512F__)
+#define STENCIL_FUSED 1
+#define STENCIL_FUSED_float(sum, a, b) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(sum))
+#define STENCIL_FUSED_double(sum, a, b) _mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(sum))
+#elif defined(__x86_64__) && defined(__FMA__)
+#define STENCIL_FUSED 1
+#define STENCIL_FUSED_float(sum, a, b) _mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(sum))
+#define STENCIL_FUSED_double(sum, a, b) _mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(sum))
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define STENCIL_FUSED 1
+#define STENCIL_FUSED_float(sum, a, b) \
+    vfmaq_f32((float32x4_t)(sum), (float32x4_t)(a), (float32x4_t)(b))
+#define STENCIL_FUSED_double(sum, a, b) \
+    vfmaq_f64((float64x2_t)(sum), (float64x2_t)(a), (float64x2_t)(b))
+#endif
+#endif
+
 /* Orders non-temporal stores before whatever the thread does next. */
 static inline void stencil_fence(void) {
 #if STENCIL_HAS_STREAM

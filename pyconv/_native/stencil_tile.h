@@ -7,7 +7,13 @@ typedef SCALAR SUFFIX(vec_any)
 #define VEC SUFFIX(vec)
 STENCIL_INLINE VEC SUFFIX(load)(const SCALAR *p) { return *(const SUFFIX(vec_any) *)p; }
 STENCIL_INLINE VEC SUFFIX(splat)(SCALAR s) { return s - (VEC){0}; }
+#if defined(STENCIL_FUSED) && !defined(SCALAR_IS_INTEGER)
+STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) {
+    return (VEC)SUFFIX(STENCIL_FUSED)(sum, a, b);
+}
+#else
 STENCIL_INLINE VEC SUFFIX(multiply_add)(VEC sum, VEC a, VEC b) { return sum + a * b; }
+#endif
 STENCIL_INLINE VEC SUFFIX(plus)(VEC a, VEC b) { return a + b; }
 STENCIL_INLINE VEC SUFFIX(minus)(VEC a, VEC b) { return a - b; }
 STENCIL_INLINE void SUFFIX(store)(SCALAR *p, VEC v) { *(SUFFIX(vec_any) *)p = v; }

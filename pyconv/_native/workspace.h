@@ -18,6 +18,12 @@
 #define WORKSPACE_ZONE 0
 #endif
 
+/* GCC says so by a macro, Clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if defined(PYCONV_DEBUG) && defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define WORKSPACE_POISON(at, size) ASAN_POISON_MEMORY_REGION(at, size)

@@ -173,7 +173,7 @@ def output_of(output: Output, x: Array, *, is_complex: bool = False) -> Array:
     elif isinstance(output, type | np.dtype):
         dtype = np.dtype(output)
         if is_complex and dtype.kind != "c":
-            warnings.warn("promoting specified output dtype to complex", stacklevel=3)
+            warnings.warn("promoting specified output dtype to complex", stacklevel=5)
             dtype = np.promote_types(dtype, np.complex64)
     elif isinstance(output, str):
         dtype = np.dtype(output)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.docstrings import documented
-from pyconv._engine.planner import kept
 from pyconv._engine.problem import MAX_SPATIAL
-from pyconv._engine.separable_passes import Runner
-from pyconv._native import loader
 from pyconv.ndimage._arguments import (
     SHARED,
     Array,
@@ -29,6 +27,7 @@ from pyconv.ndimage._arguments import (
     output_of,
     turned,
 )
+from pyconv.ndimage._calls import filtered
 from pyconv.ndimage._several_axes import (
     Pass,
     average,
@@ -38,12 +37,16 @@ from pyconv.ndimage._several_axes import (
     smooth,
 )
 from pyconv.ndimage._weighted_sums import (
+    BYTE,
+    Step,
     Window,
-    bytes_of,
+    as_truth,
+    copied,
     cut_sums,
     factored,
     holds,
-    to_truth,
+    in_turn,
+    nothing,
     weighted_sums,
     write,
 )
@@ -91,7 +94,7 @@ def correlate(
     >>> ndimage.correlate([2, 8, 0, 4, 1, 9, 9, 0], [1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
-    return _kernel(input, weights, output, mode, cval, origin, axes, flip=False)
+    return filtered(_kernel, input, output, weights, mode, cval, origin, axes, False)
 
 
 @documented(SHARED, end="high")
@@ -123,7 +126,7 @@ def convolve(
     >>> ndimage.convolve([2, 8, 0, 4, 1, 9, 9, 0], [1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
-    return _kernel(input, weights, output, mode, cval, origin, axes, flip=True)
+    return filtered(_kernel, input, output, weights, mode, cval, origin, axes, True)
 
 
 @documented(SHARED, end="low")
@@ -154,7 +157,7 @@ def correlate1d(
     >>> ndimage.correlate1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([ 8, 26,  8, 12,  7, 28, 36,  9])
     """
-    return _line(np.asarray(input), np.asarray(weights), axis, output, mode, cval, origin)
+    return filtered(_line, input, output, weights, axis, mode, cval, origin, False)
 
 
 @documented(SHARED, end="high")
@@ -185,26 +188,23 @@ def convolve1d(
     >>> ndimage.convolve1d([2, 8, 0, 4, 1, 9, 9, 0], weights=[1, 3])
     array([14, 24,  4, 13, 12, 36, 27,  0])
     """
-    w = np.asarray(weights)
-    if w.ndim == 1:
-        origin = turned(origin, len(w))
-    return _line(np.asarray(input), w, axis, output, mode, cval, origin, flip=True)
+    return filtered(_line, input, output, weights, axis, mode, cval, origin, True)
 
 
 def _kernel(
-    input: npt.ArrayLike,
-    weights: npt.ArrayLike,
+    x: Array,
     output: Output,
+    weights: Array,
     mode: str,
     cval: complex,
     origin: int | Sequence[int],
     axes: int | Sequence[int] | None,
-    *,
     flip: bool,
-) -> Array:
-    """Correlate, or convolve, with a kernel of as many dimensions as there are axes."""
-    x, w = np.asarray(input), _numbers(weights)
-    y = _output(output, x, w, cval)
+) -> tuple[Array, Step]:
+    """Plan the correlation, or convolution, with a kernel of as many dimensions as axes."""
+    w = _numbers(weights)
+    _check_fill(x, w, cval)
+    y = output_of(output, x, is_complex="c" in (x.dtype.kind, w.dtype.kind))
     where = axes_of(axes, x.ndim)
     if w.ndim != len(where) or 0 in w.shape:
         raise RuntimeError(
@@ -223,50 +223,46 @@ def _kernel(
     boundary = one_boundary(mode)
     check_dtypes(x, y)
     window = Window(where, w.shape, lows, [boundary] * w.ndim, fill_of(cval, x.dtype.kind == "c"))
-    weighted_sums(x, w, window, y, flip=flip)
-    return y
+    return y, weighted_sums(x.shape, x.dtype, w, window, y.dtype, flip=flip)
 
 
 def _line(
     x: Array,
-    w: Array,
-    axis: int,
     output: Output,
+    weights: Array,
+    axis: int,
     mode: str,
     cval: complex,
     origin: int,
-    *,
-    flip: bool = False,
-) -> Array:
-    """Correlate, or convolve, along one axis."""
-    w = _numbers(w)
-    y = _output(output, x, w, cval)
+    flip: bool,
+) -> tuple[Array, Step]:
+    """Plan the correlation, or convolution, along one axis."""
+    if flip and weights.ndim == 1:
+        origin = turned(origin, len(weights))
+    w = _numbers(weights)
+    _check_fill(x, w, cval)
+    y = output_of(output, x, is_complex="c" in (x.dtype.kind, w.dtype.kind))
     if w.ndim != 1 or len(w) < 1:
         raise RuntimeError("no filter weights given")
     where = axis_of(axis, x.ndim)
     low = low_pad(len(w), origin, "len(weights)")
     boundary = boundary_of(mode)
     check_dtypes(x, y)
-    fill = fill_of(cval, x.dtype.kind == "c")
-    weighted_sums(
-        x, w, Window((where,), w.shape, (low,), (boundary,), fill), y, flip=flip, line=True
-    )
-    return y
+    window = Window((where,), w.shape, (low,), (boundary,), fill_of(cval, x.dtype.kind == "c"))
+    return y, weighted_sums(x.shape, x.dtype, w, window, y.dtype, flip=flip, line=True)
 
 
-def _numbers(weights: npt.ArrayLike) -> Array:
+def _numbers(w: Array) -> Array:
     """Return weights in a dtype that the sums take."""
-    w = np.asarray(weights)
     if w.dtype.kind in "biu":
         return w
     return w.astype(np.complex128 if w.dtype.kind == "c" else np.float64, copy=False)
 
 
-def _output(output: Output, x: Array, w: Array, cval: complex) -> Array:
-    """Return the array that receives the result; complex if the data or the weights are."""
+def _check_fill(x: Array, w: Array, cval: complex) -> None:
+    """Raise ValueError for a complex number outside real samples under complex weights."""
     if w.dtype.kind == "c" and x.dtype.kind != "c" and np.iscomplexobj(cval):
         raise ValueError("Cannot provide a complex-valued cval when the input is real.")
-    return output_of(output, x, is_complex="c" in (x.dtype.kind, w.dtype.kind))
 
 
 @documented(SHARED, end="low")
@@ -304,15 +300,19 @@ def uniform_filter1d(
     >>> ndimage.uniform_filter1d([2, 8, 0, 4, 1, 9, 9, 0], size=3)
     array([4, 3, 4, 1, 4, 6, 6, 3])
     """
-    x = np.asarray(input)
+    return filtered(_box_of_line, input, output, None, size, axis, mode, cval, origin)
+
+
+def _box_of_line(
+    x: Array, output: Output, _: None, size: int, axis: int, mode: str, cval: complex, origin: int
+) -> tuple[Array, Step]:
     where = axis_of(axis, x.ndim)
     if size < 1:
         raise RuntimeError("incorrect filter size")
     y = output_of(output, x, is_complex=x.dtype.kind == "c")
     box = _box(where, size, origin, mode)
     check_dtypes(x, y)
-    _boxes(x, [box], fill_of(cval, x.dtype.kind == "c"), y)
-    return y
+    return y, _boxes(x.shape, x.dtype, [box], fill_of(cval, x.dtype.kind == "c"), y.dtype)
 
 
 @documented(SHARED, each="axes", end="low")
@@ -349,7 +349,19 @@ def uniform_filter(
            [2., 3., 2.],
            [1., 2., 2.]])
     """
-    x = np.asarray(input)
+    return filtered(_box_of_axes, input, output, None, size, mode, cval, origin, axes)
+
+
+def _box_of_axes(
+    x: Array,
+    output: Output,
+    _: None,
+    size: int | Sequence[int],
+    mode: str | Sequence[str],
+    cval: complex,
+    origin: int | Sequence[int],
+    axes: int | Sequence[int] | None,
+) -> tuple[Array, Step]:
     y = output_of(output, x, is_complex=x.dtype.kind == "c")
     where = axes_of(axes, x.ndim)
     sizes, origins, modes = (for_each(v, len(where)) for v in (size, origin, mode))
@@ -358,11 +370,9 @@ def uniform_filter(
         if k > 1
     ]  # fmt: skip
     if not boxes:  # samples of any dtype
-        y[...] = x
-        return y
+        return y, copied
     check_dtypes(x, y)
-    _boxes(x, boxes, fill_of(cval, x.dtype.kind == "c"), y)
-    return y
+    return y, _boxes(x.shape, x.dtype, boxes, fill_of(cval, x.dtype.kind == "c"), y.dtype)
 
 
 def _box(axis: int, size: int, origin: int, mode: str) -> Pass:
@@ -373,25 +383,32 @@ def _box(axis: int, size: int, origin: int, mode: str) -> Pass:
     return Pass(axis, weights, size // 2 + operator.index(origin), boundary_of(mode))
 
 
-def _boxes(x: Array, boxes: Sequence[Pass], fill: complex, y: Array) -> None:
-    """Write the running means along some axes; integers are cut after each."""
-    if not boxes or x.size == 0:
-        y[...] = x
-        return
-    if y.dtype.kind in "fc":
-        average(x, boxes, fill, y)
-        return
-    if y.dtype.kind == "b":
-        _boxes(x, boxes, fill, bytes_of(y))
-        to_truth(y)
-        return
-    sizes = tuple(len(box.weights) for box in boxes)
-    if len(boxes) <= MAX_SPATIAL and cut_sums(x, None, sizes, joint_window(boxes, fill), y):
-        return
+def _boxes(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    boxes: Sequence[Pass],
+    fill: complex,
+    dtype: np.dtype,
+) -> Step:
+    """Plan the running means along some axes; integers are cut after each."""
+    if not boxes or 0 in shape:
+        return copied
+    if dtype.kind in "fc":
+        return average(shape, x_dtype, boxes, fill, dtype)
+    if dtype.kind == "b":
+        return as_truth(_boxes(shape, x_dtype, boxes, fill, BYTE))
+    if len(boxes) <= MAX_SPATIAL:
+        sizes = tuple(len(box.weights) for box in boxes)
+        step = cut_sums(shape, x_dtype, None, sizes, joint_window(boxes, fill), dtype)
+        if step is not None:
+            return step
+    steps = []
     for box in boxes:
-        done = cut_sums(x, None, box.weights.shape, box.window(fill), y)
-        assert done
-        x = y
+        step = cut_sums(shape, x_dtype, None, box.weights.shape, box.window(fill), dtype)
+        assert step is not None
+        steps.append(step)
+        x_dtype = dtype
+    return in_turn(steps)
 
 
 @documented(SHARED, each="axes")
@@ -422,7 +439,7 @@ def prewitt(
            [ 3, 12,  9],
            [ 3, 12,  9]])
     """
-    return _gradient(np.asarray(input), axis, output, mode, cval, MEAN)
+    return filtered(_gradient, input, output, MEAN, axis, mode, cval)
 
 
 @documented(SHARED, each="axes")
@@ -453,13 +470,13 @@ def sobel(
            [ 4, 16, 12],
            [ 4, 16, 12]])
     """
-    return _gradient(np.asarray(input), axis, output, mode, cval, WEIGHTED_MEAN)
+    return filtered(_gradient, input, output, WEIGHTED_MEAN, axis, mode, cval)
 
 
 def _gradient(
-    x: Array, axis: int, output: Output, mode: Any, cval: complex, across: Array
-) -> Array:
-    """Write the difference along one axis, summed with weights ``across`` the others."""
+    x: Array, output: Output, across: Array, axis: int, mode: Any, cval: complex
+) -> tuple[Array, Step]:
+    """Plan the difference along one axis, summed with weights ``across`` the others."""
     where = axis_of(axis, x.ndim)
     y = output_of(output, x)
     modes = for_each(mode, x.ndim)
@@ -473,26 +490,24 @@ def _gradient(
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
     if y.dtype.kind in "fc":
-        smooth(x, passes, fill, y)
-        return y
+        return y, smooth(x.shape, x.dtype, passes, fill, y.dtype)
+    whole = same_ring(x.dtype, y.dtype)
     window = joint_window(passes, fill)
-    outside = fill != 0 and same_ring(x, y) and window.reads_fill and not holds(x.dtype, fill)
-    if len(passes) > 3 or order_matters(passes, fill) or outside or not same_ring(x, y):
-        one_by_one(x, passes, fill, y)
-        return y
+    outside = fill != 0 and whole and window.reads_fill and not holds(x.dtype, fill)
+    if len(passes) > 3 or order_matters(passes, fill) or outside or not whole:
+        return y, one_by_one(x.shape, x.dtype, passes, fill, y.dtype)
     kernel = passes[0].weights
     for each in passes[1:]:
         kernel = np.multiply.outer(kernel, each.weights)
-    weighted_sums(x, kernel, window, y, line=True)
-    return y
+    return y, weighted_sums(x.shape, x.dtype, kernel, window, y.dtype, line=True)
 
 
-def same_ring(x: Array, y: Array) -> bool:
-    """Return whether whole weights give the same in one pass as in several stored as ``y``.
+def same_ring(x_dtype: np.dtype, dtype: np.dtype) -> bool:
+    """Return whether whole weights give the same in one pass as in several stored as ``dtype``.
 
     Sums of integers that wrap are the same wherever they do.
     """
-    return y.dtype.kind in "fc" or (y.dtype.kind in "iu" and x.dtype.kind in "biu")
+    return dtype.kind in "fc" or (dtype.kind in "iu" and x_dtype.kind in "biu")
 
 
 @documented(SHARED, each="axes")
@@ -522,61 +537,64 @@ def laplace(
     >>> ndimage.laplace([0, 0, 1, 0, 0])
     array([ 0,  1, -2,  1,  0])
     """
-    x = np.asarray(input)
+    return filtered(_laplacian, input, output, None, mode, cval, axes)
+
+
+def _laplacian(
+    x: Array,
+    output: Output,
+    _: None,
+    mode: str | Sequence[str],
+    cval: complex,
+    axes: int | Sequence[int] | None,
+) -> tuple[Array, Step]:
     y = output_of(output, x)
     where = axes_of(axes, x.ndim)
     if not where:
-        y[...] = x
-        return y
+        return y, copied
     modes = [boundary_of(m) for m in for_each(mode, len(where))]
     if x.dtype.kind == "c":
         y = output_of(y, x, is_complex=True)
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
+    window = Window(where, (3,) * len(where), [1] * len(where), modes, fill)
     if len(where) == 2 and y.dtype.kind in "fc":
-        if x.size:
-            what = (x.shape, x.dtype, y.dtype, where, tuple(modes), fill)
-            key = ("laplace", loader.native, *what, type(fill))
-            write(kept(key, _planned_laplacian, *what), x, y)
-        return y
+        if x.size == 0:
+            return y, nothing
+        sample = np.array([0.0, 1.0, 0.0])
+        terms = [[SECOND, sample], [sample, SECOND]]
+        return y, partial(write, factored(x.shape, x.dtype, terms, window, y.dtype))
     # A fill value with a fraction is cut with the sum of each axis.
     whole = "constant" not in modes or float(fill.real).is_integer()
-    if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x, y) and whole:
+    if len(where) <= 3 and y.dtype.kind in "iu" and same_ring(x.dtype, y.dtype) and whole:
         cross = np.zeros((3,) * len(where))
         for i in range(len(where)):
             line = [1] * len(where)
             for u, value in enumerate((1, -2, 1)):
                 line[i] = u
                 cross[tuple(line)] += value
-        window = Window(where, cross.shape, [1] * len(where), modes, fill)
-        weighted_sums(x, cross, window, y)
-        return y
-    return sum_of_passes(
-        x, [[Pass(a, SECOND, 1, m)] for a, m in zip(where, modes, strict=True)], fill, y
-    )
+        return y, weighted_sums(x.shape, x.dtype, cross, window, y.dtype)
+    passes = [[Pass(a, SECOND, 1, m)] for a, m in zip(where, modes, strict=True)]
+    return y, sum_of_passes(x.shape, x.dtype, passes, fill, y.dtype)
 
 
-def _planned_laplacian(
+def sum_of_passes(
     shape: tuple[int, ...],
     x_dtype: np.dtype,
-    dtype: np.dtype,
-    where: tuple[int, int],
-    modes: tuple[str, str],
+    terms: Sequence[Sequence[Pass]],
     fill: complex,
-) -> Runner:
-    """Plan the sum of both second derivatives of an image, which becomes floats."""
-    sample = np.array([0.0, 1.0, 0.0])
-    window = Window(where, (3, 3), (1, 1), modes, fill)
-    return factored(shape, x_dtype, [[SECOND, sample], [sample, SECOND]], window, dtype)
+    dtype: np.dtype,
+) -> Step:
+    """Plan the sum of filters, each stored in the dtype of the result."""
+    first, *others = (smooth(shape, x_dtype, term, fill, dtype) for term in terms)
 
+    def run(x: Array, output: Array) -> None:
+        if np.may_share_memory(x, output):
+            x = x.copy()
+        first(x, output)
+        part = np.empty_like(output)
+        for step in others:
+            step(x, part)
+            np.add(output, part, out=output)
 
-def sum_of_passes(x: Array, terms: Sequence[Sequence[Pass]], fill: complex, y: Array) -> Array:
-    """Write the sum of filters, each stored in the dtype of ``y``, and return it."""
-    if np.may_share_memory(x, y):
-        x = x.copy()
-    smooth(x, terms[0], fill, y)
-    part = np.empty_like(y)
-    for term in terms[1:]:
-        smooth(x, term, fill, part)
-        np.add(y, part, out=y)
-    return y
+    return run

@@ -25,8 +25,10 @@ from pyconv.ndimage._arguments import (
     for_each,
     output_of,
 )
+from pyconv.ndimage._calls import filtered
 from pyconv.ndimage._filters import sum_of_passes
 from pyconv.ndimage._several_axes import Pass, smooth
+from pyconv.ndimage._weighted_sums import Step, copied
 
 #: Smaller widths leave an axis as it is.
 MIN_SIGMA = 1e-15
@@ -135,12 +137,27 @@ def gaussian_filter1d(
     >>> ndimage.gaussian_filter1d([1.0, 2.0, 3.0, 4.0, 5.0], 1).round(4)
     array([1.427 , 2.0678, 3.    , 3.9322, 4.573 ])
     """
-    x = np.asarray(input)
+    return filtered(
+        _gaussian_of_line, input, output, None, sigma, axis, order, mode, cval, truncate, radius
+    )
+
+
+def _gaussian_of_line(
+    x: Array,
+    output: Output,
+    _: None,
+    sigma: Any,
+    axis: int,
+    order: Any,
+    mode: Any,
+    cval: complex,
+    truncate: float,
+    radius: Any,
+) -> tuple[Array, Step]:
     where = axis_of(axis, x.ndim)
     only = gaussian_pass(where, sigma, order, mode, truncate, radius)
     y, fill = _checked(x, output_of(output, x), cval)
-    smooth(x, [only], fill, y)
-    return y
+    return y, smooth(x.shape, x.dtype, [only], fill, y.dtype)
 
 
 @documented(SHARED, each="axes")
@@ -191,16 +208,30 @@ def gaussian_filter(
            [29, 31, 33, 34, 36],
            [35, 37, 39, 40, 42]])
     """
-    x = np.asarray(input)
+    return filtered(
+        _gaussian_of_axes, input, output, None, sigma, order, mode, cval, truncate, radius, axes
+    )
+
+
+def _gaussian_of_axes(
+    x: Array,
+    output: Output,
+    _: None,
+    sigma: Any,
+    order: Any,
+    mode: Any,
+    cval: complex,
+    truncate: float,
+    radius: Any,
+    axes: int | Sequence[int] | None,
+) -> tuple[Array, Step]:
     y = output_of(output, x)
     where = axes_of(axes, x.ndim)
     passes = _passes(where, sigma, order, mode, truncate, radius)
     if not passes:
-        y[...] = x
-        return y
+        return y, copied
     y, fill = _checked(x, y, cval)
-    smooth(x, passes, fill, y)
-    return y
+    return y, smooth(x.shape, x.dtype, passes, fill, y.dtype)
 
 
 def _passes(
@@ -208,8 +239,8 @@ def _passes(
     sigma: Any,
     order: Any,
     mode: Any,
-    truncate: float = 4.0,
-    radius: Any = None,
+    truncate: float,
+    radius: Any,
 ) -> list[Pass]:
     """Return the passes of a Gaussian filter along the axes whose sigma is not zero."""
     orders, sigmas, modes, radii = (for_each(v, len(axes)) for v in (order, sigma, mode, radius))
@@ -221,7 +252,13 @@ def _passes(
 
 
 def _derivatives(
-    ndim: int, sigma: Any, mode: Any, axes: Sequence[int], order: int, **options: Any
+    ndim: int,
+    sigma: Any,
+    mode: Any,
+    axes: Sequence[int],
+    order: int,
+    truncate: float,
+    radius: Any,
 ) -> list[list[Pass]]:
     """Return the passes of the derivative along each of ``axes``.
 
@@ -230,7 +267,7 @@ def _derivatives(
     terms = []
     for axis, its_mode in zip(axes, for_each(mode, len(axes)), strict=True):
         orders = [order if a == axis else 0 for a in range(ndim)]
-        terms.append(_passes(range(ndim), sigma, orders, its_mode, **options))
+        terms.append(_passes(range(ndim), sigma, orders, its_mode, truncate, radius))
     return terms
 
 
@@ -261,19 +298,37 @@ def gaussian_laplace(
     >>> ndimage.gaussian_laplace(np.arange(20.0) ** 2, 1)[8:12].round(2)
     array([1.99, 1.99, 1.99, 1.99])
     """
-    x = np.asarray(input)
+    return filtered(
+        _gaussian_laplacian, input, output, None, sigma, mode, cval, axes, *_options(**kwargs)
+    )
+
+
+def _options(truncate: float = 4.0, radius: Any = None) -> tuple[float, Any]:
+    """Return the options of `gaussian_filter` that its derivatives take."""
+    return truncate, radius
+
+
+def _gaussian_laplacian(
+    x: Array,
+    output: Output,
+    _: None,
+    sigma: Any,
+    mode: Any,
+    cval: complex,
+    axes: int | Sequence[int] | None,
+    truncate: float,
+    radius: Any,
+) -> tuple[Array, Step]:
     y = output_of(output, x)
     where = axes_of(axes, x.ndim)
     sigmas = for_each(sigma, len(where))
     if len(where) < x.ndim:
         sigmas = [sigmas[where.index(a)] if a in where else 0.0 for a in range(x.ndim)]
-    terms = _derivatives(x.ndim, sigmas, mode, where, 2, **kwargs)
+    terms = _derivatives(x.ndim, sigmas, mode, where, 2, truncate, radius)
     if not terms:
-        y[...] = x
-        return y
+        return y, copied
     y, fill = _checked(x, y, cval)
-    sum_of_passes(x, terms, fill, y)
-    return y
+    return y, sum_of_passes(x.shape, x.dtype, terms, fill, y.dtype)
 
 
 def _checked(x: Array, y: Array, cval: complex) -> tuple[Array, complex]:
@@ -316,23 +371,40 @@ def gaussian_gradient_magnitude(
     >>> float(ndimage.gaussian_gradient_magnitude(slope, 1)[10, 10].round(2))
     5.0
     """
-    x = np.asarray(input)
+    return filtered(
+        _gradient_magnitude, input, output, None, sigma, mode, cval, axes, *_options(**kwargs)
+    )
+
+
+def _gradient_magnitude(
+    x: Array,
+    output: Output,
+    _: None,
+    sigma: Any,
+    mode: Any,
+    cval: complex,
+    axes: int | Sequence[int] | None,
+    truncate: float,
+    radius: Any,
+) -> tuple[Array, Step]:
     y = output_of(output, x)
     where = axes_of(axes, x.ndim)
-    terms = _derivatives(x.ndim, sigma, mode, where, 1, **kwargs)
+    terms = _derivatives(x.ndim, sigma, mode, where, 1, truncate, radius)
     if not terms:
-        y[...] = x
-        return y
+        return y, copied
     y, fill = _checked(x, y, cval)
-    if np.may_share_memory(x, y):
-        x = x.copy()
-    smooth(x, terms[0], fill, y)
-    parts = []
-    for term in terms[1:]:
-        parts.append(np.empty_like(y))
-        smooth(x, term, fill, parts[-1])
-    _magnitude(y, parts)
-    return y
+    first, *others = (smooth(x.shape, x.dtype, term, fill, y.dtype) for term in terms)
+
+    def run(x: Array, output: Array) -> None:
+        if np.may_share_memory(x, output):
+            x = x.copy()
+        first(x, output)
+        parts = [np.empty_like(output) for _ in others]
+        for step, part in zip(others, parts, strict=True):
+            step(x, part)
+        _magnitude(output, parts)
+
+    return y, run
 
 
 def _magnitude(y: Array, parts: list[Array]) -> None:

@@ -8,7 +8,7 @@ value that those before them would have changed. Samples of 8 bits are cut in th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,14 +19,17 @@ from pyconv._engine.planner import kept
 from pyconv._engine.problem import MAX_SPATIAL
 from pyconv._native import loader
 from pyconv.ndimage._weighted_sums import (
+    BYTE,
     FEW_SAMPLES,
+    Step,
     Window,
-    bytes_of,
+    as_truth,
+    copied,
     cut_sums,
     factored,
+    in_turn,
     line_sums,
     mean_sums,
-    to_truth,
     weighted_sums,
     write,
 )
@@ -51,36 +54,40 @@ class Pass(NamedTuple):
         return self.axis, self.weights.tobytes(), self.low, self.boundary
 
 
-#: Writes the passes of ``x`` to an array that may be ``x``.
-Smoother = Callable[[Array, Array], None]
-
-
-def smooth(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
-    """Write ``x``, correlated along each axis in turn, to ``output``, which may be ``x``."""
+def smooth(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    passes: Sequence[Pass],
+    fill: complex,
+    dtype: np.dtype,
+) -> Step:
+    """Plan the correlation along each axis in turn."""
     if not passes:
-        output[...] = x
-    elif output.dtype.kind not in "fc" or x.size == 0:
-        one_by_one(x, passes, fill, output)
-    else:
-        keys = tuple(each.key() for each in passes)
-        key = ("smooth", loader.native, x.shape, x.dtype, output.dtype, keys, fill, type(fill))
-        kept(key, _planned, x.shape, x.dtype, output.dtype, passes, fill)(x, output)
+        return copied
+    if dtype.kind not in "fc" or 0 in shape:
+        return one_by_one(shape, x_dtype, passes, fill, dtype)
+    keys = tuple(each.key() for each in passes)
+    key = ("smooth", loader.native, shape, x_dtype, dtype, keys, fill, type(fill))
+    return kept(key, _planned, shape, x_dtype, passes, fill, dtype)
 
 
 def _planned(
     shape: tuple[int, ...],
     x_dtype: np.dtype,
-    dtype: np.dtype,
     passes: Sequence[Pass],
     fill: complex,
-) -> Smoother:
+    dtype: np.dtype,
+) -> Step:
     """Plan all passes to an array of floats."""
-    steps: list[Smoother] = []
+    steps: list[Step] = []
     if math.prod(shape) < FEW_SAMPLES or order_matters(passes, fill):
         for each in passes:
-            run = line_sums(shape, x_dtype, each.weights, each.window(fill), dtype)
-            plainly = partial(_one_line, each, fill)
-            steps.append(plainly if run is None else partial(write, run))
+            what, window = (shape, x_dtype, each.weights), each.window(fill)
+            run = line_sums(*what, window, dtype)
+            if run is None:
+                steps.append(weighted_sums(*what, window, dtype, line=True))
+            else:
+                steps.append(partial(write, run))
             x_dtype = dtype
     rest = [] if steps else list(passes)
     while rest:  # in any order: the last axes first
@@ -92,37 +99,30 @@ def _planned(
         )
         fill = fill * float(np.prod([each.weights.sum() for each in some])) if rest else fill
         x_dtype = dtype
-    return _in_turn(steps)
+    return in_turn(steps)
 
 
-def _one_line(each: Pass, fill: complex, x: Array, output: Array) -> None:
-    weighted_sums(x, each.weights, each.window(fill), output, line=True)
-
-
-def _in_turn(steps: Sequence[Smoother]) -> Smoother:
-    def run(x: Array, output: Array) -> None:
-        for step in steps:
-            step(x, output)
-            x = output
-
-    return run
-
-
-def average(x: Array, boxes: Sequence[Pass], fill: complex, output: Array) -> None:
-    """Write the means of boxes to ``output``, of floats, which may be ``x``."""
+def average(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    boxes: Sequence[Pass],
+    fill: complex,
+    dtype: np.dtype,
+) -> Step:
+    """Plan the means of boxes, which are floats."""
     keys = tuple((each.axis, len(each.weights), each.low, each.boundary) for each in boxes)
-    key = ("average", loader.native, x.shape, x.dtype, output.dtype, keys, fill, type(fill))
-    kept(key, _planned_average, x.shape, x.dtype, output.dtype, boxes, fill)(x, output)
+    key = ("average", loader.native, shape, x_dtype, dtype, keys, fill, type(fill))
+    return kept(key, _planned_average, shape, x_dtype, boxes, fill, dtype)
 
 
 def _planned_average(
     shape: tuple[int, ...],
     x_dtype: np.dtype,
-    dtype: np.dtype,
     boxes: Sequence[Pass],
     fill: complex,
-) -> Smoother:
-    steps: list[Smoother] = []
+    dtype: np.dtype,
+) -> Step:
+    steps: list[Step] = []
     at_once = 1 if math.prod(shape) < FEW_SAMPLES else MAX_SPATIAL
     for first in range(0, len(boxes), at_once):
         some = boxes[first : first + at_once]
@@ -130,7 +130,7 @@ def _planned_average(
         run = mean_sums(shape, x_dtype, size, joint_window(some, fill), dtype)
         steps.append(partial(write, run))
         x_dtype = dtype
-    return _in_turn(steps)
+    return in_turn(steps)
 
 
 def joint_window(passes: Sequence[Pass], fill: complex) -> Window:
@@ -144,20 +144,28 @@ def joint_window(passes: Sequence[Pass], fill: complex) -> Window:
     )
 
 
-def one_by_one(x: Array, passes: Sequence[Pass], fill: complex, output: Array) -> None:
-    """Write the passes, each stored in the dtype of ``output``; for one of bool, in its bytes."""
-    if output.dtype.kind == "b":
-        one_by_one(x, passes, fill, bytes_of(output))
-        to_truth(output)
-        return
-    if 1 < len(passes) <= MAX_SPATIAL and output.dtype.kind in "iu" and x.size:
+def one_by_one(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    passes: Sequence[Pass],
+    fill: complex,
+    dtype: np.dtype,
+) -> Step:
+    """Plan the passes, each stored in the dtype of the result; for one of bool, in its bytes."""
+    if dtype.kind == "b":
+        return as_truth(one_by_one(shape, x_dtype, passes, fill, BYTE))
+    if 1 < len(passes) <= MAX_SPATIAL and dtype.kind in "iu" and 0 not in shape:
         w = np.concatenate([each.weights for each in passes])
-        shape = tuple(len(each.weights) for each in passes)
-        if cut_sums(x, w, shape, joint_window(passes, fill), output):
-            return
+        w_shape = tuple(len(each.weights) for each in passes)
+        step = cut_sums(shape, x_dtype, w, w_shape, joint_window(passes, fill), dtype)
+        if step is not None:
+            return step
+    steps = []
     for each in passes:
-        weighted_sums(x, each.weights, each.window(fill), output, line=True)
-        x = output
+        window = each.window(fill)
+        steps.append(weighted_sums(shape, x_dtype, each.weights, window, dtype, line=True))
+        x_dtype = dtype
+    return in_turn(steps)
 
 
 def order_matters(passes: Sequence[Pass], fill: complex) -> bool:

@@ -12,17 +12,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls.correlation import convolve, correlate
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.output_arrays import writable_in_place
-from pyconv._engine.problem import MAX_SPATIAL
+from pyconv._engine.planning import array_of, prepare
+from pyconv._engine.problem import MAX_SPATIAL, CallOptions
 from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import (
     Filter,
@@ -34,6 +35,9 @@ from pyconv._engine.separable_passes import (
 from pyconv.ndimage._arguments import reads_fill
 
 Array = npt.NDArray[Any]
+#: A planned filter: writes that of the first array to the second, which may be the first. Both have
+#: the shape and the dtypes that it was planned for.
+Step = Callable[[Array, Array], None]
 
 #: Arrays of fewer samples stay in the cache between passes. They are filtered pass by pass, and
 #: summed in double, which takes no longer than the call: their results are SciPy's.
@@ -87,57 +91,76 @@ class Window:
 
 
 def weighted_sums(
-    x: Array, w: Array, window: Window, output: Array, *, flip: bool = False, line: bool = False
-) -> None:
-    """Write the sums of products to ``output``, which may be ``x``.
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: Array,
+    window: Window,
+    dtype: np.dtype,
+    *,
+    flip: bool = False,
+    line: bool = False,
+) -> Step:
+    """Plan the sums of products of arrays of a shape, whose results are of a dtype.
 
     ``flip`` is that of a convolution. ``line`` says that SciPy would filter along one axis, where
     it multiplies by zero weights too; those of its other kernels read nothing.
     """
-    if x.size == 0:
-        return
-    if output.dtype.kind == "b":
-        weighted_sums(x, w, window, bytes_of(output), flip=flip, line=line)
-        to_truth(output)
-        return
+    if 0 in shape:
+        return nothing
+    if dtype.kind == "b":
+        return as_truth(weighted_sums(shape, x_dtype, w, window, BYTE, flip=flip, line=line))
     if w.ndim == 0:
-        output[...] = _scaled(x, w, output.dtype)
-        return
+        return _scaled(x_dtype, w, dtype)
     long = [i for i, k in enumerate(w.shape) if k > 1] or [w.ndim - 1]
     if len(long) < w.ndim:
         w = w.reshape([w.shape[i] for i in long])
         window = window.along(long)
-    whole = _whole(w) if x.dtype.kind in "biu" and w.dtype.kind != "c" else None
-    if whole is not None and (not window.reads_fill or holds(x.dtype, window.fill)):
-        _engine(x, whole, window, output, flip)
-    elif output.dtype.kind in "biu":
+    whole = _whole(w) if x_dtype.kind in "biu" and w.dtype.kind != "c" else None
+    if whole is not None and (not window.reads_fill or holds(x_dtype, window.fill)):
+        return _engine(shape, x_dtype, whole, window, dtype, flip)
+    if dtype.kind in "biu":
         weights = np.flip(w) if flip else w
-        done = cut_sums(x, weights, weights.shape, window, output, by_axis=line)
-        assert done
-    else:
-        _float_sums(x, w, window, output, flip, skips=not line)
+        step = cut_sums(shape, x_dtype, weights, weights.shape, window, dtype, by_axis=line)
+        assert step is not None
+        return step
+    return _float_sums(shape, x_dtype, w, window, dtype, flip, skips=not line)
 
 
-def bytes_of(output: Array) -> Array:
-    """Return the bytes of an array of bool, as which SciPy stores sums, and reads them again."""
-    return output.view(np.uint8)
+def nothing(x: Array, output: Array) -> None:
+    """Filter an array without samples."""
 
 
-def to_truth(output: Array) -> None:
-    """Overwrite an array of bool, whose bytes are any, with whether they are not 0."""
-    number = bytes_of(output)
-    np.minimum(number, 1, out=number)
+def copied(x: Array, output: Array) -> None:
+    """Filter with a kernel that leaves every sample as it is."""
+    output[...] = x
 
 
-def factored_sums(
-    x: Array, terms: Sequence[Sequence[Array]], window: Window, output: Array
-) -> None:
-    """Write the sum of product kernels, each given by its factors, to ``output``, of floats.
+def in_turn(steps: Sequence[Step]) -> Step:
+    """Return the steps as one, each of which filters what the one before it has written."""
+    if len(steps) == 1:
+        return steps[0]
 
-    Factors are whole numbers or floats, in the order of the window's axes.
-    """
-    if x.size:
-        write(factored(x.shape, x.dtype, terms, window, output.dtype), x, output)
+    def run(x: Array, output: Array) -> None:
+        for step in steps:
+            step(x, output)
+            x = output
+
+    return run
+
+
+#: As what SciPy stores the sums of an array of bool, and reads them again.
+BYTE = np.dtype(np.uint8)
+
+
+def as_truth(step: Step) -> Step:
+    """Return what makes truth of the bytes that a step writes."""
+
+    def run(x: Array, output: Array) -> None:
+        number = output.view(BYTE)
+        step(x, number)
+        np.minimum(number, 1, out=number)
+
+    return run
 
 
 def factored(
@@ -147,7 +170,10 @@ def factored(
     window: Window,
     dtype: np.dtype,
 ) -> Runner:
-    """Return the planned sum of product kernels, as `factored_sums` writes it."""
+    """Return the planned sum of product kernels, each given by its factors; results are floats.
+
+    Factors are whole numbers or floats, in the order of the window's axes.
+    """
     rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
     every = np.concatenate([row for term in rows for row in term])
     return runner(shape, x_dtype, window.filter(rows), _wanted(shape, x_dtype, dtype, every))
@@ -188,15 +214,16 @@ def _wanted(shape: tuple[int, ...], x_dtype: np.dtype, dtype: np.dtype, w: Array
 
 
 def cut_sums(
-    x: Array,
-    w: Array | None,
     shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: Array | None,
+    w_shape: tuple[int, ...],
     window: Window,
-    output: Array,
+    dtype: np.dtype,
     *,
     by_axis: bool = True,
-) -> bool:
-    """Write sums cut to integers, in one go, or return that no algorithm makes them.
+) -> Step | None:
+    """Plan sums cut to integers, in one go; return None where no algorithm makes them.
 
     Those of one axis, or of one kernel, are always made. ``by_axis`` says that ``w`` holds the
     weights along each axis, one after the other; None are those of means.
@@ -206,41 +233,58 @@ def cut_sums(
         fill = 0.0
     if w is not None:
         w = w.astype(np.float64, order="C", copy=False)
-    dtype = output.dtype.newbyteorder("=")
-    large = dtype == np.uint64 and _may_exceed_int64(x, w, fill)
+    native = dtype.newbyteorder("=")
     run = rounded_run(
-        x.shape, x.dtype, shape, w, window.pads, window.boundaries, fill, window.axes, dtype,
+        shape, x_dtype, w_shape, w, window.pads, window.boundaries, fill, window.axes, native,
         "wrap", "towards_zero", by_axis,
     )  # fmt: skip
-    if run is not None and large:
-        half = np.empty(x.shape, np.int64)
-        halved = window.along(range(len(window.axes)))
-        halved.fill = fill / 2
-        cut_sums(x * np.float64(0.5), w, shape, halved, half, by_axis=by_axis)
-        write(run, x, output)
-        # The sums of halves are the halves of the sums, which are even from 2⁵³ on.
-        np.multiply(half.view(np.uint64), 2, out=output, where=half >= 2**62, casting="unsafe")
-    elif run is not None:
-        write(run, x, output)
-    return run is not None
-
-
-def _may_exceed_int64(x: Array, w: Array | None, fill: float) -> bool:
-    """Return whether a sum may be 2⁶³ or more: the loops make 0 of it, but uint64 holds it."""
-    if x.dtype.kind != "f" and x.dtype.itemsize < 8:
-        largest = 2.0**32
-    else:
-        with np.errstate(invalid="ignore"):
-            largest = max(abs(float(x.min())), abs(float(x.max())))
+    if run is None:
+        return None
+    step = partial(write, run)
+    if native != np.uint64:
+        return step
+    halved = window.along(range(len(window.axes)))
+    halved.fill = fill / 2
+    halves = partial(
+        cut_sums, shape, np.dtype(np.float64), w, w_shape, halved, np.dtype(np.int64),
+        by_axis=by_axis,
+    )  # fmt: skip
     total = 1.0 if w is None else float(np.abs(w).sum())
-    return not max(largest, abs(fill)) * total < 2.0**62
+
+    def large(x: Array, output: Array) -> None:
+        if not max(_largest(x), abs(fill)) * total < 2.0**62:
+            # Sums of 2⁶³ and more are 0 in the loops, but uint64 holds them.
+            half, halve = np.empty(shape, np.int64), halves()
+            assert halve is not None
+            halve(x * np.float64(0.5), half)
+            step(x, output)
+            # The sums of halves are the halves of the sums, which are even from 2⁵³ on.
+            np.multiply(half.view(np.uint64), 2, out=output, where=half >= 2**62, casting="unsafe")
+        else:
+            step(x, output)
+
+    return large
 
 
-def _scaled(x: Array, w: Array, dtype: np.dtype) -> Array:
-    """Return the filter of a number by one weight."""
-    y = np.empty(1, dtype)
-    weighted_sums(x.reshape(1), w.reshape(1), Window((0,), (1,), (0,), ("nearest",), 0.0), y)
-    return y[0]
+def _largest(x: Array) -> float:
+    """Return a bound of the magnitudes of samples."""
+    if x.dtype.kind != "f" and x.dtype.itemsize < 8:
+        return 2.0**32
+    with np.errstate(invalid="ignore"):
+        return max(abs(float(x.min())), abs(float(x.max())))
+
+
+def _scaled(x_dtype: np.dtype, w: Array, dtype: np.dtype) -> Step:
+    """Plan the filter of a number by one weight."""
+    window = Window((0,), (1,), (0,), ("nearest",), 0.0)
+    step = weighted_sums((1,), x_dtype, w.reshape(1), window, dtype)
+
+    def run(x: Array, output: Array) -> None:
+        y = np.empty(1, dtype)
+        step(x.reshape(1), y)
+        output[...] = y[0]
+
+    return run
 
 
 def _whole(w: Array) -> Array | None:
@@ -279,20 +323,31 @@ def single(x: np.dtype, output: np.dtype, w: Array) -> bool:
 
 
 def _float_sums(
-    x: Array, w: Array, window: Window, output: Array, flip: bool, *, skips: bool
-) -> None:
-    narrow = x.size >= FEW_SAMPLES and single(x.dtype, output.dtype, w)
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: Array,
+    window: Window,
+    dtype: np.dtype,
+    flip: bool,
+    *,
+    skips: bool,
+) -> Step:
+    narrow = math.prod(shape) >= FEW_SAMPLES and single(x_dtype, dtype, w)
     if w.dtype.kind == "c":
         w = w.astype(np.complex64 if narrow else np.complex128)
     else:
         w = w.astype(np.float32 if narrow else np.float64)
-    if not skips or x.dtype.kind not in "fc" or np.count_nonzero(w) == w.size:
-        _engine(x, w, window, output, flip)
-        return
-    kept = x.copy() if np.may_share_memory(x, output) else x
-    _engine(x, w, window, output, flip)
-    if np.isnan(output.min()):  # 0 · NaN, or 0 · ∞
-        _without_zero_weights(kept, w, window, output, flip)
+    step = _engine(shape, x_dtype, w, window, dtype, flip)
+    if not skips or x_dtype.kind not in "fc" or np.count_nonzero(w) == w.size:
+        return step
+
+    def run(x: Array, output: Array) -> None:
+        kept = x.copy() if np.may_share_memory(x, output) else x
+        step(x, output)
+        if np.isnan(output.min()):  # 0 · NaN, or 0 · ∞
+            _without_zero_weights(kept, w, window, output, flip)
+
+    return run
 
 
 def _without_zero_weights(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
@@ -307,13 +362,14 @@ def _without_zero_weights(x: Array, w: Array, window: Window, output: Array, fli
     fill = window.fill.real
     finite = window.along(range(len(window.axes)))
     finite.fill = fill if math.isfinite(fill) else 0.0
-    _engine(np.where(np.isfinite(x), x, 0), w, finite, output, flip)
+    _engine(x.shape, x.dtype, w, finite, output.dtype, flip)(np.where(np.isfinite(x), x, 0), output)
 
     def touched(samples: Array, at_fill: bool, weights: Array) -> Array:
         marks = window.along(range(len(window.axes)))
         marks.fill = float(at_fill)
         count = np.empty(x.shape, np.int64)
-        _engine(samples.view(np.uint8), weights.astype(np.uint8), marks, count, flip)
+        bits = weights.astype(np.uint8)
+        _engine(x.shape, BYTE, bits, marks, count.dtype, flip)(samples.view(BYTE), count)
         return count > 0
 
     up = touched(x == np.inf, fill == np.inf, w > 0) | touched(x == -np.inf, fill == -np.inf, w < 0)
@@ -341,7 +397,8 @@ def _by_parts(x: Array, w: Array, window: Window, output: Array, flip: bool) -> 
         for weights, unit in ((w.real, 1.0), (w.imag, turn * 1j)):
             if unit != 1.0 and w.dtype.kind != "c":
                 continue
-            _float_sums(samples, weights, where, part, flip, skips=True)
+            what = (samples.shape, samples.dtype, weights, where, part.dtype, flip)
+            _float_sums(*what, skips=True)(samples, part)
             product = factor * unit
             if product.real:
                 total.real += product.real * part
@@ -350,34 +407,38 @@ def _by_parts(x: Array, w: Array, window: Window, output: Array, flip: bool) -> 
     output[...] = total
 
 
-def _engine(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
-    """Sum by `pyconv.correlate`; kernels of more dimensions than it takes, from several."""
+def _engine(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: Array,
+    window: Window,
+    dtype: np.dtype,
+    flip: bool,
+) -> Step:
+    """Plan sums by the loops; kernels of more dimensions than they take, from several."""
     if w.ndim > MAX_SPATIAL:
-        _from_fewer_dimensions(x, w, window, output, flip)
-        return
-    call = convolve if flip else correlate
-    floats = x.dtype.kind in "fc" or w.dtype.kind in "fc"
-    if floats and output.dtype.kind in "fc":
+        return _from_fewer_dimensions(shape, x_dtype, w, window, dtype, flip)
+    floats = x_dtype.kind in "fc" or w.dtype.kind in "fc"
+    if floats and dtype.kind in "fc":
         rows = _factors(w)
         if rows is not None:
             if flip:
                 rows = [row[::-1] for row in rows]
-            factored_sums(x, [rows], window, output)
-            return
+            return partial(write, factored(shape, x_dtype, [rows], window, dtype))
     fill = window.fill if window.reads_fill else 0
-    call(
-        x,
-        w,
-        list(window.pads),
-        window.boundaries,
+    options = CallOptions(
+        flip=flip,
+        mode=list(window.pads),
+        boundary=window.boundaries,
         fill_value=fill if floats else int(fill.real),
         axes=window.axes,
-        dtype=output.dtype,
+        dtype=dtype.newbyteorder("="),
         overflow="wrap",
-        out=output,
         # Every sum errs relative to its own window: no algorithm but a plain sum.
         rtol=0 if floats else None,
     )
+    prepared = prepare(array_of(shape, x_dtype, "input"), w, options)
+    return partial(write, lambda x, y, workers: prepared.run(x, w, y, workers))
 
 
 def _factors(w: Array) -> list[Array] | None:
@@ -411,23 +472,34 @@ def _factors(w: Array) -> list[Array] | None:
     return [(_factors(row) or [row])[0] for row in rows]
 
 
-def _from_fewer_dimensions(x: Array, w: Array, window: Window, output: Array, flip: bool) -> None:
-    """Add the sums of the last three axes of the kernel over the taps of the others."""
+def _from_fewer_dimensions(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    w: Array,
+    window: Window,
+    dtype: np.dtype,
+    flip: bool,
+) -> Step:
+    """Plan the sums of the last three axes of the kernel, added over the taps of the others."""
     extra = w.ndim - MAX_SPATIAL
     inner = window.along(range(extra, w.ndim))
-    wide = output.dtype if output.dtype.kind in "fc" else np.dtype(np.int64)
-    total, part = np.zeros(x.shape, wide), np.empty(x.shape, wide)
-    for tap in itertools.product(*map(range, w.shape[:extra])):
-        shifted = x
-        for i, u in enumerate(tap):
-            low, _ = window.pads[i]
-            axis, size = window.axes[i], x.shape[window.axes[i]]
-            offset = (w.shape[i] - 1 - u if flip else u) - low
-            index = BOUNDARIES[window.boundaries[i]].index(np.arange(size) + offset, size)
-            shifted = np.take(shifted, index, axis=axis)
-            outside: list[Any] = [slice(None)] * x.ndim
-            outside[axis] = index == FILL
-            shifted[tuple(outside)] = window.fill if x.dtype.kind == "c" else window.fill.real
-        _engine(shifted, w[tap], inner, part, flip)
-        total += part
-    output[...] = total
+    wide = dtype if dtype.kind in "fc" else np.dtype(np.int64)
+
+    def run(x: Array, output: Array) -> None:
+        total, part = np.zeros(shape, wide), np.empty(shape, wide)
+        for tap in itertools.product(*map(range, w.shape[:extra])):
+            shifted = x
+            for i, u in enumerate(tap):
+                low, _ = window.pads[i]
+                axis, size = window.axes[i], shape[window.axes[i]]
+                offset = (w.shape[i] - 1 - u if flip else u) - low
+                index = BOUNDARIES[window.boundaries[i]].index(np.arange(size) + offset, size)
+                shifted = np.take(shifted, index, axis=axis)
+                outside: list[Any] = [slice(None)] * x.ndim
+                outside[axis] = index == FILL
+                shifted[tuple(outside)] = window.fill if x.dtype.kind == "c" else window.fill.real
+            _engine(shape, x_dtype, w[tap], inner, wide, flip)(shifted, part)
+            total += part
+        output[...] = total
+
+    return run

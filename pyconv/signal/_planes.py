@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
-from pyconv._calls import correlation
+from pyconv._engine.planning import prepare
+from pyconv._engine.problem import CallOptions
 from pyconv.signal._extents import (
     Array,
+    Run,
+    exchanged,
     known,
     part_of,
+    solved,
     swapped,
     taken,
 )
@@ -73,14 +78,21 @@ def convolve2d(
     array([[2, 3],
            [6, 7]])
     """
-    x, w = np.asarray(in1), np.asarray(in2)
+    return solved(_convolve2d, in1, in2, mode, boundary, fillvalue)
+
+
+def _convolve2d(
+    x: Array, w: Array, mode: str, boundary: str, fillvalue: complex
+) -> tuple[Array, Run | None]:
     if not x.ndim == w.ndim == 2:
         raise ValueError("convolve2d inputs must both be 2-D arrays")
-    if swapped(mode, x.shape, w.shape, (0, 1)):
+    turned = swapped(mode, x.shape, w.shape, (0, 1))
+    if turned:
         x, w = w, x
     if not taken(x, w):
-        return _scipy_convolve2d(x, w, mode, boundary, fillvalue)
-    return _planes(x, w, mode, boundary, fillvalue, flip=True)
+        return _scipy_convolve2d(x, w, mode, boundary, fillvalue), None
+    run = _planes(x, w, mode, boundary, fillvalue, flip=True)
+    return run(x, w), exchanged(run) if turned else run
 
 
 def correlate2d(
@@ -126,7 +138,12 @@ def correlate2d(
     array([[ 5],
            [11]])
     """
-    x, w = np.asarray(in1), np.asarray(in2)
+    return solved(_correlate2d, in1, in2, mode, boundary, fillvalue)
+
+
+def _correlate2d(
+    x: Array, w: Array, mode: str, boundary: str, fillvalue: complex
+) -> tuple[Array, Run | None]:
     if not x.ndim == w.ndim == 2:
         raise ValueError("correlate2d inputs must both be 2-D arrays")
     turned = swapped(mode, x.shape, w.shape, (0, 1))
@@ -134,12 +151,17 @@ def correlate2d(
         x, w = w, x
     if not taken(x, w):
         y = _scipy_correlate2d(x, w, mode, boundary, fillvalue)
-    else:
-        y = _planes(x, w, mode, boundary, fillvalue, flip=False)
-    return y[::-1, ::-1] if turned else y
+        return y[::-1, ::-1] if turned else y, None
+    run = _planes(x, w, mode, boundary, fillvalue, flip=False)
+    if turned:
+        return run(x, w)[::-1, ::-1], lambda x, w: run(w, x)[::-1, ::-1]
+    return run(x, w), run
 
 
-def _planes(x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, flip: bool) -> Array:
+def _planes(
+    x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, flip: bool
+) -> Callable[[Array, Array], Array]:
+    """Plan the plain sums of an image that is at least as large as its kernel."""
     known(mode)
     if boundary not in BOUNDARIES:
         raise ValueError(
@@ -153,17 +175,16 @@ def _planes(x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, fli
         # A correlation counts its outputs from the other end of the kernel.
         start = part.start if flip or mode != "same" else k // 2
         pads.append((k - 1 - start, start + part.length - n))
-    call = correlation.convolve if flip else correlation.correlate
-    return call(
-        x,
-        w,
-        pads,
-        BOUNDARIES[boundary],
+    options = CallOptions(
+        flip=flip,
+        mode=pads,
+        boundary=BOUNDARIES[boundary],
         fill_value=_fill(fillvalue, dtype),
         dtype=dtype,
         overflow="wrap",
         rtol=0.0,
     )
+    return prepare(x, w, options).run
 
 
 def _fill(fillvalue: Any, dtype: np.dtype) -> complex:

@@ -16,9 +16,12 @@ import scipy.signal
 from pyconv.signal._extents import (
     Array,
     Part,
+    Run,
     convolve_parts,
     known,
     part_of,
+    run_of,
+    solved,
     swapped,
     taken,
 )
@@ -70,7 +73,7 @@ def fftconvolve(
     >>> signal.fftconvolve([1, 2, 3], [0, 1, 2])
     array([0., 1., 4., 7., 6.])
     """
-    return _transformed(np.asarray(in1), np.asarray(in2), mode, axes, _scipy_fftconvolve)
+    return solved(_fftconvolve, in1, in2, mode, axes)
 
 
 def oaconvolve(
@@ -115,16 +118,25 @@ def oaconvolve(
     array([[ 1.,  0.,  0.,  0., -1.],
            [ 1.,  0.,  0.,  0., -1.]])
     """
-    return _transformed(np.asarray(in1), np.asarray(in2), mode, axes, _scipy_oaconvolve)
+    return solved(_oaconvolve, in1, in2, mode, axes)
 
 
-def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> Array:
+def _fftconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Run | None]:
+    return _transformed(x, w, mode, axes, _scipy_fftconvolve)
+
+
+def _oaconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Run | None]:
+    return _transformed(x, w, mode, axes, _scipy_oaconvolve)
+
+
+def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> tuple[Array, Run | None]:
+    first = x
     if x.ndim == w.ndim == 0:
-        return x * w
+        return x * w, None
     if x.ndim != w.ndim:
         raise ValueError("in1 and in2 should have the same dimensionality")
     if x.size == 0 or w.size == 0:
-        return np.asarray([])
+        return np.asarray([]), None
     # Along an axis on which one of them has a single sample there is nothing to convolve.
     along = sorted(a for a in _axes(axes, x.ndim) if x.shape[a] != 1 and w.shape[a] != 1)
     others = [a for a in range(x.ndim) if a not in along]
@@ -134,13 +146,27 @@ def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> Array
         x, w = w, x
     known(mode)
     if not taken(x, w):
-        return scipys(x, w, mode, axes)
+        return scipys(x, w, mode, axes), None
+    batches = any(w.shape[a] > 1 for a in others)
     if mode == "same":
         w = _centred(w, x.shape, others)
     if not along:
-        return x * w
+        return x * w, None
     parts = [part_of(mode, x.shape[a], w.shape[a]) for a in along]
-    return _batches(_as_floats(x), _as_floats(w), along, others, parts)
+    floats = _as_floats(x), _as_floats(w)
+    y = _batches(*floats, along, others, parts)
+    if batches or w.size > x.size:
+        return y, None
+    return y, _run_of_floats(run_of(*floats, along, parts), exchanges=x is not first)
+
+
+def _run_of_floats(run: Run | None, *, exchanges: bool) -> Run | None:
+    """Return a run that makes floats of its arrays, which may change places."""
+    if run is None:
+        return None
+    if exchanges:
+        return lambda x, w: run(_as_floats(w), _as_floats(x))
+    return lambda x, w: run(_as_floats(x), _as_floats(w))
 
 
 def _axes(axes: Any, ndim: int) -> list[int]:

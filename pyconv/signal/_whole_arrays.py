@@ -14,10 +14,14 @@ from pyconv.signal._extents import (
     MODES,
     Array,
     Part,
+    Run,
     call_of,
     convolve_parts,
+    exchanged,
     known,
     part_of,
+    run_of,
+    solved,
     swapped,
     taken,
 )
@@ -72,14 +76,17 @@ def convolve(
     >>> signal.convolve([1, 2, 3], [0, 1, 2])
     array([0, 1, 4, 7, 6])
     """
-    volume, kernel = np.asarray(in1), np.asarray(in2)
+    return solved(_convolve, in1, in2, mode, method)
+
+
+def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Run | None]:
     if volume.ndim == kernel.ndim == 0:
-        return volume * kernel
+        return volume * kernel, None
     if volume.ndim != kernel.ndim:
         raise ValueError("volume and kernel should have the same dimensionality")
     _check(mode, method)
     if not taken(volume, kernel):
-        return _scipy_convolve(volume, kernel, mode, method)
+        return _scipy_convolve(volume, kernel, mode, method), None
     return _convolved(volume, kernel, mode, method)
 
 
@@ -121,16 +128,25 @@ def correlate(
     >>> signal.correlate([1, 2, 3], [0, 1, 2])
     array([2, 5, 8, 3, 0])
     """
-    first, second = np.asarray(in1), np.asarray(in2)
+    return solved(_correlate, in1, in2, mode, method)
+
+
+def _correlate(first: Array, second: Array, mode: str, method: str) -> tuple[Array, Run | None]:
     if first.ndim == second.ndim == 0:
-        return first * (second.conj() if second.dtype.kind == "c" else second)
+        return first * (second.conj() if second.dtype.kind == "c" else second), None
     if first.ndim != second.ndim:
         raise ValueError("in1 and in2 should have the same dimensionality")
     _check(mode, method)
     if not taken(first, second):
-        return _scipy_correlate(first, second, mode, method)
-    turned = np.flip(second)
-    return _convolved(first, turned.conj() if turned.dtype.kind == "c" else turned, mode, method)
+        return _scipy_correlate(first, second, mode, method), None
+    y, run = _convolved(first, _turned(second), mode, method)
+    return y, None if run is None else lambda x, w: run(x, _turned(w))
+
+
+def _turned(w: Array) -> Array:
+    """Return the kernel of a convolution that is the correlation with ``w``."""
+    turned = w[(slice(None, None, -1),) * w.ndim]
+    return turned.conj() if turned.dtype.kind == "c" else turned
 
 
 def _check(mode: object, method: object) -> None:
@@ -139,11 +155,18 @@ def _check(mode: object, method: object) -> None:
         raise ValueError(f"Acceptable method flags are 'auto', 'direct', or 'fft', not {method!r}")
 
 
-def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> Array:
-    """Return a convolution; in ``valid`` mode either array may be the larger one."""
+def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Run | None]:
+    """Return a convolution; in ``valid`` mode either array may be the larger one.
+
+    SciPy chooses a method by the data where integers are multiplied by floats.
+    """
     granted = GRANTED["direct" if _sums_plainly(volume, kernel, mode, method) else method]
-    volume, kernel, axes, parts = _arranged(volume, kernel, mode)
-    return convolve_parts(volume, kernel, axes, parts, granted)
+    x, w, axes, parts = _arranged(volume, kernel, mode)
+    y = convolve_parts(x, w, axes, parts, granted)
+    if method == "auto" and (volume.dtype.kind in "fc") != (kernel.dtype.kind in "fc"):
+        return y, None
+    run = run_of(x, w, axes, parts, granted)
+    return y, run if x is volume else exchanged(run)
 
 
 def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:

@@ -87,6 +87,8 @@ MIN_STAGES = 4.5
 ROWS_AT_ONCE = 4
 #: What is judged beside the classes of a tile's samples: counts, and what is taken out of it.
 JUDGING_BYTES = 96 << 10
+#: What is listed for each tile: the boxes of its quiet outputs, and whether there are any.
+LISTED_BYTES = 8 * 6 * 8 + 1
 #: Leading bits of the sizes of problems of quiet outputs that tiles are looked for by.
 COARSE_BITS = 3
 #: Weights of other magnitudes are scaled, so that no product leaves the range of float32.
@@ -170,8 +172,7 @@ class Fft:
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the spectrum and of one thread's tile."""
         size, _ = _size_of(problem)
-        tile = _tile_of(size)
-        return _bytes(size, tile) + _judging_bytes(tile)
+        return _workspace(size, _tile_of(size))
 
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""
@@ -254,10 +255,10 @@ def _tile_of(size: Size) -> Tile:
     """
     alone = size._replace(batch=1)
     tiles = _line_tiles(size) if len(size.spans) == 1 else _block_tiles(size)
-    fitting = [t for t in tiles if _bytes(size, t) + _judging_bytes(t) <= size.most_bytes]
+    fitting = [t for t in tiles if _workspace(size, t) <= size.most_bytes]
     if fitting:
         return min(fitting, key=lambda t: _seconds(alone, t, MACHINE))
-    return min(tiles, key=lambda t: _bytes(size, t) + _judging_bytes(t))
+    return min(tiles, key=lambda t: _workspace(size, t))
 
 
 def _line_tiles(size: Size) -> list[Tile]:
@@ -304,7 +305,16 @@ def _judging_bytes(tile: Tile) -> int:
     return 5 * tile.points + JUDGING_BYTES
 
 
-def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
+def _workspace(size: Size, tile: Tile) -> int:
+    """Return the bytes that one thread takes, and what is listed for the tiles of an item.
+
+    Tiles of few outputs need little memory each, but are many.
+    """
+    return _bytes(size, tile) + _judging_bytes(tile) + _tiles(size, tile) * LISTED_BYTES
+
+
+def _tiles(size: Size, tile: Tile) -> int:
+    """Return how many tiles an item takes."""
     lengths = (tile.points,) if tile.line else tile.lengths[-len(size.spans) :]
     tiles = 1
     for i, (outputs, span, n) in enumerate(zip(size.outputs, size.spans, lengths, strict=True)):
@@ -312,6 +322,11 @@ def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
         if i == len(lengths) - 1 and room > size.lanes:  # as the loop's `tile_axis` has it
             room -= room % size.lanes
         tiles *= -(-outputs // room)
+    return tiles
+
+
+def _seconds(size: Size, tile: Tile, machine: Machine) -> float:
+    tiles = _tiles(size, tile)
     z, y, x = (len(LENGTHS.get(n, ())) + (n > 1) for n in tile.lengths)
     stages = DEPTH_STAGES * z + y + x + POINT_STAGES + (LINE_STAGES if tile.line else 0)
     stages += ROW_STAGES / tile.lengths[-1]
@@ -411,8 +426,7 @@ def _price(real: Problem) -> tuple[float, int]:
     """Return the predicted seconds of `_transform`, and the bytes of its workspace."""
     size = _size_of_real(real, 1)
     tile = _tile_of(_coarse(size))
-    workspace = _bytes(size, tile) + _judging_bytes(tile) + real.table_bytes
-    return _seconds(size, tile, MACHINE), workspace
+    return _seconds(size, tile, MACHINE), _workspace(size, tile) + real.table_bytes
 
 
 def _coarse(size: Size) -> Size:
