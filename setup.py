@@ -85,8 +85,8 @@ WARNINGS_ARE_ERRORS = os.environ.get("PYCONV_WERROR") == "1"
 
 #: ``PYCONV_BUILD_CACHE``: the folder of compiled extensions. It may be deleted at any time.
 COMPILED = Path(os.environ.get("PYCONV_BUILD_CACHE") or "build/extensions")
-#: What all variants for x86-64 take to compile (GCC 12, AMD EPYC, Zen 4), for the first message.
-CPU_MINUTES = 5
+#: What all variants for x86-64 take to compile, for the first message (GCC 12, AMD EPYC, Zen 4: 4.1).
+CPU_MINUTES = 4
 #: As many builds of each extension are kept: those of other flags, of another branch.
 KEPT = 4
 #: Variables that compilers and linkers read themselves.
