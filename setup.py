@@ -85,7 +85,7 @@ WARNINGS_ARE_ERRORS = os.environ.get("PYCONV_WERROR") == "1"
 
 #: ``PYCONV_BUILD_CACHE``: the folder of compiled extensions. It may be deleted at any time.
 COMPILED = Path(os.environ.get("PYCONV_BUILD_CACHE") or "build/extensions")
-#: What all variants for x86-64 take to compile, for the first message (GCC 12, AMD EPYC, Zen 4: 4.1).
+#: What all variants for x86-64 take to compile, for the first message (GCC 12, AMD EPYC, Zen 4).
 CPU_MINUTES = 4
 #: As many builds of each extension are kept: those of other flags, of another branch.
 KEPT = 4
