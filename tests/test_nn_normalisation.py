@@ -284,6 +284,12 @@ def test_safetensors_that_is_missing_is_named(tmp_path, monkeypatch):
         nn.Linear(2, 2).load(tmp_path / "model.safetensors")
 
 
+def test_a_path_is_no_state(tmp_path):
+    for path in ("model.npz", tmp_path / "model.safetensors"):
+        with pytest.raises(TypeError, match=r"load\(path\) reads a file"):
+            nn.Linear(2, 2).load_state_dict(path)
+
+
 def test_integers_of_a_file_are_no_weights(tmp_path):
     safetensors = pytest.importorskip("safetensors.numpy")
     state = {"weight": np.ones((2, 2), np.int32), "bias": np.ones(2, np.float32)}

@@ -30,9 +30,10 @@ def load_state(
 ) -> None:
     """Give each parameter its weights of ``state``, all of them or, with an error, none."""
     if not isinstance(state, Mapping):
+        file = "; load(path) reads a file" if isinstance(state, str | PathLike) else ""
         raise TypeError(
             f"state is a {type(state).__name__}; a mapping of names to arrays is allowed, as "
-            "state_dict() returns"
+            f"state_dict() returns{file}"
         )
     _check_names(parameters, [name for name in state if name not in ignored])
     arrays = {name: plain_array(state[name], name) for name in parameters}
