@@ -29,10 +29,11 @@ def load_state(
     ignored: Collection[str] = (),
 ) -> None:
     """Give each parameter its weights of ``state``, all of them or, with an error, none."""
-    if not isinstance(state, Mapping):
-        file = "; load(path) reads a file" if isinstance(state, str | PathLike) else ""
+    given: object = state  # whatever the annotation says
+    if not isinstance(given, Mapping):
+        file = "; load(path) reads a file" if isinstance(given, str | PathLike) else ""
         raise TypeError(
-            f"state is a {type(state).__name__}; a mapping of names to arrays is allowed, as "
+            f"state is a {type(given).__name__}; a mapping of names to arrays is allowed, as "
             f"state_dict() returns{file}"
         )
     _check_names(parameters, [name for name in state if name not in ignored])

@@ -27,8 +27,8 @@ class _BatchNorm(Layer):
     """What batch normalisations share; they differ in the shapes that they take."""
 
     #: Numbers of axes that an input may have.
-    allowed: tuple[int, ...]
-    shapes: str
+    _allowed: tuple[int, ...]
+    _shapes: str
     #: A count of torch's, which only an average without momentum needs.
     ignored_state = ("num_batches_tracked",)
 
@@ -75,7 +75,9 @@ class _BatchNorm(Layer):
         x = numbers(input, self.running_mean.dtype, "input")
         self._check(x.shape)
         if not self.training:
-            factor, term = (self._spread(a.astype(x.dtype), x.ndim) for a in self.affine())
+            factor, term = (
+                self._spread(a.astype(x.dtype), x.ndim) for a in self._factor_and_term()
+            )
             y: Array = x * factor
             y += term
             return y
@@ -135,7 +137,7 @@ class _BatchNorm(Layer):
         mean, slope = means
         return (dy - mean - normal * slope) * self._spread(inverse, dy.ndim).astype(dy.dtype)
 
-    def affine(self) -> tuple[Array, Array]:
+    def _factor_and_term(self) -> tuple[Array, Array]:
         """Return what evaluation multiplies each channel by, and what it adds, in double."""
         factor: Array = 1 / np.sqrt(self.running_var.data.astype(np.float64) + self.eps)
         if self.weight is not None:
@@ -153,9 +155,9 @@ class _BatchNorm(Layer):
         return a.reshape(-1, *[1] * (ndim - 2))
 
     def _check(self, shape: tuple[int, ...]) -> None:
-        if len(shape) not in self.allowed or shape[1] != self.num_features:
+        if len(shape) not in self._allowed or shape[1] != self.num_features:
             raise ValueError(
-                f"input has shape {shape}: {self.shapes.format(self.num_features)} is allowed"
+                f"input has shape {shape}: {self._shapes.format(self.num_features)} is allowed"
             )
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -200,8 +202,8 @@ class BatchNorm1d(_BatchNorm):
            [ 1.]], dtype=float32)
     """
 
-    allowed = (2, 3)
-    shapes = "(N, {0}) or (N, {0}, L)"
+    _allowed = (2, 3)
+    _shapes = "(N, {0}) or (N, {0}, L)"
 
 
 class BatchNorm2d(_BatchNorm):
@@ -232,8 +234,8 @@ class BatchNorm2d(_BatchNorm):
     ['weight', 'bias', 'running_mean', 'running_var']
     """
 
-    allowed = (4,)
-    shapes = "(N, {0}, H, W)"
+    _allowed = (4,)
+    _shapes = "(N, {0}, H, W)"
 
 
 class BatchNorm3d(_BatchNorm):
@@ -260,8 +262,8 @@ class BatchNorm3d(_BatchNorm):
     (1, 2, 3, 3, 3)
     """
 
-    allowed = (5,)
-    shapes = "(N, {0}, D, H, W)"
+    _allowed = (5,)
+    _shapes = "(N, {0}, D, H, W)"
 
 
 def fuse(model: Model) -> Model:
@@ -315,7 +317,7 @@ def fuse(model: Model) -> Model:
 
 
 def _fold(layer: _Conv, norm: _BatchNorm) -> None:
-    factor, term = norm.affine()
+    factor, term = norm._factor_and_term()
     kind = layer.weight.dtype
     spread = factor.reshape(-1, *[1] * (len(layer.weight.shape) - 1))
     layer.weight.replace((layer.weight.data * spread).astype(kind))
