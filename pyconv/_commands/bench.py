@@ -212,8 +212,8 @@ def run(arguments: argparse.Namespace) -> None:
                 continue
             print(f"  {peer.library:<8}{_beside(case, peer, module, ours, time)}", flush=True)
     print(
-        "\nTimes are those of the fastest call. The factor says how many times longer a peer takes,\n"
-        "with the threads that it uses by default."
+        "\nTimes are those of the fastest call. The factor says how many times longer a peer "
+        "takes,\nwith the threads that it uses by default."
     )
     if absent:
         print(f"Not installed, and left out: {', '.join(sorted(absent))}.")
