@@ -16,6 +16,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,8 @@ WARNINGS_ARE_ERRORS = os.environ.get("PYCONV_WERROR") == "1"
 
 #: ``PYCONV_BUILD_CACHE``: the folder of compiled extensions. It may be deleted at any time.
 COMPILED = Path(os.environ.get("PYCONV_BUILD_CACHE") or "build/extensions")
+#: What all variants for x86-64 take to compile, for the first message (GCC 12, AMD EPYC, Zen 4).
+CPU_MINUTES = 4
 #: As many builds of each extension are kept: those of other flags, of another branch.
 KEPT = 4
 #: Variables that compilers and linkers read themselves.
@@ -134,6 +138,18 @@ int main(void) {
 """
 #: A program to try options with.
 EMPTY_PROGRAM = "int main(void) { return 0; }\n"
+#: What every extension includes: the C library's headers, and Python's.
+LIBRARY_PROGRAM = "#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n"
+PYTHON_PROGRAM = "#include <Python.h>\nint main(void) { return 0; }\n"
+
+#: What to type where the compiler, or Python's headers, are missing.
+ADVICE = {
+    "Debian, Ubuntu": "sudo apt install build-essential python3-dev",
+    "Fedora": "sudo dnf install gcc python3-devel",
+    "macOS": "xcode-select --install",
+    "Windows": 'winget install Microsoft.VisualStudio.2022.BuildTools --override "--wait --passive'
+    ' --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended"',
+}
 
 
 class BuildExt(build_ext):
@@ -145,7 +161,9 @@ class BuildExt(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self) -> None:
-        """Probe the compiler, then build."""
+        """Probe the compiler, then build; say what is done and how long it took."""
+        started = time.monotonic()
+        self.check_tools()
         Options.warning_errors = WARNINGS_ARE_ERRORS
         msvc = self.compiler.compiler_type == "msvc"
         msvc_options = self.msvc_options() if msvc else []
@@ -173,7 +191,33 @@ class BuildExt(build_ext):
             if threads and (isa or extension.name.endswith(".workers")):
                 extension.extra_compile_args += threads[0]
                 extension.extra_link_args += threads[1]
+        self.progress = Progress(len(self.extensions))
+        compiler = (self.compiler_version or self.compiler.compiler_type).splitlines()[0]
+        report(
+            f"compiling {len(self.extensions)} extensions, {self.parallel} at a time, by "
+            f"{compiler}; all variants take about {CPU_MINUTES} CPU minutes"
+        )
         super().build_extensions()
+        report(f"{self.progress} in {duration(time.monotonic() - started)}")
+
+    def check_tools(self) -> None:
+        """End the build, before anything is compiled, where it lacks a compiler or headers.
+
+        Raises
+        ------
+        SystemExit
+            With what to type on each system.
+        """
+        for what, error in (
+            ("a C compiler that works", lambda: self.compiles(EMPTY_PROGRAM, [])),
+            ("the headers of the C library", lambda: self.compiles(LIBRARY_PROGRAM, [], [])),
+            (
+                f"the headers of Python {sys.version_info[0]}.{sys.version_info[1]} (Python.h)",
+                lambda: self.compiles(PYTHON_PROGRAM, []),
+            ),
+        ):
+            if reason := error():
+                raise SystemExit(missing_tool(what, reason))
 
     def msvc_options(self) -> list[str]:
         """Return options of MSVC, or of clang-cl, which takes its place if ``CC`` names it."""
@@ -189,9 +233,9 @@ class BuildExt(build_ext):
         """Take the extension from the folder of compiled ones, or compile it and put it there."""
         built = Path(self.get_ext_fullpath(ext.name))
         kept = COMPILED / f"{ext.name}-{self.digest(ext)}{''.join(built.suffixes)}"
+        started = time.monotonic()
         if kept.exists() and not self.force:
-            # In one piece: threads build side by side, and two messages on a line read as one.
-            sys.stderr.write(f"pyconv: {ext.name} is compiled already: {kept}\n")
+            report(f"{self.progress.step(taken=True)} {ext.name} is compiled already: {kept}")
             built.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(kept, built)
             kept.touch()
@@ -209,6 +253,8 @@ class BuildExt(build_ext):
             builds = sorted(COMPILED.glob(f"{ext.name}-*"), key=lambda path: path.stat().st_mtime)
             for old in builds[:-KEPT]:
                 old.unlink(missing_ok=True)
+        took = duration(time.monotonic() - started)
+        report(f"{self.progress.step()} {ext.name} was compiled in {took}")
 
     def digest(self, ext: Extension) -> str:
         """Return a digest of all that decides what the compiler makes of an extension.
@@ -312,6 +358,49 @@ class BuildExt(build_ext):
             raise SystemExit("PYCONV_REQUIRE_OPENMP=1, but the compiler has no working OpenMP")
         print("pyconv: OpenMP not found; the loops will run on one thread", file=sys.stderr)
         return None
+
+
+class Progress:
+    """How many extensions are done; threads build side by side."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.compiled, self.taken = total, 0, 0
+        self.lock = threading.Lock()
+
+    def step(self, taken: bool = False) -> str:
+        """Count one more, taken from the folder or compiled, and return which one it is."""
+        with self.lock:
+            self.taken += taken
+            self.compiled += not taken
+            return f"[{self.taken + self.compiled}/{self.total}]"
+
+    def __str__(self) -> str:
+        """Return how many were compiled, and how many taken from the folder."""
+        return f"{self.compiled} extensions compiled, {self.taken} taken from {COMPILED}"
+
+
+def report(message: str) -> None:
+    """Print a line, in one piece: two messages of threads on a line would read as one."""
+    sys.stderr.write(f"pyconv: {message}\n")
+    sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def missing_tool(what: str, reason: str) -> str:
+    """Return the message of a build that lacks something: what, why, and what to type."""
+    width = max(map(len, ADVICE))
+    lines = [f"  {system:<{width}}  {line}" for system, line in ADVICE.items()]
+    return (
+        f"pyconv: the build needs {what}: {' '.join(reason.split())}\n\n"
+        + "\n".join(lines)
+        + "\n\nCC names another compiler. A wheel needs none: "
+        "pip install pyconv-nd, where one is published for this system."
+    )
 
 
 def version_of(compiler: list[str]) -> str:

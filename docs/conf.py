@@ -1,10 +1,16 @@
 """Sphinx: sphinx-build -W -b html docs docs/_build/html (the ``docs`` extra has what it needs)."""
 
 import argparse
+import importlib.metadata
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
 
 # The gallery's small models are computed as fast, and as predictably, by one thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,18 +38,39 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery", "generated/*.inc", "generated/gallery/*.py"]
+templates_path = ["_templates"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "gallery",
+    "howto",
+    "generated/*.inc",
+    "generated/backreferences/*",
+    "generated/gallery/*.py",
+    "generated/howto/*.py",
+]
 default_role = "autolink"
 autosummary_generate = True
+autosummary_context = {"hidden_members": ["problem_and_weights"]}
 autodoc_typehints = "none"  # the docstrings say them better
 numpydoc_show_class_members = False
 myst_heading_anchors = 2
+toc_object_entries_show_parents = "hide"
+#: One file, which needs no other and no network; `write_mathjax` puts it there.
+mathjax_path = "mathjax/tex-svg.js"
+
+#: Classes that functions make: nobody calls their constructors.
+MADE_BY_FUNCTIONS = ("pyconv.Plan", "pyconv.Explanation", "pyconv.nn.History")
 
 sphinx_gallery_conf = {
-    "examples_dirs": "gallery",
-    "gallery_dirs": "generated/gallery",
+    "examples_dirs": ["howto", "gallery"],
+    "gallery_dirs": ["generated/howto", "generated/gallery"],
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("pyconv",),
+    "nested_sections": False,
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -55,16 +82,23 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "pyconv"
-html_static_path = ["_static"]
+MADE = Path(__file__).parent / "generated" / "static"
+MADE.mkdir(parents=True, exist_ok=True)  # Sphinx looks for it before `write_mathjax` runs
+html_static_path = ["_static", "generated/static"]
 html_css_files = ["pages.css"]
-html_sidebars = {"**": []}  # every page is in the bar above
+html_js_files = ["tables.js"]
+html_sidebars = {"index": []}
 html_show_sourcelink = False
 html_theme_options = {
-    "show_prev_next": False,
-    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "show_nav_level": 1,
+    "navigation_depth": 3,
+    "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
 
 
@@ -142,7 +176,60 @@ def write_report(*_: object) -> None:
         pages.write(json.loads(figures.read_text(encoding="utf-8")), figures.parent)
 
 
-def setup(app: object) -> None:
-    """Write the tables and the report before the pages are read."""
-    app.connect("builder-inited", write_tables)  # type: ignore[attr-defined]
-    app.connect("builder-inited", write_report)  # type: ignore[attr-defined]
+def write_mathjax(*_: object) -> None:
+    """Put MathJax beside the pages, out of the package that carries it."""
+    target = MADE / "mathjax" / "tex-svg.js"
+    package = importlib.metadata.distribution("sphinx-mathjax-offline")
+    (source,) = (f for f in package.files or () if str(f).endswith("/mathjax/tex-svg.js"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(str(source.locate()), target)
+
+
+def hide_constructor(_: object, what: str, name: str, *__: Any) -> tuple[str, str] | None:
+    """Show no arguments of classes that functions make."""
+    return ("", "") if what == "class" and name in MADE_BY_FUNCTIONS else None
+
+
+def hide_parameters(
+    _: object, what: str, name: str, ___: object, ____: object, lines: list
+) -> None:
+    """Leave the section of parameters out of the docstrings of such classes."""
+    if what != "class" or name not in MADE_BY_FUNCTIONS or "Parameters" not in lines:
+        return
+    start = lines.index("Parameters")
+    ends = (
+        i for i in range(start + 2, len(lines) - 1) if lines[i + 1].startswith("---") and lines[i]
+    )
+    del lines[start : next(ends, len(lines))]
+
+
+def list_examples(app: Any, doctree: nodes.document) -> None:
+    """List the examples of a docstring under "On this page", as headings are listed."""
+    name = app.env.docname
+    described = list(doctree.findall(addnodes.desc))
+    if not described or name not in app.env.tocs:
+        return
+    (rubric, *_) = (*(r for r in doctree.findall(nodes.rubric) if r.astext() == "Examples"), None)
+    entries = [
+        entry
+        for entry in app.env.tocs[name].findall(nodes.list_item)
+        if entry.next_node(nodes.reference) is not None
+    ]
+    if rubric is None or len(entries) < 2:
+        return
+    rubric["ids"] = rubric["ids"] or ["examples"]
+    link = nodes.reference(
+        "", "Examples", internal=True, refuri=name, anchorname=f"#{rubric['ids'][0]}"
+    )
+    item = nodes.list_item("", addnodes.compact_paragraph("", "", link))
+    entries[1].parent.insert(1, item)
+
+
+def setup(app: Any) -> None:
+    """Write the tables and the report before the pages are read; arrange the pages of the API."""
+    app.connect("builder-inited", write_tables)
+    app.connect("builder-inited", write_report)
+    app.connect("builder-inited", write_mathjax)
+    app.connect("autodoc-process-signature", hide_constructor)
+    app.connect("autodoc-process-docstring", hide_parameters, priority=100)  # before numpydoc
+    app.connect("doctree-read", list_examples, priority=900)  # behind the tables of contents

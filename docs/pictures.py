@@ -263,6 +263,58 @@ def matching() -> Image.Image:
     return side_by_side(panels | {"above 0.55": np.asarray(found)})
 
 
+def choosing_boundaries() -> Image.Image:
+    """Return a photograph, blurred with several rules outside."""
+    photo = data.chelsea()[60:220, 110:330]
+    colour = {"axes": (0, 1), "dtype": np.uint8}
+    return side_by_side(
+        {
+            "photograph": photo,
+            "constant: dark frame": pyconv.filters.gaussian(
+                photo, 9, boundary="constant", **colour
+            ),
+            "wrap: other side": pyconv.filters.gaussian(photo, 9, boundary="wrap", **colour),
+            "symmetric": pyconv.filters.gaussian(photo, 9, **colour),
+        }
+    )
+
+
+def choosing_modes() -> Image.Image:
+    """Return the results of one kernel in each mode, with the frame of the photograph."""
+    photo, margin = data.chelsea()[70:190, 130:290], 40
+    kernel = pyconv.kernels.box(41)
+    (height, width), panels = photo.shape[:2], {}
+    for mode in ("valid", "same", "full"):
+        y = pyconv.correlate(photo, kernel, mode, axes=(0, 1), dtype=np.uint8, overflow="saturate")
+        sheet = Image.new("RGB", (width + 2 * margin, height + 2 * margin), (235, 235, 235))
+        place = tuple((a - b) // 2 for a, b in zip(sheet.size, y.shape[1::-1], strict=True))
+        sheet.paste(Image.fromarray(y), place)
+        frame = margin - 1, margin - 1, margin + width, margin + height
+        ImageDraw.Draw(sheet).rectangle(frame, outline=ACCENT)
+        panels[f"{mode}: {y.shape[0]} x {y.shape[1]}"] = np.asarray(sheet)
+    return side_by_side({"photograph: 120 x 160": _framed(photo, margin), **panels})
+
+
+def _framed(photo: np.ndarray, margin: int) -> np.ndarray:
+    """Return a photograph in the middle of a grey sheet."""
+    pads = [(margin, margin), (margin, margin), (0, 0)]
+    return np.pad(photo, pads, constant_values=235)
+
+
+def choosing_dtypes() -> Image.Image:
+    """Return a derivative of a photograph: exact, wrapped and clipped."""
+    man = data.camera()[60:240, 120:360]
+    w = np.array([[-1, 0, 1]])
+    options = {"mode": "same", "boundary": "mirror"}
+    panels = {
+        "photograph": man,
+        "exact; 0 is grey": 128 + pyconv.correlate(man, w, **options) / 2,
+        "uint8, wrapped": pyconv.correlate(man, w, **options, dtype=np.uint8, overflow="wrap"),
+        "uint8, clipped": pyconv.correlate(man, w, **options, dtype=np.uint8, overflow="saturate"),
+    }
+    return side_by_side({name: grey(panel) for name, panel in panels.items()})
+
+
 def drawn(figure: Figure) -> Image.Image:
     """Return a figure as a picture."""
     canvas = FigureCanvasAgg(figure)
@@ -297,6 +349,9 @@ def main() -> None:
         missing,
         operators,
         matching,
+        choosing_boundaries,
+        choosing_modes,
+        choosing_dtypes,
     ):
         path = STATIC / f"{draw.__name__}.png"
         draw().quantize(128).save(path, optimize=True)

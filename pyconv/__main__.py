@@ -1,4 +1,4 @@
-"""``python -m pyconv``: the demo, what is in use here, and a filter for files."""
+"""``python -m pyconv``: the demo, what is in use here, a filter for files, and a benchmark."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from pyconv._commands import (
     OK,
     USAGE,
     CommandError,
+    HelpFormatter,
+    bench,
     demo,
     filtering,
     info,
@@ -27,6 +29,7 @@ Examples:
   python -m pyconv info                versions, instruction set, threads and BLAS in use
   python -m pyconv filter in.png --kernel sobel -o out.png
   python -m pyconv filter --help       the kernels and the options
+  python -m pyconv bench               a few calls on this machine, beside other libraries
 
 Exit codes: 0 done, 1 failure, 2 usage error or a package missing, 130 interrupted."""
 
@@ -52,11 +55,11 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m pyconv",
         description="Cross-correlation and convolution of arrays in one, two and three dimensions.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"pyconv {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, info, filtering):
+    for command in (demo, info, filtering, bench):
         command.add_parser(commands)
     return top
 

@@ -29,8 +29,8 @@ x : array_like
 radius : float
     Radius in samples.
 axes : sequence of int, optional
-    Three axes of `x` to filter along. By default those of a volume of three dimensions;
-    arrays of more say which.
+    Three axes of `x` to filter along. By default those of a volume of three dimensions. An
+    array of more needs `axes`.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -47,51 +47,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -138,8 +138,8 @@ size : int or sequence of int
     Samples of the window along all axes or each. An even one has its odd sample before the
     centre.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -156,51 +156,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -241,8 +241,8 @@ x : array_like
 radius : float
     Radius in samples.
 axes : sequence of int, optional
-    Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-    of more say which, because a third may hold colours.
+    Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+    of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -259,51 +259,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -353,8 +353,8 @@ wider : float or sequence of float, optional
 truncate : float, optional
     Where the kernel ends, in standard deviations of the wide Gaussian.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -371,51 +371,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive in bright blobs.
 
 Raises
@@ -455,8 +455,8 @@ Parameters
 x : array_like
     Source array of any shape; bool, integer, floating-point or complex.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -473,51 +473,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive where a sample is brighter than its neighbours.
 
 Raises
@@ -559,8 +559,8 @@ Parameters
 x : array_like
     Source array of any shape; bool, integer, floating-point or complex.
 axes : sequence of int, optional
-    Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-    of more say which, because a third may hold colours.
+    Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+    of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -577,51 +577,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -680,8 +680,8 @@ zero_mean : bool, optional
 truncate : float, optional
     Where the kernel ends, in standard deviations.
 axes : int or sequence of int, optional
-    One or two axes of `x` to filter along. By default all of a signal or an image of one or
-    two dimensions; arrays of more say which, because a third may hold colours.
+    One or two axes of `x` to filter along. By default all axes of an array of one or two
+    dimensions. An array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -698,51 +698,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -798,8 +798,8 @@ energy : bool, optional
     Return the root of the sum of the squares for the phases ψ and ψ − π/2. It says how much
     of a wave there is, wherever its crests are.
 axes : sequence of int, optional
-    Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-    of more say which, because a third may hold colours.
+    Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+    of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -820,35 +820,35 @@ dtype : dtype, optional
     float32, for wider ones float64.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
@@ -906,8 +906,8 @@ truncate : float, optional
 radius : int or sequence of int, optional
     Taps on either side of the centre, instead of `truncate`.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -924,51 +924,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -1024,8 +1024,8 @@ operator : {'gaussian', 'prewitt', 'roberts', 'scharr', 'sobel'}, optional
 sigma : float or sequence of float, optional
     Standard deviation in samples of ``gaussian``, for all axes or each.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1046,41 +1046,41 @@ dtype : dtype, optional
     float32, for wider ones float64.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -1120,8 +1120,8 @@ diagonals : bool, optional
     Whether all 3^n − 1 samples around the centre count (8 on images), or the 2 · n that share
     an edge or face with it (4 on images); n axes are filtered.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1138,51 +1138,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive where samples curve upwards.
 
 Raises
@@ -1226,8 +1226,8 @@ sigma : float or sequence of float
 truncate : float, optional
     Where the kernel ends, in standard deviations.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1244,51 +1244,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive in dark blobs and 0 in flat areas.
 
 Raises
@@ -1332,8 +1332,8 @@ length : float
 orientation : float, optional
     Angle of the line in radians, from the second of `axes` (0) towards the first (π/2).
 axes : sequence of int, optional
-    Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-    of more say which, because a third may hold colours.
+    Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+    of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1350,51 +1350,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -1437,8 +1437,8 @@ axis : int, optional
     Axis of `x` along which samples are compared, one of `axes`; along the others they are
     smoothed.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1455,51 +1455,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive where samples grow along `axis`, 6 times the slope of an image.
 
 Raises
@@ -1544,8 +1544,8 @@ diagonal : int, optional
     0: samples are compared towards higher indices of both axes; 1: towards higher ones of the
     first axis and lower ones of the second.
 axes : sequence of int, optional
-    Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-    of more say which, because a third may hold colours.
+    Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+    of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1562,51 +1562,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     Its samples lie half a sample before those of `x`.
 
 Raises
@@ -1651,8 +1651,8 @@ axis : int, optional
     Axis of `x` along which samples are compared, one of `axes`; along the others they are
     smoothed.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1669,51 +1669,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive where samples grow along `axis`, 32 times the slope of an image.
 
 Raises
@@ -1758,8 +1758,8 @@ diagonals : bool, optional
     Whether all 3^n − 1 samples around the centre count (8 on images), or the 2 · n that share
     an edge or face with it (4 on images); n axes are filtered.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1776,51 +1776,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------
@@ -1866,8 +1866,8 @@ axis : int, optional
     Axis of `x` along which samples are compared, one of `axes`; along the others they are
     smoothed.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1884,51 +1884,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     It is positive where samples grow along `axis`, 8 times the slope of an image.
 
 Raises
@@ -1979,8 +1979,8 @@ amount : float, optional
 truncate : float, optional
     Where the Gaussian ends, in standard deviations.
 axes : int or sequence of int, optional
-    Axes of `x` to filter along. By default all of a signal or an image of one or two
-    dimensions; arrays of more say which, because a third may hold colours.
+    Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+    array of more needs `axes`, because its third axis may hold colours.
 boundary : str or sequence of str, optional
     What is read outside `x`, for all axes or each (for samples ``a b c d``):
 
@@ -1997,51 +1997,51 @@ stride : int or sequence of int, optional
     Keep every `stride`-th sample of the result along all filtered axes or each, as slicing
     it does.
 dtype : dtype, optional
-    Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-    whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-    whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-    integer dtype is rounded half to even from such a result.
+    Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+    bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+    weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+    such a result is rounded half to even.
 overflow : {'raise', 'wrap', 'saturate'}, optional
-    What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-    any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-    bits, ``saturate`` the nearest value of the dtype.
+    What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+    work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+    low bits, and ``saturate`` the nearest value of the dtype.
 nan_policy : {'propagate', 'raise', 'omit'}, optional
     ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-    is NaN, what is outside is left out too.
+    refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+    it also leaves out the samples outside.
 mask : array_like of bool, optional
-    True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-    masked array brings its own. Results are divided by the part of the weights that was seen,
-    as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-    where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+    True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+    own. Results are divided by the sum of the weights of the valid samples, as those of
+    `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+    too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
     derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
     :doc:`/missing`.
 out : ndarray, optional
     Array that receives the result: its shape and dtype must be those of the result. It
     may overlap `x`.
 method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-    Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-    named makes one kernel of all axes.
+    Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+    applies to the kernel of all axes together.
 rtol : float, optional
-    Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-    only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-    makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-    or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-    ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+    Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+    products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+    applies to the kernel of all axes together. By default the error is within the bound of a
+    plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+    ``sum|w|`` times the largest sample of the window. Integer results are always exact.
 max_memory : int, optional
-    Bytes of workspace that the call may take at most, besides `x` and the result, which is
-    made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-    may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-    former is more than is granted, it is one kernel of all axes.
+    Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+    that overlaps `x`. By default passes along one axis after the other may take some arrays of
+    the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+    kernel of all axes is used.
 workers : int, optional
-    Threads to use at most; -1 means all CPUs this process may use. The default is that of
-    `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+    Largest number of threads; -1 means all CPUs that this process may use. The default is that
+    of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
     number.
 
 Returns
 -------
 ndarray
-    The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+    The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
 
 Raises
 ------

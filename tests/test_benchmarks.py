@@ -464,7 +464,8 @@ def test_pages_say_instead_of_a_number_that_it_was_noisy(tmp_path):
         markdown, html = (file.read_text() for file in pages.write(each, tmp_path))
         noisy = each["runs"][0]["classes"][0]["rows"][0]["noise"]
         assert ("too noisy to trust: two halves differ" in markdown) == bool(noisy)
-        assert ("torch 3.00 (2.73 to 3.30)" in markdown) != bool(noisy)
+        assert ("| 3.00 (2.73 to 3.30) |" in markdown) != bool(noisy)
+        assert "| of limit | OpenCV | torch |" in markdown  # one column a library
         assert "2-D &lt;images&gt;" in html
         assert ("<svg" in html) != bool(noisy)
         for line in markdown.splitlines():

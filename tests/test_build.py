@@ -388,3 +388,183 @@ def test_editable_installation_is_a_path(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / result.stdout.splitlines()[-1]) as wheel:
         (path,) = (name for name in wheel.namelist() if name.endswith(".pth"))
         assert Path(wheel.read(path).decode().strip()) == project
+
+
+#: A build of one small extension, whose Python has its headers in the folder that is named.
+LACKING = PROGRAM.replace(
+    "import runpy",
+    "import os, runpy\nfrom setuptools._distutils import sysconfig\n"
+    'if "HEADERS" in os.environ:\n'
+    '    sysconfig.get_python_inc = lambda *_, **__: os.environ["HEADERS"]',
+)
+
+
+def built(tree, program=PROGRAM, **variables):
+    """Build one small extension; return the code, and what was printed."""
+    (NATIVE / "tiny.pyx").write_text("answer = 1\n")
+    environment = os.environ | {"PYCONV_POOL": "0", "PYCONV_BUILD_CACHE": ""} | variables
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stderr
+
+
+def says_what_to_type(error):
+    return all(word in error for word in ("apt install", "dnf install", "xcode-select", "winget"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CC is not what MSVC is named by")
+def test_a_build_without_a_compiler_ends_at_once(tree):
+    """Before Cython has written anything, with what to type."""
+    code, error = built(tree, CC="/nonexistent/cc")
+    assert code == 1
+    assert "pyconv: the build needs a C compiler that works:" in error
+    assert "/nonexistent/cc" in error
+    assert says_what_to_type(error)
+    assert not (NATIVE / "tiny.c").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs scripts that run")
+def test_a_build_whose_compiler_cannot_link_ends_at_once(tree):
+    """As GCC is without the C library's development files: it compiles, and finds no headers."""
+    compiler = tree / "cc"
+    compiler.write_text(
+        f'#!{sys.executable}\nimport os, sys\nsources = [a for a in sys.argv if a.endswith(".c")]\n'
+        'if any("stdlib.h" in open(source).read() for source in sources):\n'
+        '    sys.exit("stdlib.h: No such file or directory")\n'
+        'open(sys.argv[sys.argv.index("-o") + 1], "w").close()\n'
+    )
+    compiler.chmod(0o755)
+    code, error = built(tree, CC=str(compiler))
+    assert code == 1
+    assert "pyconv: the build needs the headers of the C library:" in error
+    assert says_what_to_type(error)
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_a_build_without_headers_of_python_ends_at_once(tree):
+    """Where a folder of headers lacks Python.h."""
+    (tree / "include").mkdir()
+    code, error = built(tree, LACKING, HEADERS=str(tree / "include"))
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert code == 1
+    assert f"pyconv: the build needs the headers of Python {version} (Python.h):" in error
+    assert says_what_to_type(error)
+    assert not (NATIVE / "tiny.c").exists()
+
+
+@pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
+def test_a_build_says_what_it_does_and_how_long_it_took(tree):
+    """And what it took from the folder of compiled extensions."""
+    flags = re.MULTILINE
+    code, error = built(tree, LACKING)
+    assert code == 0
+    assert re.search(r"^pyconv: compiling 1 extensions, \d+ at a time, by .+ CPU min", error, flags)
+    assert re.search(r"^pyconv: \[1/1\] pyconv._native.tiny was compiled in \d+ s$", error, flags)
+    assert re.search(r"^pyconv: 1 extensions compiled, 0 taken from \S+ in \d+ s$", error, flags)
+    code, error = built(tree, LACKING)
+    assert code == 0
+    assert re.search(r"^pyconv: \[1/1\] pyconv._native.tiny is compiled already", error, flags)
+    assert re.search(r"^pyconv: 0 extensions compiled, 1 taken from \S+ in \d+ s$", error, flags)
+
+
+def test_durations_are_read(build):
+    assert [build["duration"](s) for s in (0.2, 59.4, 59.6, 372)] == [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "6 min 12 s",
+    ]
+
+
+@pytest.fixture
+def unbuilt(tmp_path):
+    """Return a function that runs Python in a copy of the package without extensions."""
+    package = tmp_path / "source folder" / "pyconv"
+    for path in (ROOT / "pyconv").rglob("*.py"):
+        copy = package / path.relative_to(ROOT / "pyconv")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    root = package.parent
+
+    def run(*arguments, path=""):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=root, env=os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{path}"},
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    return root, run
+
+
+@pytest.mark.parametrize("there", ["setup.py", None])
+def test_an_unbuilt_checkout_says_what_to_do(unbuilt, there):
+    """By an import, and by the command line; in a checkout, and where there is none."""
+    root, run = unbuilt
+    if there:
+        (root / there).touch()
+        expected = f"{sys.executable} -m pip install -v -e ."
+    else:
+        expected = "pip install --force-reinstall pyconv-nd"
+    for arguments in (["-c", "import pyconv.filters"], ["-m", "pyconv"]):
+        result = run(*arguments)
+        assert result.returncode == 1
+        assert "ImportError: the loops of pyconv are not compiled for" in result.stderr
+        assert expected in result.stderr
+    assert "Traceback" not in result.stderr  # that of the command line
+    assert not there or f"type in {root}:" in result.stderr
+
+
+def test_an_unbuilt_checkout_in_the_way_of_an_installation_is_named(unbuilt, tmp_path):
+    """As after ``pip install .``, in the source folder."""
+    root, run = unbuilt
+    (root / "setup.py").touch()
+    native = tmp_path / "site-packages" / "pyconv" / "_native"
+    native.mkdir(parents=True)
+    named = f"installed in {tmp_path / 'site-packages'}. Start Python in another folder"
+    assert named not in run("-c", "import pyconv", path=tmp_path / "site-packages").stderr
+    (native / "cpu.cpython-399-x86_64-linux-gnu.so").touch()
+    result = run("-c", "import pyconv", path=tmp_path / "site-packages")
+    assert named in result.stderr
+    assert "pip install -v -e ." in result.stderr
+
+
+def test_a_build_for_another_python_is_named(unbuilt):
+    """An editable installation, and then another environment."""
+    root, run = unbuilt
+    (root / "pyconv/_native/cpu.cpython-399-x86_64-linux-gnu.so").touch()
+    assert "Here are loops for cpython-399-x86_64-linux-gnu." in run("-c", "import pyconv").stderr
+
+
+def test_an_interrupted_build_says_what_to_do(unbuilt):
+    """The first extension is there, and no variant of the loops."""
+    import pyconv._native.cpu
+
+    root, run = unbuilt
+    for name in ("cpu", "blas", "layout", "workers"):
+        for path in Path(pyconv._native.cpu.__file__).parent.glob(f"{name}.*"):
+            if path.suffix in (".so", ".pyd"):
+                shutil.copy(path, root / "pyconv/_native")
+    result = run("-c", "import pyconv")
+    assert "ImportError: the loops of pyconv are not compiled for" in result.stderr
+
+
+def test_a_damaged_extension_is_named_as_it_is(unbuilt):
+    """What the system says of a file that is no library is not hidden."""
+    from importlib.machinery import EXTENSION_SUFFIXES
+
+    root, run = unbuilt
+    (root / f"pyconv/_native/cpu{EXTENSION_SUFFIXES[0]}").write_bytes(b"no library")
+    result = run("-c", "import pyconv")
+    assert result.returncode == 1
+    assert "not compiled" not in result.stderr
+    assert f"cpu{EXTENSION_SUFFIXES[0]}" in result.stderr
+
+
+@pytest.mark.parametrize("system", ["Debian, Ubuntu", "Fedora", "macOS", "Windows"])
+def test_the_page_has_what_the_build_says(build, system):
+    """What to type is one line in both."""
+    page = source_tree.file("docs/installation.rst").read_text(encoding="utf-8")
+    assert f"``{build['ADVICE'][system]}``" in " ".join(page.split())

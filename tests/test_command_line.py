@@ -1,5 +1,6 @@
 """``python -m pyconv``: results equal the library's, and every failure is one line."""
 
+import importlib
 import io
 import os
 import re
@@ -18,9 +19,11 @@ import pyconv
 from pyconv.__main__ import main
 from pyconv._calls.versions import versions
 from pyconv._commands import (
+    bench,
     demo,
     demo_cases,
     demo_data,
+    filtering,
     named_kernels,
     pictures,
 )
@@ -107,7 +110,7 @@ def test_version(command):
     assert command("--version") == (0, f"pyconv {pyconv.__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["demo"], ["info"], ["filter"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["demo"], ["info"], ["filter"], ["bench"]], ids=" ".join)
 def test_help_shows_examples(command, arguments):
     code, out, err = command(*arguments, "--help")
     assert (code, err) == (0, "")
@@ -719,6 +722,318 @@ def test_pillow_is_missing(fails, tmp_path, monkeypatch):
     assert "pyconv-nd[demo]" in line
 
 
+# ---- TIFF ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 3), (20, 24, 4), (20, 24)])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_filter_keeps_all_bits_of_colours(command, tmp_path, rng, shape, dtype, planes):
+    """Of which Pillow would read eight; every page, in the dtype that it has."""
+    tifffile = pytest.importorskip("tifffile")
+    arrays = [rng.integers(0, 60000, shape).astype(dtype) for _ in range(3)]
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for array in arrays:
+            colours = array.ndim == 3
+            stored = np.moveaxis(array, -1, 0) if colours and planes == "separate" else array
+            writer.write(
+                stored, photometric="rgb" if colours else "minisblack", contiguous=False,
+                planarconfig=planes if colours else None,
+            )  # fmt: skip
+    code, text, err = command("filter", path, "--kernel", "box", "-o", out)
+    assert (code, err) == (0, "")
+    assert text.startswith(f"{out}: 3 x 20 x 24")
+    with tifffile.TiffFile(out) as file:
+        found = [page.asarray() for page in file.pages]
+    assert len(found) == 3
+    for y, x in zip(found, arrays, strict=True):
+        assert y.dtype == dtype
+        assert y.shape == x.shape
+        light = np.s_[..., :3] if x.ndim == 3 else np.s_[...]
+        size = (3, 3, 1)[: x.ndim]
+        exact = ndimage.uniform_filter(x[light].astype(float), size)
+        np.testing.assert_allclose(y[light], exact, rtol=1e-5, atol=0.5001)
+        if shape[-1] == 4:
+            np.testing.assert_array_equal(y[..., 3], x[..., 3])
+    one = tmp_path / "one.tif"
+    assert command("filter", path, "--page", 2, "--kernel", "box", "-o", one)[0] == 0
+    np.testing.assert_array_equal(tifffile.imread(one), found[1])
+
+
+def test_filter_names_the_package_for_deep_colours(fails, tmp_path, monkeypatch):
+    """Nothing is lost without a word; a damaged file, or a page that is not there, is one line."""
+    tifffile = pytest.importorskip("tifffile")
+    pytest.importorskip("PIL.Image")
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, np.ones((8, 9, 3), np.uint16), photometric="rgb")
+    options = ["--kernel", "box", "-o", tmp_path / "out.tif"]
+    code, line = fails("filter", path, "--page", 2, *options)
+    assert (code, "there is no page 2; it holds 1" in line) == (2, True)
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    code, line = fails("filter", path, *options)
+    assert (code, "tifffile" in line) == (2, True)
+    monkeypatch.undo()
+    path.write_bytes(path.read_bytes()[:200])
+    assert fails("filter", path, *options)[0] == 1
+    (tmp_path / "text.tif").write_text("no picture")
+    assert fails("filter", tmp_path / "text.tif", *options)[0] == 1
+
+
+@pytest.mark.parametrize("shape", [(9, 11), (9, 11, 3), (9, 11, 4)], ids=str)
+def test_filter_takes_pages_as_a_volume(command, film, tmp_path, shape):
+    path, arrays = film(".tif", shape)
+    out = tmp_path / "out.tif"
+    result = command("filter", path, "--stack", "--kernel", "gaussian", "-o", out)
+    assert result[0] == 0
+    x = np.stack(arrays)
+    light = np.s_[..., :3] if x.ndim == 4 else np.s_[...]
+    expected = pyconv.filters.gaussian(x[light], 1, axes=(0, 1, 2), dtype=np.uint8)
+    y = np.stack(pages(out))
+    assert np.abs(y[light].astype(int) - expected).max() <= 1
+    assert (y[light] != expected).mean() < 0.01  # a kernel of all axes rounds otherwise
+    if shape[-1] == 4:
+        np.testing.assert_array_equal(y[..., 3], x[..., 3])
+
+
+def test_filter_takes_a_mask_for_a_volume(command, fails, film, tmp_path, rng):
+    """One page for all, or one for each."""
+    path, arrays = film(".tif", (9, 11))
+    x, out = np.stack(arrays), tmp_path / "out.npy"
+    mask = rng.random((5, 9, 11)) < 0.2
+    image = pytest.importorskip("PIL.Image")
+    first, *others = (image.fromarray(m.astype(np.uint8)) for m in mask)
+    first.save(tmp_path / "masks.tif", save_all=True, append_images=others)
+    first.save(tmp_path / "mask.png")
+    options = [path, "--stack", "--kernel", "box", "--dtype", "float32", "-o", out]
+    for name, left_out in (("masks.tif", mask), ("mask.png", np.stack([mask[0]] * 5))):
+        assert command("filter", *options, "--mask", tmp_path / name)[0] == 0
+        expected = pyconv.filters.box(x.astype(np.float32), 3, axes=(0, 1, 2), mask=left_out)
+        np.testing.assert_allclose(np.load(out), expected, rtol=1e-4)
+    image.fromarray(np.ones((3, 4), np.uint8)).save(tmp_path / "mask.png")
+    code, line = fails("filter", *options, "--mask", tmp_path / "mask.png")
+    assert (code, "(3, 4)" in line) == (2, True)
+
+
+def test_a_stack_needs_pages_of_one_size(fails, array, tmp_path, rng):
+    image = pytest.importorskip("PIL.Image")
+    code, line = fails("filter", array[0], "--stack", "--kernel", "box", "-o", tmp_path / "y.npy")
+    assert (code, "--axes 0,1,2" in line) == (2, True)
+    first, other = (image.fromarray(np.zeros(s, np.uint8)) for s in ((4, 5), (6, 7)))
+    first.save(tmp_path / "in.tif", save_all=True, append_images=[other])
+    out = tmp_path / "y.tif"
+    code, line = fails("filter", tmp_path / "in.tif", "--stack", "--kernel", "box", "-o", out)
+    assert (code, "pages of one size" in line) == (1, True)
+
+
+# ---- missing samples, progress, and help ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("word", "meant"), [("zobel", "sobel"), ("Gausian", "gaussian")])
+def test_an_unknown_kernel_that_is_like_a_known_one(fails, array, word, meant):
+    code, line = fails("filter", array[0], "--kernel", word, "-o", array[0])
+    assert code == 2
+    assert f"unknown kernel '{word}'; did you mean '{meant}'? known are " in line
+
+
+def test_an_unknown_kernel_that_is_like_none(fails, array):
+    _, line = fails("filter", array[0], "--kernel", "qqqq", "-o", array[0])
+    assert "did you mean" not in line
+
+
+def test_filter_leaves_out_what_the_mask_names(command, array, tmp_path, rng):
+    path, values = array
+    mask = rng.random(values.shape) < 0.2
+    np.save(tmp_path / "mask.npy", mask)
+    out = tmp_path / "out.npy"
+    options = ["--kernel", "box", "--mask", tmp_path / "mask.npy", "-o", out]
+    assert command("filter", path, *options)[0] == 0
+    expected = pyconv.filters.box(values, 3, mask=mask)
+    np.testing.assert_allclose(np.load(out), expected, rtol=1e-12)
+    assert not np.allclose(expected, pyconv.filters.box(values, 3))
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour"])
+def test_filter_takes_a_picture_as_mask(command, picture, tmp_path, kind):
+    """Of one channel for all colours, or white where samples are left out."""
+    image = pytest.importorskip("PIL.Image")
+    path, pixels = picture
+    mask = np.zeros(pixels.shape[:2], np.uint8)
+    mask[5:8, 9:17] = 255
+    drawn = mask if kind == "grey" else np.repeat(mask[..., None], 3, axis=2)
+    image.fromarray(drawn).save(tmp_path / "mask.png")
+    out = tmp_path / "out.png"
+    options = ["--kernel", "box", "--mask", tmp_path / "mask.png", "--nodata", 7, "-o", out]
+    assert command("filter", path, *options)[0] == 0
+    left_out = (mask[..., None] != 0) | (pixels == 7)
+    mean = pyconv.filters.box(pixels.astype(float), 3, axes=(0, 1), mask=left_out)
+    assert np.isnan(mean).any()
+    np.testing.assert_array_equal(read(out), np.rint(np.where(np.isnan(mean), 7, mean)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_filter_leaves_nodata_out(command, tmp_path, rng, dtype):
+    """A value that a float32 rounds is found; what saw nothing else has it again."""
+    nodata = -9999 if dtype == "int16" else -9999.9
+    values = rng.integers(0, 100, (12, 15)).astype(dtype)
+    gap = np.zeros(values.shape, bool)
+    gap[3:8, 4:9] = gap[0, 0] = True
+    values[gap] = nodata
+    np.save(tmp_path / "in.npy", values)
+    out = tmp_path / "out.npy"
+    options = ["--kernel", "box", "--nodata", nodata, "-o", out]
+    assert command("filter", tmp_path / "in.npy", *options)[0] == 0
+    mean = pyconv.filters.box(values.astype(float), 3, mask=gap)
+    assert np.isnan(mean).sum() == 9
+    expected = np.where(np.isnan(mean), nodata, mean)
+    np.testing.assert_allclose(np.load(out), expected, rtol=1e-5)
+
+
+def test_filter_omits_nan(command, fails, array, tmp_path):
+    path, values = array
+    values[4, 5] = np.nan
+    np.save(path, values)
+    out = tmp_path / "out.npy"
+    for policy in ("propagate", "omit"):
+        options = ["--kernel", "box", "--nan-policy", policy, "-o", out]
+        assert command("filter", path, *options)[0] == 0
+        expected = pyconv.filters.box(values, 3, nan_policy=policy)
+        assert np.isnan(expected).sum() == (9 if policy == "propagate" else 0)
+        np.testing.assert_allclose(np.load(out), expected, rtol=1e-12)
+    assert "nan_policy" in fails(
+        "filter", path, "--kernel", "box", "--nan-policy", "raise", "-o", out
+    )[1]  # fmt: skip
+    assert command("filter", path, "--kernel", "box", "--nodata", "nan", "-o", out)[0] == 0
+    np.testing.assert_allclose(np.load(out), expected, rtol=1e-12)
+
+
+def test_an_integer_result_without_any_sample_has_to_be_named(fails, command, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(np.full((9, 9), 5, np.uint8)).save(tmp_path / "in.png")
+    np.save(tmp_path / "mask.npy", np.ones((9, 9), bool))
+    options = [tmp_path / "in.png", "--kernel", "box", "--mask", tmp_path / "mask.npy"]
+    code, line = fails("filter", *options, "-o", tmp_path / "out.png")
+    assert code == 1
+    assert "81 results saw no valid sample" in line
+    assert "--nodata" in line
+    assert not (tmp_path / "out.png").exists()
+    assert command("filter", *options, "--nodata", 200, "-o", tmp_path / "out.png")[0] == 0
+    assert (read(tmp_path / "out.png") == 200).all()
+
+
+def test_a_mask_of_another_shape(fails, array, film, tmp_path):
+    np.save(tmp_path / "mask.npy", np.ones((3, 4), bool))
+    options = ["--kernel", "box", "--mask", tmp_path / "mask.npy", "-o", tmp_path / "y.npy"]
+    code, line = fails("filter", array[0], *options)
+    assert code == 2
+    assert "--mask has shape (3, 4), and the input (12, 15)" in line
+    path, _ = film(".tif", (3, 4))
+    options[3], _ = film(".tiff", (3, 4)), path.rename(tmp_path / "other.tif")
+    code, line = fails("filter", array[0], *options[:3], options[3][0], *options[4:])
+    assert code == 2
+    assert "--mask has 5 pages, and the input 1" in line
+
+
+def test_a_large_batch_is_filtered_in_parts(command, tmp_path, rng, monkeypatch):
+    """With the bits of one call; its mask is cut with it."""
+    monkeypatch.setattr(filtering, "LARGE", 1)
+    monkeypatch.setattr(filtering, "PART", 5 * 8 * 9 * 2)
+    values, out = rng.standard_normal((7, 8, 9)), tmp_path / "out.npy"
+    mask = rng.random(values.shape) < 0.1
+    np.save(tmp_path / "in.npy", values)
+    np.save(tmp_path / "mask.npy", mask)
+    calls = []
+    correlate = pyconv.correlate
+    monkeypatch.setattr(
+        pyconv, "correlate", lambda x, *a, **k: calls.append(len(x)) or correlate(x, *a, **k)
+    )
+    options = [tmp_path / "in.npy", "--kernel", "box", "-o", out]
+    assert command("filter", *options)[0] == 0
+    assert calls == [1] * 7
+    np.testing.assert_array_equal(
+        np.load(out), correlate(values, np.full((3, 3), 1 / 9), "same", "symmetric")
+    )
+    assert command("filter", *options, "--mask", tmp_path / "mask.npy")[0] == 0
+    expected = correlate(values, np.full((3, 3), 1 / 9), "same", "symmetric", mask=mask)
+    np.testing.assert_array_equal(np.load(out), expected)
+    calls.clear()
+    assert command("filter", *options, "--axes", "0,1,2")[0] == 0
+    assert calls == [7]
+
+
+@posix
+def test_a_terminal_sees_the_progress_of_pages(film, tmp_path):
+    """A bar after a second, on the terminal alone; without tqdm there is none."""
+    pytest.importorskip("tqdm")
+    program = (
+        "import sys, time, tqdm\n"
+        "from pyconv._commands import filtering\n"
+        "sys.stderr.isatty = lambda: True\n"
+        "for _ in filtering._in_progress([1, 2, 3]): time.sleep(0.6)\n"
+    )
+    elsewhere = program.replace("True", "False")
+    without = program.replace(", tqdm", "; sys.modules['tqdm'] = None")
+    for text, shown in ((program, True), (elsewhere, False), (without, False)):
+        result = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert ("page" in result.stderr) == shown, result.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["demo"], ["info"], ["filter"], ["bench"]], ids=" ".join)
+def test_help_is_as_wide_as_the_terminal(command, arguments, monkeypatch):
+    """Paragraphs are filled; examples are left alone."""
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = command(*arguments, "--help")
+    text = out[: out.index("Examples:")]
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"^[A-Z][^\n]*(\n\w[^\n]*)*\.$", text, re.MULTILINE)  # a sentence
+
+
+# ---- the benchmark -------------------------------------------------------------------------
+
+
+def test_every_call_of_the_benchmark_agrees_with_its_peers():
+    for case in bench.cases():
+        y = case.pyconv(None)
+        for peer in case.peers:
+            try:
+                module = importlib.import_module(peer.module)
+            except ImportError:
+                continue
+            found = peer.call(module).astype(float)
+            bound = case.tolerance * np.abs(y).max()
+            assert np.abs(found - y).max() <= bound, (case.name, peer.library)
+
+
+def test_the_benchmark(command, monkeypatch):
+    """Each call has a time, each peer a factor; what is not installed, or differs, is named."""
+    monkeypatch.setattr(bench, "best_time", lambda call: call() is None or 0.002)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, out, err = command("bench", "--workers", 1)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"pyconv {pyconv.__version__} on ")
+    assert "up to 1 thread\n" in out
+    assert out.count("\n  pyconv ") == len(bench.cases())
+    assert re.search(r"^  SciPy +2 ms +1\.0x$", out, re.MULTILINE)
+    assert "Not installed, and left out: OpenCV, torch." in out
+    first = bench.cases()[0]
+    wrong = bench.Peer("wrong", "numpy", lambda m: m.zeros(first.x.shape))
+    monkeypatch.setattr(
+        bench, "cases", lambda: [bench.Case(first.name, first.x, first.pyconv, (wrong,))]
+    )
+    assert re.search(
+        r"^  wrong .*its result differs by .*: not timed$", command("bench")[1], re.MULTILINE
+    )
+
+
+def test_the_benchmark_refuses_zero_workers(fails):
+    code, line = fails("bench", "--workers", 0)
+    assert code == 2
+    assert "workers=0" in line
+
+
 # ---- the demo ------------------------------------------------------------------------------
 
 DEMO = {"matplotlib": "matplotlib", "pywt": "PyWavelets", "skimage": "scikit-image"}
@@ -777,6 +1092,9 @@ def test_every_case_of_the_demo_agrees_with_scipy():
                 difference = np.abs(y - case.scipy(function, y.dtype).astype(y.dtype)).max()
                 bound = 0 if y.dtype.kind in "iu" else 2 * (products + 20) * scale * size
                 assert difference <= bound, (case.filter, function)
+            if case.own is not None:
+                difference = np.abs(y - case.scipy_own(y.dtype)).max()
+                assert difference <= bound, (case.filter, case.own)
             assert case.algorithm() in pyconv._engine.planning.METHODS
     assert {np.dtype(t) for t in ("uint8", "int64", "float32", "float64")} <= dtypes
 
@@ -797,10 +1115,22 @@ def test_the_demo(tmp_path):
     lines = result.stdout.splitlines()
     table = lines[lines.index(demo.HEADER) + 2 :]
     table = table[: table.index("")]
+    assert table[0].startswith("photo")  # where there is work to do
+    *table, _, last = table
     assert len(table) >= 12
     names = "|".join(algorithm.name for algorithm in ALGORITHMS)
     for line in table:
         assert re.search(rf" ({names}) .* \d[\d.]* (s|ms|us) .* \d+\.\dx$", line)
+    assert re.search(rf"^total +{len(table)} filters +\S+ m?s +\S+ m?s +\d+\.\dx$", last)
+    short = lines[lines.index(demo.SHORT_HEADER) + 2 :]
+    short = short[: short.index("")]
+    assert len(short) >= 4
+    for line in short:
+        assert re.search(r"^ECG 1024 .*( +\d[\d.]* (ms|us)){3}( +\d+\.\dx){2}$", line)
+    assert "overhead" in result.stdout
+    for path in (tmp_path / "pyconv-demo").iterdir():
+        assert f"  {path.relative_to(tmp_path)}" in lines
+    assert lines[-1].startswith("next: python -m pyconv filter ")
 
 
 def test_best_time_is_that_of_one_call():

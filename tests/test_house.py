@@ -216,7 +216,7 @@ def test_documentation_lists_what_the_tables_hold(parameter, words):
 
 def test_documentation_lists_the_algorithms_of_roundings():
     """They are words for ``method``, too."""
-    words = re.search(r"algorithms of their own: (.*?)\.\n", pyconv.correlate.__doc__, re.DOTALL)[1]
+    words = re.search(r"have other algorithms: (.*?)\.\n", pyconv.correlate.__doc__, re.DOTALL)[1]
     assert re.findall(r"``(\w+)``", words) == [a.name for a in ROUNDING_ALGORITHMS]
 
 
@@ -365,7 +365,7 @@ def test_there_are_examples():
 @pytest.mark.parametrize(
     ("page", "modules"),
     [
-        ("nn", {"functional.": functional, "grad.": grad}),
+        ("layers", {"functional.": functional, "grad.": grad}),
         ("training", {"": nn, "init.": nn.init, "models.": nn.models}),
         ("viz", {"viz.": viz}),
         ("kernels", {"kernels.": kernels}),

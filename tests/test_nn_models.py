@@ -56,7 +56,20 @@ LAYERS = {
         lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False),
         (2, 3, 6, 5),
     ),
+    **{
+        f"AdaptiveAvgPool{n}d": (
+            lambda n=n: getattr(nn, f"AdaptiveAvgPool{n}d")((3, None, 2)[:n]),
+            (2, 3, 6, 5, 4)[: n + 2],
+        )
+        for n in (1, 2, 3)
+    },
     "ReLU": (nn.ReLU, (2, 3, 4)),
+    "Sigmoid": (nn.Sigmoid, (2, 3, 4)),
+    "Tanh": (nn.Tanh, (2, 3, 4)),
+    "GELU": (nn.GELU, (2, 3, 4)),
+    "GELU-tanh": (lambda: nn.GELU("tanh"), (2, 3, 4)),
+    "Softmax": (lambda: nn.Softmax(-1), (2, 3, 4)),
+    "Identity": (nn.Identity, (2, 3, 4)),
     "Flatten": (nn.Flatten, (2, 3, 4)),
     "Linear": (lambda: nn.Linear(4, 3, rng=0, dtype=F64), (2, 4)),
     "Linear-no-bias": (lambda: nn.Linear(4, 3, bias=False, rng=0, dtype=F64), (2, 5, 4)),

@@ -118,3 +118,119 @@ def test_fifty_steps(rng, name, optimiser):
         np.testing.assert_allclose(loss, expected.item(), rtol=RTOL)
     for parameter, w in zip(ours.parameters(), theirs.parameters(), strict=True):
         close(parameter.data, w)
+
+
+class Block(torch.nn.Module):
+    """The block of torchvision's ResNet-18, by its names."""
+
+    def __init__(self, before, width, stride):
+        super().__init__()
+        m = torch.nn
+        self.conv1 = m.Conv2d(before, width, 3, stride, 1, bias=False)
+        self.bn1 = m.BatchNorm2d(width)
+        self.conv2 = m.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = m.BatchNorm2d(width)
+        self.downsample = None
+        if stride != 1 or before != width:
+            convolution = m.Conv2d(before, width, 1, stride, bias=False)
+            self.downsample = m.Sequential(convolution, m.BatchNorm2d(width))
+
+    def forward(self, x):
+        way = x if self.downsample is None else self.downsample(x)
+        y = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(y)) + way)
+
+
+class ResNet18(torch.nn.Module):
+    """Torchvision's ResNet-18, by its names."""
+
+    def __init__(self, classes):
+        super().__init__()
+        m = torch.nn
+        self.conv1 = m.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = m.BatchNorm2d(64)
+        self.maxpool = m.MaxPool2d(3, 2, 1)
+        before = 64
+        for i, width in enumerate((64, 128, 256, 512), start=1):
+            blocks = Block(before, width, 1 if i == 1 else 2), Block(width, width, 1)
+            setattr(self, f"layer{i}", m.Sequential(*blocks))
+            before = width
+        self.avgpool = m.AdaptiveAvgPool2d(1)
+        self.fc = m.Linear(512, classes)
+
+    def forward(self, x):
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def drawn_averages(module):
+    """Give batch normalisations other weights and averages than those of the beginning."""
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for a, (low, high) in (
+                (layer.weight.data, (0.5, 1.5)), (layer.bias.data, (-0.5, 0.5)),
+                (layer.running_mean, (-0.5, 0.5)), (layer.running_var, (0.5, 1.5)),
+            ):  # fmt: skip
+                a.uniform_(low, high)
+
+
+def test_resnet_18_is_torchs(tmp_path):
+    """Outputs in evaluation, fused and not, and by a file; outputs and gradients in training."""
+    torch.manual_seed(0)
+    theirs = ResNet18(7).double()
+    drawn_averages(theirs)
+    x = np.random.default_rng(0).standard_normal((2, 3, 40, 48))
+    ours = nn.models.ResNet18(classes=7, rng=0, dtype=np.float64)
+    ours.load_state_dict(theirs.state_dict())
+    expected = theirs.eval()(torch.from_numpy(x))
+    close(ours.eval()(x), expected)
+    close(nn.fuse(ours)(x), expected)
+    safetensors = pytest.importorskip("safetensors.torch")
+    safetensors.save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    read = nn.models.ResNet18(classes=7, rng=1, dtype=np.float64)
+    read.load(tmp_path / "model.safetensors")
+    close(read.eval()(x), expected)
+
+    y = theirs.train()(torch.from_numpy(x))
+    close(ours.train()(x), y)
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    y.backward(torch.from_numpy(dy))
+    ours.backward(dy)
+    found = ours.named_parameters()
+    for name, parameter in theirs.named_parameters():
+        np.testing.assert_allclose(
+            found[name].grad, parameter.grad.numpy(),
+            rtol=1e-6, atol=1e-9 * abs(parameter.grad).max().item(), err_msg=name,
+        )  # fmt: skip
+    state = ours.state_dict()
+    for name, buffer in theirs.named_buffers():
+        if "num_batches" not in name:
+            close(state[name], buffer)
+    # And back again, without the count, which torch adds itself.
+    theirs.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (nn.Sigmoid(), torch.nn.Sigmoid()),
+        (nn.Tanh(), torch.nn.Tanh()),
+        (nn.GELU(), torch.nn.GELU()),
+        (nn.GELU("tanh"), torch.nn.GELU("tanh")),
+        (nn.Softmax(1), torch.nn.Softmax(1)),
+        (nn.AdaptiveAvgPool1d(3), torch.nn.AdaptiveAvgPool1d(3)),
+        (nn.BatchNorm1d(4, 0.1, 0.3, dtype=np.float64), torch.nn.BatchNorm1d(4, 0.1, 0.3).double()),
+    ],
+    ids=lambda layer: repr(layer) if isinstance(layer, nn.Layer) else "",
+)
+def test_layers_are_torchs(ours, theirs):
+    """Results and gradients."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((5, 4, 9)) * 3
+    given = torch.from_numpy(x).requires_grad_()
+    y = theirs(given)
+    close(ours(x), y)
+    dy = rng.standard_normal(y.shape)
+    y.backward(torch.from_numpy(dy))
+    close(ours.backward(dy), given.grad)

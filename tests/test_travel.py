@@ -332,6 +332,8 @@ def test_every_class_of_nn(layer):
     kind = getattr(nn, layer)
     arguments = {
         "Sequential": (), "Residual": (nn.ReLU(),), "Linear": (2, 2), "ReLU": (), "Flatten": (),
+        "Sigmoid": (), "Tanh": (), "GELU": (), "Softmax": (1,), "Dropout": (), "Identity": (),
+        "BatchNorm1d": (2,), "BatchNorm2d": (2,), "BatchNorm3d": (2,),
         "Layer": (), "Criterion": (), "CrossEntropyLoss": (), "MSELoss": (), "History": (),
         "Parameter": ([1.0],), "Optimizer": ([nn.Parameter([1.0])],),
         "SGD": ([nn.Parameter([1.0])],), "Adam": ([nn.Parameter([1.0])],),

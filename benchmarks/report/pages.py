@@ -77,7 +77,8 @@ def _blocks(report: dict[str, Any], folder: Path) -> Iterator[Block]:
     yield Code(report["command"])
     yield Text(
         "A ratio is the other's time ÷ ours: above 1, pyconv is faster. Times are minima of "
-        "interleaved repeats; in parentheses stand the least and the greatest ratio of the minima "
+        "interleaved repeats. Each other library has a column of ratios; in parentheses "
+        "stand the least and the greatest ratio of the minima "
         "of halves of them. Every result was compared with the definition before it was timed. "
         "GF/s are those of the definition, so that what multiplies less may exceed the limit, "
         "which is that of the measured peak and of a copy through main memory. A row that was "
@@ -98,7 +99,7 @@ def _run(run: dict[str, Any], folder: Path) -> Iterator[Block]:
     overview, roof = (folder / f"{name}-{count}.svg" for name in ("overview", "roofline"))
     if charts.overview(run["classes"], overview):
         yield Chart(overview, "The fastest other library of each class over pyconv")
-    yield Cells([["class", "rows", "not trusted", "others ÷ pyconv, geometric means"],
+    yield Cells([["class", "rows", "not trusted", "fastest other ÷ pyconv", "least to greatest"],
                  *map(_summary, run["classes"])])  # fmt: skip
     if charts.roofline(run, roof):
         yield Chart(roof, "Rates of our rows under the measured limits")
@@ -107,39 +108,59 @@ def _run(run: dict[str, Any], folder: Path) -> Iterator[Block]:
         file = folder / f"{group['name']}-{count}.svg"
         if charts.bars(group, file):
             yield Chart(file, f"Time of each library over pyconv's: {group['title']}")
-        yield Cells([["case", "pyconv ms", "GF/s", "of limit", "others ÷ pyconv"],
-                     *(_row(row, group, limits) for row in group["rows"])])  # fmt: skip
+        peers = sorted({name for row in group["rows"] for name in row["seconds"] if is_peer(name)})
+        yield Cells([["case", "pyconv ms", "GF/s", "of limit", *peers],
+                     *(_row(row, group, limits, peers) for row in group["rows"]),
+                     _means(group, peers)])  # fmt: skip
 
 
 def _summary(group: Class) -> list[str]:
-    words = [
-        f"{name} {m.value:.1f} ({m.least:.1f} to {m.greatest:.1f})"
-        for name, m in by_peer(group).items()
-    ]
+    means = by_peer(group)
     noisy = sum(bool(row["noise"]) for row in group["rows"])
-    return [group["name"], str(len(group["rows"])), str(noisy), ", ".join(words)]
+    best = next(iter(means.values()), None)
+    words = ["–", "–"] if best is None else [_short(best.value), _range(best.least, best.greatest)]
+    return [group["name"], str(len(group["rows"])), str(noisy), *words]
 
 
-def _row(row: Row, group: Class, limits: dict[str, float]) -> list[str]:
+def _short(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _range(least: float, greatest: float) -> str:
+    return f"{least:.1f} to {greatest:.1f}"
+
+
+def _means(group: Class, peers: list[str]) -> list[str]:
+    """Return the last row: the geometric mean of each library's ratios."""
+    means = by_peer(group)
+    words = [_short(means[name].value) if name in means else "–" for name in peers]
+    return ["geometric mean", "", "", "", *words]
+
+
+def _row(row: Row, group: Class, limits: dict[str, float], peers: list[str]) -> list[str]:
     if row["noise"]:
-        return [row["case"], "–", "–", "–", f"too noisy to trust: {row['noise']}"]
+        reason = f"too noisy to trust: {row['noise']}"
+        return [f"{row['case']} ({reason})", *["–"] * (3 + len(peers))]
     seconds = row["seconds"][group["ours"]]
     share = "–"
     if row["bytes"]:
         least = max(2 * row["products"] / limits["flops"], row["bytes"] / limits["bandwidth"])
         share = f"{least / seconds:.0%}"
     how = f" ({row['algorithm']})" if row["algorithm"] else ""
-    others = []
-    for name in sorted(filter(is_peer, row["seconds"]), key=lambda n: row["seconds"][n]):
-        r = ratio(row, name, group["ours"])
-        others.append(f"{name} {r.value:.2f} ({r.low:.2f} to {r.high:.2f})")
     return [
         row["case"],
         f"{seconds * 1e3:.3g}{how}",
         f"{row['gflops']:.1f}",
         share,
-        ", ".join(others) or "none",
+        *(_ratio(row, name, group) for name in peers),
     ]
+
+
+def _ratio(row: Row, name: str, group: Class) -> str:
+    if name not in row["seconds"]:
+        return "–"
+    r = ratio(row, name, group["ours"])
+    return f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})"
 
 
 def markdown(block: Block) -> str:

@@ -2,9 +2,8 @@
 1. Correlation and convolution
 ==============================
 
-A kernel is laid over a picture, the samples under it are multiplied by its weights, and the
-products are added up. That is a correlation; a convolution does the same with the kernel turned
-round.
+A correlation lays a kernel over a picture, multiplies the samples under it by its weights, and adds
+the products. A convolution does the same with the kernel turned by 180 degrees.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +24,8 @@ print(pyconv.convolve(x, w))
 print(pyconv.correlate(x, w[::-1, ::-1]))
 
 # %%
-# What is the difference good for? An impulse tells. A convolution answers with the kernel as it
-# is, a correlation with the kernel turned round.
+# An impulse shows the difference. Its convolution is the kernel, and its correlation is the kernel
+# turned by 180 degrees.
 impulse = np.zeros((7, 7))
 impulse[3, 3] = 1
 arrow = np.array(

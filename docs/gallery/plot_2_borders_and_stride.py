@@ -2,8 +2,8 @@
 2. Borders and strides
 ======================
 
-A kernel at the edge of a picture reaches outside. What it reads there is a choice, and so is how
-many results there are.
+A kernel at the edge of a picture reaches outside. The boundary says what it reads there, and the
+mode says which results exist.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ for mode in ("valid", "same", "full"):
     print(f"{mode:6}", pyconv.correlate(x, np.ones(3), mode))
 
 # %%
-# What lies outside: a kernel of one weight copies, so that pads show it.
+# A kernel of one weight copies the picture, so that pads show what each boundary reads.
 photo = data.chelsea()[70:160, 165:265, 1].astype(float)
 pads = [(40, 40), (40, 40)]
 seen = {name: pyconv.correlate(photo, [[1.0]], pads, name) for name in BOUNDARIES}

@@ -52,7 +52,7 @@ print("W", bank.reshape(4, -1).shape, " X", columns.shape)
 print(np.allclose(product, functional.conv2d(x, bank).reshape(4, -1)))
 
 # %%
-# What it costs grows with both numbers of channels.
+# The cost of a layer grows with both numbers of channels.
 print(nn.Conv2d(3, 4, 3))
 print(
     nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.Conv2d(64, 64, 3, padding=1)).summary(

@@ -59,8 +59,9 @@ viz.show_kernels(kept, titles=titles, columns=5, shared=True, title="A kernel on
 plt.show()
 
 # %%
-# A layer is linear, and so is a stack of them: two kernels in a row are one kernel, and nothing
-# is gained by depth. What comes between layers, max(x, 0), is what makes a network of them.
+# A layer is linear, and so is a stack of layers: two kernels in a row are one kernel. Depth gains
+# nothing. A function between the layers that is not linear, such as max(x, 0), makes a network of
+# them.
 a, b = np.random.default_rng(0).standard_normal((2, 3, 3))
 deep = pyconv.correlate(pyconv.correlate(photo, a), b)
 print(

@@ -23,7 +23,7 @@ train, test = order[360:], order[:360]
 viz.show_feature_maps(images[:10, 0], titles=[str(t) for t in digits.target[:10]], columns=10)
 
 # %%
-# What each layer makes of a digit, how far it sees, and what it costs.
+# The table has the shape of each layer's result, how far a result sees, and what it costs.
 model = nn.models.LeNet5(rng=0)
 print(model.summary((1, 1, 32, 32)))
 

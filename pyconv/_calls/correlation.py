@@ -83,49 +83,48 @@ def correlate(
         What happens where an integer result cannot hold the exact sum. ``raise`` decides
         before any work, from the bound that the ranges of `x` and `w` give.
     rounding : {'half_even', 'towards_zero'}, optional
-        How sums become integers where the weights or the samples are no integers. With a word the
-        result is defined to the bit: each product is rounded to float64, products are added in
-        the order of the taps, those of zero weights left out, and the sum is rounded. All
-        algorithms and processors give these integers; ``towards_zero`` gives those of
-        `scipy.ndimage.correlate`. By default sums of any algorithm, with the error that `rtol`
-        grants, are rounded half to even. See :doc:`/dtypes`.
+        How sums of fractional weights or samples become integers. A word defines the result to
+        the bit: each product is rounded to float64, products are added in the order of the taps,
+        those of zero weights left out, and the sum is rounded. All algorithms and processors give
+        these integers; ``towards_zero`` gives those of `scipy.ndimage.correlate`. By default the
+        sum of any algorithm, with the error that `rtol` allows, is rounded half to even. See
+        :doc:`/dtypes`.
     nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` follows IEEE: a NaN reaches exactly the outputs whose window holds it.
         ``raise`` refuses data with NaN. ``omit`` leaves NaN out, as `mask` does, and divides by
-        the part of the weights that was seen; with a `fill_value` that is NaN, what is outside is
-        left out too. See :doc:`/missing`.
+        the sum of the weights of the valid samples. With a `fill_value` of NaN it also leaves out
+        the samples outside. See :doc:`/missing`.
     mask : array_like of bool, optional
-        True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-        masked array brings its own. With :math:`m` = 0 for samples that are left out and 1 for
-        others, the result is
+        True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+        own. With :math:`m` = 0 for samples that are left out and 1 for the others, the result is
 
         .. math:: y[i] = \sum_u \overline{w[u]} \cdot
                   \frac{\sum_u m \, x[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
                        {\sum_u m[i \cdot s + u \cdot d - p] \; \overline{w[u]}}
 
-        and NaN where too little was seen. Of integers it is float64 unless `dtype` says otherwise.
+        and NaN where too few samples are valid. That of integers is float64 unless `dtype` asks
+        for another dtype.
     out : ndarray, optional
         Array that receives the result: its shape and dtype must be those of the result. It
         may overlap `x` and `w`.
     method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-        Algorithm; ``auto``, the default, takes the one with the least predicted time. Sums with
-        a `rounding` have algorithms of their own: ``rounded_mean``, ``fixed_point``,
+        Algorithm. ``auto``, the default, takes the one with the least predicted time. Sums with
+        a `rounding` have other algorithms: ``rounded_mean``, ``fixed_point``,
         ``rounded_sum`` and ``reference``.
     rtol : float, optional
-        Error that is granted, as a part of ``max|x| * sum|w|``. A number is held against the
-        bound that is proven for each algorithm, and 0 allows plain sums of products only. By
-        default a kernel may also be taken apart into passes along rows and columns, within the
-        bound that a plain sum has, and a Fourier transform may be taken: its error is expected
-        to stay within 64 units of rounding of ``sum|w|`` times the largest sample of the window.
-        A number of 1e-4 for each axis, or a third of that, lets Gaussians be recursive. Integer
-        results are exact always, and NaN and infinity reach the outputs that read them, and no
-        others.
+        Error that is allowed, as a part of ``max|x| * sum|w|``. A number is compared with the
+        proven bound of each algorithm, and 0 allows only plain sums of products. By default a
+        kernel may also be factored into passes along rows and columns, within the bound of a
+        plain sum, or a Fourier transform may be used: its error is expected to stay within 64
+        units of rounding of ``sum|w|`` times the largest sample of the window. A number of 1e-4
+        for each axis, or a third of that, allows recursive Gaussians. Integer results are always
+        exact, and NaN and infinity reach only the outputs that read them.
     max_memory : int, optional
-        Bytes of workspace that the call may take at most, besides `x`, `w` and the result, which
-        is made beside an `out` that overlaps `x`. The default is 256 MiB.
+        Limit of the workspace in bytes, besides `x`, `w` and the result, which is made beside an
+        `out` that overlaps `x`. The default is 256 MiB.
     workers : int, optional
-        Threads to use at most; -1 means all CPUs this process may use. The default is that of
-        `set_workers`, and fewer for small problems. Results are the same bits for any number.
+        Largest number of threads; -1 means all CPUs that this process may use. The default is that
+        of `set_workers`, and less for small problems. Results are the same bits for any number.
 
     Returns
     -------
@@ -149,7 +148,7 @@ def correlate(
     See Also
     --------
     convolve : the same with a flipped kernel.
-    coverage : how much of the weights was seen.
+    coverage : the part of the weights that met valid samples.
 
     Examples
     --------
@@ -160,7 +159,7 @@ def correlate(
     array([[19, 25],
            [37, 43]])
 
-    A horizontal difference that reads the edge sample again outside:
+    A horizontal difference, with the edge sample repeated outside:
 
     >>> pyconv.correlate([1.0, 4.0, 9.0], [-1.0, 0.0, 1.0], "same", "nearest")
     array([3., 8., 5.])
@@ -170,7 +169,7 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
 
-    A picture that is smoothed stays one of bytes, of the same integers by every algorithm:
+    A smoothed picture of 8 bits, with the same integers by every algorithm:
 
     >>> picture = np.array([[10, 20, 35], [40, 50, 60], [70, 80, 91]], "uint8")
     >>> w = np.full((3, 3), 1 / 9)
@@ -179,7 +178,7 @@ def correlate(
            [43, 51, 58],
            [63, 70, 77]], dtype=uint8)
 
-    A mean over what is there:
+    A mean of the valid samples:
 
     >>> pyconv.correlate([1.0, np.nan, 3.0, 5.0], np.full(3, 1 / 3), nan_policy="omit")
     array([2., 4.])

@@ -6,7 +6,9 @@ raises CommandError for what the user should read as one line.
 
 from __future__ import annotations
 
+import argparse
 import sys
+import textwrap
 
 #: Exit codes of the command line.
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -18,6 +20,15 @@ class CommandError(Exception):
     def __init__(self, message: object, code: int = FAILURE) -> None:
         super().__init__(" ".join(str(message).split()))
         self.code = code
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose paragraphs are filled, and whose examples are left as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return super()._fill_text(text, width, indent)
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 def check_shown(*words: object) -> None:

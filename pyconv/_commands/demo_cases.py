@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 import pyconv
 from pyconv import kernels
+from pyconv._calls.plans import Plan
 from pyconv._commands.demo_data import Recording
 from pyconv._commands.named_kernels import magnitude
 from pyconv._engine import planning
@@ -33,6 +34,8 @@ class Case:
     axes: tuple[int, ...]
     boundary: str = "symmetric"
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    #: The function of ndimage for this filter alone, and its arguments, where there is one.
+    own: tuple[str, Mapping[str, Any]] | None = None
 
     @property
     def stride(self) -> int:
@@ -56,6 +59,11 @@ class Case:
             ]
         )
 
+    def plan(self) -> Plan:
+        """Return the plan of a case of one kernel."""
+        (w,) = self.kernels
+        return pyconv.plan(self.x, w, "same", self.boundary, axes=self.axes, **self.keywords)
+
     def algorithm(self) -> str:
         """Return the name of the algorithm that runs for the first kernel."""
         plan = planning.plan_for(
@@ -71,7 +79,22 @@ class Case:
     def scipy(self, function: Callable[[Case, Array, np.dtype], Array], dtype: np.dtype) -> Array:
         """Return SciPy's result by one of SCIPY."""
         exact = np.dtype(np.int64) if dtype.kind in "iu" else dtype
-        y = magnitude([function(self, w, exact) for w in self.kernels])
+        return self._finished(magnitude([function(self, w, exact) for w in self.kernels]), dtype)
+
+    def scipy_own(self, dtype: np.dtype) -> Array:
+        """Return SciPy's result by the function for this filter alone."""
+        from scipy import ndimage
+
+        assert self.own is not None
+        name, arguments = self.own
+        mode = NDIMAGE_MODES[self.boundary]
+        if name == "sobel":
+            return magnitude([ndimage.sobel(self.x, axis, mode=mode) for axis in self.axes])
+        filtered = getattr(ndimage, name)(self.x, mode=mode, axes=self.axes, **arguments)
+        return self._finished(filtered, dtype)
+
+    def _finished(self, y: Array, dtype: np.dtype) -> Array:
+        """Return every stride-th result, saturated where integers are asked for."""
         y = y[
             tuple(
                 slice(None, None, self.stride) if a in self.axes else slice(None)
@@ -142,12 +165,15 @@ def photograph_cases(recording: Recording) -> Iterator[Case]:
     label = f"photo {colours.shape[0]}x{colours.shape[1]}"
     rgb = f"{label}x3"
     gaussian = kernels.gaussian(1.5, dtype=f32)
-    yield Case(rgb, "Gaussian, 13x13", light, (gaussian,), (0, 1))
-    yield Case(label, "Sobel magnitude, 3x3", grey, _derivatives(2), (0, 1))
+    yield Case(
+        rgb, "Gaussian, 13x13", light, (gaussian,), (0, 1), own=("gaussian_filter", {"sigma": 1.5})
+    )
+    yield Case(label, "Sobel magnitude, 3x3", grey, _derivatives(2), (0, 1), own=("sobel", {}))
     gabor = kernels.gabor(8, np.pi / 4, sigma=4, radius=12, dtype=f32)
     yield Case(label, "Gabor, 25x25", grey, (gabor,), (0, 1))
     yield Case(rgb, "lens blur, 21x21", light, (kernels.disk(10.5, dtype=f32),), (0, 1))
-    yield Case(label, "mean, 9x9", grey.astype(np.float64), (kernels.box(9),), (0, 1))
+    wide, nine = grey.astype(np.float64), kernels.box(9)
+    yield Case(label, "mean, 9x9", wide, (nine,), (0, 1), own=("uniform_filter", {"size": 9}))
     yield Case(rgb, "Laplace, 3x3", colours, (kernels.laplace(),), (0, 1), "mirror")
     saturate = {"dtype": np.uint8, "overflow": "saturate"}
     yield Case(
@@ -160,7 +186,16 @@ def photograph_cases(recording: Recording) -> Iterator[Case]:
         saturate,
     )
     small = kernels.gaussian(2, dtype=f32)
-    yield Case(rgb, "shrink 4x: 17x17, stride 4", light, (small,), (0, 1), "mirror", {"stride": 4})
+    yield Case(
+        rgb,
+        "shrink 4x: 17x17, stride 4",
+        light,
+        (small,),
+        (0, 1),
+        "mirror",
+        {"stride": 4},
+        ("gaussian_filter", {"sigma": 2}),
+    )
 
 
 def volume_cases(recording: Recording) -> Iterator[Case]:
@@ -169,10 +204,21 @@ def volume_cases(recording: Recording) -> Iterator[Case]:
     x = (counts / counts.max()).astype(np.float32)
     label, axes = "MRI " + "x".join(map(str, counts.shape)), (0, 1, 2)
     gaussian = kernels.gaussian(1, ndim=3, dtype=np.float32)
-    yield Case(label, "Gaussian, 9x9x9", x, (gaussian,), axes, "nearest")
-    yield Case(label, "Sobel magnitude, 3x3x3", x, _derivatives(3), axes, "nearest")
-    box = kernels.box(5, ndim=3)
-    yield Case(label, "mean, 5x5x5", x.astype(np.float64), (box,), axes, "nearest")
+    yield Case(
+        label,
+        "Gaussian, 9x9x9",
+        x,
+        (gaussian,),
+        axes,
+        "nearest",
+        own=("gaussian_filter", {"sigma": 1}),
+    )
+    yield Case(
+        label, "Sobel magnitude, 3x3x3", x, _derivatives(3), axes, "nearest", own=("sobel", {})
+    )
+    wide, five = x.astype(np.float64), kernels.box(5, ndim=3)
+    own = "uniform_filter", {"size": 5}
+    yield Case(label, "mean, 5x5x5", wide, (five,), axes, "nearest", own=own)
     yield Case(label, "Laplace, 3x3x3", counts, (kernels.laplace(3),), axes, "nearest")
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 import pyconv
-from pyconv._commands import USAGE, CommandError, check_shown, pictures
+from pyconv._commands import USAGE, CommandError, HelpFormatter, check_shown, pictures
 from pyconv._commands.named_kernels import FILTERS, PARAMETERS, magnitude, named_kernels
 from pyconv._engine.boundaries import BOUNDARIES, boundary_name
 from pyconv._engine.dtypes import (
@@ -22,7 +24,7 @@ from pyconv._engine.dtypes import (
     narrow,
     supported,
 )
-from pyconv._engine.planning import METHODS
+from pyconv._engine.planning import METHODS, NAN_POLICIES
 from pyconv._engine.problem import EXTENTS
 
 Array = npt.NDArray[Any]
@@ -34,6 +36,8 @@ Examples:
   python -m pyconv filter in.png --kernel-file w.npy --boundary wrap -o out.png
   python -m pyconv filter in.png --kernel laplace --dtype float32 -o signed.npy
   python -m pyconv filter volume.npy --kernel gaussian --axes 0,1,2 -o smooth.npy
+  python -m pyconv filter stack.tif --stack --kernel gaussian --sigma 2 -o smooth.tif
+  python -m pyconv filter height.tif --kernel gaussian --sigma 5 --nodata -9999 -o smooth.tif
 
 Kernels:
 """
@@ -45,12 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "filter",
         help="filter a picture or a .npy array",
-        description="Filter a picture (each page and colour by itself, transparency kept) or an "
-        "array. "
-        "A picture keeps its dtype and saturates; an array gets the dtype of "
-        "pyconv.correlate.",
+        description="Filter a picture or an array. Each page and each colour of a picture is "
+        "filtered by itself, and transparency is kept. A picture keeps its dtype, and values "
+        "outside of it saturate. An array gets the dtype of pyconv.correlate.",
         epilog=EXAMPLES + "\n".join(rows),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("input", type=Path, help="picture (PNG, JPEG, TIFF and more) or .npy array")
     parser.add_argument(
@@ -62,9 +65,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="the page of the picture to filter, from 1 (default: all of them)",
     )
+    parser.add_argument(
+        "--stack",
+        action="store_true",
+        help="filter the pages of a picture as one volume, along pages, rows and columns",
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--kernel", type=_kernel, metavar="NAME", help="a kernel of the list below")
-    which.add_argument("--kernel-file", type=Path, metavar="W.npy", help="the weights, as an array")
+    which.add_argument("--kernel-file", type=Path, metavar="W.npy", help="an array of weights")
     for word, parameter in PARAMETERS.items():
         parser.add_argument(
             f"--{word}",
@@ -76,6 +84,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--convolve", action="store_true", help="flip the kernel, as pyconv.convolve does"
     )
     _add_call_arguments(parser)
+    _add_missing_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -89,7 +98,13 @@ def _add_call_arguments(parser: argparse.ArgumentParser) -> None:
         help="axes to filter along (default: rows and columns of a picture, the last axes of an "
         "array: two, or as many as the kernel file has)",
     )
-    call.add_argument("--mode", choices=tuple(EXTENTS), default="same", help="default: same")
+    call.add_argument(
+        "--mode",
+        choices=tuple(EXTENTS),
+        default="same",
+        help="which results exist: valid, those whose window lies inside; same, one for each "
+        "sample; full, those whose window touches a sample (default: same)",
+    )
     call.add_argument(
         "--boundary",
         type=_boundary,
@@ -100,24 +115,73 @@ def _add_call_arguments(parser: argparse.ArgumentParser) -> None:
     call.add_argument(
         "--fill-value", type=float, default=0.0, help="what constant reads (default: 0)"
     )
-    call.add_argument("--stride", type=_integers, default=1, metavar="S", help="S or S,S")
-    call.add_argument("--dilation", type=_integers, default=1, metavar="D", help="D or D,D")
-    call.add_argument("--dtype", type=_dtype, help="dtype of the result")
+    call.add_argument(
+        "--stride",
+        type=_integers,
+        default=1,
+        metavar="S",
+        help="keep every S-th result; S,S for each axis (default: 1)",
+    )
+    call.add_argument(
+        "--dilation",
+        type=_integers,
+        default=1,
+        metavar="D",
+        help="distance between the samples under the weights; D,D for each axis (default: 1)",
+    )
+    call.add_argument("--dtype", type=_dtype, help="dtype of the result (default: see above)")
     call.add_argument(
         "--overflow",
         choices=OVERFLOWS,
         help="what happens to values outside an integer dtype "
         "(default: saturate for pictures, raise for arrays)",
     )
-    call.add_argument("--method", choices=METHODS, default="auto", help="default: auto")
     call.add_argument(
-        "--workers", type=int, help="threads; -1 means all (default: as many as help)"
+        "--method",
+        type=_method,
+        default="auto",
+        metavar="NAME",
+        help=f"the algorithm: {', '.join(METHODS)} (default: auto, the fastest by predicted time)",
+    )
+    call.add_argument(
+        "--workers",
+        type=int,
+        help="threads; -1 means all (default: chosen by the size of the work)",
+    )
+
+
+def _add_missing_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name samples to leave out."""
+    missing = parser.add_argument_group(
+        "missing samples",
+        "Samples that are left out do not count in any sum, and each result is divided by the "
+        "sum of the weights of the others. A result without any is NaN, or the value of --nodata.",
+    )
+    missing.add_argument(
+        "--mask",
+        type=Path,
+        metavar="FILE",
+        help="a picture or .npy array that is not 0 where samples are left out",
+    )
+    missing.add_argument(
+        "--nodata", type=float, metavar="V", help="leave out the samples that equal V"
+    )
+    missing.add_argument(
+        "--nan-policy",
+        choices=NAN_POLICIES,
+        default="propagate",
+        help="what happens to NaN: results that read it are NaN, an error, or it is left out "
+        "(default: propagate)",
     )
 
 
 def _kernel(word: str) -> str:
     if word not in FILTERS:
-        raise argparse.ArgumentTypeError(f"unknown kernel {word!r}; known are {', '.join(FILTERS)}")
+        like = difflib.get_close_matches(word.lower(), FILTERS, n=1)
+        advice = f"did you mean {like[0]!r}? " if like else ""
+        raise argparse.ArgumentTypeError(
+            f"unknown kernel {word!r}; {advice}known are {', '.join(FILTERS)}"
+        )
     return word
 
 
@@ -125,6 +189,12 @@ def _page_number(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"{word!r}: an integer of at least 1 is allowed")
     return int(word)
+
+
+def _method(word: str) -> str:
+    if word not in METHODS:
+        raise argparse.ArgumentTypeError(f"{word!r}: allowed are {', '.join(METHODS)}")
+    return word
 
 
 def _boundary(word: str) -> str:
@@ -158,12 +228,109 @@ def run(arguments: argparse.Namespace) -> None:
     one = {} if arguments.page is None else {"page": arguments.page}
     source = pictures.read(arguments.input, **one)
     pictures.check_holds(arguments.output, len(source.pages))
-    results = [_page(arguments, page, source.is_picture) for page in source.pages]
-    shape, dtype = pictures.write(arguments.output, results, source.timing)
+    masks = _masks(arguments, len(source.pages))
+    if arguments.stack:
+        source, masks = _stacked(source, masks)
+    results = [
+        _page(arguments, page, source.is_picture, mask)
+        for page, mask in _in_progress(list(zip(source.pages, masks, strict=True)))
+    ]
+    timing = source.timing
+    if arguments.stack:
+        ((y, alpha),) = results
+        alphas = [None] * len(y) if alpha is None else list(alpha)
+        results = [pictures.Page(*page) for page in zip(y, alphas, strict=True)]
+        timing = timing if len(results) == len(timing.get("duration", results)) else {}
+    shape, dtype = pictures.write(arguments.output, results, timing)
     print(f"{arguments.output}: {' x '.join(map(str, shape))}, {dtype}")
 
 
-def _page(arguments: argparse.Namespace, source: pictures.Page, is_picture: bool) -> pictures.Page:
+def _stacked(
+    source: pictures.Source, masks: list[Array | None]
+) -> tuple[pictures.Source, list[Array | None]]:
+    """Return the pages of a picture as one volume, and their masks as one mask."""
+    if not source.is_picture:
+        raise CommandError("--stack is for pictures; an array has --axes 0,1,2", USAGE)
+    arrays = [page.array for page in source.pages]
+    shapes = {array.shape for array in arrays}
+    if len(shapes) > 1:
+        raise CommandError(f"--stack needs pages of one size; these have {sorted(shapes)}")
+    alphas = [page.alpha for page in source.pages]
+    alpha = None if alphas[0] is None else np.stack([a for a in alphas if a is not None])
+    mask = None
+    if masks[0] is not None:
+        try:
+            mask = np.stack(
+                [np.broadcast_to(m, arrays[0].shape[:2]) for m in masks if m is not None]
+            )
+        except ValueError:
+            raise CommandError(
+                f"--mask has shape {masks[0].shape}, and the pages {arrays[0].shape}", USAGE
+            ) from None
+    volume = pictures.Page(np.stack(arrays), alpha)
+    return pictures.Source([volume], True, source.timing), [mask]
+
+
+Work = TypeVar("Work")
+
+
+def _in_progress(work: Sequence[Work], unit: str = "page") -> Iterator[Work]:
+    """Yield the parts of the work, with a progress bar on a terminal if tqdm is installed.
+
+    It appears after a second, and vanishes at the end.
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return iter(work)
+    bar: Iterator[Work] = iter(
+        tqdm(work, unit=unit, disable=None if len(work) > 1 else True, delay=1, leave=False)
+    )
+    return bar
+
+
+def _masks(arguments: argparse.Namespace, count: int) -> list[Array | None]:
+    """Return the mask of each page: one for all of them, or as many as there are pages."""
+    if arguments.mask is None:
+        return [None] * count
+    pages = pictures.read(arguments.mask).pages
+    if len(pages) not in (1, count):
+        raise CommandError(f"--mask has {len(pages)} pages, and the input {count}", USAGE)
+    masks = [_flat(page.array) != 0 for page in pages]
+    return [*masks] if len(masks) == count else [masks[0]] * count
+
+
+def _flat(mask: Array) -> Array:
+    """Return a mask without colours: a picture of one is white where any colour is."""
+    return np.any(mask, axis=2) if mask.ndim == 3 and mask.shape[2] == 3 else mask
+
+
+def _left_out(
+    arguments: argparse.Namespace, source: pictures.Page, is_picture: bool, mask: Array | None
+) -> Array | None:
+    """Return which samples of a page are left out, or None if none was named."""
+    x = source.array
+    if mask is not None and is_picture and x.ndim == mask.ndim + 1:
+        mask = mask[..., np.newaxis]  # one for all colours
+    if mask is not None:
+        try:
+            mask = np.broadcast_to(mask, x.shape)
+        except ValueError:
+            raise CommandError(
+                f"--mask has shape {mask.shape}, and the input {x.shape}", USAGE
+            ) from None
+    if arguments.nodata is not None:
+        value = arguments.nodata
+        # A float64 that the file's float32 has rounded is still the same value.
+        same = x == x.dtype.type(value) if x.dtype.kind == "f" else x == value
+        found = np.isnan(x) if np.isnan(value) and x.dtype.kind in "fc" else same
+        return np.asarray(found if mask is None else np.logical_or(mask, found))
+    return mask
+
+
+def _page(
+    arguments: argparse.Namespace, source: pictures.Page, is_picture: bool, mask: Array | None
+) -> pictures.Page:
     """Return one page, or array, filtered."""
     call: dict[str, Any] = {
         "axes": _axes(arguments, source, is_picture),
@@ -174,17 +341,49 @@ def _page(arguments: argparse.Namespace, source: pictures.Page, is_picture: bool
         "dilation": arguments.dilation,
         "method": arguments.method,
         "workers": arguments.workers,
+        "nan_policy": arguments.nan_policy,
     }
     kernels = _kernels(arguments, source, call["axes"])
     dtype = arguments.dtype or (source.array.dtype if is_picture else None)
     overflow = arguments.overflow or ("saturate" if is_picture else "raise")
-    correlate = pyconv.convolve if arguments.convolve else pyconv.correlate
+    correlate = partial(_by_items, pyconv.convolve if arguments.convolve else pyconv.correlate)
     try:
-        y = _filtered(correlate, source.array, kernels, dtype, overflow, call)
+        left_out = _left_out(arguments, source, is_picture, mask)
+        if left_out is None:
+            y = _filtered(correlate, source.array, kernels, dtype, overflow, call)
+        else:
+            call["mask"] = left_out
+            y = _filtered(correlate, source.array, kernels, _wide(dtype), overflow, call)
+            y = _with_nodata(y, dtype, overflow, arguments.nodata)
+        for word in ("mask", "nan_policy"):
+            call.pop(word, None)
         alpha = _same_places(source.alpha, kernels[0], call)
     except (ValueError, TypeError, OverflowError) as error:
         raise CommandError(error) from error
     return pictures.Page(y, alpha)
+
+
+def _wide(dtype: np.dtype | None) -> np.dtype | None:
+    """Return the dtype of results that may be NaN: floating-point, for any that is none."""
+    return None if dtype is None or is_integer(dtype) or dtype == np.bool_ else dtype
+
+
+def _with_nodata(y: Array, dtype: np.dtype | None, overflow: str, nodata: float | None) -> Array:
+    """Return results of a dtype, with a value in place of those that saw no valid sample."""
+    missing = np.isnan(y)
+    if missing.any():
+        if nodata is not None:
+            y[missing] = nodata
+        elif _wide(dtype) is None and dtype is not None:
+            raise ValueError(
+                f"{np.count_nonzero(missing)} results saw no valid sample, and {dtype} has no NaN; "
+                "add --nodata V for their value, or --dtype float32"
+            )
+    if dtype is None or y.dtype == dtype:
+        return y
+    if y.size:
+        check_overflow(Interval(y.min().item(), y.max().item(), 0), dtype, overflow)
+    return narrow(y, dtype, overflow)
 
 
 def _axes(
@@ -194,7 +393,7 @@ def _axes(
     if arguments.axes is not None:
         return arguments.axes if isinstance(arguments.axes, tuple) else (arguments.axes,)
     if is_picture:
-        return (0, 1)
+        return (0, 1, 2) if arguments.stack else (0, 1)
     if arguments.kernel_file is not None:
         return None
     return tuple(range(-min(2, max(1, source.array.ndim)), 0))
@@ -224,6 +423,33 @@ def _kernels(
     if source.array.dtype in (np.float16, np.float32, np.complex64):
         return tuple(w.astype(np.float32) for w in kernels)
     return kernels
+
+
+#: Bytes of an array that is filtered in parts of as many bytes, so that progress can be shown.
+LARGE, PART = 1 << 27, 1 << 25
+
+
+def _by_items(correlate: Callable[..., Array], x: Array, w: Array, **call: Any) -> Array:
+    """Return a result; that of a large array with a batch axis in front is made in parts.
+
+    An item of a batch has the bits that it has alone.
+    """
+    axes = call["axes"]
+    ours = range(x.ndim - w.ndim, x.ndim) if axes is None else [a % x.ndim for a in axes if x.ndim]
+    if x.nbytes < LARGE or 0 in ours or len(x) < 2:
+        return correlate(x, w, **call)
+    count = max(1, len(x) * PART // x.nbytes)
+    mask, y = call.pop("mask", None), None
+    starts = range(0, len(x), count)
+    for start in _in_progress(starts, "part"):
+        part = slice(start, start + count)
+        own = {} if mask is None else {"mask": mask[part]}
+        found = correlate(x[part], w, **own, **call)
+        if y is None:
+            y = np.empty((len(x), *found.shape[1:]), found.dtype)
+        y[part] = found
+    assert y is not None
+    return y
 
 
 def _filtered(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pyconv._calls.versions import show_versions
+from pyconv._commands import HelpFormatter
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,7 +19,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  python -m pyconv info\n"
         "  PYCONV_ISA=baseline python -m pyconv info      force an instruction set\n"
         "  OMP_NUM_THREADS=1 python -m pyconv info        limit the threads",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     ).set_defaults(run=run)
 
 

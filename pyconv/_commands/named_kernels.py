@@ -29,7 +29,7 @@ class Parameter(NamedTuple):
 
 
 PARAMETERS: dict[str, Parameter] = {
-    "sigma": Parameter(float, 1.0, "width of Gaussians in samples"),
+    "sigma": Parameter(float, 1.0, "standard deviation of Gaussians in samples"),
     "size": Parameter(int, 3, "width of box in samples"),
     "radius": Parameter(float, 3.0, "radius of disk and ball in samples"),
     "length": Parameter(float, 9.0, "length of motion in samples"),

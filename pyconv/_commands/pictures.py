@@ -111,6 +111,8 @@ def _read_picture(path: Path, page: int | None) -> Source:
             warnings.simplefilter("ignore")  # one-line errors only; Pillow warns of large pictures
             # By its name Pillow would open it again for a page, and find what has replaced it.
             with path.open("rb") as source, pil.Image.open(source) as file:
+                if _is_deep(file):
+                    raise _DeepPictureError
                 # What opens first of a file of layers is what they look like together.
                 count = 1 if file.format in LAYERED else getattr(file, "n_frames", 1)
                 if page is not None and page > count:
@@ -121,13 +123,63 @@ def _read_picture(path: Path, page: int | None) -> Source:
             pages = [_page(image) for image in _alike([image for _, image in found])]
     except CommandError:
         raise
+    except _DeepPictureError:
+        return _read_tiff(path, page)
     except MemoryError as error:
         raise CommandError(f"{path}: too large for the memory") from error
     except pil.UnidentifiedImageError as error:
+        if path.suffix.lower() in TIFF:
+            return _read_tiff(path, page)
         raise CommandError(f"{path}: not a picture that Pillow can read") from error
     except Exception as error:  # a damaged file can fail in any way
         raise CommandError(f"{path}: not readable as a picture ({_reason(error)})") from error
     return Source(pages, True, timing)
+
+
+#: Endings of TIFF files.
+TIFF = (".tif", ".tiff")
+
+
+class _DeepPictureError(Exception):
+    """Pillow would read eight bits of colours that have more."""
+
+
+def _is_deep(file: Any) -> bool:
+    """Return whether a TIFF file has several channels of more than eight bits."""
+    bits = file.tag_v2.get(258, ()) if file.format == "TIFF" else ()
+    return isinstance(bits, tuple) and len(bits) > 1 and max(bits) > 8
+
+
+def _read_tiff(path: Path, page: int | None) -> Source:
+    """Read the pages of a TIFF file that Pillow cannot read."""
+    tifffile = _tifffile("reading this TIFF file")
+    try:
+        with path.open("rb") as source, tifffile.TiffFile(source) as file:
+            count = len(file.pages)
+            if page is not None and page > count:
+                raise CommandError(f"{path}: there is no page {page}; it holds {count}", USAGE)
+            wanted = range(count) if page is None else (page - 1,)
+            arrays = []
+            for number in wanted:
+                array = file.pages[number].asarray()
+                if file.pages[number].planarconfig == 2 and array.ndim == 3:  # a plane a channel
+                    array = np.moveaxis(array, 0, -1)
+                arrays.append(np.ascontiguousarray(array))
+    except CommandError:
+        raise
+    except MemoryError as error:
+        raise CommandError(f"{path}: too large for the memory") from error
+    except Exception as error:  # a damaged file can fail in any way
+        raise CommandError(f"{path}: not readable as a picture ({_reason(error)})") from error
+    return Source([_page(array) for array in arrays], True, {})
+
+
+def _tifffile(task: str) -> Any:
+    try:
+        import tifffile
+    except ImportError as error:
+        raise MissingPackageError(task, "tifffile") from error
+    return tifffile
 
 
 #: Kinds of files whose pages are layers of one picture.
@@ -163,7 +215,7 @@ def _alike(images: list[Image]) -> list[Image]:
     return [image.convert(mode) for image in images]
 
 
-def _page(picture: Image) -> Page:
+def _page(picture: Image | Array) -> Page:
     array = np.asarray(picture)
     if array.ndim == 3 and array.shape[2] in (2, 4):
         colours = array[..., 0] if array.shape[2] == 2 else array[..., :3]
@@ -223,6 +275,16 @@ def write(path: Path, pages: list[Page], timing: dict[str, Any]) -> tuple[tuple[
             array = np.stack(arrays) if len(arrays) > 1 else arrays[0]
             with _opened(path) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
+        elif path.suffix.lower() in TIFF and any(map(_needs_tifffile, arrays)):
+            tifffile = _tifffile(f"writing {dtype} colours to a TIFF file")
+            memory = io.BytesIO()  # tifffile asks files for names that ours has not
+            with tifffile.TiffWriter(memory) as writer:
+                for array in arrays:
+                    colours = array.ndim == 3 and array.shape[2] in (3, 4)
+                    kind = "rgb" if colours else "minisblack"
+                    writer.write(array, photometric=kind, contiguous=False, metadata=None)
+            with _opened(path) as file:
+                file.write(memory.getbuffer())
         else:
             first, *others = [_picture(path, array) for array in arrays]
             options = {"save_all": True, "append_images": others, **timing} if others else {}
@@ -235,6 +297,11 @@ def write(path: Path, pages: list[Page], timing: dict[str, Any]) -> tuple[tuple[
         hint = "" if isinstance(error, OSError) and error.errno else "; try .png, .tif or .npy"
         raise CommandError(f"{path}: cannot be written ({_reason(error)}{hint})") from error
     return (shape if len(pages) == 1 else (len(pages), *shape)), dtype
+
+
+def _needs_tifffile(array: Array) -> bool:
+    """Return whether Pillow has no mode for a picture of several channels."""
+    return array.ndim == 3 and array.dtype not in (np.uint8, np.bool_) and array.dtype.kind in "iuf"
 
 
 def _opened(path: Path) -> AbstractContextManager[IO[Any]]:

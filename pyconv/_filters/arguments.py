@@ -1,4 +1,4 @@
-"""What every filter is told beside its kernel: the paragraphs of their docstrings."""
+"""Paragraphs of the docstrings of filters: the arguments that all of them take."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ SHARED = paragraphs("""
         along the wave).
     $axes:
     axes : int or sequence of int, optional
-        Axes of `x` to filter along. By default all of a signal or an image of one or two
-        dimensions; arrays of more say which, because a third may hold colours.
+        Axes of `x` to filter along. By default all axes of an array of one or two dimensions. An
+        array of more needs `axes`, because its third axis may hold colours.
     $signal_axes:
     axes : int or sequence of int, optional
-        One or two axes of `x` to filter along. By default all of a signal or an image of one or
-        two dimensions; arrays of more say which, because a third may hold colours.
+        One or two axes of `x` to filter along. By default all axes of an array of one or two
+        dimensions. An array of more needs `axes`, because its third axis may hold colours.
     $image_axes:
     axes : sequence of int, optional
-        Two axes of `x` to filter along. By default those of an image of two dimensions; arrays
-        of more say which, because a third may hold colours.
+        Two axes of `x` to filter along. By default those of an image of two dimensions. An array
+        of more needs `axes`, because its third axis may hold colours.
     $volume_axes:
     axes : sequence of int, optional
-        Three axes of `x` to filter along. By default those of a volume of three dimensions;
-        arrays of more say which.
+        Three axes of `x` to filter along. By default those of a volume of three dimensions. An
+        array of more needs `axes`.
     $boundary:
     boundary : str or sequence of str, optional
         What is read outside `x`, for all axes or each (for samples ``a b c d``):
@@ -63,30 +63,30 @@ SHARED = paragraphs("""
         it does.
     $dtype:
     dtype : dtype, optional
-        Dtype of the result. Floating-point and complex data keep theirs. Weights that are no
-        whole numbers make float32 of bool and of 8- and 16-bit integers, float64 of wider ones;
-        whole weights (`sobel`, `laplace`, `sharpen`, …) keep integers exact, as int64. An
-        integer dtype is rounded half to even from such a result.
+        Dtype of the result. Floating-point and complex data keep theirs. With fractional weights,
+        bool and 8- and 16-bit integers give float32, and wider integers float64. With whole
+        weights (`sobel`, `laplace`, `sharpen`, …) integers give exact int64. For an integer dtype
+        such a result is rounded half to even.
     $real_dtype:
     dtype : dtype, optional
         A floating-point dtype. By default that of `x`, for bool and 8- and 16-bit integers
         float32, for wider ones float64.
     $overflow:
     overflow : {'raise', 'wrap', 'saturate'}, optional
-        What happens where an integer result cannot hold the exact sum. ``raise`` decides before
-        any work, from the bound that the range of `x` and the weights give; ``wrap`` keeps the low
-        bits, ``saturate`` the nearest value of the dtype.
+        What happens if an integer result cannot hold the exact sum. ``raise`` decides before any
+        work, by the bound that follows from the range of `x` and the weights. ``wrap`` keeps the
+        low bits, and ``saturate`` the nearest value of the dtype.
     $nan_policy:
     nan_policy : {'propagate', 'raise', 'omit'}, optional
         ``propagate`` follows IEEE: a NaN reaches the results whose window holds it. ``raise``
-        refuses data with NaN. ``omit`` leaves NaN out, as `mask` does; with a `fill_value` that
-        is NaN, what is outside is left out too.
+        refuses data with NaN. ``omit`` leaves NaN out, as `mask` does. With a `fill_value` of NaN
+        it also leaves out the samples outside.
     $mask:
     mask : array_like of bool, optional
-        True for samples to leave out, whatever they hold; it is broadcast to the shape of `x`. A
-        masked array brings its own. Results are divided by the part of the weights that was seen,
-        as those of `pyconv.correlate` with the same kernel: a mean of what is there, and NaN
-        where too little is. Kernels whose weights cancel are refused, whatever the data: those of
+        True for samples to leave out, broadcast to the shape of `x`. A masked array brings its
+        own. Results are divided by the sum of the weights of the valid samples, as those of
+        `pyconv.correlate` with the same kernel: they are means of the valid samples, and NaN where
+        too few are valid. Kernels whose weights cancel are refused, whatever the data: those of
         derivatives and waves, of `laplace`, `edge`, `log`, `dog`, `sharpen` and `emboss`. See
         :doc:`/missing`.
     $out:
@@ -95,31 +95,31 @@ SHARED = paragraphs("""
         may overlap `x`.
     $method:
     method : {'auto', 'direct', 'fft', 'separable', 'box', 'recursive', 'im2col', 'reference'}
-        Algorithm; ``auto``, the default, takes the one with the least predicted time. One that is
-        named makes one kernel of all axes.
+        Algorithm. ``auto``, the default, takes the one with the least predicted time. A name
+        applies to the kernel of all axes together.
     $rtol:
     rtol : float, optional
-        Error that is granted, as a part of ``max|x| * sum|w|``; 0 allows plain sums of products
-        only, and 1e-4 for each axis, or a third of that, lets Gaussians be recursive. A number
-        makes one kernel of all axes. By default an error is within the bound that a plain sum has,
-        or, where a Fourier transform is taken, expected to stay within 64 units of rounding of
-        ``sum|w|`` times the largest sample of the window. Integer results are exact always.
+        Error that is allowed, as a part of ``max|x| * sum|w|``. 0 allows only plain sums of
+        products; 1e-4 for each axis, or a third of that, allows recursive Gaussians. A number
+        applies to the kernel of all axes together. By default the error is within the bound of a
+        plain sum. That of a Fourier transform is expected to stay within 64 units of rounding of
+        ``sum|w|`` times the largest sample of the window. Integer results are always exact.
     $max_memory:
     max_memory : int, optional
-        Bytes of workspace that the call may take at most, besides `x` and the result, which is
-        made beside an `out` that overlaps `x`. By default what goes along one axis after the other
-        may take some arrays of the size of `x`, and one kernel of all axes 256 MiB; where the
-        former is more than is granted, it is one kernel of all axes.
+        Limit of the workspace in bytes, besides `x` and the result, which is made beside an `out`
+        that overlaps `x`. By default passes along one axis after the other may take some arrays of
+        the size of `x`, and a kernel of all axes 256 MiB. If passes need more than the limit, the
+        kernel of all axes is used.
     $workers:
     workers : int, optional
-        Threads to use at most; -1 means all CPUs this process may use. The default is that of
-        `pyconv.set_workers`, and fewer for small problems. Results are the same bits for any
+        Largest number of threads; -1 means all CPUs that this process may use. The default is that
+        of `pyconv.set_workers`, and less for small problems. Results are the same bits for any
         number.
     $returns:
     Returns
     -------
     ndarray
-        The result, in the shape of `x`, of which `stride` leaves a part; `out` if that was given.
+        The result, in the shape of `x`, or less with a `stride`; `out` if that was given.
     $raises:
     Raises
     ------

@@ -48,10 +48,20 @@ def load(name: str) -> ModuleType:
     return package
 
 
+def _widest() -> str:
+    """Return the widest variant, where any is built: a build may have been interrupted."""
+    able = runnable()
+    if not able:
+        from pyconv._native.unbuilt import unbuilt_error
+
+        raise unbuilt_error()
+    return able[-1]
+
+
 if TYPE_CHECKING:  # every variant has this interface
     from pyconv._native import loops
 
     native = loops
 else:
     #: The loops in use.
-    native = load(os.environ.get("PYCONV_ISA") or runnable()[-1])
+    native = load(os.environ.get("PYCONV_ISA") or _widest())

@@ -23,14 +23,20 @@ Array = npt.NDArray[Any]
 HEADER = 1 << 14
 
 
-def load_state(parameters: Mapping[str, Parameter], state: Mapping[str, npt.ArrayLike]) -> None:
+def load_state(
+    parameters: Mapping[str, Parameter],
+    state: Mapping[str, npt.ArrayLike],
+    ignored: Collection[str] = (),
+) -> None:
     """Give each parameter its weights of ``state``, all of them or, with an error, none."""
-    if not isinstance(state, Mapping):
+    given: object = state  # whatever the annotation says
+    if not isinstance(given, Mapping):
+        file = "; load(path) reads a file" if isinstance(given, str | PathLike) else ""
         raise TypeError(
-            f"state is a {type(state).__name__}; a mapping of names to arrays is allowed, as "
-            "state_dict() returns"
+            f"state is a {type(given).__name__}; a mapping of names to arrays is allowed, as "
+            f"state_dict() returns{file}"
         )
-    _check_names(parameters, state)
+    _check_names(parameters, [name for name in state if name not in ignored])
     arrays = {name: plain_array(state[name], name) for name in parameters}
     _check_shapes(parameters, {name: array.shape for name, array in arrays.items()})
     _check_dtypes({name: array.dtype for name, array in arrays.items()})
@@ -84,17 +90,24 @@ def save(path: str | PathLike[str], state: Mapping[str, Array]) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def load(parameters: Mapping[str, Parameter], path: str | PathLike[str]) -> None:
+def load(
+    parameters: Mapping[str, Parameter],
+    path: str | PathLike[str],
+    ignored: Collection[str] = (),
+) -> None:
     """Give each parameter its weights of a file, all of them or, with an error, none.
 
     Names, shapes and dtypes are read first, and nothing more of a file that has others: it cannot
     make a reader take more memory than the model has. Pickles are refused, not run.
     """
     where = file_path(path, "path")
+    if where.suffix == ".safetensors":
+        _load_safetensors(parameters, where, ignored)
+        return
     with open_plain(where) as file:
         with _explained(where):
             archive = _opened(file)
-            headers = _headers(archive, parameters)
+            headers = _headers(archive, parameters, ignored)
         try:
             _check_dtypes({name: header.dtype for name, (_, header) in headers.items()})
         except TypeError as error:
@@ -135,13 +148,37 @@ def _opened(file: IO[bytes]) -> zipfile.ZipFile:
     return zipfile.ZipFile(file)
 
 
+def _load_safetensors(
+    parameters: Mapping[str, Parameter], where: Path, ignored: Collection[str]
+) -> None:
+    try:
+        from safetensors import safe_open
+    except ImportError as error:
+        raise ImportError(f"{str(where)!r} is read by the package safetensors: {error}") from error
+    with open_plain(where):  # a plain file, or the error that says what it is
+        pass
+    with _explained(where), safe_open(where, framework="numpy") as file:
+        names = [name for name in file.keys() if name not in ignored]  # noqa: SIM118 - no mapping
+        _check_names(parameters, names)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        _check_shapes(parameters, shapes)
+        arrays = {name: file.get_tensor(name) for name in names}
+    try:
+        _check_dtypes({name: array.dtype for name, array in arrays.items()})
+    except TypeError as error:
+        raise TypeError(f"{str(where)!r}: {error}") from error
+    for name, array in arrays.items():
+        parameters[name].replace(array)
+
+
 def _headers(
-    archive: zipfile.ZipFile, parameters: Mapping[str, Parameter]
+    archive: zipfile.ZipFile, parameters: Mapping[str, Parameter], ignored: Collection[str]
 ) -> dict[str, tuple[zipfile.ZipInfo, _Header]]:
     """Return what an archive says of each parameter; ValueError if it has others, or shapes."""
     members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
     if len(members) < len(archive.infolist()):
         raise ValueError("it holds two arrays of one name")
+    members = {name: member for name, member in members.items() if name not in ignored}
     _check_names(parameters, members)
     found = {name: (member, _header(archive, member)) for name, member in members.items()}
     _check_shapes(parameters, {name: header.shape for name, (_, header) in found.items()})

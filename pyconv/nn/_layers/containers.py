@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,13 +86,25 @@ class Sequential(_Container):
         super().__init__()
 
     def children(self) -> dict[str, Layer]:
-        """Return the layers by their numbers."""
-        return {str(i): layer for i, layer in enumerate(self._layers)}
+        """Return the layers by their names, which are numbers unless a model has others."""
+        return dict(zip(self._names(), self._layers, strict=True))
+
+    def _names(self) -> Sequence[str]:
+        return [str(i) for i in range(len(self._layers))]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the names of each layer and the next."""
+        return list(itertools.pairwise(self._names()))
+
+    def replace_child(self, name: str, layer: Layer) -> None:
+        """Put another layer in the place of the one of this name."""
+        place = self._names().index(name)
+        self._layers = (*self._layers[:place], layer, *self._layers[place + 1 :])
 
     def _through(self, input: npt.ArrayLike, prefix: str) -> Array:
         x: Any = input
-        for i, layer in enumerate(self._layers):
-            x = layer._run(x, f"{prefix}{i}")
+        for name, layer in zip(self._names(), self._layers, strict=True):
+            x = layer._run(x, f"{prefix}{name}")
         return plain_array(x, "input")
 
     def backward(self, grad_output: npt.ArrayLike, *, input_gradient: bool = False) -> Any:
@@ -132,8 +145,8 @@ class Sequential(_Container):
     ) -> summaries.Described:
         """Return the rows of the layers, one after another."""
         rows, prefix = [], f"{name}." if name else ""
-        for i, layer in enumerate(self._layers):
-            more, shape, windows = layer.describe(f"{prefix}{i}", shape, windows, itemsize)
+        for own, layer in self.children().items():
+            more, shape, windows = layer.describe(f"{prefix}{own}", shape, windows, itemsize)
             rows += more
         return summaries.Described(rows, shape, windows)
 

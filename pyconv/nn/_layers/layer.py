@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pyconv._engine.output_arrays import plain_array
 from pyconv._engine.problem import flag
 from pyconv.nn._layers import checkpoints, summaries
-from pyconv.nn._layers.parameter import Parameter, checked_dtype
+from pyconv.nn._layers.parameter import Buffer, Parameter, checked_dtype
 
 Array = npt.NDArray[Any]
 
@@ -58,6 +58,8 @@ class Layer:
     #: As they are for a layer that does not call ``super().__init__()``.
     training = True
     _kept: Any = None
+    #: Names that a state may have and that the layer does not need.
+    ignored_state: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.training = True
@@ -169,14 +171,37 @@ class Layer:
 
     def own_parameters(self) -> dict[str, Parameter]:
         """Return the parameters of this layer itself, by name."""
+        return {n: p for n, p in self.own_state().items() if not isinstance(p, Buffer)}
+
+    def own_state(self) -> dict[str, Parameter]:
+        """Return the parameters of this layer itself, and what else belongs to its state."""
         return {n: p for n, p in vars(self).items() if isinstance(p, Parameter)}
 
     def named_parameters(self) -> dict[str, Parameter]:
         """Return all parameters by torch's names, such as ``0.weight``."""
-        named = self.own_parameters()
+        return {n: p for n, p in self.named_state().items() if not isinstance(p, Buffer)}
+
+    def named_state(self) -> dict[str, Parameter]:
+        """Return all parameters and averages by torch's names."""
+        named = self.own_state()
         for name, child in self.children().items():
-            named |= {f"{name}.{n}": p for n, p in child.named_parameters().items()}
+            named |= {f"{name}.{n}": p for n, p in child.named_state().items()}
         return named
+
+    def ignored_names(self) -> set[str]:
+        """Return names of a state of torch's that no layer of this one needs."""
+        names = set(self.ignored_state)
+        for name, child in self.children().items():
+            names |= {f"{name}.{n}" for n in child.ignored_names()}
+        return names
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return names of children of which the second takes what the first makes, for `fuse`."""
+        return []
+
+    def replace_child(self, name: str, layer: Layer) -> None:
+        """Put another layer in the place of a child."""
+        setattr(self, name, layer)
 
     def parameters(self) -> list[Parameter]:
         """Return all parameters, in the order of the layers."""
@@ -206,7 +231,7 @@ class Layer:
         for layer in self.layers():
             layer.training = mode
             layer._forget()
-            for parameter in layer.own_parameters().values():
+            for parameter in layer.own_state().values():
                 parameter.freeze(not mode)
         return self
 
@@ -234,7 +259,7 @@ class Layer:
             The layer itself.
         """
         wanted = checked_dtype(dtype)
-        for parameter in self.parameters():
+        for parameter in self.named_state().values():
             parameter.replace(parameter.data.astype(wanted))
         return self
 
@@ -259,7 +284,7 @@ class Layer:
         dict of str to ndarray
             What ``load_state_dict`` takes, here and, as tensors, in torch.
         """
-        return {name: p.data.copy() for name, p in self.named_parameters().items()}
+        return {name: p.data.copy() for name, p in self.named_state().items()}
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
         """Take the weights of another model; float64 stays so.
@@ -276,7 +301,7 @@ class Layer:
         TypeError
             For arrays that hold no floating-point numbers; the model is unchanged too.
         """
-        checkpoints.load_state(self.named_parameters(), state)
+        checkpoints.load_state(self.named_state(), state, self.ignored_names())
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the weights to an ``.npz`` file.
@@ -289,22 +314,24 @@ class Layer:
         checkpoints.save(path, self.state_dict())
 
     def load(self, path: str | PathLike[str]) -> None:
-        """Read the weights from a file that `save` wrote.
+        """Read the weights from a file that `save` wrote, or from a ``.safetensors`` file.
 
         Nothing in the file is ever run: it holds plain arrays, and pickles are refused.
 
         Parameters
         ----------
         path : str or path
-            The file.
+            The file. One that ends with ``.safetensors`` is read by the package ``safetensors``.
 
         Raises
         ------
         ValueError, TypeError
             For a file that is truncated or holds anything but this model's weights. The model is
             unchanged.
+        ImportError
+            Where the package that reads the file is not installed.
         """
-        checkpoints.load(self.named_parameters(), path)
+        checkpoints.load(self.named_state(), path, self.ignored_names())
 
     # ---- words ----------------------------------------------------------------------------
 

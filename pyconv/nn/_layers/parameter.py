@@ -129,3 +129,9 @@ class Parameter:
     def __repr__(self) -> str:
         """Return the weights as NumPy prints them."""
         return f"Parameter({np.array2string(self._data, separator=', ', prefix='Parameter(')})"
+
+
+class Buffer(Parameter):
+    """An array of a layer that belongs to its state, and that no optimiser changes."""
+
+    __slots__ = ()

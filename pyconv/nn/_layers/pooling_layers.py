@@ -296,3 +296,112 @@ class AvgPool3d(_AvgPool):
     n = 3
     apply = staticmethod(functional.avg_pool3d)
     by_input = staticmethod(grad.avg_pool3d_input)
+
+
+class _AdaptiveAvgPool(Layer):
+    """What adaptive averages share: as many windows as are asked for."""
+
+    n: int
+    apply: Callable[..., Array]
+    by_input: Callable[..., Array]
+
+    def __init__(self, output_size: int | Sequence[int | None] | None) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: npt.ArrayLike) -> Array:
+        """Return the average of each part."""
+        x = plain_array(input, "input")
+        self.keep(x.shape)
+        return self.apply(x, self.output_size)
+
+    def backward(self, grad_output: npt.ArrayLike, *, input_gradient: bool = True) -> Any:
+        """Return the gradient with respect to the input: each part shares that of its average."""
+        size = self.kept()
+        return self.by_input(size, grad_output) if input_gradient else None
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the result for an input of this shape."""
+        if len(input_shape) not in (self.n + 1, self.n + 2):
+            raise ValueError(
+                f"input_shape={input_shape}: (N, C, {SPATIAL_NAMES[self.n]}) is allowed"
+            )
+        sizes: Any = self.output_size
+        sizes = tuple(sizes) if isinstance(sizes, Sequence) else (sizes,) * self.n
+        if len(sizes) != self.n:
+            raise ValueError(f"output_size={self.output_size}: {self.n} sizes are allowed")
+        given = input_shape[-self.n :]
+        made = (g if s is None else s for s, g in zip(sizes, given, strict=True))
+        return (*input_shape[: -self.n], *made)
+
+    def flops(self, input_shape: tuple[int, ...]) -> int:
+        """Return about one addition for each sample."""
+        return math.prod(input_shape)
+
+    def window(self) -> None:
+        """Return None: windows are parts of the input, however large it is."""
+        return
+
+    def options(self) -> str:
+        """Return the arguments that made the layer."""
+        return repr(self.output_size)
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """The average of each of some parts of signals, (N, C, L) or (C, L).
+
+    Parameters
+    ----------
+    output_size : int, None or sequence of them
+        Results along each spatial axis; None for as many as samples.
+
+    Examples
+    --------
+    >>> from pyconv import nn
+    >>> nn.AdaptiveAvgPool1d(2)([[1.0, 3.0, 5.0, 7.0]])
+    array([[2., 6.]])
+    """
+
+    n = 1
+    apply = staticmethod(functional.adaptive_avg_pool1d)
+    by_input = staticmethod(grad.adaptive_avg_pool1d_input)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """The average of each of some parts of images, (N, C, H, W) or (C, H, W).
+
+    Parameters
+    ----------
+    output_size : int, None or sequence of them
+        Results along each spatial axis; None for as many as samples.
+
+    Examples
+    --------
+    >>> from pyconv import nn
+    >>> nn.AdaptiveAvgPool2d(1)([[[1.0, 3.0], [5.0, 7.0]]])
+    array([[[4.]]])
+    """
+
+    n = 2
+    apply = staticmethod(functional.adaptive_avg_pool2d)
+    by_input = staticmethod(grad.adaptive_avg_pool2d_input)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """The average of each of some parts of volumes, (N, C, D, H, W) or (C, D, H, W).
+
+    Parameters
+    ----------
+    output_size : int, None or sequence of them
+        Results along each spatial axis; None for as many as samples.
+
+    Examples
+    --------
+    >>> from pyconv import nn
+    >>> nn.AdaptiveAvgPool3d(1)([[[[1.0, 3.0], [5.0, 7.0]]]])
+    array([[[[4.]]]])
+    """
+
+    n = 3
+    apply = staticmethod(functional.adaptive_avg_pool3d)
+    by_input = staticmethod(grad.adaptive_avg_pool3d_input)
