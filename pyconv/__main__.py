@@ -1,4 +1,4 @@
-"""``python -m pyconv``: the demo, what is in use here, and a filter for files."""
+"""``python -m pyconv``: the demo, what is in use here, a filter for files, and programs patched."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pyconv._commands import (
     demo,
     filtering,
     info,
+    running,
 )
 
 EXAMPLES = """\
@@ -27,6 +28,7 @@ Examples:
   python -m pyconv info                versions, instruction set, threads and BLAS in use
   python -m pyconv filter in.png --kernel sobel -o out.png
   python -m pyconv filter --help       the kernels and the options
+  python -m pyconv run program.py      a program, with these functions in the place of SciPy's
 
 Exit codes: 0 done, 1 failure, 2 usage error or a package missing, 130 interrupted."""
 
@@ -56,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"pyconv {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, info, filtering):
+    for command in (demo, info, filtering, running):
         command.add_parser(commands)
     return top
 
