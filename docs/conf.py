@@ -19,6 +19,7 @@ import pyconv
 from pyconv.__main__ import parser
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, natural_dtype
+from pyconv._patching.acceptance import FUNCTIONS
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))  # behind all others: the package that is installed is documented
@@ -152,6 +153,19 @@ def command_help() -> str:
     return "\n".join(texts)
 
 
+def small_calls() -> str:
+    """Return what is small for a patch of SciPy, by function and dtype of the samples."""
+    rows = []
+    for name, kind in FUNCTIONS.items():
+        for few, of in ((kind.few, ""), (kind.few_in_line, ", 1-D")):
+            if any(few):
+                numbers = [f"{number:,}" if number else "—" for number in few]
+                rows.append(
+                    [literal(name.removeprefix("scipy.")) + of, kind.arrays.value, *numbers]
+                )
+    return grid(["function", "counted", "floats", "8 bits", "wider integers"], rows)
+
+
 def write_tables(*_: object) -> None:
     """Write the tables of the package where the pages include them."""
     folder = Path(__file__).parent / "generated"
@@ -160,6 +174,7 @@ def write_tables(*_: object) -> None:
         "boundaries": boundary_table(),
         "dtypes": dtype_table(),
         "commands": command_help(),
+        "small_calls": small_calls(),
     }
     for name, text in tables.items():
         path = folder / f"{name}.inc"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import types
 import typing
 
 from pyconv._calls.correlation import convolve, correlate
@@ -20,7 +19,8 @@ from pyconv._engine.threads import get_workers, set_workers
 from pyconv._version import __version__
 
 if typing.TYPE_CHECKING:
-    from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, signal, viz
+    from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
+    from pyconv.patching import patch_scipy, unpatch_scipy
 
 __all__ = [
     "Explanation",
@@ -38,26 +38,34 @@ __all__ = [
     "ndimage",
     "nn",
     "operators",
+    "patch_scipy",
+    "patching",
     "plan",
     "set_workers",
     "show_versions",
     "signal",
     "tune",
     "tune_machine",
+    "unpatch_scipy",
     "viz",
     "xcorr",
 ]
 
 #: Modules that are imported when they are first asked for.
 _SUBMODULES = frozenset(
-    ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "signal", "viz")
+    ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
 )
+#: Functions of such modules.
+_FUNCTIONS = {"patch_scipy": "pyconv.patching", "unpatch_scipy": "pyconv.patching"}
 
 
-def __getattr__(name: str) -> types.ModuleType:
+def __getattr__(name: str) -> typing.Any:
     """Import a public module at its first use."""
     if name in _SUBMODULES:
         return importlib.import_module(f"pyconv.{name}")
+    if name in _FUNCTIONS:
+        function = getattr(importlib.import_module(_FUNCTIONS[name]), name)
+        return globals().setdefault(name, function)
     raise AttributeError(f"module 'pyconv' has no attribute {name!r}")
 
 

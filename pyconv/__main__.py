@@ -1,4 +1,4 @@
-"""``python -m pyconv``: the demo, what is in use here, a filter for files, and a benchmark."""
+"""``python -m pyconv``: the demo, versions, a filter for files, patched programs, a benchmark."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from pyconv._commands import (
     demo,
     filtering,
     info,
+    running,
 )
 
 EXAMPLES = """\
@@ -30,6 +31,7 @@ Examples:
   python -m pyconv filter in.png --kernel sobel -o out.png
   python -m pyconv filter --help       the kernels and the options
   python -m pyconv bench               a few calls on this machine, beside other libraries
+  python -m pyconv run program.py      a program, with these functions in the place of SciPy's
 
 Exit codes: 0 done, 1 failure, 2 usage error or a package missing, 130 interrupted."""
 
@@ -59,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"pyconv {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, info, filtering, bench):
+    for command in (demo, info, filtering, running, bench):
         command.add_parser(commands)
     return top
 

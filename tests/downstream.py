@@ -1,4 +1,4 @@
-"""Run other packages' tests with pyconv's functions in place of SciPy's linear filters.
+"""Run other packages' tests with pyconv's functions in place of SciPy's, by `pyconv.patch_scipy`.
 
     python -m tests.downstream                        every package
     python -m tests.downstream --only scikit-image    one, may be given again
@@ -14,7 +14,6 @@ wheels have no tests.
 
 import argparse
 import functools
-import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -22,13 +21,16 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.recorded import described, kept
+from pyconv import patching
+from pyconv._patching import ledger
+from pyconv._patching.acceptance import FUNCTIONS
 from tests.downstream_suites import DIFFERENCES, SUITES, Suite
 
 ROOT = Path(__file__).parents[1]
@@ -42,17 +44,17 @@ PART = 1e-3
 
 
 class Replacement:
-    """The pytest plugin: functions in place of SciPy's, and which tests have called them.
+    """The pytest plugin: SciPy's functions are patched, and tests are noted that call ours.
+
+    Small calls, which a patch leaves to SciPy, are ours here: tests have few others.
 
     Parameters
     ----------
     run : str
         One of `RUNS`.
-    modules : sequence of (name, module)
-        SciPy's modules and ours, whose ``__all__`` has the names.
     """
 
-    def __init__(self, run: str, modules: Iterable[tuple[str, Any]]) -> None:
+    def __init__(self, run: str) -> None:
         self.perturbed = run == "perturbed"
         #: How often each call was made, by its description.
         self.recorded: Counter[str] = Counter()
@@ -60,23 +62,18 @@ class Replacement:
         self.callers: set[str] = set()
         self.outcomes: dict[str, str] = {}
         self.messages: dict[str, str] = {}
-        #: Functions to put in place of others, by the identity of the others, which are kept.
-        self.replaced: dict[int, tuple[Any, Any]] = {}
-        for name, ours in modules:
-            theirs = importlib.import_module(name)
-            for each in ours.__all__:
-                original = getattr(theirs, each)
-                function = original if run == "scipy" else getattr(ours, each)
-                counted = self._counted(f"{name}.{each}", function)
-                self.replaced[id(original)] = original, counted
-                setattr(theirs, each, counted)
+        self.tally = ledger.Tally()
+        if run != "scipy":
+            ledger.keep(self.tally)
+            functions = {name: self._counted(name, patching.drop_in(name)) for name in FUNCTIONS}
+            self.patch = patching.Patch(functions, takes_small=True)
 
     def _counted(self, name: str, function: Any) -> Any:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
+            result = function(*args, **keywords)
             self.calls[name] += 1
             self._note(name, function, args, keywords)
-            result = function(*args, **keywords)
             return perturb(result, self.calls.total()) if self.perturbed else result
 
         return call
@@ -85,20 +82,6 @@ class Replacement:
         told = described(function, args, keywords)
         if told is not None:
             self.recorded[json.dumps({"function": name, "arguments": told})] += 1
-
-    def rebind(self) -> None:
-        """Replace the names that modules have bound before, but SciPy's own and ours."""
-        for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] in ("scipy", "pyconv", "tests") or module is None:
-                continue
-            for attribute, value in list(getattr(module, "__dict__", {}).items()):
-                original, counted = self.replaced.get(id(value), (None, None))
-                if original is not None and original is value:
-                    setattr(module, attribute, counted)
-
-    def pytest_collection_finish(self) -> None:
-        """Replace what has been imported meanwhile."""
-        self.rebind()
 
     def pytest_runtest_setup(self) -> None:
         """Note how many calls there were before the test and its fixtures."""
@@ -120,6 +103,11 @@ class Replacement:
         """Return what happened, as plain data."""
         return {
             "calls": self.calls,
+            "by SciPy": [
+                [name, reason, calls]
+                for (name, reason), (calls, _) in sorted(self.tally.entries.items())
+                if reason
+            ],
             "callers": sorted(self.callers),
             "outcomes": self.outcomes,
             "messages": self.messages,
@@ -161,11 +149,7 @@ def run_tests(
     """Run tests in this process under one of `RUNS`; write what happened to ``report``."""
     import pytest
 
-    import pyconv.ndimage
-    import pyconv.signal
-
-    plugin = Replacement(run, [("scipy.ndimage", pyconv.ndimage), ("scipy.signal", pyconv.signal)])
-    plugin.rebind()
+    plugin = Replacement(run)
     empty = report.with_suffix(".ini")
     empty.write_text("[pytest]\n")
     quiet = ["-q", "--no-header", "--tb=short", "--no-summary", "-p", "no:cacheprovider"]
@@ -253,7 +237,10 @@ def allowed(suite: Suite, test: str) -> str:
 
 
 def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
-    """Print what the runs of a suite show; return the tests that may not differ, and do."""
+    """Print what the runs of a suite show; return the faults: what differs and may not.
+
+    So does a call that ours refuse, and SciPy answers.
+    """
     ours = found["ours"]
     outcomes = Counter(ours["outcomes"].values())
     theirs = Counter(found["scipy"]["outcomes"].values())
@@ -262,6 +249,8 @@ def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
     print(f"\n{suite.distribution} {importlib.metadata.version(suite.distribution)}")
     for name, count in sorted(ours["calls"].items()):
         print(f"{count:7} calls of {name}")
+    for name, reason, count in ours["by SciPy"]:
+        print(f"{count:7} calls of {name} by SciPy: {reason}")
     print(
         f"{len(ours['outcomes'])} tests, {len(callers)} of which call ours, {calls} calls; "
         f"{outcomes['failed']} fail, {theirs['failed']} with SciPy's"
@@ -274,7 +263,10 @@ def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
         print(f"    {reason or ours['messages'].get(test, 'did not run')}")
         if not reason:
             faults.append(test)
-    return faults
+    refused = [f"{name}: {why}" for name, why, _ in ours["by SciPy"] if why.startswith("pyconv ")]
+    for each in refused:
+        print(f"REFUSED: {each}")
+    return faults + refused
 
 
 def compare(

@@ -3,8 +3,6 @@
 
 import json
 import subprocess
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -12,6 +10,10 @@ import source_tree
 
 source_tree.required("benchmarks")
 
+from scipy import ndimage
+
+from pyconv import patching
+from pyconv._patching import ledger
 from tests import downstream
 from tests.downstream_suites import DIFFERENCES, SUITES, Suite
 
@@ -19,34 +21,31 @@ SUITE = Suite("numpy", "numpy", "wheel", "", ("test_theirs.py",))
 
 
 @pytest.fixture
-def modules(monkeypatch):
-    """A module with a function, ours of the same name, and one that had bound the name before."""
-    theirs, ours, user = (types.ModuleType(n) for n in ("theirs_", "ours_", "user_"))
-    theirs.f, ours.f = (lambda x: x + 1.0), (lambda x: x + 2.0)
-    theirs.__all__ = ours.__all__ = ["f"]
-    user.g, user.other = theirs.f, 3
-    for module in (theirs, ours, user):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    return theirs, ours, user
+def image():
+    """An array; SciPy's functions are back afterwards."""
+    yield np.arange(20.0).reshape(4, 5) ** 2
+    patching.unpatch_scipy()
+    for tally in ledger._tallies:
+        ledger.drop(tally)
 
 
-@pytest.mark.parametrize(("run", "result"), [("scipy", 2.0), ("ours", 3.0)])
-def test_functions_are_replaced_wherever_they_are_bound(modules, run, result):
-    """Under their own name and under others, before and after; each call is counted."""
-    theirs, ours, user = modules
-    plugin = downstream.Replacement(run, [("theirs_", ours)])
-    plugin.rebind()
-    assert theirs.f(1.0) == user.g(1.0) == result
-    assert plugin.calls == {"theirs_.f": 2}
-    assert user.other == 3
-    assert ours.f(1.0) == 3.0  # ours own names stay
+@pytest.mark.parametrize("run", downstream.RUNS)
+def test_calls_of_ours_are_counted(run, image):
+    """Small ones, too, and those that ours do not take apart; SciPy's are not."""
+    plugin = downstream.Replacement(run)
+    result = ndimage.sobel(image)
+    masked = ndimage.sobel(np.ma.array(image))
+    ours = run != "scipy"
+    assert plugin.calls == ({"scipy.ndimage.sobel": 1} if ours else {})
+    reason = ["scipy.ndimage.sobel", "input is numpy.MaskedArray", 1]
+    assert plugin.found()["by SciPy"] == ([reason] if ours else [])
+    assert (np.abs(result - masked).max() > 1e-3) is np.bool(run == "perturbed")
 
 
-def test_perturbed_results_are_off_by_a_part_in_a_thousand(modules):
+def test_perturbed_results_are_off_by_a_part_in_a_thousand(image):
     """In the run that is to fail."""
-    theirs, ours, _ = modules
-    downstream.Replacement("perturbed", [("theirs_", ours)])
-    off = theirs.f(np.full(70, 8.0)) / 10 - 1
+    downstream.Replacement("perturbed")
+    off = ndimage.gaussian_filter(np.full((7, 10), 80.0), 1) / 80 - 1
     assert 0 < np.abs(off).max() <= 1.0001e-3
 
 
@@ -75,6 +74,7 @@ def found(scipy, ours, perturbed):
         run: {
             "outcomes": dict(outcomes),
             "calls": {"scipy.ndimage.sobel": 5},
+            "by SciPy": [],
             "callers": list(outcomes),
             "messages": {},
         }
@@ -100,6 +100,19 @@ def test_a_difference_that_is_listed_is_allowed(reason, faults, monkeypatch, cap
     each = found({name: "passed"}, {name: "failed"}, {})
     assert downstream.summarise(SUITE, each) == faults
     assert (reason or "DIFFERS") in capsys.readouterr().out
+
+
+def test_a_call_that_ours_refuse_is_a_fault(capsys):
+    """SciPy answers it, and no test shows it."""
+    each = found({"t": "passed"}, {"t": "passed"}, {})
+    each["ours"]["by SciPy"] = [
+        ["scipy.ndimage.sobel", "input is list", 3],
+        ["scipy.ndimage.sobel", "pyconv raises ValueError: no", 1],
+    ]
+    assert downstream.summarise(SUITE, each) == [
+        "scipy.ndimage.sobel: pyconv raises ValueError: no"
+    ]
+    assert "REFUSED" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,8 @@ def test_tests_of_another_package_run_and_are_told_apart(tmp_path):
     assert calls["ours"]["recorded"] == [
         {"function": "scipy.ndimage.sobel", "arguments": {"input": x}, "count": 1}
     ]
-    assert calls["ours"]["calls"] == calls["scipy"]["calls"] == {"scipy.ndimage.sobel": 1}
+    assert calls["ours"]["calls"] == {"scipy.ndimage.sobel": 1}
+    assert calls["scipy"]["calls"] == {}
     assert downstream.differences(calls) == []
     assert downstream.reached(calls) == names[:1]
 
@@ -185,7 +199,7 @@ def test_a_run_that_ends_early_says_where_its_log_is(monkeypatch, tmp_path):
         downstream.once(SUITE, "ours", tmp_path, tmp_path, [])
 
 
-def test_reports_are_plain_data(modules):
+def test_reports_are_plain_data(image):
     """They pass through JSON."""
-    plugin = downstream.Replacement("ours", [("theirs_", modules[1])])
+    plugin = downstream.Replacement("ours")
     assert json.loads(json.dumps(plugin.found()))["outcomes"] == {}

@@ -27,6 +27,7 @@ from pyconv import (
     ndimage,
     nn,
     operators,
+    patching,
     signal,
     viz,
 )
@@ -74,7 +75,7 @@ FLOORS = {
 PUBLIC_ROOMS = {
     "pyconv", "pyconv.arithmetic", "pyconv.filters", "pyconv.kernels",
     "pyconv.ndimage", "pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad", "pyconv.nn.init",
-    "pyconv.nn.models", "pyconv.operators", "pyconv.signal", "pyconv.viz",
+    "pyconv.nn.models", "pyconv.operators", "pyconv.patching", "pyconv.signal", "pyconv.viz",
 }  # fmt: skip
 #: One file for each algorithm; the other files of the folder are what they share.
 ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS)}
@@ -230,7 +231,7 @@ def test_every_dtype_is_computed():
 
 #: Modules of names only, and modules that define what they show.
 NAMES = (pyconv, filters, functional, grad, ndimage, nn, signal)
-PUBLIC_MODULES = (*NAMES, arithmetic, kernels, nn.init, nn.models, operators, viz)
+PUBLIC_MODULES = (*NAMES, arithmetic, kernels, nn.init, nn.models, operators, patching, viz)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES
@@ -238,6 +239,10 @@ PUBLIC = {
     if callable(getattr(module, name))
 }
 SECTION = r"^ *{}\n *-+$"
+RETURNING_NOTHING = {
+    "pyconv.show_versions", "pyconv.set_workers", "pyconv.unpatch_scipy",
+    "pyconv.patching.unpatch_scipy",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -253,7 +258,8 @@ def test_public_docstring_is_complete(name):
         assert re.search(SECTION.format("Parameters"), text, re.MULTILINE)
     for parameter in parameters:
         assert re.search(rf"^ *(\w+, )*\**{parameter}\b.*", text, re.MULTILINE), parameter
-    if name not in ("pyconv.show_versions", "pyconv.set_workers") and not inspect.isclass(function):
+    returns_nothing = name in RETURNING_NOTHING or inspect.isclass(function)
+    if not returns_nothing:
         assert re.search(SECTION.format("Returns"), text, re.MULTILINE)
 
 
@@ -271,7 +277,7 @@ def test_public_names_are_those_of_the_package(module):
     assert public == named if module in NAMES else public >= named
 
 
-@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic", "viz"])
+@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic", "patching", "viz"])
 def test_modules_are_imported_only_by_who_asks(module):
     """`import pyconv` stays light."""
     code = f"import sys, pyconv; print(any(n.startswith('pyconv.{module}') for n in sys.modules))"

@@ -174,17 +174,15 @@ def _environment() -> int | None:
 _environment()  # what it cannot be is said by the import, and not by the first large call
 
 
-class _Workers(AbstractContextManager[None]):
-    """A number that was set: for the process, or for a block as soon as one is entered."""
+class _Block(AbstractContextManager[None]):
+    """A number for blocks, which it may enter often and in many threads."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.forks = _forks
 
     def __enter__(self) -> None:
-        """Take the number back from the process, and set it for this context."""
-        with _statements_lock:
-            _statements[:] = [each for each in _statements if each[1]() is not self]
+        """Set the number for this context."""
         _blocks.set((*_blocks.get(), self))
 
     def __exit__(self, *reason: object) -> None:
@@ -192,8 +190,18 @@ class _Workers(AbstractContextManager[None]):
         _blocks.set(_blocks.get()[:-1])
 
 
+class _Workers(_Block):
+    """A number that was set: for the process, or for a block as soon as one is entered."""
+
+    def __enter__(self) -> None:
+        """Take the number back from the process, and set it for this context."""
+        with _statements_lock:
+            _statements[:] = [each for each in _statements if each[1]() is not self]
+        super().__enter__()
+
+
 #: The blocks that this context is in, the innermost last.
-_blocks: ContextVar[tuple[_Workers, ...]] = ContextVar("pyconv_workers", default=())
+_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("pyconv_workers", default=())
 #: Numbers that no block has taken, the one that counts last, and the objects that a block may take
 #: yet; those of statements are gone at once.
 _statements: list[tuple[int, weakref.ref[_Workers]]] = []
@@ -398,6 +406,11 @@ def set_workers(workers: int) -> AbstractContextManager[None]:
     chosen = _Workers(_checked(workers))
     _state(chosen)
     return chosen
+
+
+def block(workers: int) -> AbstractContextManager[None]:
+    """Return a context with a number of threads, as `set_workers`, that no statement holds."""
+    return _Block(_checked(workers))
 
 
 def get_workers() -> int:

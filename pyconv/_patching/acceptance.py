@@ -1,0 +1,295 @@
+"""Which calls of SciPy's functions ours take; SciPy answers all others itself.
+
+Ours take arrays of NumPy, no subclass but files mapped to memory, of the dtypes that both have.
+What else there is (masked arrays, units, arrays of other libraries, objects, words that a later
+SciPy knows) means what SciPy makes of it.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._engine.problem import MAX_SPATIAL
+
+#: Says why ours do not take a value, None if they do.
+Check = Callable[[Any], str | None]
+#: Says why ours do not take a call, None if they do.
+Refuses = Callable[[tuple[Any, ...], Mapping[str, Any]], str | None]
+
+#: Types of arrays that are nothing but their samples.
+ARRAYS = frozenset((np.ndarray, np.memmap))
+#: Types of the entries of lists.
+NUMBERS = frozenset((int, float, complex, np.float64, np.float32, np.int64))
+LISTS = frozenset((list, tuple))
+#: Dtypes, by their characters: of ours and of SciPy's loops.
+TAKEN = frozenset("?bBhHiIlLqQfdFD")
+
+
+def _kind(value: object) -> str:
+    """Return the type of a value, as a reason."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    return (
+        f"is {kind.__qualname__}" if package == "builtins" else f"is {package}.{kind.__qualname__}"
+    )
+
+
+def _samples(value: Any) -> str | None:
+    if type(value) not in ARRAYS:
+        return _kind(value)
+    dtype = value.dtype
+    return None if dtype.char in TAKEN else f"is of {dtype.type.__name__}"
+
+
+def _weights(value: Any) -> str | None:
+    if type(value) in ARRAYS:
+        dtype = value.dtype
+        if dtype.char not in TAKEN:
+            return f"is of {dtype.type.__name__}"
+        depth = value.ndim
+    else:
+        depth = _depth(value)
+        if depth is None:
+            return _kind(value)
+    return None if depth <= MAX_SPATIAL else f"has {depth} dimensions"
+
+
+def _depth(value: Any) -> int | None:
+    """Return the dimensions of nested lists of numbers, None for anything else."""
+    if type(value) not in LISTS:
+        return None
+    depth = 1
+    while not (kinds := set(map(type, value))) <= NUMBERS:
+        if not kinds <= LISTS:
+            return None
+        value = list(itertools.chain.from_iterable(value))
+        depth += 1
+    return depth
+
+
+def _output(value: Any) -> str | None:
+    if value is None or isinstance(value, (str, type, np.dtype)):
+        return None
+    if type(value) is not np.ndarray:
+        return _kind(value)
+    dtype = value.dtype
+    return None if dtype.char in TAKEN else f"is of {dtype.type.__name__}"
+
+
+def _size(value: Any) -> int:
+    """Return the entries of an array, or of nested lists that are as long as the first of them."""
+    if type(value) in ARRAYS:
+        return value.size
+    if type(value) not in LISTS or not value:
+        return 1
+    return len(value) * _size(value[0])
+
+
+class Few(NamedTuple):
+    """How little is too little for ours, by the samples: floats, bytes, wider integers.
+
+    Below these numbers SciPy answers sooner, as the time of ours is that of the call. They are
+    samples times weights where weights or two arrays are given, else samples. Measured on one
+    thread, x86-64 (AVX-512), with SciPy 1.17, on 2026-11-30.
+    """
+
+    floats: int = 0
+    bytes: int = 0
+    integers: int = 0
+
+    def limits(self) -> dict[str, int]:
+        """Return the number for each dtype that is taken, by its character."""
+        return {
+            char: self.floats if char in "fdFD" else self.bytes if char in "?bB" else self.integers
+            for char in TAKEN
+        }
+
+
+class Arrays(enum.Enum):
+    """The arrays that a function is given; the value says what is counted for `Few`."""
+
+    IMAGE = "samples"
+    KERNEL = "samples × weights"
+    #: Two, of which either may be the kernel.
+    PAIR = "samples × samples"
+    LENGTHS = "nothing"
+
+
+IMAGE, KERNEL, PAIR, LENGTHS = Arrays
+
+
+class Kind(NamedTuple):
+    """What decides about the calls of a function."""
+
+    arrays: Arrays
+    #: What is too little.
+    few: Few = Few()
+    #: What is too little along one axis, in `scipy.signal`.
+    few_in_line: Few = Few()
+
+
+#: What is asked of arguments, by name; those of a pair are looked at together.
+CHECKS: Mapping[Arrays, Mapping[str, Check]] = {
+    IMAGE: {"input": _samples, "output": _output},
+    KERNEL: {"input": _samples, "weights": _weights, "output": _output},
+}
+
+_WEIGHTED = Kind(KERNEL, Few(2**17, 2**15, 2**16))
+_DERIVATIVE = Kind(IMAGE, Few(2**11, 2**14, 2**14))
+_SUMMED = Kind(PAIR, Few(2**11, 2**11, 2**11), Few(2**18, 2**18, 2**18))
+_PLANE = Kind(PAIR, Few(2**14, 2**14, 2**14))
+#: SciPy's functions that ours take the place of.
+FUNCTIONS: Mapping[str, Kind] = {
+    "scipy.ndimage.convolve": _WEIGHTED,
+    "scipy.ndimage.convolve1d": _WEIGHTED,
+    "scipy.ndimage.correlate": _WEIGHTED,
+    "scipy.ndimage.correlate1d": _WEIGHTED,
+    "scipy.ndimage.gaussian_filter": Kind(IMAGE, Few(integers=2**13)),
+    "scipy.ndimage.gaussian_filter1d": Kind(IMAGE, Few(bytes=2**11, integers=2**12)),
+    "scipy.ndimage.gaussian_gradient_magnitude": Kind(IMAGE, Few(integers=2**12)),
+    "scipy.ndimage.gaussian_laplace": Kind(IMAGE, Few(integers=2**12)),
+    "scipy.ndimage.laplace": Kind(IMAGE, Few(bytes=2**14, integers=2**14)),
+    "scipy.ndimage.prewitt": _DERIVATIVE,
+    "scipy.ndimage.sobel": _DERIVATIVE,
+    "scipy.ndimage.uniform_filter": Kind(IMAGE, Few(2**13, 2**12, 2**14)),
+    "scipy.ndimage.uniform_filter1d": Kind(IMAGE, Few(2**13, 2**12, 2**13)),
+    "scipy.signal.choose_conv_method": Kind(PAIR),
+    "scipy.signal.convolve": _SUMMED,
+    "scipy.signal.convolve2d": _PLANE,
+    "scipy.signal.correlate": _SUMMED,
+    "scipy.signal.correlate2d": _PLANE,
+    "scipy.signal.correlation_lags": Kind(LENGTHS),
+    "scipy.signal.fftconvolve": Kind(PAIR),
+    "scipy.signal.oaconvolve": Kind(PAIR),
+}
+#: What is passed on by functions that take any keyword.
+FURTHER = frozenset(("truncate", "radius"))
+SMALL = "the call is small"
+
+
+class _Names(NamedTuple):
+    """The names that a function of ours has for its arguments."""
+
+    positional: tuple[str, ...]
+    known: frozenset[str]
+
+    def refuse(self, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
+        """Say why the function does not take arguments, whatever they hold."""
+        if len(args) > len(self.positional):
+            return f"{len(args)} arguments are given by position"
+        if keywords and not self.known.issuperset(keywords):
+            return f"of the keyword {min(keywords.keys() - self.known)}"
+        return None
+
+
+def _names(function: Callable[..., Any]) -> _Names:
+    parameters = inspect.signature(function).parameters
+    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    known = frozenset(parameters)
+    for name, parameter in parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            known = known - {name} | FURTHER
+    return _Names(tuple(positional), known)
+
+
+def refusal(kind: Kind, function: Callable[..., Any], *, takes_small: bool = False) -> Refuses:
+    """Return what says why a call of one of `FUNCTIONS` is not for ours, with its signature.
+
+    It is asked before every call. That a call is small is therefore said first, and at once.
+    """
+    names = _names(function)
+    if takes_small:
+        kind = Kind(kind.arrays)
+    if kind.arrays is LENGTHS:
+        return names.refuse
+    if kind.arrays is PAIR:
+        return _refusal_of_pairs(kind, names)
+    return _refusal_of_images(kind, names)
+
+
+def _refusal_of_images(kind: Kind, names: _Names) -> Refuses:
+    checks = CHECKS[kind.arrays]
+    places = [(names.positional.index(name), name, check) for name, check in checks.items()]
+    limits = kind.few.limits()
+    is_weighted = kind.arrays is KERNEL
+
+    def refuses(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
+        given = len(args)
+        x: Any = args[0] if given else keywords.get("input")
+        if type(x) in ARRAYS:
+            count = x.size
+            if is_weighted:
+                count *= _size(args[1] if given > 1 else keywords.get("weights"))
+            if count < limits.get(x.dtype.char, 0):
+                return SMALL
+        reason = names.refuse(args, keywords)
+        if reason is not None:
+            return reason
+        for place, name, check in places:
+            reason = check(args[place] if place < given else keywords.get(name))
+            if reason is not None:
+                return f"{name} {reason}"
+        return None
+
+    return refuses
+
+
+def _refusal_of_pairs(kind: Kind, names: _Names) -> Refuses:
+    places = names.positional
+    where_axes = places.index("axes") if "axes" in places else len(places)
+    limits = kind.few.limits()
+    in_line = kind.few_in_line.limits() if any(kind.few_in_line) else limits
+
+    def refuses(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
+        given = len(args)
+        in1 = args[0] if given else keywords.get("in1")
+        in2 = args[1] if given > 1 else keywords.get("in2")
+        x: Any = in1 if type(in1) in ARRAYS else in2
+        if type(x) in ARRAYS:
+            few = (in_line if x.ndim == 1 else limits).get(x.dtype.char, 0)
+            if _size(in1) * _size(in2) < few:
+                return SMALL
+        reason = names.refuse(args, keywords)
+        if reason is not None:
+            return reason
+        axes = args[where_axes] if given > where_axes else keywords.get("axes")
+        return _refuses_pair(in1, in2, axes)
+
+    return refuses
+
+
+def _refuses_pair(in1: Any, in2: Any, axes: Any) -> str | None:
+    """Say why ours do not take two arrays, of which either may be the kernel, along axes."""
+    first, second = type(in1) in ARRAYS, type(in2) in ARRAYS
+    if not first and not second:
+        return f"in1 {_kind(in1)}"
+    x, other = (in1, in2) if first else (in2, in1)
+    if x.dtype.char not in TAKEN:
+        return f"{'in1' if first else 'in2'} is of {x.dtype.type.__name__}"
+    if first and second:
+        character = other.dtype.char
+        if character not in TAKEN:
+            return f"in2 is of {other.dtype.type.__name__}"
+        if character == "?" and x.dtype.char == "?":
+            return "in1 and in2 are of bool"
+    elif _depth(other) is None:
+        return f"{'in2' if first else 'in1'} {_kind(other)}"
+    if x.size == 0 or (other.size if second and first else len(other)) == 0:
+        return "an array is empty"
+    if x.ndim > MAX_SPATIAL and (axes is None or np.size(axes) > MAX_SPATIAL):
+        return f"in2 has {x.ndim} dimensions"
+    return None
+
+
+def overwrites(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> bool:
+    """Return whether a call may have changed what it reads: two of its arrays share memory."""
+    arrays = [a for a in (*args, *keywords.values()) if isinstance(a, np.ndarray)]
+    return any(
+        np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i] if a.size
+    )
