@@ -157,12 +157,9 @@ def small_calls() -> str:
     """Return what is small for a patch of SciPy, by function and dtype of the samples."""
     rows = []
     for name, kind in FUNCTIONS.items():
-        for few, of in ((kind.few, ""), (kind.few_in_line, ", 1-D")):
-            if any(few):
-                numbers = [f"{number:,}" if number else "—" for number in few]
-                rows.append(
-                    [literal(name.removeprefix("scipy.")) + of, kind.arrays.value, *numbers]
-                )
+        if any(kind.few):
+            numbers = [f"{number:,}" if number else "—" for number in kind.few]
+            rows.append([literal(name.removeprefix("scipy.")), kind.arrays.value, *numbers])
     return grid(["function", "counted", "floats", "8 bits", "wider integers"], rows)
 
 

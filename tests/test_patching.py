@@ -595,8 +595,8 @@ def test_results_are_written_where_the_caller_says():
 @pytest.mark.parametrize("name", [n for n, kind in FUNCTIONS.items() if any(kind.few)])
 def test_small_calls_are_scipys(name, tally):
     """Their results are SciPy's to the bit; a patch may take them, too."""
-    whole = "gaussian" in name or "laplace" in name
-    x = np.arange(35, dtype=int if whole else float).reshape(5, 7) % 11
+    dtype = float if FUNCTIONS[name].few.floats else int
+    x = np.arange(35, dtype=dtype).reshape(5, 7) % 11
     args = (x, *TAKEN[name][1:])
     if TAKEN[name][0] is LINE:
         args = (x[0], *TAKEN[name][1:])

@@ -130,8 +130,6 @@ class Kind(NamedTuple):
     arrays: Arrays
     #: What is too little.
     few: Few = Few()
-    #: What is too little along one axis, in `scipy.signal`.
-    few_in_line: Few = Few()
 
 
 #: What is asked of arguments, by name; those of a pair are looked at together.
@@ -140,29 +138,28 @@ CHECKS: Mapping[Arrays, Mapping[str, Check]] = {
     KERNEL: {"input": _samples, "weights": _weights, "output": _output},
 }
 
-_WEIGHTED = Kind(KERNEL, Few(2**17, 2**15, 2**16))
-_DERIVATIVE = Kind(IMAGE, Few(2**11, 2**14, 2**14))
-_SUMMED = Kind(PAIR, Few(2**11, 2**11, 2**11), Few(2**18, 2**18, 2**18))
-_PLANE = Kind(PAIR, Few(2**14, 2**14, 2**14))
+_LINE = Kind(KERNEL, Few(2**12, 2**13, 2**14))
+_DERIVATIVE = Kind(IMAGE, Few(bytes=2**10, integers=2**11))
+_PLANE = Kind(PAIR, Few(2**10, 2**12, 2**12))
 #: SciPy's functions that ours take the place of.
 FUNCTIONS: Mapping[str, Kind] = {
-    "scipy.ndimage.convolve": _WEIGHTED,
-    "scipy.ndimage.convolve1d": _WEIGHTED,
-    "scipy.ndimage.correlate": _WEIGHTED,
-    "scipy.ndimage.correlate1d": _WEIGHTED,
-    "scipy.ndimage.gaussian_filter": Kind(IMAGE, Few(integers=2**13)),
-    "scipy.ndimage.gaussian_filter1d": Kind(IMAGE, Few(bytes=2**11, integers=2**12)),
-    "scipy.ndimage.gaussian_gradient_magnitude": Kind(IMAGE, Few(integers=2**12)),
-    "scipy.ndimage.gaussian_laplace": Kind(IMAGE, Few(integers=2**12)),
-    "scipy.ndimage.laplace": Kind(IMAGE, Few(bytes=2**14, integers=2**14)),
+    "scipy.ndimage.convolve": Kind(KERNEL),
+    "scipy.ndimage.convolve1d": _LINE,
+    "scipy.ndimage.correlate": Kind(KERNEL),
+    "scipy.ndimage.correlate1d": _LINE,
+    "scipy.ndimage.gaussian_filter": Kind(IMAGE),
+    "scipy.ndimage.gaussian_filter1d": Kind(IMAGE),
+    "scipy.ndimage.gaussian_gradient_magnitude": Kind(IMAGE),
+    "scipy.ndimage.gaussian_laplace": Kind(IMAGE),
+    "scipy.ndimage.laplace": Kind(IMAGE, Few(integers=2**10)),
     "scipy.ndimage.prewitt": _DERIVATIVE,
     "scipy.ndimage.sobel": _DERIVATIVE,
-    "scipy.ndimage.uniform_filter": Kind(IMAGE, Few(2**13, 2**12, 2**14)),
-    "scipy.ndimage.uniform_filter1d": Kind(IMAGE, Few(2**13, 2**12, 2**13)),
+    "scipy.ndimage.uniform_filter": Kind(IMAGE),
+    "scipy.ndimage.uniform_filter1d": Kind(IMAGE, Few(2**11, 2**10, 2**10)),
     "scipy.signal.choose_conv_method": Kind(PAIR),
-    "scipy.signal.convolve": _SUMMED,
+    "scipy.signal.convolve": Kind(PAIR),
     "scipy.signal.convolve2d": _PLANE,
-    "scipy.signal.correlate": _SUMMED,
+    "scipy.signal.correlate": Kind(PAIR),
     "scipy.signal.correlate2d": _PLANE,
     "scipy.signal.correlation_lags": Kind(LENGTHS),
     "scipy.signal.fftconvolve": Kind(PAIR),
@@ -223,10 +220,10 @@ def _refusal_of_images(kind: Kind, names: _Names) -> Refuses:
         given = len(args)
         x: Any = args[0] if given else keywords.get("input")
         if type(x) in ARRAYS:
-            count = x.size
-            if is_weighted:
+            few, count = limits.get(x.dtype.char, 0), x.size
+            if few and is_weighted:
                 count *= _size(args[1] if given > 1 else keywords.get("weights"))
-            if count < limits.get(x.dtype.char, 0):
+            if count < few:
                 return SMALL
         reason = names.refuse(args, keywords)
         if reason is not None:
@@ -244,7 +241,6 @@ def _refusal_of_pairs(kind: Kind, names: _Names) -> Refuses:
     places = names.positional
     where_axes = places.index("axes") if "axes" in places else len(places)
     limits = kind.few.limits()
-    in_line = kind.few_in_line.limits() if any(kind.few_in_line) else limits
 
     def refuses(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
         given = len(args)
@@ -252,8 +248,8 @@ def _refusal_of_pairs(kind: Kind, names: _Names) -> Refuses:
         in2 = args[1] if given > 1 else keywords.get("in2")
         x: Any = in1 if type(in1) in ARRAYS else in2
         if type(x) in ARRAYS:
-            few = (in_line if x.ndim == 1 else limits).get(x.dtype.char, 0)
-            if _size(in1) * _size(in2) < few:
+            few = limits.get(x.dtype.char, 0)
+            if few and _size(in1) * _size(in2) < few:
                 return SMALL
         reason = names.refuse(args, keywords)
         if reason is not None:
