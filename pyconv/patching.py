@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pyconv._engine import threads
+from pyconv._engine.problem import flag
 from pyconv._patching import bindings, ledger
 from pyconv._patching.acceptance import FUNCTIONS
 from pyconv._patching.stand_ins import Function, Site, Turn
@@ -166,7 +167,10 @@ def _chosen(only: str | Iterable[str] | None) -> list[str]:
     """Return full names of functions that words name: ``sobel``, ``ndimage.sobel``, ``ndimage``."""
     if only is None:
         return list(FUNCTIONS)
-    words = [only] if isinstance(only, str) else list(only)
+    try:
+        words = [only] if isinstance(only, str) else list(only)
+    except TypeError:
+        raise TypeError(f"only={only!r}: names of functions or modules are allowed") from None
     chosen: dict[str, None] = {}
     for word in words:
         if not isinstance(word, str):
@@ -259,7 +263,7 @@ def patch_scipy(
     >>> ndimage.sobel is plain["sobel"]
     True
     """
-    names = _chosen(only)
+    names, verbose = _chosen(only), flag(verbose, "verbose")
     number = _AS_SET if workers is None else threads.block(workers)
     level = ledger.wanted_level()
     if verbose:

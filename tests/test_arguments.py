@@ -57,6 +57,13 @@ for _module in (functional, grad):
             FUNCTIONS[f"{_module.__name__}.{_name}"] = getattr(_module, _name)
 
 
+@pytest.fixture(autouse=True)
+def unpatched():
+    """Leave SciPy as it was: a call of `pyconv.patch_scipy` is a change of the process."""
+    yield
+    pyconv.unpatch_scipy()
+
+
 def required(name, function):
     """Return arguments that a function takes."""
     n = re.search(r"([123])d", name)
@@ -129,7 +136,7 @@ def test_nasty_values_are_refused_by_name(name, parameter):
 #: Required arguments of what `FUNCTIONS` does not have.
 OF_FLAGS = {
     "input": np.ones((1, 2, 6)), "output_size": 3, "kernel_size": 3, "in_features": 2,
-    "out_features": 2, "kernels": np.ones((2, 3, 3)), "maps": np.ones((2, 3, 3)),
+    "out_features": 2, "num_features": 2, "kernels": np.ones((2, 3, 3)), "maps": np.ones((2, 3, 3)),
     "parameters": [nn.Parameter(np.ones(2))],
 }  # fmt: skip
 
@@ -205,9 +212,9 @@ def test_every_flag_is_looked_at():
     """The flags that are known are among those that were found."""
     assert len(FLAGS) > 50
     assert {argument for _, argument in FLAGS} == {
-        "bias", "ceil_mode", "count_include_pad", "diagonals", "energy", "flip", "frozen",
-        "inplace", "mode", "nesterov", "return_indices", "shared", "signed", "transposed",
-        "wide_padding", "zero_mean",
+        "affine", "bias", "ceil_mode", "count_include_pad", "diagonals", "energy", "flip",
+        "frozen", "inplace", "mode", "nesterov", "return_indices", "shared", "signed",
+        "transposed", "verbose", "wide_padding", "zero_mean",
     }  # fmt: skip
 
 

@@ -726,8 +726,8 @@ def test_derivatives_beside_an_outside_that_no_sample_holds(name, cval, rng):
 def test_scipys_casts_are_stated_as_they_are(dtype, rng, monkeypatch):
     """What stands in for SciPy's loops on other machines gives what these give here."""
     x = rng.standard_normal((20, 30)) * 1000
-    w, size = [[1.0, -2.5], [0.5, 1.0]], (3, 5)
-    calls = {"correlate": (w,), "correlate1d": (w[0], 0), "uniform_filter": (size,)}
+    w = [[1.0, -2.5], [0.5, 1.0]]
+    calls = {"correlate": (w,), "correlate1d": (w[0], 0), "uniform_filter1d": (3, 0)}
     expected = {n: getattr(scipy.ndimage, n)(x, *a, output=dtype) for n, a in calls.items()}
     filters = scipy.ndimage._filters
     monkeypatch.setattr(filters, "_nd_image", scipy_casts.Loops(filters._nd_image))
