@@ -27,8 +27,8 @@ stack = rng.poisson(stack).astype(np.uint16)
 
 # %%
 # ``axes=(0, 1, 2)`` says that all three axes are filtered; a stack of separate images would have
-# ``axes=(1, 2)``. ``sigma`` takes one value for each axis. ``dog`` takes one σ for all of them,
-# so that anisotropic voxels call :func:`pyconv.filters.gaussian` twice.
+# ``axes=(1, 2)``. ``sigma`` takes one value for each axis. The difference of two Gaussians is also
+# one call, :func:`pyconv.filters.dog`.
 narrow = filters.gaussian(stack, sigma, axes=(0, 1, 2))
 wide = filters.gaussian(stack, 1.6 * sigma, axes=(0, 1, 2))
 dog = narrow - wide

@@ -2,7 +2,7 @@
 Exponential smoothing of a column
 =================================
 
-Exponential smoothing weighs a sample of k days ago by (1 − α)ᵏ. The weights become negligible, so
+Exponential smoothing weighs a sample of k hours ago by (1 − α)ᵏ. The weights become negligible, so
 a finite kernel gives the same values.
 """
 

@@ -38,7 +38,7 @@ weights = np.arange(1, 21) / np.arange(1, 21).sum()  # the last day counts most
 weighted = pyconv.correlate(price, weights, [(19, 0)], fill_value=np.nan, nan_policy="omit")
 
 # %%
-# All columns of a table are averaged in one call: ``axes=0`` is along the rows.
+# All columns of a table are averaged in one call: ``axes=0`` is down each column.
 table = 100 + np.cumsum(rng.standard_normal((250, 4)), axis=0)
 print(filters.box(table, 21, axes=0).shape)
 
