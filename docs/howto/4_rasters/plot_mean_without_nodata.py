@@ -36,8 +36,8 @@ mostly_land = np.where(seen > 0.5, mean, np.nan)
 
 # %%
 # A raster of xarray is an array with attributes. ``filters.box(raster.values, 21,
-# mask=raster.values == nodata)`` filters it, and ``raster.copy(data=…)`` puts the result back. Where
-# nodata is NaN, ``nan_policy="omit"`` takes the place of the mask.
+# mask=raster.values == nodata)`` filters it, and ``raster.copy(data=…)`` puts the result back.
+# Where nodata is NaN, ``nan_policy="omit"`` takes the place of the mask.
 # The command line does the same: ``python -m pyconv filter in.tif --kernel box --size 21 --nodata
 # -9999 -o out.tif``.
 fig, axes = plt.subplots(1, 3, figsize=(10, 2.9), layout="constrained")
