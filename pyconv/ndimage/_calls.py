@@ -18,17 +18,22 @@ from pyconv._native import loader
 from pyconv.ndimage._arguments import Array, Output
 from pyconv.ndimage._weighted_sums import Step
 
-#: Checks the arguments and returns the array that receives the result, and what writes it there.
-Plan = Callable[..., tuple[Array, Step]]
-
 #: Bytes of a kernel whose calls are kept: larger ones take longer to sum than to plan.
 MAX_KERNEL = 2048
 
 
 def filtered(
-    plan: Plan, input: npt.ArrayLike, output: Output, weights: npt.ArrayLike | None, *options: Any
+    plan: Callable[..., tuple[Array, Step]],
+    input: npt.ArrayLike,
+    output: Output,
+    weights: npt.ArrayLike | None,
+    *options: Any,
 ) -> Array:
-    """Return ``input``, filtered by what ``plan(x, output, weights, *options)`` returns."""
+    """Return ``input``, filtered as planned.
+
+    ``plan(x, output, weights, *options)`` checks the arguments, and returns the array that receives
+    the result and what writes it there.
+    """
     x = np.asarray(input)
     w = None if weights is None else np.asarray(weights)
     key = _key(plan, x, output, w, options)
@@ -50,7 +55,7 @@ def filtered(
 
 
 def _key(
-    plan: Plan, x: Array, output: Output, w: Array | None, options: tuple[Any, ...]
+    plan: object, x: Array, output: Output, w: Array | None, options: tuple[Any, ...]
 ) -> tuple[object, ...] | None:
     """Return all that decides about a call, None where it cannot be kept."""
     into: object = output

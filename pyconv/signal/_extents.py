@@ -17,13 +17,13 @@ from pyconv._native import loader
 
 Array = npt.NDArray[Any]
 #: A planned convolution of arrays of two shapes and dtypes; None for data that it does not take.
-Run = Callable[[Array, Array], Array | None]
+Kept = Callable[[Array, Array], Array | None]
 
 MODES = ("valid", "same", "full")
 
 
 def solved(
-    solve: Callable[..., tuple[Array, Run | None]],
+    solve: Callable[..., tuple[Array, Kept | None]],
     in1: npt.ArrayLike,
     in2: npt.ArrayLike,
     *options: object,
@@ -36,7 +36,7 @@ def solved(
     exact = exact_key(options)
     if exact is not None:
         key = solve, loader.native, x.shape, x.dtype, w.shape, w.dtype, exact
-        found: Run | None = CALLS.found.get(key)
+        found: Kept | None = CALLS.found.get(key)
         if found is not None and (y := found(x, w)) is not None:
             return y
     y, run = solve(x, w, *options)
@@ -129,7 +129,7 @@ def run_of(
     axes: Sequence[int],
     parts: Sequence[Part],
     rtol: float | None = None,
-) -> Run | None:
+) -> Kept | None:
     """Return `convolve_parts`, planned, for finite kernels; None for more axes than it takes."""
     if len(axes) > MAX_SPATIAL:
         return None
@@ -145,7 +145,7 @@ def run_of(
     return run
 
 
-def exchanged(run: Run | None) -> Run | None:
+def exchanged(run: Kept | None) -> Kept | None:
     """Return a run whose arrays change places."""
     return None if run is None else lambda x, w: run(w, x)
 

@@ -13,7 +13,7 @@ from pyconv._engine.planning import prepare
 from pyconv._engine.problem import CallOptions
 from pyconv.signal._extents import (
     Array,
-    Run,
+    Kept,
     exchanged,
     known,
     part_of,
@@ -83,7 +83,7 @@ def convolve2d(
 
 def _convolve2d(
     x: Array, w: Array, mode: str, boundary: str, fillvalue: complex
-) -> tuple[Array, Run | None]:
+) -> tuple[Array, Kept | None]:
     if not x.ndim == w.ndim == 2:
         raise ValueError("convolve2d inputs must both be 2-D arrays")
     turned = swapped(mode, x.shape, w.shape, (0, 1))
@@ -143,7 +143,7 @@ def correlate2d(
 
 def _correlate2d(
     x: Array, w: Array, mode: str, boundary: str, fillvalue: complex
-) -> tuple[Array, Run | None]:
+) -> tuple[Array, Kept | None]:
     if not x.ndim == w.ndim == 2:
         raise ValueError("correlate2d inputs must both be 2-D arrays")
     turned = swapped(mode, x.shape, w.shape, (0, 1))

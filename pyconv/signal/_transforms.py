@@ -15,8 +15,8 @@ import scipy.signal
 
 from pyconv.signal._extents import (
     Array,
+    Kept,
     Part,
-    Run,
     convolve_parts,
     known,
     part_of,
@@ -121,15 +121,17 @@ def oaconvolve(
     return solved(_oaconvolve, in1, in2, mode, axes)
 
 
-def _fftconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Run | None]:
+def _fftconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Kept | None]:
     return _transformed(x, w, mode, axes, _scipy_fftconvolve)
 
 
-def _oaconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Run | None]:
+def _oaconvolve(x: Array, w: Array, mode: str, axes: Any) -> tuple[Array, Kept | None]:
     return _transformed(x, w, mode, axes, _scipy_oaconvolve)
 
 
-def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> tuple[Array, Run | None]:
+def _transformed(
+    x: Array, w: Array, mode: str, axes: Any, scipys: Any
+) -> tuple[Array, Kept | None]:
     first = x
     if x.ndim == w.ndim == 0:
         return x * w, None
@@ -160,7 +162,7 @@ def _transformed(x: Array, w: Array, mode: str, axes: Any, scipys: Any) -> tuple
     return y, _run_of_floats(run_of(*floats, along, parts), exchanges=x is not first)
 
 
-def _run_of_floats(run: Run | None, *, exchanges: bool) -> Run | None:
+def _run_of_floats(run: Kept | None, *, exchanges: bool) -> Kept | None:
     """Return a run that makes floats of its arrays, which may change places."""
     if run is None:
         return None

@@ -13,8 +13,8 @@ from pyconv._engine.problem import MAX_SPATIAL
 from pyconv.signal._extents import (
     MODES,
     Array,
+    Kept,
     Part,
-    Run,
     call_of,
     convolve_parts,
     exchanged,
@@ -79,7 +79,7 @@ def convolve(
     return solved(_convolve, in1, in2, mode, method)
 
 
-def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Run | None]:
+def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Kept | None]:
     if volume.ndim == kernel.ndim == 0:
         return volume * kernel, None
     if volume.ndim != kernel.ndim:
@@ -131,7 +131,7 @@ def correlate(
     return solved(_correlate, in1, in2, mode, method)
 
 
-def _correlate(first: Array, second: Array, mode: str, method: str) -> tuple[Array, Run | None]:
+def _correlate(first: Array, second: Array, mode: str, method: str) -> tuple[Array, Kept | None]:
     if first.ndim == second.ndim == 0:
         return first * (second.conj() if second.dtype.kind == "c" else second), None
     if first.ndim != second.ndim:
@@ -155,7 +155,7 @@ def _check(mode: object, method: object) -> None:
         raise ValueError(f"Acceptable method flags are 'auto', 'direct', or 'fft', not {method!r}")
 
 
-def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Run | None]:
+def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Array, Kept | None]:
     """Return a convolution; in ``valid`` mode either array may be the larger one.
 
     SciPy chooses a method by the data where integers are multiplied by floats.
