@@ -355,3 +355,26 @@ def test_loops_round_as_numpy_does(isa, rng, x_dtype, dtype, overflow):
         with np.errstate(all="ignore"):
             expected = narrow(x, np.dtype(dtype), overflow)
         np.testing.assert_array_equal(y, expected, strict=True)
+
+
+@pytest.mark.parametrize("name", ["uint8", "int8", "uint16", "int32"])
+@pytest.mark.parametrize("method", ["auto", "direct", "im2col", "reference"])
+def test_means_fit_the_dtype_of_their_samples(name, method, rng):
+    """Weights that sum to a rounding more than 1 lead no mean out of it; half a unit does."""
+    low, high = np.iinfo(name).min, np.iinfo(name).max
+    largest = max(abs(int(low)), int(high))
+    options = {"boundary": "symmetric", "dtype": name, "method": method}
+    for w_dtype, k in itertools.product(("float32", "float64"), (3, 5, 7, 9)):
+        if (k * k + 2) * np.finfo(w_dtype).eps * largest > 0.2:  # a sum in it may leave the dtype
+            continue
+        w = np.full((k, k), 1 / k**2, w_dtype)
+        for value in (low, high):
+            x = np.full((20, 21), value, name)
+            np.testing.assert_array_equal(pyconv.correlate(x, w, "same", **options), x)
+        x = rng.integers(low, high, (20, 21), name, endpoint=True)
+        x[0, :2] = low, high
+        exact = pyconv.correlate(x.astype("f8"), w.astype("f8"), "same", "symmetric", rtol=0)
+        assert np.abs(pyconv.correlate(x, w, "same", **options) - exact).max() <= 0.51
+        pyconv.correlate(x, w * (1 + 0.25 / largest), "same", **options)
+        with pytest.raises(OverflowError, match=name):
+            pyconv.correlate(x, w * (1 + 0.75 / largest), "same", **options)

@@ -28,7 +28,7 @@ from pyconv._calls.missing.mask import (
 from pyconv._calls.missing.weights import check_balance
 from pyconv._engine.dtypes import (
     LIMITS,
-    check_overflow,
+    check_rounded,
     is_integer,
     native_dtype,
     result_interval,
@@ -260,8 +260,7 @@ class Call:
         run = partial(self._boxes, rows)
         if self._is_one_kernel():
             kernels.check_all(rows, self._asked())
-            w = self._weights(kernels.outer(rows))
-            run = partial(_correlated, self.x, w, self.axes)
+            run = partial(self._one_kernel, self._weights(kernels.outer(rows)))
         else:
             run = partial(self._means, size, run)
         return self._result(run, partial(kernels.outer, rows), mean=True)
@@ -314,7 +313,7 @@ class Call:
             run = planned(wanted)
         except MemoryError:
             w = self._weights(self._kernel(terms))
-            return _correlated(self.x, w, self.axes, options, rounded)
+            return self._one_kernel(w, options, rounded)
         if rounded is not None:
             self.run = partial(_rounded, run, rounded.shape, rounded.dtype)
             return run(self.x, rounded, options.workers)
@@ -407,7 +406,8 @@ class Call:
         if options.rtol is not None or (is_integer(self.x.dtype) and is_integer(kernel().dtype)):
             return run(options)
         if options.overflow == "raise":
-            check_overflow(result_interval(self.x, kernel(), self._fill()), dtype, "raise")
+            w, sums = kernel(), self._sums_of_real_weights()
+            check_rounded(result_interval(self.x, w, self._fill()), w.size, sums, dtype, "raise")
         policy = "saturate" if options.overflow == "raise" else options.overflow
         y = self.destination(self.shape, dtype)
         run(options._replace(dtype=None, overflow=policy, out=None), y)
@@ -563,7 +563,17 @@ class Call:
         options = self.options
         if options.dtype is None and self.x.dtype.newbyteorder("=") == np.float16:
             options = options._replace(dtype=np.dtype(np.float16))
-        return _correlated(self.x, w, self.axes, options, mask=self.mask, omit=True)
+        named = _call_options(self.axes, options)._asdict()
+        del named["flip"]
+        return correlate(
+            self.x,
+            w,
+            **named,
+            nan_policy=options.nan_policy,
+            mask=self.mask,
+            out=options.out,
+            workers=options.workers,
+        )
 
     # ---- several kernels
 
@@ -685,33 +695,6 @@ def _call_options(axes: Axes, options: Options) -> CallOptions:
         rtol=options.rtol,
         max_memory=options.max_memory,
         method=options.method,
-    )
-
-
-def _correlated(
-    x: Array,
-    w: Array,
-    axes: int | Sequence[int],
-    options: Options,
-    rounded: Array | None = None,
-    *,
-    mask: Array | None = None,
-    omit: bool = False,
-) -> Array:
-    """Return the result of one kernel, or write it to an array of integers, rounded."""
-    one = _call_options(axes, options)
-    if rounded is not None:
-        return prepare(x, w, one).plan(x, w).solve(x, w, rounded, options.workers)
-    named = one._asdict()
-    del named["flip"]
-    return correlate(
-        x,
-        w,
-        **named,
-        nan_policy=options.nan_policy if omit else "propagate",
-        mask=mask,
-        out=options.out,
-        workers=options.workers,
     )
 
 

@@ -203,9 +203,29 @@ def check_overflow(interval: Interval, result: np.dtype, overflow: str) -> None:
         )
 
 
-def rounded_interval(interval: Interval, terms: int, rounding: str) -> Interval:
-    """Bound the integers that sums of so many products in double become, in any order."""
-    error = (terms + 2) * float(np.finfo(np.float64).eps) * interval.magnitude
+def check_rounded(
+    interval: Interval, terms: int, sums: np.dtype, result: np.dtype, overflow: str
+) -> None:
+    """Do as `check_overflow` for sums of so many products in floats, which are rounded.
+
+    Weights that sum to a rounding more than 1 make integers that ``result`` has of its largest.
+    """
+    rounded = rounded_interval(interval, terms, "half_even", sums)
+    within = Interval(
+        max(interval.low, rounded.low), min(interval.high, rounded.high), interval.magnitude
+    )
+    check_overflow(within, result, overflow)
+
+
+def rounded_interval(
+    interval: Interval, terms: int, rounding: str, sums: np.dtype | None = None
+) -> Interval:
+    """Bound the integers that sums of so many products become, in any order.
+
+    Sums are in double, unless ``sums`` is another dtype.
+    """
+    eps = float(np.finfo(np.float64 if sums is None else sums).eps)
+    error = (terms + 2) * eps * interval.magnitude
     whole = ROUNDINGS[rounding]
     low, high = whole(interval.low - error).item(), whole(interval.high + error).item()
     return Interval(low, high, interval.magnitude)

@@ -26,6 +26,7 @@ from pyconv._engine.dtypes import (
     LIMITS,
     Interval,
     check_overflow,
+    check_rounded,
     exact_accumulator,
     is_integer,
     result_interval,
@@ -503,8 +504,7 @@ class Prepared:
             return self.plan(x, w)
         problem = self.problem
         if is_integer(problem.dtype):
-            interval = result_interval(x, w, 0)
-            check_overflow(interval, problem.dtype, problem.overflow)
+            self._check(result_interval(x, w, 0), w)
         if self.exchange is not None:
             return self.exchange
         if self.cut is None or not self.cut[2](w):
@@ -524,7 +524,7 @@ class Prepared:
             if problem.is_rounded:
                 return self._rounded(interval, w)
             if compute is not None:
-                check_overflow(interval, problem.dtype, problem.overflow)
+                self._check(interval, w)
                 return self._bound(compute, w)
             return self._bound(
                 exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
@@ -536,6 +536,14 @@ class Prepared:
         elif self.dependents[compute] == ("box",):
             self.uneven = self.plans.get(compute)
         return plan
+
+    def _check(self, interval: Interval, w: np.ndarray) -> None:
+        """Raise OverflowError if the policy asks for it and the integer results may not fit."""
+        problem, sums = self.problem, self.problem.compute
+        if sums is None:
+            check_overflow(interval, problem.dtype, problem.overflow)
+        else:
+            check_rounded(interval, w.size, sums, problem.dtype, problem.overflow)
 
     def _bound(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
         dependents = self.dependents.get(compute)
