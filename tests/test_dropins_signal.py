@@ -170,6 +170,18 @@ def test_kept_calls_look_at_their_own_data(name, shapes, mode, rng):
             np.testing.assert_array_equal(getattr(signal, name)(x, w, mode), y, strict=True)
 
 
+def test_the_size_of_integers_may_choose_a_method(rng):
+    """SciPy sums plainly where a transform would lose digits of integers, whatever came before."""
+    x, whole = 9 * rng.random(4000), rng.integers(-9, 9, 4000)
+    planner.clear_cache()
+    expected = signal.convolve(whole << 50, x)
+    planner.clear_cache()
+    signal.convolve(whole, x)
+    np.testing.assert_array_equal(signal.convolve(whole << 50, x), expected)
+    assert signal.choose_conv_method(whole, x) == "fft"
+    assert signal.choose_conv_method(whole << 50, x) == "direct"
+
+
 @pytest.mark.parametrize("name", ["convolve2d", "correlate2d", "convolve", "fftconvolve"])
 def test_small_calls_are_kept(name, rng, monkeypatch):
     """The second call plans nothing, in ``valid`` mode with the arrays changed about, too."""
