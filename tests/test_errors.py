@@ -91,6 +91,10 @@ REFUSED = {
     "object x": (X.astype(object), W, {}, TypeError, ["x has dtype object", "float32"]),
     "object w": (X, W.astype(object), {}, TypeError, ["w has dtype object", "float32"]),
     "long double x": (X.astype(np.longdouble), W, {}, TypeError, ["x has dtype", "float64"]),
+    "complex x of 64 axes": (
+        np.ones((1,) * 63 + (5,), np.complex64), np.ones(3), {},
+        ValueError, ["x has 64 dimensions", "at most 63", "complex"],
+    ),
     "long double w": (X, W.astype(np.clongdouble), {}, TypeError, ["w has dtype", "float64"]),
     "text": (np.array(["a", "b"]), W[0], {}, TypeError, ["x has dtype", "float64"]),
     "dates": (np.zeros(5, "M8[s]"), W[0], {}, TypeError, ["x has dtype datetime64"]),

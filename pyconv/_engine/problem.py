@@ -37,6 +37,8 @@ EXTENTS: dict[str, Callable[[int], tuple[int, int]]] = {
 }
 
 MAX_SPATIAL = 3
+#: NumPy's limit but one: the parts of a complex sample are an axis of their own.
+MAX_COMPLEX_AXES = 63
 #: Bytes of workspace that a call may take if it does not say.
 DEFAULT_MEMORY = 256 << 20
 #: Coordinates and sizes stay below this, so that sums of two of them fit a signed 64-bit integer.
@@ -330,6 +332,11 @@ def make_problem(
     if word is not None and not mean:
         natural = np.result_type(natural, np.float64)
     compute = _compute_dtype(natural, result)
+    if compute is not None and compute.kind == "c" and len(x_shape) > MAX_COMPLEX_AXES:
+        raise ValueError(
+            f"x has {len(x_shape)} dimensions; at most {MAX_COMPLEX_AXES} are allowed for complex "
+            "results"
+        )
     if math.prod(y_shape) * max(result.itemsize, 16) >= MAX_COORDINATE:
         raise ValueError(f"the result would have shape {tuple(y_shape)}, too large to address")
     return Problem(
