@@ -19,7 +19,7 @@ from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS
-from pyconv._engine.problem import EXTENTS, CallOptions
+from pyconv._engine.problem import EXTENTS, CallOptions, make_problem
 from pyconv.nn import functional
 
 
@@ -457,3 +457,29 @@ def test_caches_are_bounded():
     planner.clear_cache()
     assert not planner.CALLS.found
     assert not planner.LAYERS.found
+
+
+def test_a_problem_has_the_options_that_it_was_made_of():
+    """Pickles and adjoints are made of them: none is left at its default."""
+    asked = CallOptions(
+        flip=True,
+        mode=((3, 1),),
+        boundary=("constant",),
+        fill_value=2.0,
+        axes=(0,),
+        stride=(2,),
+        dilation=(3,),
+        dtype=np.dtype(np.int16),
+        overflow="saturate",
+        rounding="half_even",
+        rtol=0.0,
+        max_memory=10**6,
+    )
+    defaults = CallOptions()
+    missing = [n for n in CallOptions._fields if getattr(asked, n) == getattr(defaults, n)]
+    assert set(missing) <= {"method", "boundary"}  # a fill value stands only beside "constant"
+    problem = make_problem((9, 5), np.dtype("f4"), (2,), np.dtype("f4"), **asked.of_problem())
+    assert problem.options() == asked
+    periodic = asked._replace(boundary=("wrap",), fill_value=0)
+    problem = make_problem((9, 5), np.dtype("f4"), (2,), np.dtype("f4"), **periodic.of_problem())
+    assert problem.options() == periodic

@@ -560,3 +560,15 @@ def test_what_is_refused(call):
         call(x, w, dtype="u1", rounding="half_even", mask=x == 0)
     with pytest.raises(ValueError, match="rtol=-1"):
         call(x, w, dtype="u1", rounding="half_even", rtol=-1)
+
+
+def test_a_loop_takes_no_word_that_it_does_not_know(monkeypatch):
+    """A new row of the table is right at once, if slow: `reference` makes it."""
+    monkeypatch.setitem(ROUNDINGS, "up", np.ceil)
+    rng = np.random.default_rng(7)
+    for dtype in (np.uint8, np.float32, np.float64):
+        x = rng.integers(0, 9, (40, 40)).astype(dtype)
+        for w in (np.full((3, 3), 0.125), np.arange(5)[None] / 8):
+            exact = pyconv.correlate(x.astype(np.float64), w)
+            result = pyconv.correlate(x, w, dtype=np.int16, rounding="up")
+            np.testing.assert_array_equal(result, np.ceil(exact).astype(np.int16))

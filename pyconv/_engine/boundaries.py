@@ -1,7 +1,9 @@
 """BOUNDARIES: what is read outside ``x``, one row for each rule.
 
-To add a boundary, add a row here; validation, every algorithm, the tests and the
-documentation read this table.
+Validation and every algorithm read this table. ``constant`` is the one rule that reads no sample,
+and code asks for it by its name; every other row names a sample for each coordinate. Its index map
+repeats itself (``period``), or reads beyond each end of the array the sample at that end.
+ARCHITECTURE.md says what else a new row needs.
 """
 
 from __future__ import annotations

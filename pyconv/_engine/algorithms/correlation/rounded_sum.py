@@ -28,6 +28,9 @@ MAX_DOUBLE = math.nextafter(2.0**63, 0)
 #: Samples of the box that dilated taps lie in: all of it is packed.
 MAX_SPANS = 2**20
 
+#: Words of ``rounding`` that the loop knows.
+WORDS = ("half_even", "towards_zero")
+
 
 class RoundedSum:
     """Sums of rows in the order of their terms, by a loop that `fit` makes of the weights."""
@@ -39,6 +42,8 @@ class RoundedSum:
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why the compiled loop cannot take the problem."""
+        if problem.rounding not in WORDS:
+            return f"rounding={problem.rounding!r} is no word that the loop knows"
         if problem.rounding == "half_even" and (problem.mean or problem.dtype.kind == "b"):
             return "the results are means, or bool, that are rounded half to even"
         if problem.rounding == "towards_zero" and problem.unbounded:
