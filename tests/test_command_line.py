@@ -16,6 +16,7 @@ from processes import started
 from scipy import ndimage
 
 import pyconv
+from pyconv import filters
 from pyconv.__main__ import main
 from pyconv._calls.versions import versions
 from pyconv._commands import (
@@ -568,6 +569,16 @@ def test_filter_writes_an_array_as_a_picture(command, tmp_path, rng):
     np.testing.assert_array_equal(read(target), expected)
 
 
+def test_a_width_for_each_axis(command, tmp_path, rng):
+    source, target = tmp_path / "x.npy", tmp_path / "y.npy"
+    x = rng.random((7, 12, 13))
+    np.save(source, x)
+    options = ["--kernel", "gaussian", "--axes", "0,1,2", "--sigma", "0.8,1,2"]
+    assert command("filter", source, *options, "-o", target)[0] == 0
+    expected = filters.gaussian(x, (0.8, 1, 2), axes=(0, 1, 2))
+    np.testing.assert_allclose(np.load(target), expected, rtol=1e-12)
+
+
 # ---- filter: errors ------------------------------------------------------------------------
 
 
@@ -614,6 +625,8 @@ def test_an_unknown_kernel(fails, array):
         ("", 2, "--kernel"),
         ("--kernel gaussian --sigma 0", 2, "sigma=0.0"),
         ("--kernel gaussian --sigma nan", 2, "sigma=nan"),
+        ("--kernel gaussian --sigma 1,x", 2, "'1,x': a number, or several with commas between"),
+        ("--kernel gaussian --sigma 1,2,3", 2, "sigma=(1.0, 2.0, 3.0) has 3 entries"),
         ("--kernel gaussian --sigma 1e300", 2, "weights"),
         ("--kernel box --size 0", 2, "size=0"),
         ("--kernel box --size 99999", 2, "weights"),

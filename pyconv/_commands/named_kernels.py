@@ -7,9 +7,10 @@ the last but one.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +24,26 @@ Array = npt.NDArray[Any]
 class Parameter(NamedTuple):
     """An option of the command line that is an argument of kernels."""
 
-    type: type
+    type: Callable[[str], Any]
     default: float
     help: str
 
 
+def number_or_numbers(word: str) -> float | tuple[float, ...]:
+    """Return a number, or several between commas."""
+    try:
+        values = tuple(float(part) for part in word.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{word!r}: a number, or several with commas between, are allowed"
+        ) from None
+    return values[0] if len(values) == 1 else values
+
+
 PARAMETERS: dict[str, Parameter] = {
-    "sigma": Parameter(float, 1.0, "standard deviation of Gaussians in samples"),
+    "sigma": Parameter(
+        number_or_numbers, 1.0, "standard deviation of Gaussians in samples; S,S for each axis"
+    ),
     "size": Parameter(int, 3, "width of box in samples"),
     "radius": Parameter(float, 3.0, "radius of disk and ball in samples"),
     "length": Parameter(float, 9.0, "length of motion in samples"),
@@ -66,7 +80,7 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-def named_kernels(name: str, ndim: int, **parameters: float) -> tuple[Array, ...]:
+def named_kernels(name: str, ndim: int, **parameters: Any) -> tuple[Array, ...]:
     """Return the kernels that ``name`` means in ``ndim`` dimensions.
 
     Several are derivatives whose magnitude is wanted. ``parameters`` are some of PARAMETERS.
@@ -89,7 +103,7 @@ def named_kernels(name: str, ndim: int, **parameters: float) -> tuple[Array, ...
     return tuple(kernel.make(**direction, **call) for direction in kernel.directions(ndim))
 
 
-def _arguments(kernel: KernelSpec, parameters: Mapping[str, float]) -> dict[str, Any]:
+def _arguments(kernel: KernelSpec, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that a kernel has, as its function takes them."""
     defaults = {word: parameter.default for word, parameter in PARAMETERS.items()}
     given = {word: (defaults | dict(parameters))[word] for word in kernel.parameters}
