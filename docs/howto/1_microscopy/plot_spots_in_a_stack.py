@@ -35,7 +35,8 @@ dog = narrow - wide
 
 # %%
 # A spot is a local maximum above a threshold. The threshold here is six times the noise, which
-# the median of the magnitudes estimates.
+# the median of the magnitudes estimates. Spots that lie within four voxels of each other share a
+# peak, so there may be fewer peaks than spots.
 noise = np.median(np.abs(dog)) / 0.6745
 peaks = np.argwhere((dog == maximum_filter(dog, 5)) & (dog > 6 * noise))
 found = [np.abs(peaks - place).max(axis=1).min() <= 2 for place in places]

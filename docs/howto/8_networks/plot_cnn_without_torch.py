@@ -3,7 +3,8 @@ A trained CNN without torch
 ===========================
 
 A network that torch has trained runs on NumPy arrays alone: its weights come in a file, and its
-batch normalisation is folded into the convolution before it.
+batch normalisation is folded into the convolution before it. The digits are those of scikit-learn
+(``pip install scikit-learn``).
 """
 
 import tempfile

@@ -31,7 +31,10 @@ image = rng.random((512, 512), np.float32)
 disk = kernels.disk(15, dtype=np.float32)
 
 # %%
-# The table has the predicted time of each algorithm.
+# The table has the predicted time of each algorithm on one thread, and a bound of its error, which
+# holds for any data; typical errors are thousands of times smaller. :func:`pyconv.tune` measures
+# the algorithms for this problem instead, and :func:`pyconv.tune_machine` the rates of this CPU, by
+# which all times are predicted. ``rtol=`` allows faster algorithms with a larger error.
 print(pyconv.explain(image, disk, "same"))
 
 # %%
