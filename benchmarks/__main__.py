@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lenet,
         regret,
         replay,
+        streams,
         variants,
     )
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instructions.add_parser(commands)
     peers_report.add_parser(commands)
     replay.add_parser(commands)
+    streams.add_parser(commands)
     variants.add_parser(commands)
     given = parser.parse_args(arguments)
 

@@ -7,9 +7,10 @@ import typing
 
 from pyconv._calls.correlation import convolve, correlate
 from pyconv._calls.explanation import explain
+from pyconv._calls.lag_peaks import xcorr_peak
 from pyconv._calls.lags import xcorr
 from pyconv._calls.matching import match_template
-from pyconv._calls.missing import coverage
+from pyconv._calls.missing import coverage, fill_gaps
 from pyconv._calls.plans import Plan, plan
 from pyconv._calls.tuning import tune
 from pyconv._calls.versions import show_versions
@@ -31,6 +32,7 @@ __all__ = [
     "correlate",
     "coverage",
     "explain",
+    "fill_gaps",
     "filters",
     "get_workers",
     "kernels",
@@ -49,6 +51,7 @@ __all__ = [
     "unpatch_scipy",
     "viz",
     "xcorr",
+    "xcorr_peak",
 ]
 
 #: Modules that are imported when they are first asked for.

@@ -848,7 +848,10 @@ class Lags:
             "b": spec(rng, [*batch, int(rng.integers(1, 60))], dtype, values),
             "options": some(
                 rng,
-                maxlag=lambda: int(rng.integers(0, 70)),
+                maxlag=lambda: (
+                    int(rng.integers(0, 70)) if rng.random() < 0.6
+                    else sorted(int(n) for n in rng.integers(-70, 70, 2))
+                ),
                 normalize=lambda: pick(rng, ("biased", "unbiased")),
             ),
         }  # fmt: skip
@@ -859,7 +862,9 @@ class Lags:
         wide_a, wide_b = oracles.wide(a), oracles.wide(b)
         la, lb = a.shape[-1], b.shape[-1]
         most = options.get("maxlag")
-        expected = np.arange(-(lb - 1), la) if most is None else np.arange(-most, most + 1)
+        low, high = (1 - lb, la - 1) if most is None else (most if isinstance(most, tuple)
+                                                           else (-most, most))  # fmt: skip
+        expected = np.arange(low, high + 1)
         require(np.array_equal(lags, expected), f"lags {lags}")
         right = np.zeros((*a.shape[:-1], len(lags)), np.result_type(wide_a.dtype, wide_b.dtype))
         for i, k in enumerate(lags):
@@ -875,6 +880,58 @@ class Lags:
             return
         largest = float(np.abs(wide_a).max() * np.abs(wide_b).sum())
         close(y, right, 100 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
+
+
+class Streams:
+    """Chunks of a stream, one behind the other, are the convolution of the whole."""
+
+    def draw(self, rng):
+        dtype = pick(rng, ("f4", "f8", "c8", "c16", "i2", "i8", "u1", "f2"))
+        channels = pick(rng, (None, None, 1, 3))
+        lead = [] if channels is None else [channels]
+        taps = pick(rng, (1, 2, 5, 16, 17, 33, 100, 330))
+        options = some(
+            rng,
+            up=lambda: pick(rng, (1, 2, 3, 9, 20)),
+            down=lambda: pick(rng, (1, 2, 3, 9, 20)),
+            block=lambda: pick(rng, (1, 16, 50, 200)),
+        )
+        if dtype in ("f4", "f8", "c8", "c16") and taps > 33 and rng.random() < 0.4:
+            options = {"method": "fft", "block": pick(rng, (1, 16))}
+        return {
+            "x": spec(rng, [*lead, int(rng.integers(1, 1000))], dtype),
+            "w": spec(rng, [taps], dtype),
+            "options": options,
+            "channels": channels,
+            "chunks": [int(pick(rng, (0, 1, 7, 63, 64, 65, 400))) for _ in range(6)] + [50],
+            "saved": bool(rng.random() < 0.3),
+        }  # fmt: skip
+
+    def check(self, case):
+        x, w, options = build(case["x"]), build(case["w"]), options_of(case)
+        stream = signal.StreamingFilter(w, dtype=x.dtype, channels=case["channels"], **options)
+        parts, start = [], 0
+        for n in itertools.cycle(case["chunks"]):
+            if start >= x.shape[-1]:
+                break
+            chunk = x[..., start : start + n]
+            count = stream.results_of(chunk.shape[-1])
+            parts.append(stream(chunk))
+            require(parts[-1].shape[-1] == count, f"{parts[-1].shape[-1]} results, not {count}")
+            start += n
+            if case["saved"]:
+                stream = copy.copy(stream)
+        y = np.concatenate([*parts, stream.flush()], axis=-1)
+        up, down = options.get("up", 1), options.get("down", 1)
+        wide_x, wide_w = oracles.wide(x), oracles.wide(w)
+        between = np.zeros((*x.shape[:-1], (x.shape[-1] - 1) * up + 1), wide_x.dtype)
+        between[..., ::up] = wide_x
+        right = np.apply_along_axis(np.convolve, -1, between, wide_w)[..., ::down]
+        if stream.method == "direct":
+            exact(y, right, "definition")
+        else:
+            largest = float(np.abs(wide_x).max() * np.abs(wide_w).sum())
+            close(y, right, 8 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
 
 
 # ---- layers -----------------------------------------------------------------------------------
@@ -1147,7 +1204,7 @@ MORE = {
     "ndimage": ("mode", "cval", "output", "axes"),
     "signal": ("mode",),
     "templates": ("mode", "boundary", "fill_value", "axes", "mask", "workers"),
-    "lags": ("maxlag", "normalize", "axis", "workers"),
+    "lags": ("maxlag", "normalize", "axis", "pairs", "workers"),
     "layers": ("stride", "padding", "dilation", "groups", "padding_mode", "method", "max_memory",
                "workers"),
     "pools": ("kernel_size", "stride", "padding", "ceil_mode", "workers"),
@@ -1224,6 +1281,7 @@ FAMILIES = {
     "signal": Signal(),
     "templates": Templates(),
     "lags": Lags(),
+    "streams": Streams(),
     "layers": Layers(),
     "pools": Pools(),
     "columns": Columns(),

@@ -281,7 +281,8 @@ MODULES = {
 SHORT = {
     "pyconv.Explanation", "pyconv.Plan", "pyconv.__version__", "pyconv.get_workers",
     "pyconv.patch_scipy", "pyconv.set_workers", "pyconv.show_versions", "pyconv.unpatch_scipy",
-    "signal.choose_conv_method",
+    "pyconv.fill_gaps", "pyconv.xcorr_peak",
+    "signal.StreamingFilter", "signal.choose_conv_method",
     "signal.correlation_lags",
 }  # fmt: skip
 

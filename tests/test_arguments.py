@@ -29,7 +29,7 @@ VALUES = {
     "x": X, "w": np.ones((3, 3)), "image": X, "template": X[:3, :3], "a": X[0], "sigma": 1.5,
     "size": 3, "radius": 2, "x_shape": (9, 9), "length": 3, "wavelength": 4.0,
     "wavelengths": [4.0, 6.0], "input_shape": (9, 9), "in_channels": 2, "out_channels": 2,
-    "kernel": (3, 3), "layers": [{"kernel": 3}],
+    "kernel": (3, 3), "layers": [{"kernel": 3}], "c": X[0], "lags": np.arange(9),
 }  # fmt: skip
 MODULES = (pyconv, filters, kernels, operators, arithmetic)
 FUNCTIONS = {
@@ -212,8 +212,8 @@ def test_every_flag_is_looked_at():
     """The flags that are known are among those that were found."""
     assert len(FLAGS) > 50
     assert {argument for _, argument in FLAGS} == {
-        "affine", "bias", "ceil_mode", "count_include_pad", "diagonals", "energy", "flip",
-        "frozen", "inplace", "mode", "nesterov", "return_indices", "shared", "signed",
+        "absolute", "affine", "bias", "ceil_mode", "count_include_pad", "diagonals", "energy",
+        "flip", "frozen", "inplace", "mode", "nesterov", "return_indices", "shared", "signed",
         "transposed", "verbose", "wide_padding", "zero_mean",
     }  # fmt: skip
 

@@ -64,6 +64,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "instructions",
         "peers",
         "replay",
+        "streams",
     ],
 )
 def test_help_is_printed(name, capsys):

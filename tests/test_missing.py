@@ -1,5 +1,6 @@
 """Samples left out: y = W · Σ m·x·w / Σ m·w, against that written down with the plain oracle."""
 
+import copy
 import importlib.util
 import re
 
@@ -7,6 +8,7 @@ import numpy as np
 import oracles
 import pytest
 from arrays import LAYOUTS, bits, small
+from scipy.signal import firwin
 
 import pyconv
 import pyconv.filters
@@ -722,3 +724,91 @@ def test_complex_infinities_far_from_gaps(dtype):
     np.testing.assert_array_equal(y[:28].real, plain[:28].real)
     np.testing.assert_array_equal(y[:28].imag, plain[:28].imag)
     assert np.isinf(y.imag).any()
+
+
+# ---- gaps that are filled, and what a call costs ------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "int16"])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_gaps_are_filled_by_straight_lines(rng, dtype, axis):
+    """As NumPy interpolates each line; valid samples stay."""
+    x = (rng.standard_normal((40, 50)) * 20).astype(dtype)
+    mask = rng.random((40, 50)) < 0.4
+    mask[3], mask[:, 7] = True, True
+    y = pyconv.fill_gaps(x, axis=axis, mask=mask)
+    assert y.dtype == (np.float64 if dtype == "int16" else dtype)
+    np.testing.assert_array_equal(y[~mask], x[~mask])
+    lines = zip(*(np.moveaxis(a, axis, -1) for a in (x, mask, y)), strict=True)
+    for line, gaps, filled in lines:
+        if gaps.all():
+            assert np.isnan(filled).all()
+            continue
+        places = np.arange(len(line))
+        expected = np.interp(places, places[~gaps], line[~gaps])
+        tolerance = 0.02 if dtype == "float16" else 1e-5
+        np.testing.assert_allclose(filled, expected, rtol=0, atol=tolerance)
+    if dtype != "int16":
+        holed = np.where(mask, np.asarray(np.nan, dtype), x)
+        np.testing.assert_array_equal(pyconv.fill_gaps(holed, axis=axis), y)
+    np.testing.assert_array_equal(pyconv.fill_gaps(np.ma.array(x, mask=mask), axis=axis), y)
+
+
+@pytest.mark.parametrize("longest", [0, 1, 2, 3, 4])
+def test_gaps_that_are_too_long_stay(longest):
+    """At the ends, too, where they have the value beside them."""
+    nan = np.nan
+    x = np.array([nan, nan, 1, nan, 3, nan, nan, nan, 7, np.inf, nan, np.inf, nan])
+    y = pyconv.fill_gaps(x, longest=longest)
+    full = np.array([1, 1, 1, 2, 3, 4, 5, 6, 7, np.inf, np.inf, np.inf, np.inf])
+    sizes = np.array([2, 2, 0, 1, 0, 3, 3, 3, 0, 0, 1, 0, 1])
+    np.testing.assert_array_equal(y, np.where(sizes > longest, nan, full))
+    assert np.isnan(x[0])  # it is a copy that was filled
+
+
+def test_what_has_no_gaps_is_copied():
+    """Empty arrays, too."""
+    x = np.arange(6.0).reshape(2, 3)
+    y = pyconv.fill_gaps(x)
+    np.testing.assert_array_equal(y, x)
+    assert not np.shares_memory(x, y)
+    assert pyconv.fill_gaps(np.ones((0, 3))).shape == (0, 3)
+    assert pyconv.fill_gaps(np.ones((3, 0))).shape == (3, 0)
+    for options, error, match in (
+        ({"axis": 2}, ValueError, "axis=2"),
+        ({"longest": -1}, ValueError, "longest=-1"),
+        ({"longest": 1.5}, TypeError, "longest=1.5"),
+        ({"mask": np.ones(3)}, TypeError, "mask has dtype"),
+        ({"mask": np.ones(4, bool)}, ValueError, "mask has shape"),
+    ):
+        with pytest.raises(error, match=match):
+            pyconv.fill_gaps(x, **options)
+
+
+def test_a_band_pass_of_a_sine_with_gaps_is_refused_and_then_filled():
+    """The refusal names the way; filled, the sine is what it is without gaps, to a thousandth."""
+    x = np.sin(2 * np.pi * 3 * np.arange(4000) / 100)
+    w = firwin(501, [1, 10], pass_zero=False, fs=100)
+    holed = x.copy()
+    holed[[500, 900, 2000]] = np.nan
+    with pytest.raises(ValueError, match=r"pyconv\.fill_gaps .* and apply w to that; or put zeros"):
+        pyconv.correlate(holed, w, nan_policy="omit")
+    y = pyconv.correlate(pyconv.fill_gaps(holed), w)
+    assert np.abs(y - pyconv.correlate(x, w)).max() < 0.005
+    assert np.abs(y).max() < 1.01
+
+
+def test_explanations_count_the_sums():
+    """One of a plain call; of samples, weights and magnitudes where some may be missing."""
+    x, both = np.ones(100), np.array([-0.1, 1.0, -0.1])
+    for w, options, most in (
+        (both, {}, 1),
+        (both, {"nan_policy": "omit"}, 6),
+        (np.abs(both), {"nan_policy": "omit"}, 4),
+        (np.abs(both), {"mask": np.zeros(100, bool)}, 4),
+    ):
+        why = pyconv.explain(x, w, **options)
+        assert why.most_sums == most
+        assert (f"{most // 2} sums like that of a row, {most} at most" in str(why)) == (most > 1)
+        assert copy.copy(why).most_sums == most
+    assert pyconv.explain(np.ones(9, int), np.ones(3, int), nan_policy="omit").most_sums == 1

@@ -27,9 +27,12 @@ from pyconv._engine.problem import CallOptions, flag
 
 
 def explanation_of(
-    prepared: Prepared, x: np.ndarray, w: np.ndarray, besides: str = ""
+    prepared: Prepared, x: np.ndarray, w: np.ndarray, words: str = "", sums: int = 1
 ) -> Explanation:
-    """Return what would run for this data; ``besides`` is said of the other options."""
+    """Return what would run for this data; the ``words`` are said of other options.
+
+    The call makes so many ``sums`` at most.
+    """
     plan = prepared.plan(x, w)
     problem, method = plan.problem, prepared.method
     rounded = f"; rounding {problem.rounding!r}" if problem.is_rounded else ""
@@ -42,12 +45,13 @@ def explanation_of(
         f"x {problem.x_shape} {problem.x_dtype}, w {problem.w_shape} {problem.w_dtype} -> "
         f"{problem.y_shape} {problem.dtype}",
         f"max_memory {scaled(problem.max_memory)}B; rtol {problem.rtol}; method {method!r}"
-        f"{rounded}{besides}",
+        f"{rounded}{words}",
         prepared.planner.explained(problem, method, plan.algorithm.name, w),
         2 * problem.products,
         sum(math.prod(shape) * dtype.itemsize for shape, dtype in arrays),
         problem.compute,
         _in_place(prepared.solver(x, w), w),
+        sums,
     )
 
 
@@ -64,11 +68,23 @@ def _in_place(solver: Solver, w: np.ndarray) -> str:
     return f"w {fewer.shape} {kernel}, {inner}"
 
 
-def _besides(omission: Omission | None, out: np.ndarray | None, *sources: np.ndarray) -> str:
+def most_sums(omission: Omission | None) -> int:
+    """Return the sums that a call makes at most, each of about the cost of a row.
+
+    Where samples are left out they are of samples, of weights and, for weights of both signs, of
+    their magnitudes. Where little was seen they are made once more.
+    """
+    if omission is None or not omission.possible:
+        return 1
+    return 4 if omission.weights.sizes is None else 6
+
+
+def besides(omission: Omission | None, out: np.ndarray | None, *sources: np.ndarray) -> str:
     """Return what an explanation says of missing samples and of the array for the result."""
     words = []
     if omission is not None and omission.possible:
-        words.append("samples are left out: sums of samples and of weights")
+        sums = most_sums(omission)
+        words.append(f"samples are left out: {sums // 2} sums like that of a row, {sums} at most")
     if out is not None and not writable_in_place(out, *sources):
         words.append("the result is copied into out")
     return "".join(f"; {w}" for w in words)
@@ -124,8 +140,8 @@ def explain(
     fill_value, axes, stride, dilation, dtype, overflow, rounding
         As for `correlate`.
     nan_policy, mask, method, rtol, max_memory
-        As for `correlate`. Where samples may be left out, a row is the algorithm of one of both
-        sums.
+        As for `correlate`. Where samples may be left out, a row is the algorithm of one of the
+        sums; how many there are at most is `Explanation.most_sums`.
     out : ndarray, optional
         The array for the result. The explanation says whether the result is made beside it and
         copied, as it is where `out` overlaps `x` or `w`.
@@ -185,4 +201,5 @@ def explain(
     if out is not None:
         problem = prepared.problem
         check_out(out, problem.y_shape, problem.dtype, "; pass dtype= for another result")
-    return explanation_of(prepared, source, weights, _besides(omission, out, source, weights))
+    words, sums = besides(omission, out, source, weights), most_sums(omission)
+    return explanation_of(prepared, source, weights, words, sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls import unsound
+from pyconv._calls import lag_pairs, unsound
 from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
 from pyconv._engine.dtypes import is_integer, native_dtype, natural_dtype, supported
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import Prepared, plan_for, prepare
-from pyconv._engine.problem import MAX_COORDINATE, CallOptions, integer
+from pyconv._engine.problem import MAX_COORDINATE, CallOptions, integer, several
 
 #: Ways to scale the correlations of signals.
 SCALES = ("biased", "unbiased", "coeff")
@@ -34,10 +35,11 @@ WHOLE = 0.25
 def xcorr(
     a: npt.ArrayLike,
     b: npt.ArrayLike | None = None,
-    maxlag: int | None = None,
+    maxlag: int | tuple[int, int] | None = None,
     normalize: str | None = None,
     *,
     axis: int = -1,
+    pairs: str | Sequence[tuple[int, int]] | None = None,
     nan_policy: str = "propagate",
     mask: npt.ArrayLike | None = None,
     b_mask: npt.ArrayLike | None = None,
@@ -58,9 +60,10 @@ def xcorr(
     b : array_like, optional
         Signal, or an array of them with as many; one is compared with all of `a`. By default `a`
         itself: autocorrelation.
-    maxlag : int, optional
-        The lags are ``-maxlag`` to ``maxlag``. By default all at which the signals overlap:
-        ``-(len(b) - 1)`` to ``len(a) - 1``.
+    maxlag : int or (int, int), optional
+        The lags are ``-maxlag`` to ``maxlag``, or a window from the first number to the second,
+        both included. By default all at which the signals overlap: ``-(len(b) - 1)`` to
+        ``len(a) - 1``.
     normalize : {None, 'biased', 'unbiased', 'coeff'}, optional
         ``biased`` divides by the length of the longer signal, ``unbiased`` by the number of samples
         that overlap at each lag, ``coeff`` (also ``normalized``) by
@@ -80,15 +83,19 @@ def xcorr(
         The same for `b`.
     axis : int, optional
         The axis of time, by default the last.
+    pairs : 'all' or sequence of (int, int), optional
+        Which signals are compared, of `a` and `b` with two axes at most: ``'all'`` each of `a` with
+        each of `b`, or those pairs of their numbers. By default each of `a` with its own partner.
     workers : int, optional
         Threads to use at most, as for `correlate`.
 
     Returns
     -------
     c : ndarray
-        The correlations, lags along `axis`. Of integers they are exact int64 or uint64 if nothing
-        normalizes or masks them, float64 otherwise. NaN where samples overlap, but no pair of
-        them was seen.
+        The correlations, lags along `axis`; with `pairs` along the last axis, of shape
+        ``(signals of a, signals of b, lags)`` for all and ``(pairs, lags)`` for some. Of integers
+        they are exact int64 or uint64 if nothing normalizes or masks them, float64 otherwise. NaN
+        where samples overlap, but no pair of them was seen.
     lags : ndarray of int
         The lags.
 
@@ -104,6 +111,7 @@ def xcorr(
     See Also
     --------
     match_template : with the mean of each window taken off.
+    xcorr_peak : the lag of the largest correlation, to a part of a sample.
 
     Notes
     -----
@@ -112,6 +120,12 @@ def xcorr(
     ``unbiased`` by the number of pairs, and ``coeff`` at each lag by the norms without the samples
     whose partner is missing, so that no magnitude is above 1 and a signal with gaps has 1 with
     itself. Without a normalisation the sum is that of the pairs.
+
+    With `pairs`, long signals of floats without gaps share their spectra: each is transformed once
+    for all its pairs, in double precision, a segment at a time. The results then err by at most
+    ten times ε log₂ L of the norms of both signals, L the points of a transform, where otherwise
+    they have the bits of a call for the pair alone. Of a signal with itself and of two pairs that
+    are each other's mirror image one is computed.
 
     Examples
     --------
@@ -128,6 +142,20 @@ def xcorr(
     np.int64(3)
     >>> pyconv.xcorr(echo, pulse, 4, "coeff")[0].max().round(6)
     np.float64(1.0)
+
+    By how many samples each of three signals comes after each other:
+
+    >>> signals = [np.roll(np.append(pulse, np.zeros(9)), delay) for delay in (0, 3, 5)]
+    >>> c, lags = pyconv.xcorr(signals, maxlag=6, pairs="all")
+    >>> lags[c.argmax(axis=-1)]
+    array([[ 0, -3, -5],
+           [ 3,  0, -2],
+           [ 5,  2,  0]])
+
+    At lags from 2 to 4 alone:
+
+    >>> pyconv.xcorr(echo, pulse, maxlag=(2, 4))
+    (array([ 9, 14,  9]), array([2, 3, 4]))
     """
     if b is None and b_mask is not None:
         raise ValueError("b_mask is given, but b is not; mask is for both then")
@@ -157,15 +185,15 @@ def xcorr(
     first = _signal(x, x_missing, where)
     second = first if b is None else _signal(w, w_missing, where if w.ndim > 1 else -1)
     shapes = first.samples.shape, second.samples.shape
-    if len(shapes[1]) > 1 and shapes[1][:-1] != shapes[0][:-1]:
-        raise ValueError(
-            f"a and b have shapes {shapes[0]} and {shapes[1]}, time last: signals differ"
-        )
+    indices = _pairs_of(pairs, *shapes)
     lags = _lags(shapes[0][-1], shapes[1][-1], maxlag)
-    solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
-    c = solve(first, second, lags, normalize, workers)
-    c = c.astype(np.float64) if masked and is_integer(c.dtype) else c
-    return _with_last(c, -1, where), lags
+    if indices is None:
+        solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
+        c = _with_last(solve(first, second, lags, normalize, workers), -1, where)
+    else:
+        c = _paired(first, second, lags, normalize, indices, workers)
+        c = c.reshape(*_counts(*shapes), len(lags)) if isinstance(pairs, str) else c
+    return c.astype(np.float64) if masked and is_integer(c.dtype) else c, lags
 
 
 @dataclass(eq=False)
@@ -184,6 +212,11 @@ class _Signal:
             unit, largest = _magnitudes(self.samples)
             squares = np.square(unit, out=unit)
             return largest, largest * np.sqrt(np.add.reduce(squares, -1, keepdims=True))
+
+    @cached_property
+    def is_finite(self) -> bool:
+        """Whether no sample is NaN or infinite."""
+        return bool(np.isfinite(self.samples).all())
 
     def where_seen(self) -> np.ndarray:
         """Return 1 where samples were seen, else 0."""
@@ -315,9 +348,25 @@ def _with_last(a: np.ndarray, source: int, target: int) -> np.ndarray:
     return a if a.ndim == 1 else np.moveaxis(a, source, target)
 
 
-def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
+def _lags(a: int, b: int, maxlag: int | tuple[int, int] | None) -> npt.NDArray[np.intp]:
     if maxlag is None:
         return np.arange(1 - b, a)
+    ends = several(maxlag)
+    if ends is not None:
+        if len(ends) != 2:
+            raise ValueError(f"maxlag={maxlag!r}: an integer or the two ends of a window")
+        low, high = (integer(end, "maxlag") for end in ends)
+        if not -MAX_COORDINATE // 8 < low <= high < MAX_COORDINATE // 8:
+            raise ValueError(
+                f"maxlag={maxlag!r}: a window from the lesser to the greater of two lags below "
+                "2**59 is allowed"
+            )
+        try:
+            return np.arange(low, high + 1)
+        except MemoryError:
+            raise MemoryError(
+                f"maxlag={maxlag!r} asks for {high - low + 1} lags, which memory does not hold"
+            ) from None
     most = integer(maxlag, "maxlag")
     if not 0 <= most < MAX_COORDINATE // 8:
         raise ValueError(f"maxlag={maxlag!r}: an integer from 0 to below 2**59 is allowed")
@@ -328,6 +377,106 @@ def _lags(a: int, b: int, maxlag: int | None) -> npt.NDArray[np.intp]:
             f"maxlag={maxlag!r} asks for {2 * most + 1} lags, which memory does not hold; signals "
             f"of {a} and {b} samples overlap at lags from {1 - b} to {a - 1}"
         ) from None
+
+
+def _counts(a: tuple[int, ...], b: tuple[int, ...]) -> list[int]:
+    """Return how many signals there are in arrays of two axes at most, time last."""
+    return [1 if len(shape) == 1 else shape[0] for shape in (a, b)]
+
+
+def _pairs_of(
+    pairs: object, a: tuple[int, ...], b: tuple[int, ...]
+) -> list[tuple[int, int]] | None:
+    """Return the numbers of the signals of each pair; None for each with its own partner.
+
+    Arrays have these shapes.
+    """
+    if pairs is None:
+        if len(b) > 1 and b[:-1] != a[:-1]:
+            raise ValueError(f"a and b have shapes {a} and {b}, time last: signals differ")
+        return None
+    if max(len(a), len(b)) > 2:
+        raise ValueError(
+            f"a and b have shapes {a} and {b}, time last; with pairs two axes at most are allowed"
+        )
+    counts = _counts(a, b)
+    if isinstance(pairs, str):
+        if pairs != "all":
+            raise ValueError(f"pairs={pairs!r} is unknown; allowed are 'all' and pairs of numbers")
+        return [(i, j) for i in range(counts[0]) for j in range(counts[1])]
+    entries = several(pairs)
+    if entries is None or any(len(several(entry) or ()) != 2 for entry in entries):
+        raise ValueError(f"pairs={pairs!r}: 'all' or a sequence of pairs of numbers is allowed")
+    indices = [(integer(i, "pairs"), integer(j, "pairs")) for i, j in entries]
+    for i, j in indices:
+        if not (0 <= i < counts[0] and 0 <= j < counts[1]):
+            raise ValueError(
+                f"pairs has {(i, j)}, but a has {counts[0]} signals and b has {counts[1]}"
+            )
+    return indices
+
+
+def _paired(
+    a: _Signal,
+    b: _Signal,
+    lags: npt.NDArray[np.intp],
+    normalize: str | None,
+    pairs: list[tuple[int, int]],
+    workers: int | None,
+) -> np.ndarray:
+    """Return the correlations of some pairs of signals."""
+    coefficients = normalize in ("coeff", "normalized")
+    if coefficients:
+        a, b = _in_range(a, b)
+    dtype = native_dtype(natural_dtype(a.samples.dtype, b.samples.dtype))
+    if normalize is not None and is_integer(dtype):
+        dtype = np.dtype(np.float64)
+    ours = _items(a)
+    theirs = ours if a is b else _items(b)
+    mirrored = a is b and lags[0] == -lags[-1]
+    done: dict[tuple[int, int], np.ndarray] = {}
+    wanted = list(dict.fromkeys(
+        (i, j) if not mirrored or i <= j else (j, i) for i, j in pairs
+    ))  # fmt: skip
+    shared = []
+    lengths = a.samples.shape[-1], b.samples.shape[-1]
+    if (
+        dtype.kind in "fc"
+        and dtype != np.float16
+        and (min(lengths) >= lag_pairs.LONG and len(lags) >= lag_pairs.MANY)
+    ):
+        shared = [
+            (i, j) for i, j in wanted
+            if ours[i].seen is None and theirs[j].seen is None
+            and ours[i].is_finite and theirs[j].is_finite
+        ]  # fmt: skip
+    if shared:
+        rows = lag_pairs.products(np.atleast_2d(a.samples), np.atleast_2d(b.samples), lags, shared)
+        with np.errstate(all="ignore"):
+            rows = rows.astype(dtype)
+        for (i, j), row in zip(shared, rows, strict=True):
+            done[i, j] = _scaled(row, ours[i], theirs[j], lags, normalize)
+    solve = _coefficients if coefficients else _correlations
+    for i, j in wanted:
+        if (i, j) not in done:
+            done[i, j] = solve(ours[i], theirs[j], lags, normalize, workers)
+    # Of integers those without gaps are exact, others are not.
+    c = np.empty((len(pairs), len(lags)), np.result_type(*(d.dtype for d in done.values()), dtype))
+    for row, (i, j) in zip(c, pairs, strict=True):
+        found = done.get((i, j))
+        row[:] = done[j, i][::-1].conj() if found is None else found
+    return c
+
+
+def _items(a: _Signal) -> list[_Signal]:
+    """Return each signal by itself; those without gaps say so."""
+    samples = np.atleast_2d(a.samples)
+    if a.seen is None:
+        return [_Signal(x, None) for x in samples]
+    return [
+        _Signal(x, None if seen.all() else seen)
+        for x, seen in zip(samples, np.atleast_2d(a.seen), strict=True)
+    ]
 
 
 def _products(
@@ -482,7 +631,7 @@ def _scaled_by_seen(
         total = squares.sum(axis=-1, keepdims=True)
         other_total = other_squares.sum(axis=-1, keepdims=True)
         energy = _energy(squares, b, lags, workers)
-        if a is b:
+        if a is b and lags[0] == -lags[-1]:
             other_energy = energy[..., ::-1]  # as the lags are
         else:  # at the lags of the other signal
             other_energy = _energy(other_squares, a, -lags[::-1], workers)[..., ::-1]

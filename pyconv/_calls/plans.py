@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls.explanation import explanation_of
+from pyconv._calls.explanation import besides, explanation_of, most_sums
 from pyconv._calls.missing.call import Omission
 from pyconv._calls.missing.mask import check_seen, leaves_out, split_mask
 from pyconv._engine.dtypes import ACCUMULATORS, is_integer
@@ -210,7 +210,8 @@ class Plan:
             As `pyconv.explain` gives it. Where the values of the data decide in which dtype they
             are summed, it is that of zeros.
         """
-        return explanation_of(self._prepared, self._zeros(), self._w)
+        words, sums = besides(self._omission, None), most_sums(self._omission)
+        return explanation_of(self._prepared, self._zeros(), self._w, words, sums)
 
     def problem_and_weights(self) -> tuple[Problem, np.ndarray]:
         """Return the validated call and its weights, which cannot be written to."""

@@ -42,6 +42,8 @@ class Explanation:
         In which dtype products are summed.
     instead : str, optional
         What is summed in the place of the call as written, if something is.
+    most_sums : int, optional
+        How many sums the call makes at most.
 
     Attributes
     ----------
@@ -63,6 +65,10 @@ class Explanation:
         longer than the array is cut to the weights that read samples, or exchanged with the array.
         Rows are of the call as written, which also runs where the data do not allow for the other
         (NaN and infinity). Empty where the call is summed as written.
+    most_sums : int
+        How many sums like that of a row the call makes at most: 1; where samples may be left out
+        4 (of samples and of weights) or 6 (of their magnitudes, too, where weights have both
+        signs), half of them only if little was seen of the weights of a result.
 
     See Also
     --------
@@ -81,7 +87,8 @@ class Explanation:
     """
 
     __slots__ = (
-        "_call", "_options", "algorithm", "candidates", "flops", "instead", "nbytes", "sums",
+        "_call", "_options", "algorithm", "candidates", "flops", "instead", "most_sums", "nbytes",
+        "sums",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +100,7 @@ class Explanation:
         nbytes: int,
         sums: np.dtype,
         instead: str = "",
+        most_sums: int = 1,
     ) -> None:
         self._call = call
         self._options = options
@@ -102,11 +110,12 @@ class Explanation:
         self.nbytes = nbytes
         self.sums = sums
         self.instead = instead
+        self.most_sums = most_sums
 
     def __reduce__(self) -> tuple[object, ...]:
         """Return the arguments that made it, for copies and pickles."""
         call = (self._call, self._options, self.candidates, self.flops, self.nbytes, self.sums)
-        return Explanation, (*call, self.instead)
+        return Explanation, (*call, self.instead, self.most_sums)
 
     def __str__(self) -> str:
         """Return the table."""

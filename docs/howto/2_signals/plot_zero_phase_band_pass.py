@@ -32,14 +32,10 @@ print("symmetric:", np.allclose(taps, taps[::-1]))
 
 # %%
 # The weights of a band-pass cancel, so that no sum over a part of them means anything:
-# ``nan_policy="omit"`` is refused. The gaps are filled first, by a mean of their surroundings.
+# ``nan_policy="omit"`` is refused. The gaps are filled first, by straight lines.
 # What the fill has made is left out afterwards: :func:`pyconv.coverage` says which part of the
 # weights met samples.
-filled = channels.copy()
-gaps = np.isnan(channels)
-mean = np.full(101, 1 / 101)
-filled[gaps] = pyconv.correlate(channels, mean, "same", "mirror", nan_policy="omit")[gaps]
-band = pyconv.correlate(filled, taps, "same", "mirror")
+band = pyconv.correlate(pyconv.fill_gaps(channels), taps, "same", "mirror")
 seen = pyconv.coverage(channels, np.abs(taps), "same", "mirror")
 band[seen < 0.9] = np.nan
 

@@ -50,8 +50,9 @@ def check_balance(w: np.ndarray, name: str = "w") -> float:
         raise ValueError(
             f"{name} has weights that cancel: |sum(w)| is {total / scale:.2g} of sum|w|, and more "
             f"than {BALANCE} is needed to leave samples out, because a result is divided by the "
-            "sum of the weights that were seen; fill the gaps first, by a kernel of nonnegative "
-            f"weights with nan_policy='omit', and apply {name} to that"
+            "sum of the weights that were seen; fill the gaps first, by pyconv.fill_gaps or a "
+            f"kernel of nonnegative weights with nan_policy='omit', and apply {name} to that; or "
+            "put zeros into them, for a sum of what was seen that nothing divides"
         )
     return scale
 
