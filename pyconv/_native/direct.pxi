@@ -218,9 +218,13 @@ cdef class DirectLoop:
             planes = ceil_div(planes, 2)
             self.cut(s, planes, rows, cols)
 
+    cdef size_t slot_bytes(self, const Stencil* s) noexcept:
+        """Return the bytes of a thread's copies of samples, with which its workspace begins."""
+        return s.sums * s.n_slots * s.plane * self.item
+
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
-        cdef size_t size = s.sums * (s.n_slots * s.plane + STENCIL_TILE_LIMIT) * self.item
+        cdef size_t size = self.slot_bytes(s) + s.sums * STENCIL_TILE_LIMIT * self.item
         size += 2 * s.n_segments * sizeof(stencil_segment) + 4 * s.n_slots * sizeof(Py_ssize_t)
         return (size + 127) // 64 * 64
 
@@ -275,6 +279,7 @@ cdef class DirectLoop:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
+            clear_parts(block + shared, threads, each, self.slot_bytes(&s))
             return run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared,
                                 each, False) == 0
         finally:
@@ -314,6 +319,7 @@ cdef class DirectLoop:
         block = <char*>take_parts(&shared, threads, &each)
         try:
             self.set_call(&call, &s, x, y, self.write_tables(&s, w, block))
+            clear_parts(block + shared, threads, each, self.slot_bytes(&s))
             run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
                          False)
         finally:
