@@ -19,6 +19,7 @@ import scipy.signal
 
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.output_arrays import empty
+from pyconv._engine.polyphase import Outside, Rate, resampled, takes
 from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
 
 #: SciPy's own functions, whatever is put in their place later.
@@ -163,32 +164,41 @@ def between(
 
     Weights are finite.
     """
-    n, ndim = x.shape[axis], x.ndim
-    shape = list(x.shape)
-    shape[axis] = count
-    y = empty(tuple(shape), dtype)
     boundary = BOUNDARY_OF.get(mode, "constant")
-    moved = 0
     if mode in MADE:
         before = max(0, -(-h.size // up) - 1 - start // up)
-        after = max(0, (start + (count - 1) * down) // up - n + 1)
-        x, moved = extended(x, axis, before, after, mode, dtype), before
-        n += before + after
-    shared = math.gcd(up, down)
-    phases, stride = up // shared, down // shared
-    for first in range(min(phases, count)):
-        m, p = divmod(start + first * down, up)
-        weights = h[p::up]
+        after = max(0, (start + (count - 1) * down) // up - x.shape[axis] + 1)
+        x = extended(x, axis, before, after, mode, dtype)
+        start += before * up
+    fill = cval if mode == "constant" else 0
+    rate = Rate(up, down, start, count)
+    one_part = h.dtype.kind != "c" and not (fill and x.dtype.kind == "c")
+    if one_part and rate.phases > 1 and takes(rate, h.size):
+        return resampled(x, h, axis, rate, dtype, Outside(boundary, fill))
+    return _by_phases(x, h, axis, rate, dtype, boundary, fill)
+
+
+def _by_phases(
+    x: Array, h: Array, axis: int, rate: Rate, dtype: np.dtype, boundary: str, fill: float
+) -> Array:
+    """Return the results of `between`, the outputs of each phase by a convolution."""
+    n, ndim = x.shape[axis], x.ndim
+    shape = list(x.shape)
+    shape[axis] = rate.count
+    y = empty(tuple(shape), dtype)
+    phases, stride = rate.phases, rate.step
+    for first in range(min(phases, rate.count)):
+        m, p = divmod(rate.start + first * rate.down, rate.up)
+        weights = h[p :: rate.up]
         part = along(axis, ndim, first, None, phases)
         if weights.size == 0:
             y[part] = 0
             continue
-        outputs = -(-(count - first) // phases)
-        m += moved
+        outputs = -(-(rate.count - first) // phases)
         pads = weights.size - 1 - m, m + (outputs - 1) * stride - (n - 1)
         convolved(
             x, weights, axis, pads, dtype=dtype, stride=stride, boundary=boundary,
-            fill=cval if mode == "constant" else 0, out=y[part],
+            fill=fill, out=y[part],
         )  # fmt: skip
     return y
 
