@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from pyconv._engine import threads
 from pyconv._engine.boundaries import BOUNDARIES
-from pyconv._engine.dtypes import DTYPES
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.planner import kept
@@ -81,7 +80,7 @@ class Bound:
         taps: int,
         rate: Rate,
         outside: Outside,
-        own: tuple[int, ...] | None,
+        own: Array | None,
     ) -> None:
         self._sums, self._rate, self._length, self._own = sums, rate, taps, own
         size = shape[axis]
@@ -160,11 +159,26 @@ def resampled(
     return y if dtype == sums else y.astype(dtype)
 
 
+def filtered_each(
+    x: Array, filters: Array, own: Array, axis: int, start: int, count: int
+) -> Array:
+    """Return outputs of full convolutions, of each line with one of the filters, of real numbers.
+
+    ``own`` is the filter of each line, in the order of their axes.
+    """
+    sums = filters.dtype
+    rate, outside, taps = Rate(1, 1, start, count), Outside(), filters.shape[1]
+    key = "bank", x.shape, axis, sums, taps, rate, own.tobytes()
+    bound = kept(key, Bound, x.shape, axis, sums, taps, rate, outside, own)
+    y = empty(bound.y_shape, sums)
+    bound.run(readable(x, axis, sums), filters, y, 0.0)
+    return y
+
+
 def readable(x: Array, axis: int, sums: np.dtype) -> Array:
     """Return an array as the loop reads it: of real numbers, contiguous behind the axis."""
-    if x.dtype.newbyteorder("=") not in DTYPES or not x.dtype.isnative or x.dtype.itemsize == 2:
-        if x.dtype.kind not in "iu" or not x.dtype.isnative:
-            x = x.astype(sums)
+    if not x.dtype.isnative or x.dtype == np.float16:
+        x = x.astype(sums)
     if math.prod(x.shape[axis + 1 :]) > 1:
         return np.ascontiguousarray(x)
     return x

@@ -168,14 +168,14 @@ cdef Py_ssize_t resample_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
             sum_panel(r, <const real_t*>work, <const real_t*>weights, r.piece, sums, r.width)
             scatter_pieces(r, line, c.y, c.y_batch, <const real_t*>sums, run)
             continue
-        piece = unit % r.n_pieces
-        col = unit // r.n_pieces % r.n_panels * r.width
-        line = unit // r.n_pieces // r.n_panels
+        col = unit % r.n_panels * r.width
+        piece = unit // r.n_panels % r.n_pieces
+        line = unit // r.n_panels // r.n_pieces
         cols = least(r.width, r.inner - col)
         outs = least(r.piece, r.x.axis.out - piece * r.piece)
         copy_neighbours(r, c.x + c.x_batch[line], r.origin + piece * r.advance, r.length, col,
                         cols, work)
-        if r.own != NULL and (piece == 0 or unit == start):
+        if r.own != NULL:
             take_filters(r, line * r.inner + col, cols, 1, weights)
         out = c.y + c.y_batch[line] + piece * r.piece * r.y_stride + col * r.y_item
         if r.emit == NULL and cols == r.width:

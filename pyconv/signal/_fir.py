@@ -16,12 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from pyconv._engine.polyphase import filtered_each
 from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
 
 #: SciPy's own functions, whatever is put in their place later.
 _scipy_lfilter, _scipy_filtfilt = scipy.signal.lfilter, scipy.signal.filtfilt
 _scipy_lfiltic, _scipy_lfilter_zi = scipy.signal.lfiltic, scipy.signal.lfilter_zi
 
+#: Taps of a bank up to which lines are summed side by side; longer ones one by one, which may go
+#: through a transform.
+MOST_OF_A_BANK = 512
 #: Dtypes of results, by their characters.
 FLOATS = frozenset("fdFD")
 
@@ -175,23 +179,35 @@ def _state_after(w: Array, x: Array, axis: int, zi: Array) -> Array:
 
 
 def _bank(w: Array, x: Array, axis: int, zi: Array | None) -> Array | tuple[Array, Array]:
-    """Return the samples of each channel, filtered by its own weights."""
-    taps = w.shape[-1]
-    lines = np.moveaxis(x, axis, -1)
-    filters = np.broadcast_to(w, (*lines.shape[:-1], taps))
-    y = np.empty(x.shape, w.dtype)
-    outputs = np.moveaxis(y, axis, -1)
-    state = None if zi is None else np.moveaxis(zi, axis, -1)
-    if state is not None:
-        state = np.broadcast_to(state, (*lines.shape[:-1], taps - 1))
-    rest = np.empty((*lines.shape[:-1], taps - 1), w.dtype)
-    for at in np.ndindex(lines.shape[:-1]):
-        line, own = lines[at], np.ascontiguousarray(filters[at])
-        convolved(line, own, 0, (taps - 1, 0), dtype=w.dtype, out=outputs[at])
-        if state is not None:
-            outputs[at][: taps - 1] += state[at][: line.size]
-            rest[at] = _state_after(own, line, 0, state[at])
-    return y if zi is None else (y, np.moveaxis(rest, -1, axis))
+    """Return the samples of each line, filtered by its own weights."""
+    n, after = x.shape[axis], w.shape[-1] - 1
+    seen = min(n, after)
+    y = _bank_part(w, x, axis, 0, n)
+    if zi is None:
+        return y
+    index = along(axis, x.ndim, None, seen)
+    y[index] += zi[index]
+    zf = _bank_part(w, x[along(axis, x.ndim, n - seen, None)], axis, seen, after)
+    if n < after:
+        zf[along(axis, x.ndim, None, after - n)] += zi[along(axis, x.ndim, n, None)]
+    return y, zf
+
+
+def _bank_part(w: Array, x: Array, axis: int, start: int, count: int) -> Array:
+    """Return so many outputs of the full convolutions of lines, from one of them on."""
+    shape = [*x.shape[:axis], *x.shape[axis + 1 :]]
+    if count == 0:
+        return np.zeros([*x.shape[:axis], 0, *x.shape[axis + 1 :]], w.dtype)
+    filters = w.reshape(-1, w.shape[-1])
+    own = np.broadcast_to(np.arange(len(filters)).reshape(w.shape[:-1]), shape).ravel()
+    if w.dtype.kind == "f" and w.shape[-1] <= MOST_OF_A_BANK:
+        return filtered_each(x, filters, own, axis, start, count)
+    y = np.empty([*x.shape[:axis], count, *x.shape[axis + 1 :]], w.dtype)
+    lines, outputs = (np.moveaxis(v, axis, -1) for v in (x, y))
+    pads = w.shape[-1] - 1 - start, start + count - x.shape[axis]
+    for at, filter_of in zip(np.ndindex(lines.shape[:-1]), own, strict=True):
+        convolved(lines[at], filters[filter_of], 0, pads, dtype=w.dtype, out=outputs[at])
+    return y
 
 
 def lfiltic(

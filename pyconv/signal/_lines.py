@@ -55,11 +55,13 @@ def convolved(
     boundary: str = "constant",
     fill: complex = 0,
     flip: bool = True,
+    plain: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Return the convolution along an axis with weights of one dimension that are finite.
 
-    ``pads`` are those of `pyconv.convolve`. ``out`` receives the result, and may be any view.
+    ``pads`` are those of `pyconv.convolve`. ``plain`` says that no weights, however many, may go
+    through a transform. ``out`` receives the result, and may be any view.
     """
     options = CallOptions(
         flip=flip,
@@ -70,7 +72,7 @@ def convolved(
         stride=stride,
         dtype=dtype,
         overflow="wrap",
-        rtol=0.0 if w.size <= PLAIN_TAPS else None,
+        rtol=0.0 if plain or w.size <= PLAIN_TAPS else None,
     )
     prepared = prepare(x, w, options)
     if out is None:
