@@ -148,12 +148,12 @@ def resampled(
         source = np.ascontiguousarray(x, dtype)
         y = empty((*x.shape[:axis], rate.count, *x.shape[axis + 1 :]), dtype)
         parts = (*x.shape, 2)
-        bound = kept(("polyphase", *key), Bound, parts, axis, sums, h.size, rate, outside, None)
+        bound = kept(("polyphase", loader.native, *key), Bound, parts, axis, sums, h.size, rate, outside, None)
         bound.run(
             source.view(sums).reshape(parts), h, y.view(sums).reshape((*y.shape, 2)), outside.fill
         )
         return y
-    bound = kept(("polyphase", *key), Bound, x.shape, axis, sums, h.size, rate, outside, None)
+    bound = kept(("polyphase", loader.native, *key), Bound, x.shape, axis, sums, h.size, rate, outside, None)
     y = empty(bound.y_shape, sums)
     bound.run(readable(x, axis, sums), h, y, outside.fill)
     return y if dtype == sums else y.astype(dtype)
@@ -168,7 +168,7 @@ def filtered_each(
     """
     sums = filters.dtype
     rate, outside, taps = Rate(1, 1, start, count), Outside(), filters.shape[1]
-    key = "bank", x.shape, axis, sums, taps, rate, own.tobytes()
+    key = "bank", loader.native, x.shape, axis, sums, taps, rate, own.tobytes()
     bound = kept(key, Bound, x.shape, axis, sums, taps, rate, outside, own)
     y = empty(bound.y_shape, sums)
     bound.run(readable(x, axis, sums), filters, y, 0.0)

@@ -6,17 +6,18 @@ outside the array is a boundary of the engine's, or samples that are put beside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.array_utils import normalize_axis_index
 
 from pyconv._engine.dtypes import DTYPES
 from pyconv._engine.output_arrays import writable_in_place
-from pyconv._engine.planning import prepare
+from pyconv._engine.planner import CALLS
+from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import CallOptions
+from pyconv._native import loader
 
 Array = npt.NDArray[Any]
 
@@ -32,11 +33,12 @@ def taken(*arrays: Array) -> bool:
 
 def is_axis(axis: object, ndim: int) -> bool:
     """Return whether an array has such an axis; what it raises where it has not is SciPy's."""
+    if type(axis) is int:
+        return -ndim <= axis < ndim
     try:
-        normalize_axis_index(axis, ndim)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        return -ndim <= operator.index(axis) < ndim  # type: ignore[arg-type]
+    except TypeError:
         return False
-    return True
 
 
 def is_finite(w: Array) -> bool:
@@ -63,18 +65,24 @@ def convolved(
     ``pads`` are those of `pyconv.convolve`. ``plain`` says that no weights, however many, may go
     through a transform. ``out`` receives the result, and may be any view.
     """
-    options = CallOptions(
-        flip=flip,
-        mode=(pads,),
-        boundary=boundary,
-        fill_value=fill,
-        axes=axis,
-        stride=stride,
-        dtype=dtype,
-        overflow="wrap",
-        rtol=0.0 if plain or w.size <= PLAIN_TAPS else None,
-    )
-    prepared = prepare(x, w, options)
+    key = (
+        "line", loader.native, x.shape, x.dtype, w.size, w.dtype, axis, pads, dtype, stride,
+        boundary, fill, flip, plain,
+    )  # fmt: skip
+    prepared: Prepared | None = CALLS.found.get(key)
+    if prepared is None:
+        options = CallOptions(
+            flip=flip,
+            mode=(pads,),
+            boundary=boundary,
+            fill_value=fill,
+            axes=axis,
+            stride=stride,
+            dtype=dtype,
+            overflow="wrap",
+            rtol=0.0 if plain or w.size <= PLAIN_TAPS else None,
+        )
+        prepared = CALLS.keep(key, prepare(x, w, options))
     if out is None:
         return prepared.run(x, w)
     if writable_in_place(out, x, w):

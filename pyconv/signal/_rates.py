@@ -185,22 +185,22 @@ def _by_phases(
     n, ndim = x.shape[axis], x.ndim
     shape = list(x.shape)
     shape[axis] = rate.count
-    y = empty(tuple(shape), dtype)
     phases, stride = rate.phases, rate.step
+    y = empty(tuple(shape), dtype) if phases > 1 else None
     for first in range(min(phases, rate.count)):
         m, p = divmod(rate.start + first * rate.down, rate.up)
         weights = h[p :: rate.up]
-        part = along(axis, ndim, first, None, phases)
-        if weights.size == 0:
-            y[part] = 0
+        part = None if y is None else y[along(axis, ndim, first, None, phases)]
+        if weights.size == 0 and part is not None:
+            part[...] = 0
             continue
         outputs = -(-(rate.count - first) // phases)
         pads = weights.size - 1 - m, m + (outputs - 1) * stride - (n - 1)
-        convolved(
-            x, weights, axis, pads, dtype=dtype, stride=stride, boundary=boundary,
-            fill=fill, out=y[part],
+        sums = convolved(
+            x, weights, axis, pads, dtype=dtype, stride=stride, boundary=boundary, fill=fill,
+            out=part,
         )  # fmt: skip
-    return y
+    return sums if y is None else y
 
 
 def extended(x: Array, axis: int, before: int, after: int, mode: str, dtype: np.dtype) -> Array:
