@@ -69,6 +69,8 @@ def both(name, *args, **keywords):
 def test_signatures_are_those_of_scipy():
     """Names, order, defaults."""
     for name in signal.__all__:
+        if name == "sepfir2d":  # of C, which takes what it does by position
+            continue
         ours = inspect.signature(getattr(signal, name)).parameters.values()
         scipys = inspect.signature(getattr(scipy.signal, name)).parameters.values()
         assert [(p.name, p.kind, p.default) for p in ours] == [

@@ -101,7 +101,7 @@ def upfirdn(
     >>> signal.upfirdn([1, 1, 1], [1, 2, 3], 3)
     array([1., 1., 1., 2., 2., 2., 3., 3., 3.])
     >>> signal.upfirdn([0.5, 1, 0.5], range(6), 2, 3)
-    array([0. , 1. , 2.5, 4. ])
+    array([0. , 1. , 2.5, 4. , 2.5])
     """
     weights, samples = np.asarray(h), np.asarray(x)
     rates = _counts(up, down)
@@ -384,7 +384,7 @@ def decimate(
     >>> import numpy as np
     >>> from pyconv import signal
     >>> signal.decimate(np.ones(50), 10, ftype="fir", n=2).round(2)
-    array([0.96, 1.  , 1.  , 1.  , 1.  ])
+    array([0.93, 1.  , 1.  , 1.  , 1.  ])
     """
     samples = np.asarray(x)
     b = _response(samples, q, n, ftype, axis)
