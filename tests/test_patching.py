@@ -305,7 +305,7 @@ def test_a_block_ends_with_an_error():
     [
         (None, len(FUNCTIONS)),
         ("scipy.ndimage", 13),
-        ("signal", 16),
+        ("signal", 15),
         ("convolve", 2),
         (["ndimage.convolve", SOBEL, "sobel"], 2),
         ([], 0),

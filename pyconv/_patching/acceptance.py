@@ -212,7 +212,7 @@ FUNCTIONS: Mapping[str, Kind] = {
     "scipy.signal.oaconvolve": Kind(PAIR),
     "scipy.signal.resample_poly": Kind(SIGNAL, Few(2**10, 2**10, 2**10)),
     "scipy.signal.savgol_filter": Kind(SIGNAL),
-    "scipy.signal.sepfir2d": Kind(FACTORS, Few(2**14, 2**14, 2**14)),
+    "scipy.signal.sepfir2d": Kind(FACTORS, Few(2**13, 2**13, 2**13)),
     "scipy.signal.upfirdn": Kind(RATES, Few(2**11, 2**11, 2**11)),
 }
 #: What is passed on by functions that take any keyword.
