@@ -548,7 +548,7 @@ LEFT = [
     ("scipy.signal.fftconvolve", (IMAGE, KERNEL), {"axes": 5}, "the call raises ValueError"),
     ("scipy.signal.correlation_lags", (5, 3, "unheard"), {}, "the call raises ValueError"),
     ("scipy.signal.lfilter", ([1.0], [1.0, 0.5], LINE), {}, "a has 2 coefficients"),
-    ("scipy.signal.lfilter", ([[1.0, 2.0]], 1.0, LINE[np.newaxis]), {}, "the call raises ValueError"),
+    ("scipy.signal.lfilter", ([[1.0, 2.0]], 1.0, IMAGE), {}, "the call raises ValueError"),
     ("scipy.signal.lfilter", ([1.0], 1.0, LINE.tolist()), {}, "x is list"),
     ("scipy.signal.filtfilt", ([1.0, 2.0], 1.0, LINE), {"method": "gust"}, "method is 'gust'"),
     ("scipy.signal.decimate", (LINE, 4), {}, "ftype is None"),

@@ -1,4 +1,4 @@
-"""FIR filters of `pyconv.signal`: the definitions in integers, SciPy's results, and what SciPy cannot.
+"""FIR filters of `pyconv.signal`: the definitions in integers, SciPy's results, and what is ours.
 
 Exact data are small integers, of which every sum is exact in float32.
 """
@@ -226,7 +226,9 @@ def resampled_by_definition(h, x, up, down):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("rates", [(1, 1), (1, 4), (3, 2), (2, 3), (4, 6), (7, 5), (16, 15), (5, 49)])
+@pytest.mark.parametrize(
+    "rates", [(1, 1), (1, 4), (3, 2), (2, 3), (4, 6), (7, 5), (16, 15), (5, 49)]
+)
 def test_upfirdn_is_its_definition(rates, dtype, rng):
     """Whole numbers, exactly: lines of few samples and of many, one vector more or less of them."""
     for taps, n, lines in itertools.product((1, 2, 9, 40), (1, 2, 50, 700), (1, 17)):
@@ -269,7 +271,9 @@ def test_nothing_is_made_of_nothing(mode):
         with pytest.raises(ValueError, match="has no samples along axis 0"):
             signal.upfirdn([1.0, 2.0], np.ones((0, 2)), 3, 2, 0, mode)
     sign = -1 if mode == "antisymmetric" else 0 if mode == "constant" else 1
-    np.testing.assert_array_equal(signal.upfirdn([1, 2], [3.0], mode=mode), [3 + 6 * sign, 6 + 3 * sign])
+    np.testing.assert_array_equal(
+        signal.upfirdn([1, 2], [3.0], mode=mode), [3 + 6 * sign, 6 + 3 * sign]
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -332,7 +336,8 @@ def test_not_a_number_spoils_what_reads_it(rng):
 
 @pytest.mark.parametrize("dtype", [*FLOATS, "h"])
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((5, 30), -1), ((30, 5), 0), ((3, 50, 40), 1), ((3, 4, 50), 2), ((33, 9), 1)]
+    ("shape", "axis"),
+    [((5, 30), -1), ((30, 5), 0), ((3, 50, 40), 1), ((3, 4, 50), 2), ((33, 9), 1)],
 )
 def test_a_bank_is_its_filters(dtype, shape, axis, rng):
     """Each line is what `lfilter` makes of it alone, by the whole numbers, with its state."""
@@ -372,7 +377,16 @@ def test_long_filters_of_a_bank(rng):
 @pytest.mark.parametrize("dtype", ["f", "d", "e", "h", "B", "?"])
 def test_savgol_filter_is_scipys(mode, dtype, rng):
     """Even and odd windows, derivatives, whole lines of one window."""
-    windows = ((5, 2, 0), (5, 2, 1), (4, 1, 0), (4, 3, 2), (1, 0, 0), (3, 3, 0), (9, 4, 2), (7, 2, 3))
+    windows = (
+        (5, 2, 0),
+        (5, 2, 1),
+        (4, 1, 0),
+        (4, 3, 2),
+        (1, 0, 0),
+        (3, 3, 0),
+        (9, 4, 2),
+        (7, 2, 3),
+    )
     for (shape, axis), (window, order, deriv) in itertools.product(SHAPES, windows):
         x = numbers(rng, shape, dtype)
         both("savgol_filter", x, window, order, deriv, 0.5, axis, mode, 1.5, tolerance=3e-5

@@ -42,7 +42,7 @@ class Rate(NamedTuple):
     down: int
     #: The first output, counted at `up` times the rate of the samples.
     start: int
-    count: int
+    outputs: int
 
     @property
     def phases(self) -> int:
@@ -86,7 +86,7 @@ class Bound:
         size = shape[axis]
         inner = math.prod(shape[axis + 1 :])
         lines = math.prod(shape) // size
-        self.y_shape = (*shape[:axis], rate.count, *shape[axis + 1 :])
+        self.y_shape = (*shape[:axis], rate.outputs, *shape[axis + 1 :])
         phases = [divmod(rate.start + r * rate.down, rate.up) for r in range(rate.phases)]
         #: The first weight of each phase, and the sample that it is multiplied to.
         self._places = phases
@@ -96,11 +96,11 @@ class Bound:
         origin = min(lows)
         first = [m - common + 1 - origin for m, _ in phases]
         more = [count - common for count in counts]
-        m, _ = divmod(rate.start + (rate.count - 1) * rate.down, rate.up)
+        m, _ = divmod(rate.start + (rate.outputs - 1) * rate.down, rate.up)
         low, high = max(0, -origin), max(0, max(m, *(m for m, _ in phases)) - (size - 1))
         width = loader.native.recursive_width(sums)
         abreast = inner > 1 and SHARE * inner >= width
-        periods = -(-rate.count // rate.phases)
+        periods = -(-rate.outputs // rate.phases)
         fair = periods if abreast else -(-periods * lines // width)
         whole = max(1, min(ROWS // max(rate.phases, rate.step), fair))
         batch = tuple(a for a in range(len(shape)) if a != axis and (not abreast or a < axis))
@@ -108,7 +108,7 @@ class Bound:
         index = BOUNDARIES[outside.boundary].index
         before = index(np.arange(-low, 0, dtype=np.intp), size)
         after = index(np.arange(size, size + high, dtype=np.intp), size)
-        row = axis, size, rate.count, low, 1, 1, 1, before, after
+        row = axis, size, rate.outputs, low, 1, 1, 1, before, after
         self.loop = loader.native.PolyphaseLoop(
             sums, row, batch, n_lines, inner if abreast else 1, abreast, rate.step, first, more,
             common, origin, size + high, whole * rate.phases, own,
@@ -143,25 +143,27 @@ def resampled(
 ) -> Array:
     """Return the results of a filter of real weights, of a dtype of floats."""
     sums = np.empty(0, dtype).real.dtype
-    key = x.shape, axis, dtype, x.dtype.kind == "c", h.size, rate, outside.boundary
-    if x.dtype.kind == "c":
+    is_complex = x.dtype.kind == "c"
+    key = (
+        "polyphase", loader.native, x.shape, axis, dtype, is_complex, h.size, rate,
+        outside.boundary,
+    )  # fmt: skip
+    if is_complex:
         source = np.ascontiguousarray(x, dtype)
-        y = empty((*x.shape[:axis], rate.count, *x.shape[axis + 1 :]), dtype)
+        y = empty((*x.shape[:axis], rate.outputs, *x.shape[axis + 1 :]), dtype)
         parts = (*x.shape, 2)
-        bound = kept(("polyphase", loader.native, *key), Bound, parts, axis, sums, h.size, rate, outside, None)
+        bound = kept(key, Bound, parts, axis, sums, h.size, rate, outside, None)
         bound.run(
             source.view(sums).reshape(parts), h, y.view(sums).reshape((*y.shape, 2)), outside.fill
         )
         return y
-    bound = kept(("polyphase", loader.native, *key), Bound, x.shape, axis, sums, h.size, rate, outside, None)
+    bound = kept(key, Bound, x.shape, axis, sums, h.size, rate, outside, None)
     y = empty(bound.y_shape, sums)
     bound.run(readable(x, axis, sums), h, y, outside.fill)
     return y if dtype == sums else y.astype(dtype)
 
 
-def filtered_each(
-    x: Array, filters: Array, own: Array, axis: int, start: int, count: int
-) -> Array:
+def filtered_each(x: Array, filters: Array, own: Array, axis: int, start: int, count: int) -> Array:
     """Return outputs of full convolutions, of each line with one of the filters, of real numbers.
 
     ``own`` is the filter of each line, in the order of their axes.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt

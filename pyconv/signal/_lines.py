@@ -91,7 +91,9 @@ def convolved(
     return out
 
 
-def along(axis: int, ndim: int, start: int | None, stop: int | None, step: int | None = None) -> Any:
+def along(
+    axis: int, ndim: int, start: int | None, stop: int | None, step: int | None = None
+) -> Any:
     """Return the index of a part of an axis."""
     index: list[Any] = [slice(None)] * ndim
     index[axis] = slice(start, stop, step)

@@ -198,7 +198,12 @@ def _fill(fillvalue: Any, dtype: np.dtype) -> complex:
     return value.astype(dtype).reshape(())[()].item()
 
 
-def sepfir2d(input: npt.ArrayLike, hrow: npt.ArrayLike, hcol: npt.ArrayLike, /) -> Array:
+def sepfir2d(
+    input: npt.ArrayLike,  # noqa: A002 - SciPy's name
+    hrow: npt.ArrayLike,
+    hcol: npt.ArrayLike,
+    /,
+) -> Array:
     """Convolve an image with a row and a column of weights, its mirror image outside.
 
     Parameters

@@ -105,7 +105,7 @@ def upfirdn(
     """
     weights, samples = np.asarray(h), np.asarray(x)
     rates = _counts(up, down)
-    word = mode.lower() if isinstance(mode, str) else ""
+    word = str(mode).lower()
     _check_samples(samples, axis, word)
     if rates is None or weights.ndim != 1 or not _answers(weights, samples, axis, word, cval):
         return _scipy_upfirdn(h, x, up, down, axis, mode, cval)
@@ -144,7 +144,7 @@ def _check_samples(x: Array, axis: object, mode: str) -> None:
     if mode not in BOUNDARY_OF and mode not in MADE:
         return
     if mode != "constant" and is_axis(axis, x.ndim) and x.shape[operator.index(axis)] == 0:  # type: ignore[arg-type]
-        raise ValueError(f"x has no samples along axis {axis}, of which mode={mode!r} could be made")
+        raise ValueError(f"x has no samples along axis {axis}, of which {mode!r} could be made")
 
 
 def between(
@@ -184,17 +184,17 @@ def _by_phases(
     """Return the results of `between`, the outputs of each phase by a convolution."""
     n, ndim = x.shape[axis], x.ndim
     shape = list(x.shape)
-    shape[axis] = rate.count
+    shape[axis] = rate.outputs
     phases, stride = rate.phases, rate.step
     y = empty(tuple(shape), dtype) if phases > 1 else None
-    for first in range(min(phases, rate.count)):
+    for first in range(min(phases, rate.outputs)):
         m, p = divmod(rate.start + first * rate.down, rate.up)
         weights = h[p :: rate.up]
         part = None if y is None else y[along(axis, ndim, first, None, phases)]
         if weights.size == 0 and part is not None:
             part[...] = 0
             continue
-        outputs = -(-(rate.count - first) // phases)
+        outputs = -(-(rate.outputs - first) // phases)
         pads = weights.size - 1 - m, m + (outputs - 1) * stride - (n - 1)
         sums = convolved(
             x, weights, axis, pads, dtype=dtype, stride=stride, boundary=boundary, fill=fill,
@@ -228,7 +228,7 @@ def _made(x: Array, axis: int, places: Array, mode: str, *, low: bool) -> Array:
     column = places.reshape([-1 if a == axis else 1 for a in range(ndim)])
     real = first.real.dtype
     if n == 1 and mode != "antisymmetric":  # there is no slope
-        return np.broadcast_to(first, [max(s, c) for s, c in zip(x.shape, column.shape, strict=True)])
+        return np.repeat(first, places.size, axis)
     if mode == "line":
         return first + column.astype(real) * ((last - first) / real.type(n - 1))
     if mode == "smooth":
@@ -298,7 +298,7 @@ def resample_poly(
     """
     samples = np.asarray(x)
     rates = _counts(up, down)
-    background = BACKGROUNDS.get(padtype) if isinstance(padtype, str) else None
+    background = BACKGROUNDS.get(str(padtype))
     mode, fill = ("constant", 0.0) if background else (padtype, 0.0 if cval is None else cval)
     _check_samples(samples, axis, mode)
     if (
@@ -306,7 +306,7 @@ def resample_poly(
         or rates != (up, down)
         or (cval is not None and padtype != "constant")
         or samples.dtype.kind == "b"
-        or samples.dtype.itemsize == 2 and samples.dtype.kind == "f"
+        or samples.dtype == np.float16
         or not _answers(np.ones(1), samples, axis, mode, fill)
     ):
         return _scipy_resample_poly(x, up, down, axis, window, padtype, cval)

@@ -2,6 +2,8 @@
 
     y[i] = Σ_u c[u] · x[i + u]          in the middle
     y[i] = Σ_u E[i, u] · x[u]           near an end, of the polynomial of the first window
+
+Both are made in double, whatever the samples are.
 """
 
 from __future__ import annotations
