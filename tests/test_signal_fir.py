@@ -212,6 +212,24 @@ def test_long_filters_may_be_transformed(rng, monkeypatch):
     assert granted == [0.0, None, None]
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_long_filters_across_the_lines(dtype, rng):
+    """Blocks of lines are turned, whatever lies behind the axis, with borders and states."""
+    taps = _lines.PLAIN_ACROSS + 1
+    b, one = numbers(rng, taps, dtype) / 64, np.ones(1, dtype)
+    for shape, axis in (((9000, 3), 0), ((2, 9000, 2), 1), ((100, 3), 0), ((400, 3, 2), 0)):
+        x = numbers(rng, shape, dtype)
+        state = list(shape)
+        state[axis] = taps - 1
+        both("lfilter", b, one, x, axis, numbers(rng, state, dtype), tolerance=1e-4)
+        both("filtfilt", b, one, x, axis, padlen=50, tolerance=1e-4)
+        both("upfirdn", b, x, 1, 1, axis, "edge", tolerance=1e-4)
+        both("upfirdn", b, x, 1, 1, axis, "symmetric", tolerance=1e-4)
+        np.testing.assert_array_equal(
+            signal.lfilter(b, one, x[..., :1], axis), signal.lfilter(b, one, x, axis)[..., :1]
+        )
+
+
 # ---- between two rates ------------------------------------------------------------------------
 
 

@@ -1,9 +1,10 @@
-# polyphase: y[n] = Σ_j h[p + j·up] x[m − j], n·down + start = m·up + p, along one axis (polyphase.h).
+# polyphase: y[n] = Σ_j h[p + j·up] x[m − j], n·down + start = m·up + p, along one axis.
 #
-# The work is cut into units: a panel of WIDTH lines side by side, or of WIDTH pieces of lines, whole
-# periods of phases each. A unit packs what its outputs read, with the border; then sums; then writes.
-# Lines that are neighbours in memory are copied row by row; others are transposed, a run of samples
-# at a time, by the loops of `recursive`. Pieces do not show in the results.
+# The work is cut into units: a panel of WIDTH lines side by side, or of WIDTH pieces of lines,
+# whole periods of phases each (polyphase.h). A unit packs what its outputs read, with the border;
+# then sums; then writes. Lines that are neighbours in memory are copied row by row; others are
+# transposed, a run of samples at a time, by the loops of `recursive`. Pieces do not show in the
+# results.
 
 
 cdef extern from "polyphase.h":
@@ -184,7 +185,8 @@ cdef Py_ssize_t resample_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
             continue
         sum_panel(r, <const real_t*>work, <const real_t*>weights, outs, sums, r.width)
         for i in range(outs):
-            write_results(r, <const real_t*>sums + i * r.width, cols, out + i * r.y_stride, r.y_item)
+            write_results(r, <const real_t*>sums + i * r.width, cols, out + i * r.y_stride,
+                          r.y_item)
     return 0
 
 

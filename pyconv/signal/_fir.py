@@ -77,10 +77,11 @@ def lfilter(
     Notes
     -----
     Of float32 samples the result is float32 if `b` and `a` are arrays of float32, too; a number
-    for `a` makes it float64, as in SciPy. Filters of more than 128 taps may go through a transform
-    where that is faster, with an error that is expected to stay within 64 units of rounding of
-    ``sum|b|`` times the largest sample that an output reads. One filter for each channel is not of
-    SciPy's function, and has to have weights that are all finite.
+    for `a` makes it float64, as in SciPy. Filters of more than 128 taps, along other axes than the
+    last one of more than 700, may go through a transform where that is faster, with an error that
+    is expected to stay within 64 units of rounding of ``sum|b|`` times the largest sample that an
+    output reads. One filter for each channel is not of SciPy's function, and has to have weights
+    that are all finite.
 
     Examples
     --------
