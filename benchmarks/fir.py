@@ -19,8 +19,8 @@ OURS, SCIPYS, SOXRS = "pyconv.signal", "scipy.signal", "soxr"
 EPSILONS = 256
 #: What soxr's filter may leave of, or add to, tones of at most half the lowest Nyquist frequency.
 SOXR_ERROR = 1e-3
-#: Decibels of soxr's stop band at its quality HQ (20 bits), and the part of the Nyquist frequency at
-#: which its pass band ends.
+#: Decibels of soxr's stop band at its quality HQ (20 bits), and the part of the Nyquist frequency
+#: at which its pass band ends.
 STOP, PASSED = 120.0, 0.913
 
 
@@ -104,8 +104,8 @@ def rates(dtype: str) -> Callable[[Profile], Iterator[Row]]:
 
     def rows(profile: Profile) -> Iterator[Row]:
         x = _lines(profile, dtype)
+        h = scipy.signal.firwin(101, 0.2).astype(dtype)
         for axis, source in ((-1, x), (0, np.ascontiguousarray(x.T))):
-            h = scipy.signal.firwin(101, 0.2).astype(dtype)
             for up, down in ((1, 4), (3, 2)):
                 yield _row(f"upfirdn {up}/{down} k=101 axis={axis}", source, 101 * x.size // down,
                            lambda m, x=source, u=up, d=down, a=axis: m.upfirdn(h, x, u, d, a)

@@ -96,8 +96,8 @@ def test_lfilter_is_its_definition(dtype, shape, axis, rng):
 def test_filters_are_scipys(dtype, shape, axis, rng):
     """Every dtype of weights, divisors and states; filters that are longer than the line."""
     x = numbers(rng, shape, dtype)
-    for b_dtype, a_dtype in itertools.product(("f", "d", "l", "F"), ("f", "d", "l")):
-        for taps in (1, 2, 3, 12):
+    for b_dtype, a_dtype in (("f", "f"), ("f", "l"), ("d", "f"), ("l", "l"), ("F", "d")):
+        for taps in (1, 2, 12):
             b, a = numbers(rng, taps, b_dtype), np.array([2], a_dtype)
             both("lfilter", b, a, x, axis)
             state = [taps - 1 if i == axis % x.ndim else n for i, n in enumerate(shape)]
@@ -249,7 +249,7 @@ def resampled_by_definition(h, x, up, down):
 )
 def test_upfirdn_is_its_definition(rates, dtype, rng):
     """Whole numbers, exactly: lines of few samples and of many, one vector more or less of them."""
-    for taps, n, lines in itertools.product((1, 2, 9, 40), (1, 2, 50, 700), (1, 17)):
+    for taps, n, lines in itertools.product((1, 2, 40), (1, 2, 700), (1, 17)):
         h, x = numbers(rng, taps, dtype), numbers(rng, (lines, n), dtype)
         expected = resampled_by_definition(h, x, *rates)
         np.testing.assert_array_equal(signal.upfirdn(h, x, *rates), expected, strict=True)
@@ -275,7 +275,7 @@ def test_what_is_outside_is_scipys(mode, rng):
     """Every mode, beyond the array by more than its length, for every rate."""
     cval = 2.5 if mode == "constant" else 0
     for n, taps, rates in itertools.product(
-        (2, 3, 7, 40), (1, 2, 5, 30), ((1, 1), (3, 2), (2, 3), (4, 2), (1, 4), (6, 4))
+        (2, 7, 40), (1, 5, 30), ((1, 1), (3, 2), (2, 3), (4, 2), (1, 4), (6, 4))
     ):
         x, h = rng.standard_normal((2, n)), rng.standard_normal(taps)
         both("upfirdn", h, x, *rates, -1, mode, cval)
@@ -361,8 +361,8 @@ def test_a_bank_is_its_filters(dtype, shape, axis, rng):
     """Each line is what `lfilter` makes of it alone, by the whole numbers, with its state."""
     x = numbers(rng, shape, dtype)
     others = [n for a, n in enumerate(shape) if a != axis % len(shape)]
-    for taps, filters in itertools.product((1, 2, 7, 40), (others, [1] * len(others), others[-1:])):
-        for b_dtype in ("f", "d"):
+    for taps, filters in itertools.product((1, 2, 40), (others, [1] * len(others), others[-1:])):
+        for b_dtype in ("f", "d")[len(filters) % 2 :]:
             b, one = numbers(rng, (*filters, taps), b_dtype), np.ones(1, b_dtype)
             state = list(shape)
             state[axis] = taps - 1

@@ -70,7 +70,7 @@ def convolved(
     ``pads`` are those of `pyconv.convolve`. ``plain`` says that no weights, however many, may go
     through a transform. ``out`` receives the result, and may be any view.
     """
-    across = x.ndim > 1 and 1 < x.size // x.shape[axis] and axis != x.ndim - 1
+    across = axis != x.ndim - 1
     plain = plain or w.size <= stride * (PLAIN_ACROSS if across else PLAIN_TAPS)
     if across and not plain:
         if stride == 1 and boundary in ("constant", "nearest"):

@@ -101,9 +101,8 @@ def savgol_filter(
     )  # fmt: skip
     if not (is_finite(weights) and is_finite(ends)):
         return _scipy_savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval)
-    dtype = samples.dtype.newbyteorder("=") if samples.dtype.kind == "f" else np.dtype(np.float64)
-    if dtype.itemsize == 2:
-        dtype = np.dtype(np.float64)
+    # Of the other byte order float32 gives float64, too, as in SciPy.
+    dtype = np.dtype(np.float32 if samples.dtype == np.float32 else np.float64)
     middle = weights.astype(dtype) if deriv == 0 else weights
     y = empty(samples.shape, dtype)
     convolved(
