@@ -159,8 +159,8 @@ def bank(profile: Profile) -> Iterator[Row]:
             if m is pyconv.signal:
                 return m.lfilter(b, one, x, axis)
             lines = x if axis else x.T
-            y = np.stack([m.lfilter(w, one, line) for w, line in zip(b, lines, strict=True)], axis)
-            return np.ascontiguousarray(y)
+            results = [m.lfilter(w, one, line) for w, line in zip(b, lines, strict=True)]
+            return np.stack(results, 0 if axis else 1)
 
         yield _row(f"one filter a channel k=31 axis={axis}", source, 31 * x.size, each)
 
