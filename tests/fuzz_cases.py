@@ -9,6 +9,7 @@ must give an array or a documented error, and an untouched ``out``.
 import copy
 import itertools
 import warnings
+from typing import ClassVar
 
 import arrays
 import layer_oracles
@@ -778,6 +779,75 @@ class Signal:
         close(ours, right, 200 * eps * max(1.0, largest), "SciPy")
 
 
+class Fir:
+    """The FIR filters of `pyconv.signal` do what SciPy's do on the same call, errors included."""
+
+    #: The arguments of each function that are no options.
+    ORDER: ClassVar = {
+        "lfilter": "w a x", "filtfilt": "w a x", "upfirdn": "w x", "resample_poly": "x",
+        "decimate": "x", "savgol_filter": "x",
+    }  # fmt: skip
+
+    def draw(self, rng):
+        name = pick(rng, list(self.ORDER))
+        n = int(rng.integers(1, 4))
+        dtypes = ("f4", "f8", "c8", "c16", "i4", "u1", "i8")
+        shape = lengths(rng, n, 24)
+        options = some(rng, axis=lambda: int(rng.integers(-n, n)))
+        rate = {"up": int(rng.integers(1, 8)), "down": int(rng.integers(1, 8))}
+        padtypes = ("constant", "edge", "wrap", "symmetric", "line")
+        if name == "filtfilt":
+            options |= some(
+                rng, padtype=lambda: pick(rng, ("odd", "even", "constant", None)),
+                padlen=lambda: int(rng.integers(0, 9)),
+            )  # fmt: skip
+        elif name == "upfirdn":
+            options |= rate | some(rng, mode=lambda: pick(rng, padtypes))
+        elif name == "resample_poly":
+            options |= rate | some(rng, padtype=lambda: pick(rng, (*padtypes, "mean", "maximum")))
+        elif name == "decimate":
+            options |= {"q": int(rng.integers(2, 6)), "ftype": "fir"}
+            options |= some(rng, n=lambda: int(rng.integers(0, 30)), zero_phase=lambda: False)
+        elif name == "savgol_filter":
+            options |= {
+                "window_length": int(rng.integers(1, 12)),
+                "polyorder": pick(rng, (0, 1, 3)),
+            }
+            options |= some(
+                rng, deriv=lambda: int(rng.integers(0, 3)),
+                mode=lambda: pick(rng, ("interp", "mirror", "nearest", "wrap", "constant")),
+            )  # fmt: skip
+        return {
+            "name": name, "options": options,
+            "x": spec(rng, shape, pick(rng, dtypes)), "a": pick(rng, (1, 2.0, -4.0)),
+            "w": spec(rng, [int(rng.integers(1, 40))], pick(rng, dtypes)),
+        }  # fmt: skip
+
+    def check(self, case):
+        made = {"x": build(case["x"]), "w": build(case["w"]), "a": case["a"]}
+        args = [made[name] for name in self.ORDER[case["name"]].split()]
+        options = options_of(case)
+        axis = options.get("axis", 0 if case["name"] == "resample_poly" else -1)
+        if made["x"].shape[axis] < 2 and {"mode", "padtype"} & options.keys():
+            return  # SciPy reads what lies beside the array
+        ours, error = attempt(getattr(signal, case["name"]), args, options)
+        # Where strides are no whole samples, SciPy reads other bytes than those of the samples.
+        whole = [v.copy() if isinstance(v, np.ndarray) else v for v in args]
+        right, theirs = attempt(getattr(scipy.signal, case["name"]), whole, options)
+        if theirs is not None or error is not None:
+            require(
+                theirs is not None and isinstance(error, (type(theirs), *REFUSALS)),
+                f"ours: {error!r}; SciPy's: {theirs!r}",
+            )
+            return
+        require(ours.dtype == right.dtype, f"{ours.dtype}, SciPy's {right.dtype}")
+        low = any(np.asarray(v).dtype.char in "fF" for v in (ours, *args))
+        largest = max(1.0, float(np.abs(oracles.wide(right)).max(initial=0)))
+        largest = max(largest, float(np.abs(oracles.wide(args[-1])).max(initial=0)))
+        weights = float(np.abs(oracles.wide(made["w"])).sum()) if "w" in case else 1.0
+        close(ours, right, (1e-5 if low else 1e-10) * largest * max(1.0, weights), "SciPy")
+
+
 # ---- templates, lags --------------------------------------------------------------------------
 
 
@@ -1279,6 +1349,7 @@ FAMILIES = {
     "filters": Filters(),
     "ndimage": Ndimage(),
     "signal": Signal(),
+    "fir": Fir(),
     "templates": Templates(),
     "lags": Lags(),
     "streams": Streams(),

@@ -24,10 +24,15 @@ import pytest
 import pyconv.ndimage
 import pyconv.signal
 
-#: SciPy's module, ours, and SciPy's file of tests.
+#: SciPy's modules and ours.
+MODULES = (("scipy.ndimage", pyconv.ndimage), ("scipy.signal", pyconv.signal))
+#: SciPy's files of tests.
 SUITES = (
-    ("scipy.ndimage", pyconv.ndimage, "scipy.ndimage.tests.test_filters"),
-    ("scipy.signal", pyconv.signal, "scipy.signal.tests.test_signaltools"),
+    "scipy.ndimage.tests.test_filters",
+    "scipy.signal.tests.test_signaltools",
+    "scipy.signal.tests.test_upfirdn",
+    "scipy.signal.tests.test_savitzky_golay",
+    "scipy.signal.tests.test_bsplines",
 )
 
 #: Tests, by class and name, that ask for what is wrong: see docs/dropins.rst.
@@ -46,7 +51,7 @@ class Ours:
         self.calls = Counter()
         self.seen = Counter()
         self.outcomes = {}
-        for scipys, ours, _ in SUITES:
+        for scipys, ours in MODULES:
             self._replace(importlib.import_module(scipys), ours)
 
     def _replace(self, scipys, ours):
@@ -115,7 +120,7 @@ def perturb(result, number):
 def run(perturbed, report):
     """Run the suites in this process; write what happened to ``report``."""
     plugin = Ours(perturbed)
-    files = [importlib.util.find_spec(suite).origin for *_, suite in SUITES]
+    files = [importlib.util.find_spec(suite).origin for suite in SUITES]
     quiet = ["-q", "--no-header", "-p", "no:cacheprovider", "-W", "ignore"]
     options = [*quiet, "-rs", "--tb=no" if perturbed else "--tb=short"]
     # An empty file of options: ours, and those of the directory above SciPy, are for other tests.
@@ -142,7 +147,7 @@ def both():
         print(f"{calls:7} calls of {name}")
     never = {
         f"{ours.__name__}.{name}"
-        for scipys, ours, _ in SUITES
+        for scipys, ours in MODULES
         for name in ours.__all__
         if hasattr(importlib.import_module(scipys), name)
     } - plain["calls"].keys()

@@ -51,6 +51,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
     [
         "speed",
         "dropins",
+        "fir",
         "layers",
         "training",
         "filters",

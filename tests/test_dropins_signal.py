@@ -69,7 +69,8 @@ def both(name, *args, **keywords):
 def test_signatures_are_those_of_scipy():
     """Names, order, defaults."""
     for name in signal.__all__:
-        if name == "StreamingFilter":  # which SciPy has not
+        # SciPy has not the one; the other is of C, which takes what it does by position.
+        if name in ("StreamingFilter", "sepfir2d"):
             continue
         ours = inspect.signature(getattr(signal, name)).parameters.values()
         scipys = inspect.signature(getattr(scipy.signal, name)).parameters.values()

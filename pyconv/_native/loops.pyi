@@ -63,6 +63,27 @@ class RecursiveLoop:
     def workspace(self) -> int: ...
     def run(self, x: Array, y: Array, fill: Array, threads: int, negative: bool) -> bool: ...
 
+class PolyphaseLoop:
+    def __init__(
+        self,
+        sums: np.dtype,
+        axis: tuple[Any, ...],
+        batch: Sequence[int],
+        n_lines: int,
+        inner: int,
+        abreast: bool,
+        step: int,
+        first: Sequence[int],
+        more: Sequence[int],
+        taps: int,
+        origin: int,
+        end: int,
+        piece: int,
+        own: Array | None,
+    ) -> None: ...
+    def workspace(self) -> int: ...
+    def run(self, x: Array, w: Array, y: Array, fill: Array, clip: bool, threads: int) -> None: ...
+
 def fft_lanes(sums: np.dtype) -> int: ...
 
 class FftLoop:

@@ -91,6 +91,36 @@ def _size(value: Any) -> int:
     return len(value) * _size(value[0])
 
 
+def _line(value: Any) -> str | None:
+    """Say why ours do not take weights of one dimension, which may be a number."""
+    if type(value) in NUMBERS:
+        return None
+    reason = _weights(value)
+    depth = value.ndim if type(value) in ARRAYS else _depth(value)
+    return reason if reason or depth is None or depth < 2 else f"has {depth} dimensions"
+
+
+def _one_number(value: Any) -> str | None:
+    """Say why a filter has feedback, which ours have not."""
+    reason = _line(value)
+    return reason if reason or _size(value) == 1 else f"has {_size(value)} coefficients"
+
+
+def _state(value: Any) -> str | None:
+    return None if value is None else _samples(value)
+
+
+def _any_of(*words: str | None) -> Check:
+    """Return what says why a value is none of some words."""
+
+    def check(value: Any) -> str | None:
+        if value is None or isinstance(value, str):
+            return None if value in words else f"is {value!r}"
+        return _kind(value)
+
+    return check
+
+
 class Few(NamedTuple):
     """How little is too little for ours, by the samples: floats, bytes, wider integers.
 
@@ -119,9 +149,16 @@ class Arrays(enum.Enum):
     #: Two, of which either may be the kernel.
     PAIR = "samples × samples"
     LENGTHS = "nothing"
+    #: One signal, and weights beside it.
+    FILTER = "samples of x, of a filter"
+    BOTH_WAYS = "samples of x, of a filter both ways"
+    RATES = "samples of x, between two rates"
+    SIGNAL = "samples of x"
+    DECIMATED = "samples of x, of which some are kept"
+    FACTORS = "samples of an image under two factors"
 
 
-IMAGE, KERNEL, PAIR, LENGTHS = Arrays
+IMAGE, KERNEL, PAIR, LENGTHS, FILTER, BOTH_WAYS, RATES, SIGNAL, DECIMATED, FACTORS = Arrays
 
 
 class Kind(NamedTuple):
@@ -136,6 +173,12 @@ class Kind(NamedTuple):
 CHECKS: Mapping[Arrays, Mapping[str, Check]] = {
     IMAGE: {"input": _samples, "output": _output},
     KERNEL: {"input": _samples, "weights": _weights, "output": _output},
+    FILTER: {"x": _samples, "b": _line, "a": _one_number, "zi": _state},
+    BOTH_WAYS: {"x": _samples, "b": _line, "a": _one_number, "method": _any_of("pad", None)},
+    RATES: {"x": _samples, "h": _line},
+    SIGNAL: {"x": _samples},
+    DECIMATED: {"x": _samples, "ftype": _any_of("fir")},
+    FACTORS: {"input": _samples, "hrow": _line, "hcol": _line},
 }
 
 _LINE = Kind(KERNEL, Few(2**12, 2**13, 2**14))
@@ -162,8 +205,15 @@ FUNCTIONS: Mapping[str, Kind] = {
     "scipy.signal.correlate": Kind(PAIR),
     "scipy.signal.correlate2d": _PLANE,
     "scipy.signal.correlation_lags": Kind(LENGTHS),
+    "scipy.signal.decimate": Kind(DECIMATED, Few(2**10, 2**10, 2**10)),
     "scipy.signal.fftconvolve": Kind(PAIR),
+    "scipy.signal.filtfilt": Kind(BOTH_WAYS),
+    "scipy.signal.lfilter": Kind(FILTER),
     "scipy.signal.oaconvolve": Kind(PAIR),
+    "scipy.signal.resample_poly": Kind(SIGNAL, Few(2**10, 2**10, 2**10)),
+    "scipy.signal.savgol_filter": Kind(SIGNAL),
+    "scipy.signal.sepfir2d": Kind(FACTORS, Few(2**13, 2**13, 2**13)),
+    "scipy.signal.upfirdn": Kind(RATES, Few(2**11, 2**11, 2**11)),
 }
 #: What is passed on by functions that take any keyword.
 FURTHER = frozenset(("truncate", "radius"))
@@ -187,8 +237,9 @@ class _Names(NamedTuple):
 
 def _names(function: Callable[..., Any]) -> _Names:
     parameters = inspect.signature(function).parameters
-    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    known = frozenset(parameters)
+    by_place = [p for p in parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    positional = [p.name for p in by_place]
+    known = frozenset(p.name for p in parameters.values() if p.kind is not p.POSITIONAL_ONLY)
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             known = known - {name} | FURTHER
@@ -213,12 +264,13 @@ def refusal(kind: Kind, function: Callable[..., Any], *, takes_small: bool = Fal
 def _refusal_of_images(kind: Kind, names: _Names) -> Refuses:
     checks = CHECKS[kind.arrays]
     places = [(names.positional.index(name), name, check) for name, check in checks.items()]
+    at, source, _ = places[0]
     limits = kind.few.limits()
     is_weighted = kind.arrays is KERNEL
 
     def refuses(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
         given = len(args)
-        x: Any = args[0] if given else keywords.get("input")
+        x: Any = args[at] if given > at else keywords.get(source)
         if type(x) in ARRAYS:
             few, count = limits.get(x.dtype.char, 0), x.size
             if few and is_weighted:

@@ -33,6 +33,7 @@ BOUNDARIES = {
 }
 #: SciPy's own functions, whatever is put in their place later.
 _scipy_convolve2d, _scipy_correlate2d = scipy.signal.convolve2d, scipy.signal.correlate2d
+_scipy_sepfir2d = scipy.signal.sepfir2d
 
 
 def convolve2d(
@@ -195,3 +196,67 @@ def _fill(fillvalue: Any, dtype: np.dtype) -> complex:
     if not np.can_cast(value.dtype, dtype, "same_kind") and value.dtype.kind == "c":
         raise ValueError("could not cast `fillvalue` directly to the output type (it was complex)")
     return value.astype(dtype).reshape(())[()].item()
+
+
+def sepfir2d(
+    input: npt.ArrayLike,  # noqa: A002 - SciPy's name
+    hrow: npt.ArrayLike,
+    hcol: npt.ArrayLike,
+    /,
+) -> Array:
+    """Convolve an image with a row and a column of weights, its mirror image outside.
+
+    Parameters
+    ----------
+    input : array_like
+        Array of two dimensions.
+    hrow, hcol : array_like
+        The weights along the rows and along the columns, odd numbers of them.
+
+    Returns
+    -------
+    ndarray
+        The convolution, of the shape of `input`: float32, float64 or the complex dtype of it.
+
+    Raises
+    ------
+    ValueError
+        For dimensions and lengths that are not allowed.
+    TypeError
+        For weights of another dtype than can become that of `input`.
+
+    See Also
+    --------
+    scipy.signal.sepfir2d : the same signature.
+
+    Notes
+    -----
+    Weights may be more than the samples of an axis, which are then mirrored again; SciPy's
+    function writes beside its arrays there.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.sepfir2d([[0.0, 0.0, 4.0], [0.0, 0.0, 4.0]], [0.25, 0.5, 0.25], [1.0])
+    array([[0., 1., 3.],
+           [0., 1., 3.]])
+    """
+    x, row, column = np.asarray(input), np.asarray(hrow), np.asarray(hcol)
+    if (
+        x.ndim != 2
+        or row.ndim != 1
+        or column.ndim != 1
+        or not (row.size % 2 and column.size % 2 and taken(x))
+    ):
+        return _scipy_sepfir2d(input, hrow, hcol)
+    dtype = np.result_type(x, np.float32)
+    if not all(np.can_cast(w.dtype, dtype, "safe") for w in (row, column)):
+        return _scipy_sepfir2d(input, hrow, hcol)
+    y = x
+    for w, axis in ((row, 1), (column, 0)):
+        options = CallOptions(
+            flip=True, mode="same", boundary="symmetric", axes=axis, dtype=dtype, rtol=0.0
+        )
+        weights = w.astype(dtype)
+        y = prepare(y, weights, options).run(y, weights)
+    return y

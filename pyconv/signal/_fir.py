@@ -1,0 +1,409 @@
+"""lfilter, filtfilt and their initial states of `scipy.signal`: filters without feedback are ours.
+
+    y[n] = Σ_u b[u] / a[0] · x[n − u]
+
+The state of such a filter is the part of its full convolution that comes after the last sample. A
+filter with feedback (more than one coefficient in `a`) is SciPy's.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from pyconv._engine.polyphase import filtered_each
+from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
+
+#: SciPy's own functions, whatever is put in their place later.
+_scipy_lfilter, _scipy_filtfilt = scipy.signal.lfilter, scipy.signal.filtfilt
+_scipy_lfiltic, _scipy_lfilter_zi = scipy.signal.lfiltic, scipy.signal.lfilter_zi
+
+#: Taps of a bank up to which lines are summed side by side; longer ones one by one, which may go
+#: through a transform.
+MOST_OF_A_BANK = 512
+#: Dtypes of results, by their characters.
+FLOATS = frozenset("fdFD")
+
+
+def lfilter(
+    b: npt.ArrayLike,
+    a: npt.ArrayLike,
+    x: npt.ArrayLike,
+    axis: int = -1,
+    zi: npt.ArrayLike | None = None,
+) -> Array | tuple[Array, Array]:
+    r"""Filter along an axis.
+
+    .. math:: a[0] \; y[n] = \sum_u b[u] \; x[n - u] - \sum_{v \ge 1} a[v] \; y[n - v]
+
+    Parameters
+    ----------
+    b : array_like
+        The weights of the samples, of one dimension; or one filter for each channel, taps last:
+        `b` without its last axis is broadcast to `x` without `axis`.
+    a : array_like
+        The weights of earlier outputs, which the first one divides all others by. With one
+        coefficient the filter has a finite response, and is summed here; others are SciPy's.
+    x : array_like
+        The samples.
+    axis : int, optional
+        The axis that is filtered.
+    zi : array_like, optional
+        The state before the first sample, with ``max(len(a), len(b)) - 1`` entries along `axis`
+        and one or as many as `x` along the others: what is added to the first outputs.
+
+    Returns
+    -------
+    y : ndarray
+        The filtered samples, of the dtype ``np.result_type(b, a, x, zi)``.
+    zf : ndarray
+        The state after the last sample, if `zi` was given.
+
+    Raises
+    ------
+    ValueError
+        For dimensions and shapes that are not allowed.
+    NotImplementedError
+        Where the result would be of integers.
+
+    See Also
+    --------
+    scipy.signal.lfilter : the same signature, with every parameter at length.
+
+    Notes
+    -----
+    Of float32 samples the result is float32 if `b` and `a` are arrays of float32, too; a number
+    for `a` makes it float64, as in SciPy. Filters of more than 128 taps, along other axes than the
+    last one of more than 700, may go through a transform where that is faster, with an error that
+    is expected to stay within 64 units of rounding of ``sum|b|`` times the largest sample that an
+    output reads. One filter for each channel is not of SciPy's function, and has to have weights
+    that are all finite.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.lfilter([1.0, -1.0], 1.0, [1.0, 4.0, 9.0])
+    array([1., 3., 5.])
+
+    In two pieces:
+
+    >>> y, state = signal.lfilter([1.0, -1.0], 1.0, [1.0, 4.0], zi=[0.0])
+    >>> signal.lfilter([1.0, -1.0], 1.0, [9.0], zi=state)[0]
+    array([5.])
+
+    One filter for each of two channels:
+
+    >>> signal.lfilter([[1.0, -1.0], [0.5, 0.5]], 1.0, [[1.0, 4.0, 9.0], [1.0, 4.0, 9.0]])
+    array([[1. , 3. , 5. ],
+           [0.5, 2.5, 6.5]])
+    """
+    weights, divisors, samples = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
+    state = None if zi is None else np.asarray(zi)
+    whole = _normalised(weights, divisors, samples, axis, state)
+    if whole is None:
+        return _scipy_lfilter(b, a, x, axis, zi)
+    axis = operator.index(axis) % samples.ndim
+    if weights.ndim > 1:
+        return _bank(whole, samples, axis, state)
+    n, after = samples.shape[axis], whole.size - 1
+    y = convolved(samples, whole, axis, (after, 0), dtype=whole.dtype)
+    if state is None:
+        return y
+    ndim, length = samples.ndim, min(n, after)
+    y[along(axis, ndim, None, length)] += state[along(axis, ndim, None, length)]
+    return y, _state_after(whole, samples, axis, state)
+
+
+def _normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Array | None:
+    """Return the weights in the dtype of the result, divided; None for calls that are SciPy's.
+
+    Among those is whatever raises an error.
+    """
+    if a.shape != (1,) or not is_axis(axis, x.ndim) or not taken(b, x):
+        return None
+    if zi is None:
+        dtype = np.result_type(b, a, x)
+    else:
+        dtype = np.result_type(b, a, x, zi)
+    if dtype.char not in FLOATS:
+        return None
+    lines = list(x.shape)
+    del lines[operator.index(axis)]  # type: ignore[arg-type]
+    if b.ndim > 1 and not _reaches(b.shape[:-1], lines):
+        return None
+    if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, operator.index(axis)):  # type: ignore[arg-type]
+        return None
+    w = b.astype(dtype)
+    if a[0] != 1:
+        with np.errstate(all="ignore"):
+            w /= a[0].astype(dtype)
+    return w if is_finite(w) else None
+
+
+def _reaches(shape: tuple[int, ...], lines: list[int]) -> bool:
+    """Return whether filters of a shape are broadcast to lines of another."""
+    try:
+        return np.broadcast_shapes(shape, tuple(lines)) == tuple(lines)
+    except ValueError:
+        return False
+
+
+def _is_state(zi: Array, length: int, shape: tuple[int, ...], axis: int) -> bool:
+    """Return whether a state is that of a filter, with one or as many entries along each axis."""
+    if zi.ndim != len(shape):
+        return False
+    axis %= zi.ndim
+    return zi.shape[axis] == length and all(
+        k == axis or size in (1, n) for k, (size, n) in enumerate(zip(zi.shape, shape, strict=True))
+    )
+
+
+def _state_after(w: Array, x: Array, axis: int, zi: Array) -> Array:
+    """Return what comes after the last output: products of the last samples, and of the state."""
+    n, after, ndim = x.shape[axis], w.size - 1, x.ndim
+    shape = list(x.shape)
+    shape[axis] = after
+    if after == 0:
+        return np.zeros(shape, w.dtype)
+    seen = min(n, after)
+    zf = convolved(
+        x[along(axis, ndim, n - seen, None)], w, axis, (after - seen, after), dtype=w.dtype
+    )
+    if n < after:
+        zf[along(axis, ndim, None, after - n)] += zi[along(axis, ndim, n, None)]
+    return zf
+
+
+def _bank(w: Array, x: Array, axis: int, zi: Array | None) -> Array | tuple[Array, Array]:
+    """Return the samples of each line, filtered by its own weights."""
+    n, after = x.shape[axis], w.shape[-1] - 1
+    seen = min(n, after)
+    y = _bank_part(w, x, axis, 0, n)
+    if zi is None:
+        return y
+    index = along(axis, x.ndim, None, seen)
+    y[index] += zi[index]
+    zf = _bank_part(w, x[along(axis, x.ndim, n - seen, None)], axis, seen, after)
+    if n < after:
+        zf[along(axis, x.ndim, None, after - n)] += zi[along(axis, x.ndim, n, None)]
+    return y, zf
+
+
+def _bank_part(w: Array, x: Array, axis: int, start: int, count: int) -> Array:
+    """Return so many outputs of the full convolutions of lines, from one of them on."""
+    shape = [*x.shape[:axis], *x.shape[axis + 1 :]]
+    if count == 0:
+        return np.zeros([*x.shape[:axis], 0, *x.shape[axis + 1 :]], w.dtype)
+    filters = w.reshape(-1, w.shape[-1])
+    own = np.broadcast_to(np.arange(len(filters)).reshape(w.shape[:-1]), shape).ravel()
+    if w.dtype.kind == "f" and w.shape[-1] <= MOST_OF_A_BANK:
+        return filtered_each(x, filters, own, axis, start, count)
+    y = np.empty([*x.shape[:axis], count, *x.shape[axis + 1 :]], w.dtype)
+    lines, outputs = (np.moveaxis(v, axis, -1) for v in (x, y))
+    pads = w.shape[-1] - 1 - start, start + count - x.shape[axis]
+    for at, filter_of in zip(np.ndindex(lines.shape[:-1]), own, strict=True):
+        convolved(lines[at], filters[filter_of], 0, pads, dtype=w.dtype, out=outputs[at])
+    return y
+
+
+def lfiltic(
+    b: npt.ArrayLike, a: npt.ArrayLike, y: npt.ArrayLike, x: npt.ArrayLike | None = None
+) -> Array:
+    """Return the state of a filter, for `lfilter`, from its last samples and outputs.
+
+    Parameters
+    ----------
+    b, a : array_like
+        The filter, as for `lfilter`.
+    y : array_like
+        The last outputs, the newest first.
+    x : array_like, optional
+        The last samples, the newest first; by default zeros.
+
+    Returns
+    -------
+    ndarray
+        The state, of ``max(len(a), len(b)) - 1`` entries.
+
+    Raises
+    ------
+    ValueError
+        For coefficients that are not allowed.
+
+    See Also
+    --------
+    scipy.signal.lfiltic : the function that computes it.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.lfiltic([1.0, -1.0], 1.0, [], [4.0])
+    array([-4.])
+    """
+    return _scipy_lfiltic(b, a, y, x)
+
+
+def lfilter_zi(b: npt.ArrayLike, a: npt.ArrayLike) -> Array:
+    """Return the state of a filter, for `lfilter`, that has read ones for ever.
+
+    Parameters
+    ----------
+    b, a : array_like
+        The filter, as for `lfilter`.
+
+    Returns
+    -------
+    ndarray
+        The state, of ``max(len(a), len(b)) - 1`` entries.
+
+    Raises
+    ------
+    ValueError
+        For coefficients that are not allowed.
+
+    See Also
+    --------
+    scipy.signal.lfilter_zi : the function that computes it.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.lfilter_zi([0.5, 0.25, 0.25], 1.0)
+    array([0.5 , 0.25])
+    """
+    return _scipy_lfilter_zi(b, a)
+
+
+def filtfilt(
+    b: npt.ArrayLike,
+    a: npt.ArrayLike,
+    x: npt.ArrayLike,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    method: str = "pad",
+    irlen: int | None = None,
+) -> Array:
+    """Filter along an axis forwards and backwards, so that nothing is delayed.
+
+    Parameters
+    ----------
+    b, a : array_like
+        The filter, as for `lfilter`; with one coefficient in `a` it is summed here, others are
+        SciPy's.
+    x : array_like
+        The samples.
+    axis : int, optional
+        The axis that is filtered.
+    padtype : {'odd', 'even', 'constant', None}, optional
+        By what `x` is longer at both ends while it is filtered: its mirror image about the point
+        at the end, its mirror image, or the sample at the end.
+    padlen : int, optional
+        By how many samples; three times the length of the filter by default.
+    method : {'pad', 'gust'}, optional
+        What is done about the ends; ``'gust'``, Gustafsson's method, is SciPy's.
+    irlen : int, optional
+        The length of the impulse response for ``method='gust'``.
+
+    Returns
+    -------
+    ndarray
+        The filtered samples, of the shape of `x`.
+
+    Raises
+    ------
+    ValueError
+        For words that are unknown, and axes that are no longer than `padlen`.
+
+    See Also
+    --------
+    scipy.signal.filtfilt : the same signature, with every parameter at length.
+
+    Notes
+    -----
+    Each direction is summed as `lfilter` sums it.
+
+    Examples
+    --------
+    >>> from pyconv import signal
+    >>> signal.filtfilt([0.5, 0.5], 1.0, [0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    array([0., 1., 2., 1., 0., 0., 0., 0.])
+    """
+    weights, divisors, samples = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
+    edge = _edge(weights, samples, axis, padtype, padlen, method)
+    w = None if edge is None else _both_ways(weights, divisors, samples)
+    if edge is None or w is None:
+        return _scipy_filtfilt(b, a, x, axis, padtype, padlen, method, irlen)
+    axis = operator.index(axis) % samples.ndim
+    # Beyond the reach of the filter nothing of what is put beside the samples is read.
+    beside = min(edge, w.size - 1)
+    longer = _longer(samples, axis, beside, padtype)
+    rest = w.size - 1 - beside
+    forward = convolved(longer, w, axis, (rest, 0), dtype=w.dtype, boundary="nearest")
+    turned = w.conj() if w.dtype.kind == "c" else w
+    return convolved(
+        forward, turned, axis, (0, rest), dtype=w.dtype, boundary="nearest", flip=False
+    )
+
+
+def _edge(
+    b: Array, x: Array, axis: object, padtype: object, padlen: object, method: object
+) -> int | None:
+    """Return by how many samples an array is longer at both ends; None for calls of SciPy's."""
+    if method != "pad" or padtype not in ("odd", "even", "constant", None):
+        return None
+    if not is_axis(axis, x.ndim) or b.ndim != 1 or b.size < 2:
+        return None
+    if padtype is None:
+        edge = 0
+    elif padlen is None:
+        edge = 3 * b.size
+    elif isinstance(padlen, int | np.integer) and not isinstance(padlen, bool):
+        edge = int(padlen)
+    else:
+        return None
+    return edge if 0 <= edge < x.shape[operator.index(axis)] else None  # type: ignore[arg-type]
+
+
+def _both_ways(b: Array, a: Array, x: Array) -> Array | None:
+    """Return the weights of a filter without feedback; None for those of SciPy's."""
+    if a.shape != (1,) or not taken(b, x) or any(v.dtype.kind not in "iufc" for v in (b, a, x)):
+        return None
+    # SciPy's states, by which it multiplies samples, are floats.
+    dtype = np.result_type(b, a, x)
+    if dtype.kind in "iu":
+        dtype = np.dtype(np.float64)
+    if dtype.char not in FLOATS or 0 in b.shape:
+        return None
+    w = b.astype(dtype)
+    if a[0] != 1:
+        with np.errstate(all="ignore"):
+            w /= a[0].astype(dtype)
+    return w if math.isfinite(np.abs(w).sum()) else None
+
+
+def _longer(x: Array, axis: int, by: int, padtype: str | None) -> Array:
+    """Return an array with so many samples more at both ends."""
+    if by == 0:
+        return x
+    n, ndim = x.shape[axis], x.ndim
+    first, last = x[along(axis, ndim, 0, 1)], x[along(axis, ndim, n - 1, None)]
+    shape = list(x.shape)
+    shape[axis] = n + 2 * by
+    y = np.empty(shape, x.dtype)
+    y[along(axis, ndim, by, by + n)] = x
+    before, after = y[along(axis, ndim, 0, by)], y[along(axis, ndim, by + n, None)]
+    if padtype == "constant":
+        before[...], after[...] = first, last
+        return y
+    mirrored = x[along(axis, ndim, by, 0, -1)], x[along(axis, ndim, n - 1 - by, n - 1)]
+    mirrored = mirrored[0], mirrored[1][along(axis, ndim, None, None, -1)]
+    if padtype == "even":
+        before[...], after[...] = mirrored
+    else:
+        before[...], after[...] = 2 * first - mirrored[0], 2 * last - mirrored[1]
+    return y
