@@ -27,7 +27,14 @@ from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import FEW_SAMPLES, Filter, Part
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import Reach, Run
-from pyconv._pieces.sums import Choice, check_beforehand, choice_for, sum_part
+from pyconv._pieces.sums import (
+    Choice,
+    check_beforehand,
+    choice_for,
+    choice_with_gaps,
+    sum_part,
+    without_nan_outside,
+)
 
 #: Returns the result of a filter, given the call and its arguments.
 Solve = Callable[..., Array]
@@ -152,8 +159,17 @@ class WholeCall(Call):
         return _without_missing(self, plain, kernel, None)
 
     def _gapped(self, w: Array) -> Array:
-        self._reads(w.shape)
-        return self._nothing(self._quotient_dtype(w))
+        dtype = self._quotient_dtype(w)
+        options = without_nan_outside(call_options(self.axes, self.options._replace(dtype=dtype)))
+        choice = choice_with_gaps(self.x.shape, self.x.dtype, w, options)
+        self._note(w.shape, choice)
+        return self._nothing(dtype)
+
+    def _note(self, taps: Sequence[int], choice: Choice) -> None:
+        self.choices.append(choice)
+        self._reads(taps, choice.multiples)
+        for i, tile in enumerate(choice.tiles):
+            self._tiles[i] = max(self._tiles[i], tile)
 
     def _passes(
         self, terms: Sequence[Sequence[Array]], options: Options, rounded: Array | None = None
@@ -198,10 +214,7 @@ class WholeCall(Call):
         problem = _problem(self.x.shape, self.x.dtype, w, self.axes, options)
         check_beforehand(problem, w)
         choice = choice_for(problem, options.method, w)
-        self.choices.append(choice)
-        self._reads(w.shape, choice.multiples)
-        for i, tile in enumerate(choice.tiles):
-            self._tiles[i] = max(self._tiles[i], tile)
+        self._note(w.shape, choice)
         return self._nothing(problem.dtype if rounded is None else rounded.dtype)
 
     def _check_range(self, w: Array, dtype: np.dtype) -> None:
@@ -285,9 +298,9 @@ class PieceCall(Call):
         options = self.options
         if options.dtype is None and native_dtype(self.x.dtype) == np.float16:
             options = options._replace(dtype=np.dtype(np.float16))
-        named = call_options(self.axes, options)
-        if named.method == "auto":
-            named = named._replace(method="direct")
+        choice = next(self._choices)
+        assert choice is not None
+        named = call_options(self.axes, options)._replace(method=choice.method)
         omits = options.nan_policy == "omit"
         call = Omission(self.x, w, named, omits, self.mask is not None, self._part)
         return call.solve(self.x, self.mask, options.out, options.workers)
