@@ -126,7 +126,7 @@ class Omission:
         y = out if direct else None
         plain = not (nan or masked or outside)
         if plain and problem.whole is not None and self.possible:
-            plain = self._sums_alike(x)
+            plain = layout.readable(x) and self._sums_alike(x)
         if plain or 0 in problem.y_shape:
             y = self.prepared.solver(x, self._w).solve(x, self._w, y, workers)
         else:
