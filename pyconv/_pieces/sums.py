@@ -175,14 +175,20 @@ def reaches_of(problem: Problem, choice: Choice) -> list[Reach]:
         )
         for a, multiple, tile in zip(problem.spatial, choice.multiples, choice.tiles, strict=True)
     ]
-    last = max(a.axis for a in problem.spatial)
-    group = math.prod(problem.x_shape[last + 1 :])
-    if choice.method != "auto" and 1 < group < PIXEL:
-        # The order of sums may depend on how many samples a pixel has: all are read.
-        reaches += [
-            Reach(axis, n, n, entire=True) for axis, n in enumerate(problem.x_shape) if axis > last
-        ]
+    if choice.method != "auto":
+        reaches += pixel_reaches(problem.x_shape, [a.axis for a in problem.spatial])
     return reaches
+
+
+def pixel_reaches(shape: tuple[int, ...], axes: Sequence[int]) -> list[Reach]:
+    """Return the reaches of the axes behind those that are summed over, which make pixels.
+
+    The order of plain sums may depend on how many samples a pixel has: all are read.
+    """
+    last = max(axes)
+    if len(axes) > 1 or not 1 < math.prod(shape[last + 1 :]) < PIXEL:
+        return []
+    return [Reach(axis, n, n, entire=True) for axis, n in enumerate(shape) if axis > last]
 
 
 class SumPlan(PiecePlan):
