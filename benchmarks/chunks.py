@@ -1,4 +1,4 @@
-"""python -m benchmarks dask: a filter in chunks, beside dask-image and beside one call in memory."""
+"""python -m benchmarks dask: a filter in chunks, beside dask-image and a call in memory."""
 
 import argparse
 import os

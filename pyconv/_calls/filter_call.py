@@ -26,7 +26,7 @@ from pyconv._calls.missing.mask import (
     split_mask,
 )
 from pyconv._calls.missing.weights import check_balance
-from pyconv._dask.door import is_planned
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.dtypes import (
     LIMITS,
     check_rounded,
@@ -117,9 +117,7 @@ def filtered(
             check_out(out, shape, dtype, HINT)
             return _written(run, x, out, options.workers)
     elif is_planned(x, options.mask):
-        from pyconv._calls.filter_pieces import filter_pieces
-
-        return filter_pieces(solve, x, axes, ndims, options, arguments)
+        return in_pieces("filter", solve, x, axes, ndims, options, arguments)
     call = Call(x, axes, ndims, options)
     y = solve(call, *arguments)
     if exact is not None and call.run is not None and options.nan_policy == "propagate":

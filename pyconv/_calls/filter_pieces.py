@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from pyconv import kernels
 from pyconv._calls.filter_call import KERNEL, Axes, Call, Options, call_options
 from pyconv._calls.missing.call import Omission
 from pyconv._calls.missing.weights import check_balance
@@ -282,10 +281,9 @@ class PieceCall(Call):
         assert choice is not None
         part = self._part
         y = options.out if rounded is None else rounded
-        result = sum_part(
+        return sum_part(
             problem, choice.method, self.x, w, part.firsts, part.outs, options.workers, y
         )
-        return result
 
     def without_missing(
         self,

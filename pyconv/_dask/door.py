@@ -1,10 +1,11 @@
-"""The door of every public function: is its array one of dask's, or none but a shape and a dtype?
+"""The door of every public function: whether its array is one of dask's, or is only planned for.
 
 dask is never imported here. An array of its own exists only where it has been.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,23 @@ from pyconv._pieces.plan import PiecePlan, Source
 
 #: Makes the plan of a call on an array of a shape and a dtype.
 Planned = Callable[[Source], PiecePlan]
+
+
+#: The kinds of calls → what makes them of pieces: a module, which is imported for the first such
+#: call, and a function of it. Where a call's arguments are normalised its kind is asked for here.
+KINDS = {
+    "correlate": ("pyconv._calls.correlation_pieces", "correlate_pieces"),
+    "coverage": ("pyconv._calls.correlation_pieces", "coverage_pieces"),
+    "filter": ("pyconv._calls.filter_pieces", "filter_pieces"),
+    "ndimage": ("pyconv.ndimage._pieces", "filter_pieces"),
+    "signal": ("pyconv.signal._pieces", "convolve_pieces"),
+}
+
+
+def in_pieces(kind: str, *arguments: Any) -> Any:
+    """Return the plan, or the dask array, of a call of one of the `KINDS`."""
+    module, name = KINDS[kind]
+    return getattr(importlib.import_module(module), name)(*arguments)
 
 
 def is_chunked(x: object) -> bool:

@@ -33,9 +33,7 @@ def lazy(
     """Return the dask array of a call on ``x``, one of which ``mask`` or ``x`` is."""
     x, mask = _chunked(x, mask, argument)
     plan = planned(Source(x.shape, x.dtype, mask is not None))
-    chunks = tuple(
-        _result_chunks(plan, axis, sizes) for axis, sizes in enumerate(x.chunks)
-    )
+    chunks = tuple(_result_chunks(plan, axis, sizes) for axis, sizes in enumerate(x.chunks))
     lead = tuple((n,) for n in plan.lead)
     source, dependencies = [x], [x]
     if mask is not None:
@@ -81,8 +79,7 @@ def _chunked(x: Any, mask: Any, argument: str) -> tuple[Any, Any]:
         wide = mask if mask.shape == x.shape else da.broadcast_to(mask, x.shape, chunks=x.chunks)
     except ValueError:
         raise ValueError(
-            f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape "
-            f"{x.shape}"
+            f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape {x.shape}"
         ) from None
     return x, wide if wide.chunks == x.chunks else wide.rechunk(x.chunks)
 

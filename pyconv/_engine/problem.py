@@ -155,9 +155,7 @@ class Problem:
         """The problem that decides in which order results are summed: this one, or the whole."""
         return self if self.whole is None else self.whole
 
-    def part(
-        self, shape: tuple[int, ...], firsts: Sequence[int], outs: Sequence[int]
-    ) -> Problem:
+    def part(self, shape: tuple[int, ...], firsts: Sequence[int], outs: Sequence[int]) -> Problem:
         """Return the problem of some results, on an array of the samples that those read.
 
         Parameters

@@ -241,7 +241,6 @@ def _granted(run: Runner | None) -> Runner:
 
 def _sliced(run: Runner, what: Filter) -> Runner:
     """Return the filter that keeps some of the results of another."""
-
     made = what.every()
 
     def run_sliced(x: Array, y: Array | None, workers: int | None) -> Array:
@@ -263,9 +262,7 @@ def _exchanged(view: View, what: Filter) -> Filter:
     part = what.part
     if part is not None:
         part = part._replace(whole=tuple(part.whole[a] for a in view.order))
-    return what._replace(
-        axes=tuple(view.axis(a) for a in what.axes), places=what.axes, part=part
-    )
+    return what._replace(axes=tuple(view.axis(a) for a in what.axes), places=what.axes, part=part)
 
 
 def _seen(view: View, run: Runner, shape: tuple[int, ...], result: np.dtype) -> Runner:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._dask.door import is_planned
 from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.docstrings import documented
 from pyconv._engine.problem import flag, integer, several
 from pyconv._filters.arguments import SHARED
@@ -170,9 +170,7 @@ def gabor_bank(
     )  # fmt: skip
     arguments = (wavelengths, orientations, aspect, phase, energy)
     if is_planned(x, mask):
-        from pyconv._calls.filter_pieces import filter_pieces
-
-        return filter_pieces(_gabor_bank, x, axes, (2,), options, arguments)
+        return in_pieces("filter", _gabor_bank, x, axes, (2,), options, arguments)
     return _gabor_bank(Call(x, axes, (2,), options), *arguments)
 
 

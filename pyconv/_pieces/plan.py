@@ -150,7 +150,8 @@ class PiecePlan:
         y = self._solve(block, runs, mask, workers)
         n = len(self.lead)
         cut = tuple(
-            slice(run.skipped, run.skipped + b - a) for run, (a, b) in zip(runs, box[n:], strict=True)
+            slice(run.skipped, run.skipped + b - a)
+            for run, (a, b) in zip(runs, box[n:], strict=True)
         )
         lead = tuple(slice(a, b) for a, b in box[:n])
         if y.shape == tuple(b - a for a, b in box):

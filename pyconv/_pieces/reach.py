@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from pyconv._engine.boundaries import BOUNDARIES
 
-
 #: Stands for an axis that is read by several rules, one of which wraps: what reads outside it reads
 #: all of it.
 MIXED = "mixed"

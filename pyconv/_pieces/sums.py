@@ -139,7 +139,10 @@ def _least(problem: Problem, w: Array) -> str:
     for algorithm in PLANNER.algorithms:
         if algorithm.name not in (*LOCAL, "fft"):
             continue
-        if isinstance(algorithm, WeightDependentAlgorithm) and algorithm.cost(item, MACHINE) > least:
+        if (
+            isinstance(algorithm, WeightDependentAlgorithm)
+            and algorithm.cost(item, MACHINE) > least
+        ):
             continue  # it is not fitted if it would not be the fastest
         fit = PLANNER.fitted(algorithm, problem, w)
         if isinstance(fit, str):
@@ -171,8 +174,16 @@ def reaches_of(problem: Problem, choice: Choice) -> list[Reach]:
     """Return what the results of a whole problem read along its axes."""
     reaches = [
         Reach(
-            a.axis, a.size, a.out, a.low, a.span, a.stride, a.boundary,
-            place=a.span // 2 - a.low, multiple=multiple, tile=tile,
+            a.axis,
+            a.size,
+            a.out,
+            a.low,
+            a.span,
+            a.stride,
+            a.boundary,
+            place=a.span // 2 - a.low,
+            multiple=multiple,
+            tile=tile,
         )
         for a, multiple, tile in zip(problem.spatial, choice.multiples, choice.tiles, strict=True)
     ]
@@ -198,9 +209,7 @@ class SumPlan(PiecePlan):
     def __init__(
         self, source: Source, w: Array, options: CallOptions, nan_policy: str = "propagate"
     ) -> None:
-        problem = make_problem(
-            source.shape, source.dtype, w.shape, w.dtype, **options.of_problem()
-        )
+        problem = make_problem(source.shape, source.dtype, w.shape, w.dtype, **options.of_problem())
         self._problem, self._w = problem, w
         self._nan_policy = nan_policy
         check_beforehand(problem, w)
@@ -218,9 +227,7 @@ class SumPlan(PiecePlan):
             block = block.astype(self._problem.x_dtype)
         axes = [a.axis for a in self._problem.spatial]
         firsts, outs = [runs[a].first for a in axes], [runs[a].out for a in axes]
-        return sum_part(
-            self._problem, self._choice.method, block, self._w, firsts, outs, workers
-        )
+        return sum_part(self._problem, self._choice.method, block, self._w, firsts, outs, workers)
 
 
 def check_beforehand(problem: Problem, w: Array) -> None:

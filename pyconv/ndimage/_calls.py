@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._dask.door import is_planned
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.output_arrays import check_apart
 from pyconv._engine.planner import CALLS
 from pyconv._engine.planning import exact_key
@@ -37,9 +37,7 @@ def filtered(
     the result and what writes it there.
     """
     if type(input) is not np.ndarray and is_planned(input):
-        from pyconv.ndimage._pieces import filter_pieces
-
-        return filter_pieces(plan, input, output, weights, options)
+        return in_pieces("ndimage", plan, input, output, weights, options)
     x = np.asarray(input)
     w = None if weights is None else np.asarray(weights)
     key = _key(plan, x, output, w, options)

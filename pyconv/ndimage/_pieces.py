@@ -54,7 +54,7 @@ class NdimagePlan(PiecePlan):
         self._whole = whole
         name = plan.__name__.strip("_").replace("_", "-")
         reaches = _reaches(source, windows)
-        for (problem, _), _ in self._choices.items():
+        for problem, _ in self._choices:
             known = {r.axis for r in reaches}
             axes = [a.axis for a in problem.spatial]
             reaches += [r for r in pixel_reaches(source.shape, axes) if r.axis not in known]
@@ -86,8 +86,15 @@ def _reaches(source: Source, windows: list[Any]) -> list[Reach]:
                     multiples[axis] = int(np.lcm(multiples[axis], low + 1 + high))
     return [
         Reach(
-            axis, n, n, low, low + 1 + high, 1, _one_rule(found),
-            multiple=multiple, from_read=True,
+            axis,
+            n,
+            n,
+            low,
+            low + 1 + high,
+            1,
+            _one_rule(found),
+            multiple=multiple,
+            from_read=True,
         )
         for axis, (n, low, high, found, multiple) in enumerate(
             zip(source.shape, lows, highs, rules, multiples, strict=True)

@@ -25,6 +25,7 @@ from pyconv._engine.output_arrays import writable_in_place
 from pyconv._engine.planning import array_of, prepare
 from pyconv._engine.problem import MAX_SPATIAL, CallOptions, make_problem
 from pyconv._engine.rounding_planning import rounded_run
+from pyconv._engine.separable_passes import FEW_SAMPLES as FEW_IN_PAIRS
 from pyconv._engine.separable_passes import (
     Filter,
     Part,
@@ -33,7 +34,6 @@ from pyconv._engine.separable_passes import (
     means_runner,
     runner,
 )
-from pyconv._engine.separable_passes import FEW_SAMPLES as FEW_IN_PAIRS
 from pyconv._pieces.sums import choice_for, sum_part
 from pyconv.ndimage._arguments import reads_fill
 from pyconv.ndimage._whole import WHOLE, deciding
@@ -470,9 +470,7 @@ def _sums_of_part(
     axes = [a.axis for a in whole.spatial]
 
     def run(x: Array, y: Array | None, workers: int | None) -> Array:
-        return sum_part(
-            whole, method, x, w, [0] * len(axes), [shape[a] for a in axes], workers, y
-        )
+        return sum_part(whole, method, x, w, [0] * len(axes), [shape[a] for a in axes], workers, y)
 
     return partial(write, run)
 

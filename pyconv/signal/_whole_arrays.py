@@ -179,9 +179,7 @@ def sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
         return False
 
 
-def arranged(
-    volume: Array, kernel: Array, mode: str
-) -> tuple[Array, Array, list[int], list[Part]]:
+def arranged(volume: Array, kernel: Array, mode: str) -> tuple[Array, Array, list[int], list[Part]]:
     """Return the larger array, the smaller one, its axes, and which outputs exist along them."""
     swapped(mode, volume.shape, kernel.shape, range(volume.ndim))
     parts = [part_of(mode, n, k) for n, k in zip(volume.shape, kernel.shape, strict=True)]

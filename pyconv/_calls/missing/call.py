@@ -15,7 +15,7 @@ from pyconv._calls.missing.block_sums import BlockSums, Run, Sums, planned
 from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
 from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
-from pyconv._dask.door import is_planned
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import (
@@ -471,9 +471,7 @@ def coverage(
         max_memory=max_memory,
     )  # fmt: skip
     if is_planned(x, mask):
-        from pyconv._calls.correlation_pieces import coverage_pieces
-
-        return coverage_pieces(x, w, mask, out, workers, options)
+        return in_pieces("coverage", x, w, mask, out, workers, options)
     samples, missing = split_mask(x, mask)
     sizes, dtype = magnitudes(samples.dtype, plain_array(w, "w"))
     call = Omission(samples, sizes, options, True, missing is not None)
