@@ -9,6 +9,7 @@ tests that fail in the third run are those that look at what we return.
 
 import argparse
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def outcomes(folder: Path, run: str) -> dict[str, str]:
         "import sys, pytest; from tests.dask_image import Replacement; "
         f"sys.exit(pytest.main(sys.argv[1:], plugins=[Replacement({run!r})]))"
     )
-    options = ["-q", "-rA", "-p", "no:cacheprovider", "--noconftest", "--rootdir", str(folder)]
+    options = ["-q", "-rA", "-p", "no:cacheprovider", "--noconftest", "-c", os.devnull]
     done = subprocess.run(
         [sys.executable, "-c", code, *options, *files],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,

@@ -1,6 +1,6 @@
 """The house: imports run one way, the tables are complete, the documentation is there and runs.
 
-public modules and _calls → nn._functions → _dask → _pieces → _engine → _engine.algorithms → _native,
+public modules and _calls → nn._functions → _dask → _pieces → _engine → its algorithms → _native,
 above the leaves that anyone may import.
 """
 

@@ -76,7 +76,7 @@ def _chunked(x: Any, mask: Any, argument: str) -> tuple[Any, Any]:
             f"mask has dtype {mask.dtype}; bool is allowed, True for samples to leave out"
         )
     try:
-        wide = mask if mask.shape == x.shape else da.broadcast_to(mask, x.shape, chunks=x.chunks)
+        wide = mask if mask.shape == x.shape else da.broadcast_to(mask, x.shape)
     except ValueError:
         raise ValueError(
             f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape {x.shape}"
