@@ -34,8 +34,6 @@ PART = 1e-3
 #: Words in the names of tests that may differ, and why.
 DIFFERENCES = {
     "params": "arguments that dask-image refuses by types of its own, and we as SciPy does",
-    "type": "a tuple, say, is refused by the types of dask-image's errors",
-    "err": "the types of dask-image's errors",
 }
 
 
