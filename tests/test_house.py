@@ -1,7 +1,7 @@
 """The house: imports run one way, the tables are complete, the documentation is there and runs.
 
-public modules and _calls → nn._functions → _engine → _engine.algorithms → _native, above the leaves
-that anyone may import.
+public modules and _calls → nn._functions → _dask → _pieces → _engine → its algorithms → _native,
+above the leaves that anyone may import.
 """
 
 import ast
@@ -69,7 +69,9 @@ FLOORS = {
     "pyconv._native": 0,
     "pyconv._engine.algorithms": 1,
     "pyconv._engine": 2,
-    "pyconv.nn._functions": 3,
+    "pyconv._pieces": 3,
+    "pyconv._dask": 4,
+    "pyconv.nn._functions": 5,
 }
 #: Modules that a user may import; all others are behind an underscore.
 PUBLIC_ROOMS = {

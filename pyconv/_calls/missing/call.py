@@ -15,6 +15,7 @@ from pyconv._calls.missing.block_sums import BlockSums, Run, Sums, planned
 from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
 from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import (
@@ -30,8 +31,9 @@ from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
 from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
-from pyconv._engine.planning import Prepared, check_nan, prepare
-from pyconv._engine.problem import CallOptions, Problem, flag
+from pyconv._engine.planning import Prepared, check_nan, planner_of, prepare
+from pyconv._engine.problem import CallOptions, Problem, flag, make_problem
+from pyconv._engine.separable_passes import Part
 from pyconv._native import layout
 
 #: Samples of items that are gathered, of those with gaps and of those without.
@@ -63,6 +65,8 @@ class Omission:
         Whether NaN are left out.
     masked : bool
         Whether samples may be masked.
+    part : Part, optional
+        Which results are made, if the array holds no more than the samples that those read.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Omission:
         options: CallOptions,
         omit_nan: bool,
         masked: bool,
+        part: Part | None = None,
     ) -> None:
         fill = options.fill_value
         #: Whether what is outside counts as missing: a fill value that is NaN says so.
@@ -89,7 +94,10 @@ class Omission:
         exact = is_integer(natural)
         if self.possible:
             options = options._replace(dtype=_settled_dtype(options.dtype, natural))
-        self.prepared: Prepared = prepare(x, w, options)
+        if part is None:
+            self.prepared: Prepared = prepare(x, w, options)
+        else:
+            self.prepared = _prepared_part(x, w, options, part)
         self.problem: Problem = self.prepared.problem
         self._w = w
         result = self.problem.dtype
@@ -116,7 +124,10 @@ class Omission:
         outside = self._outside and problem.reads_fill
         direct = out is not None and writable_in_place(out, x, self._w)
         y = out if direct else None
-        if not (nan or masked or outside) or 0 in problem.y_shape:
+        plain = not (nan or masked or outside)
+        if plain and problem.whole is not None and self.possible:
+            plain = layout.readable(x) and self._sums_alike(x)
+        if plain or 0 in problem.y_shape:
             y = self.prepared.solver(x, self._w).solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
@@ -144,7 +155,7 @@ class Omission:
         batch = [axis for axis in range(x.ndim) if axis not in spatial]
         gaps = None
         several = math.prod(x.shape[axis] for axis in batch) > 1
-        if several and not outside and not self._sums_alike(x):
+        if several and not outside and problem.whole is None and not self._sums_alike(x):
             gaps = items_with_gaps(x, mask, nan, tuple(spatial))
         if gaps is None or gaps.all():
             if copied and x.nbytes <= problem.max_memory:
@@ -199,16 +210,9 @@ class Omission:
 
     def _of_items(self, count: int) -> Omission:
         """Return the call on so many items, which one axis in front counts."""
-        problem = self.problem
-        axes = sorted(a.axis for a in problem.spatial)
-        items = replace(
-            problem,
-            x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
-            y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
-            spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
-        )
+        items, method = _items(self.problem, count), self.prepared.method
         part = copy.copy(self)
-        part.problem, method = items, self.prepared.method
+        part.problem = items
         part.prepared = kept(("items", items, method), Prepared, items, method)
         return part
 
@@ -339,7 +343,27 @@ class Omission:
             bound = planned(self.prepared, x, self._w)
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
-                self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
+                self._by_blocks(run, Sums(self._sums, None, self.prepared.method)).cover(y)
+
+
+def _items(problem: Problem, count: int) -> Problem:
+    """Return the problem of so many items, which one axis in front counts."""
+    axes = sorted(a.axis for a in problem.spatial)
+    return replace(
+        problem,
+        x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
+        y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
+        spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
+        whole=None if problem.whole is None else _items(problem.whole, count),
+    )
+
+
+def _prepared_part(x: np.ndarray, w: np.ndarray, options: CallOptions, part: Part) -> Prepared:
+    """Return the prepared problem of a part of the results."""
+    whole = make_problem(part.whole, x.dtype, w.shape, w.dtype, **options.of_problem())
+    method = planner_of(whole).check_method(options.method)
+    key = ("part", whole, method, x.shape, part.firsts, part.outs, type(whole.fill_value))
+    return kept(key, lambda: Prepared(whole.part(x.shape, part.firsts, part.outs), method))
 
 
 def _settled_dtype(dtype: Any, natural: np.dtype) -> Any:
@@ -446,14 +470,12 @@ def coverage(
         flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation,
         max_memory=max_memory,
     )  # fmt: skip
+    if is_planned(x, mask):
+        return in_pieces("coverage", x, w, mask, out, workers, options)
     samples, missing = split_mask(x, mask)
-    weights = plain_array(w, "w")
-    sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
-    check_balance(weights)
-    sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
+    sizes, dtype = magnitudes(samples.dtype, plain_array(w, "w"))
     call = Omission(samples, sizes, options, True, missing is not None)
-    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
-    shape, dtype = call.problem.y_shape, np.dtype(np.float32 if single else np.float64)
+    shape = call.problem.y_shape
     if out is not None:
         check_out(out, shape, dtype)
     masks = () if missing is None else (missing,)
@@ -464,3 +486,12 @@ def coverage(
         return y
     out[...] = y
     return out
+
+
+def magnitudes(x_dtype: np.dtype, w: np.ndarray) -> tuple[np.ndarray, np.dtype]:
+    """Return |w|, and the dtype of the part of it that is seen; ValueError where weights cancel."""
+    sums = natural_dtype(supported(x_dtype, "x"), supported(w.dtype, "w"))
+    check_balance(w)
+    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
+    sizes = np.abs(w.astype(np.result_type(w, np.float64)))
+    return sizes, np.dtype(np.float32 if single else np.float64)
