@@ -20,6 +20,7 @@ from pyconv._version import __version__
 
 if typing.TYPE_CHECKING:
     from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
+    from pyconv._large.pyramids import pyramid
     from pyconv.patching import patch_scipy, unpatch_scipy
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "patch_scipy",
     "patching",
     "plan",
+    "pyramid",
     "set_workers",
     "show_versions",
     "signal",
@@ -56,7 +58,11 @@ _SUBMODULES = frozenset(
     ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
 )
 #: Functions of such modules.
-_FUNCTIONS = {"patch_scipy": "pyconv.patching", "unpatch_scipy": "pyconv.patching"}
+_FUNCTIONS = {
+    "patch_scipy": "pyconv.patching",
+    "pyramid": "pyconv._large.pyramids",
+    "unpatch_scipy": "pyconv.patching",
+}
 
 
 def __getattr__(name: str) -> typing.Any:
