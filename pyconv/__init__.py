@@ -21,11 +21,14 @@ from pyconv._version import __version__
 if typing.TYPE_CHECKING:
     from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
     from pyconv._large.pyramids import pyramid
+    from pyconv._large.streams import StreamError, StreamInterrupted, stream
     from pyconv.patching import patch_scipy, unpatch_scipy
 
 __all__ = [
     "Explanation",
     "Plan",
+    "StreamError",
+    "StreamInterrupted",
     "__version__",
     "arithmetic",
     "convolve",
@@ -46,6 +49,7 @@ __all__ = [
     "set_workers",
     "show_versions",
     "signal",
+    "stream",
     "tune",
     "tune_machine",
     "unpatch_scipy",
@@ -57,10 +61,13 @@ __all__ = [
 _SUBMODULES = frozenset(
     ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
 )
-#: Functions of such modules.
+#: Functions and errors of such modules.
 _FUNCTIONS = {
     "patch_scipy": "pyconv.patching",
+    "StreamError": "pyconv._large.streams",
+    "StreamInterrupted": "pyconv._large.streams",
     "pyramid": "pyconv._large.pyramids",
+    "stream": "pyconv._large.streams",
     "unpatch_scipy": "pyconv.patching",
 }
 
