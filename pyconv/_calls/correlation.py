@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._calls.correlation_pieces import correlate_pieces
 from pyconv._calls.missing.call import omit
 from pyconv._calls.missing.mask import leaves_out
+from pyconv._dask.door import is_planned
 from pyconv._engine.output_arrays import check_out, plain_array, writable_in_place
 from pyconv._engine.planning import check_nan, prepare
 from pyconv._engine.problem import CallOptions
@@ -270,6 +272,8 @@ def _run(
     usual = type(x) is np.ndarray and type(w) is np.ndarray and mask is None
     usual = usual and type(nan_policy) is str and nan_policy == "propagate"
     if not usual:  # what follows would take as long as the rest of a small call
+        if is_planned(x, mask):
+            return correlate_pieces(x, w, nan_policy, mask, out, workers, CallOptions._make(options))
         if leaves_out(x, nan_policy, mask):
             return omit(x, w, CallOptions._make(options), nan_policy, mask, out, workers)
         x, w = plain_array(x, "x"), plain_array(w, "w")

@@ -147,6 +147,38 @@ class Problem:
     by_axis: bool = False
     #: Whether rounded sums may be no signed 64-bit integers, or those of a bool be beyond 0 and 1.
     unbounded: bool = False
+    #: The problem whose results these are a part of. It decides in which order a part is summed.
+    whole: Problem | None = None
+
+    @property
+    def deciding(self) -> Problem:
+        """The problem that decides in which order results are summed: this one, or the whole."""
+        return self if self.whole is None else self.whole
+
+    def part(
+        self, shape: tuple[int, ...], firsts: Sequence[int], outs: Sequence[int]
+    ) -> Problem:
+        """Return the problem of some results, on an array of the samples that those read.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The shape of that array.
+        firsts : sequence of int
+            For each kernel axis the sample at the place of the first result, counted from the
+            first that the array holds.
+        outs : sequence of int
+            The results along each kernel axis.
+        """
+        axes, y_shape = [], [*shape]
+        for a, first, out in zip(self.spatial, firsts, outs, strict=True):
+            size, low = shape[a.axis], a.low - first
+            high = (out - 1) * a.stride + a.span - low - size
+            axes.append(replace(a, size=size, low=low, high=high, out=out))
+            y_shape[a.axis] = out
+        return replace(
+            self, x_shape=shape, y_shape=tuple(y_shape), spatial=tuple(axes), whole=self.deciding
+        )
 
     def options(self) -> CallOptions:
         """Return the options of a call that has this problem."""
@@ -196,6 +228,7 @@ class Problem:
             w_dtype=part,
             dtype=part,
             compute=part,
+            whole=None if self.whole is None else self.whole.on_parts(part),
         )
 
     def without_idle_taps(self) -> tuple[Problem, tuple[slice, ...]] | None:

@@ -42,6 +42,20 @@ LOOP_BYTES = 8 << 20
 LARGEST_TRIED, LARGE, PARTS_TRIED = 16, 64, (1.0, 0.5, 0.75, 1.5, 0.25, 0.125, 2.0)
 
 
+class Part(NamedTuple):
+    """Some results of a larger filter: arrays hold the samples that those read.
+
+    An entry for each filtered axis, but for the shape.
+    """
+
+    #: The shape of the whole array, which decides in which order results are summed.
+    whole: tuple[int, ...]
+    #: The sample at the place of the first result, counted from the first that the arrays hold.
+    firsts: tuple[int, ...]
+    #: Results that are made: of those that strides keep.
+    outs: tuple[int, ...]
+
+
 class Filter(NamedTuple):
     """A sum of product kernels, and where it reads: an entry for each filtered axis."""
 
@@ -59,13 +73,36 @@ class Filter(NamedTuple):
     places: tuple[int, ...] = ()
     #: Which results are kept along each filtered axis: every so many; empty for all.
     strides: tuple[int, ...] = ()
+    #: Which results are made, None for all.
+    part: Part | None = None
 
     def result_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the result for arrays of a shape."""
+        if self.part is None:
+            return self._kept(shape)
+        made = [*shape]
+        for axis, out in zip(self.axes, self.part.outs, strict=True):
+            made[axis] = out
+        return tuple(made)
+
+    def _kept(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         kept = [*shape]
         for axis, stride in zip(self.axes, self.strides, strict=False):
             kept[axis] = -(-shape[axis] // stride)
         return tuple(kept)
+
+    def passed(self) -> Part | None:
+        """Return the part once these axes are filtered: the whole array has its results then."""
+        part = self.part
+        return None if part is None else part._replace(whole=self._kept(part.whole))
+
+    def every(self) -> Filter:
+        """Return the filter that makes what the strides leave out, too."""
+        part = self.part
+        if part is not None:
+            outs = zip(part.outs, self.strides, strict=True)
+            part = part._replace(outs=tuple((out - 1) * stride + 1 for out, stride in outs))
+        return self._replace(strides=(), part=part)
 
     def of(self, some: Sequence[int]) -> Filter:
         """Return the filter along some of the axes, without its terms."""
@@ -76,6 +113,11 @@ class Filter(NamedTuple):
             boundaries=tuple(self.boundaries[i] for i in some),
             places=tuple(self.places[i] for i in some if self.places),
             strides=tuple(self.strides[i] for i in some if self.strides),
+            part=self.part
+            and self.part._replace(
+                firsts=tuple(self.part.firsts[i] for i in some),
+                outs=tuple(self.part.outs[i] for i in some),
+            ),
         )
 
     def in_turn(self) -> list[int]:
@@ -87,7 +129,7 @@ class Filter(NamedTuple):
         """Return what tells this filter from others."""
         rows = tuple(tuple(row.tobytes() for row in term) for term in self.terms)
         fill = self.fill_value
-        where = self.axes, self.lows, self.boundaries, self.strides
+        where = self.axes, self.lows, self.boundaries, self.strides, self.part
         return rows, where, fill, type(fill), self.divisor
 
 
@@ -136,13 +178,30 @@ def _planned(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
         return _at_once(shape, dtype, what, wanted)
     wanted = beside
     # Sums of several terms may be rounded otherwise one by one than at once.
-    view = view_of(shape, what.axes, batch=len(what.terms) == 1)
+    view = _view(shape, what, batch=len(what.terms) == 1)
     if view is None:
         return _as_it_lies(shape, dtype, what, wanted)
     if what.strides:
-        return _sliced(_planned(shape, dtype, what._replace(strides=()), wanted), what)
+        return _sliced(_planned(shape, dtype, what.every(), wanted), what)
     result = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted).dtype
-    return _seen(view, _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted), result)
+    run = _as_it_lies(view.shape, dtype, _exchanged(view, what), wanted)
+    return _seen(view, run, what.result_shape(shape), result)
+
+
+def _view(shape: tuple[int, ...], what: Filter, *, batch: bool) -> View | None:
+    """Return how arrays are best seen; a part of an array as the whole of it."""
+    if what.part is None:
+        return view_of(shape, what.axes, batch=batch)
+    view = view_of(what.part.whole, what.axes, batch=batch)
+    if view is None:
+        return None
+    long = [a for a in view.order if shape[a] != 1]
+    return View(view.order, tuple(shape[a] for a in view.order), long != sorted(long))
+
+
+def _whole(shape: tuple[int, ...], what: Filter) -> tuple[int, ...]:
+    """Return the shape that decides how a filter is summed."""
+    return shape if what.part is None else what.part.whole
 
 
 def _beside_arrays(
@@ -183,11 +242,13 @@ def _granted(run: Runner | None) -> Runner:
 def _sliced(run: Runner, what: Filter) -> Runner:
     """Return the filter that keeps some of the results of another."""
 
+    made = what.every()
+
     def run_sliced(x: Array, y: Array | None, workers: int | None) -> Array:
         kept = [slice(None)] * x.ndim
         for axis, stride in zip(what.axes, what.strides, strict=True):
             kept[axis] = slice(None, None, stride)
-        every = None if y is None else np.empty(x.shape, y.dtype)
+        every = None if y is None else np.empty(made.result_shape(x.shape), y.dtype)
         some = run(x, every, workers)[tuple(kept)]
         if y is None:
             return np.ascontiguousarray(some)
@@ -199,21 +260,28 @@ def _sliced(run: Runner, what: Filter) -> Runner:
 
 def _exchanged(view: View, what: Filter) -> Filter:
     """Return a filter of arrays as they are seen."""
-    return what._replace(axes=tuple(view.axis(a) for a in what.axes), places=what.axes)
+    part = what.part
+    if part is not None:
+        part = part._replace(whole=tuple(part.whole[a] for a in view.order))
+    return what._replace(
+        axes=tuple(view.axis(a) for a in what.axes), places=what.axes, part=part
+    )
 
 
-def _seen(view: View, run: Runner, result: np.dtype) -> Runner:
-    """Return the filter of arrays from that of the arrays as they are seen."""
+def _seen(view: View, run: Runner, shape: tuple[int, ...], result: np.dtype) -> Runner:
+    """Return the filter of arrays, of results of a shape, from that of the arrays as seen."""
+    seen_shape = tuple(shape[a] for a in view.order)
 
     def run_seen(x: Array, y: Array | None, workers: int | None) -> Array:
         seen = view.source(x)
-        y = np.empty(x.shape, result) if y is None else y
+        y = np.empty(shape, result) if y is None else y
         if not view.moved:
-            run(seen, y.reshape(view.shape), workers)
+            run(seen, y.reshape(seen_shape), workers)
             return y
         # A copy of the source is no longer read when the last pass writes.
         spare = isinstance(run, _InTurn) and seen.base is None and seen.dtype == y.dtype
-        total = run(seen, seen if spare else np.empty(view.shape, y.dtype), workers)
+        spare = spare and seen.shape == seen_shape
+        total = run(seen, seen if spare else np.empty(seen_shape, y.dtype), workers)
         write(total, y.transpose(view.order))
         return y
 
@@ -240,28 +308,37 @@ def _problem(
 ) -> Problem:
     """Return the problem of one kernel; its shape is that of the factors."""
     pads = [(low, k - 1 - low) for low, k in zip(what.lows, taps, strict=True)]
-    return make_problem(
-        shape, dtype, tuple(taps), wanted.weights, mode=pads, boundary=what.boundaries,
+    whole, part = _whole(shape, what), what.part
+    problem = make_problem(
+        whole, dtype, tuple(taps), wanted.weights, mode=pads, boundary=what.boundaries,
         fill_value=what.fill_value, axes=what.axes, stride=what.strides or 1,
         dtype=wanted.result, overflow=wanted.overflow, max_memory=wanted.max_memory,
     )  # fmt: skip
+    return problem if part is None else problem.part(shape, part.firsts, part.outs)
 
 
 def _is_thick(shape: tuple[int, ...], what: Filter, rows: Sequence[Array]) -> bool:
     """Return whether the border that several passes at once would filter outweighs the array."""
     order = sorted(range(len(what.axes)), key=lambda i: what.axes[i])
+    shape = _whole(shape, what)
     return any(len(rows[i]) - 1 > shape[what.axes[i]] for i in order[:-1])
 
 
 def _product(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:
     """Plan one product of factors."""
-    rows, lows = [], []
+    rows, lows, whole = [], [], _whole(shape, what)
     for i, row in enumerate(what.terms[0]):
-        row, low = narrowed(row, what.lows[i], shape[what.axes[i]], what.boundaries[i])
+        row, low = narrowed(row, what.lows[i], whole[what.axes[i]], what.boundaries[i])
         rows.append(row)
         lows.append(low)
     strides = what.strides or (1,) * len(rows)
-    busy = [i for i, row in enumerate(rows) if strides[i] > 1 or not _is_idle(row, lows[i])] or [0]
+    made = what.result_shape(shape)
+    busy = [
+        i for i, row in enumerate(rows)
+        if strides[i] > 1
+        or not _is_idle(row, lows[i])
+        or made[what.axes[i]] != shape[what.axes[i]]
+    ] or [0]  # fmt: skip
     what = what._replace(lows=tuple(lows)).of(busy)
     what = what._replace(terms=(tuple(rows[i] for i in busy),))
     rows = list(what.terms[0])
@@ -285,7 +362,9 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
     problem = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted)
     passes = Passes(factors, what.divisor)
     granted = len(what.axes) > 1 or wanted.max_memory is not None
-    if granted and 0 not in shape and slabs.workspace(passes, problem) > problem.max_memory:
+    # Several terms are rounded otherwise one by one: of a part as of the whole.
+    deciding = problem if len(what.terms) == 1 else problem.deciding
+    if granted and 0 not in shape and slabs.workspace(passes, deciding) > problem.max_memory:
         return None
     plan = BoundProblem(problem, passes)
     w = np.zeros(1, wanted.weights)
@@ -325,9 +404,16 @@ def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
             run = _in_turn(shape, its_dtype, one, its)
         runs.append(_granted(run))
         shape = one.result_shape(shape)
+        what = what._replace(part=_after(what.part, one))
         for i in some:
             fill = _filtered_fill(fill, row[i], wanted.weights, compute)
     return runs[0] if len(runs) == 1 else _InTurn(runs)
+
+
+def _after(part: Part | None, one: Filter) -> Part | None:
+    """Return a part once another filter has run along its own axes."""
+    passed = one.passed()
+    return part if part is None or passed is None else part._replace(whole=passed.whole)
 
 
 class _InTurn:
@@ -486,15 +572,14 @@ def _planned_means(
         return _means_as_they_lie(shape, dtype, size, what, wanted, at_once=True)
     wanted = beside
     # Of a window that is wide the order of sums depends on how the axes lie: no batch is exchanged.
-    view = view_of(shape, what.axes, batch=max(size) < FEW_SAMPLES)
+    view = _view(shape, what, batch=max(size) < FEW_SAMPLES)
     if view is None:
         return _means_as_they_lie(shape, dtype, size, what, wanted)
     if what.strides:
-        whole = what._replace(strides=())
-        return _sliced(_planned_means(shape, dtype, size, whole, wanted), what)
+        return _sliced(_planned_means(shape, dtype, size, what.every(), wanted), what)
     result = _problem(shape, dtype, what, size, wanted).dtype
-    what = _exchanged(view, what)
-    return _seen(view, _means_as_they_lie(view.shape, dtype, size, what, wanted), result)
+    run = _means_as_they_lie(view.shape, dtype, size, _exchanged(view, what), wanted)
+    return _seen(view, run, what.result_shape(shape), result)
 
 
 def _means_as_they_lie(
@@ -517,23 +602,24 @@ def _means_as_they_lie(
     product = _at_once if at_once else _product
     if max(size) < FEW_SAMPLES:
         return product(shape, dtype, what, wanted)
+    whole, most = problem.deciding, problem.max_memory
     if (
         at_once
         and 0 not in shape
-        and (box.rejects(problem) is not None or slabs.workspace(box, problem) > problem.max_memory)
+        and (box.rejects(whole) is not None or slabs.workspace(box, whole) > most)
     ):
         return product(shape, dtype, what, wanted)
     if (
         not at_once
         and len(size) > 1
         and (
-            any(k - 1 > shape[axis] for k, axis in zip(size, what.axes, strict=True))
-            or box.rejects(problem) is not None
-            or (0 not in shape and box.workspace(problem) > problem.max_memory)
+            any(k - 1 > whole.x_shape[axis] for k, axis in zip(size, what.axes, strict=True))
+            or box.rejects(whole) is not None
+            or (0 not in shape and box.workspace(whole) > most)
         )
     ):
         return _means_in_turn(shape, dtype, size, what, wanted)
-    if box.rejects(problem) is not None:
+    if box.rejects(whole) is not None:
         return product(shape, dtype, what, wanted)
     plan = BoundProblem(problem, box)
     w = np.full(1, 2.0**-shift, wanted.weights)
@@ -557,4 +643,5 @@ def _means_in_turn(
         its = wanted if last else wanted._replace(result=compute, overflow="raise")
         runs.append(_means_as_they_lie(shape, compute if runs else dtype, (size[i],), one, its))
         shape = one.result_shape(shape)
+        what = what._replace(part=_after(what.part, one))
     return runs[0] if len(runs) == 1 else _InTurn(runs)

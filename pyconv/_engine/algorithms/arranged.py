@@ -70,6 +70,7 @@ class Arrangement(NamedTuple):
             spatial=tuple(
                 replace(a, axis=place[a.axis]) for a in (problem.spatial[i] for i in self.summed)
             ),
+            whole=None if problem.whole is None else self.problem(problem.whole),
         )
 
     def array(self, a: np.ndarray) -> np.ndarray:
@@ -175,6 +176,12 @@ def view_of(shape: tuple[int, ...], axes: tuple[int, ...], *, batch: bool = True
 
 def arrangement_of(problem: Problem, algorithm: str) -> Arrangement | None:
     """Return the view that an algorithm is fastest on; None for the arrays as they are."""
+    if problem.whole is not None:
+        found = arrangement_of(problem.whole, algorithm)
+        if found is None:
+            return None
+        long = [axis for axis in found.order if problem.y_shape[axis] != 1]
+        return found._replace(copied=long != sorted(long))
     spatial = problem.spatial
     summed = [i for i, a in enumerate(spatial) if not _is_plain(a)]
     if not summed:

@@ -89,14 +89,17 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
     last = spatial[-1][0].axis
     batch = [a for a in range(last) if all(s.axis != a for s, _ in spatial)]
     group = math.prod(problem.x_shape[last + 1 :])
+    deciding = problem.deciding
+    wholly = math.prod(deciding.x_shape[last + 1 :])
     line = shared = False
-    if group >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
+    if wholly >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
         spatial.append((plain_axis(ndim - 1, group), -1))
         group = 1
     elif len(spatial) == 1:
         x = spatial[0][0]
         # An item is summed in one order, alone and in a batch.
-        shared = x.out * group >= LONG_LINE or x.span * group >= LONG_SPAN
+        out = deciding.spatial[0].out
+        shared = out * wholly >= LONG_LINE or x.span * wholly >= LONG_SPAN
         rows = max(batch, key=lambda a: (min(problem.x_shape[a], TILE_ROWS), a), default=-1)
         line = rows < 0 or problem.x_shape[rows] == 1
         line = line or (shared and _are_lines(problem, x, group))

@@ -147,8 +147,9 @@ def _form(real: Problem, parts: int) -> Form:
     batch = tuple(a for a in range(last) if all(s.axis != a for s in axes))
     group = math.prod(real.x_shape[last + 1 :])
     folded = len(real.x_shape) - 1 - last
+    wholly = math.prod(real.deciding.x_shape[last + 1 :])
     # A fill value of two parts needs them in one pixel.
-    if group >= WIDE_GROUP and len(axes) < 3 and parts == 1:
+    if wholly >= WIDE_GROUP and len(axes) < 3 and parts == 1:
         axes.append(plain_axis(len(real.x_shape) - 1, group))
         group = 1
     z, y, x = [ABSENT] * (3 - len(axes)) + axes

@@ -1,0 +1,203 @@
+"""The graph of a call: one task for each chunk of the result, which takes the chunks that it reads.
+
+No chunk is padded, joined or cut by a task of its own. Besides the tasks of chunks there is one
+node, which holds the plan of the call.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask._task_spec import DataNode, List, Task, TaskRef
+from dask.base import tokenize
+from dask.highlevelgraph import HighLevelGraph
+
+from pyconv._engine.dtypes import supported
+from pyconv._pieces.plan import Array, Box, PiecePlan, Source
+from pyconv._pieces.reach import Read
+
+#: A part of a chunk: its place along an axis, from and to.
+Cut = tuple[int, int, int]
+
+
+def lazy(
+    planned: Callable[[Source], PiecePlan], x: Any, mask: Any, workers: int | None, argument: str
+) -> Any:
+    """Return the dask array of a call on ``x``, one of which ``mask`` or ``x`` is."""
+    x, mask = _chunked(x, mask, argument)
+    plan = planned(Source(x.shape, x.dtype, mask is not None))
+    chunks = tuple(
+        _result_chunks(plan, axis, sizes) for axis, sizes in enumerate(x.chunks)
+    )
+    lead = tuple((n,) for n in plan.lead)
+    source, dependencies = [x], [x]
+    if mask is not None:
+        source.append(mask)
+        dependencies.append(mask)
+    token = tokenize(plan, [a.name for a in source], workers)
+    name = f"pyconv-{plan.name}-{token}"
+    layer = _layer(name, plan, (*lead, *chunks), source, workers)
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
+    meta = np.empty((0,) * len(plan.shape), plan.dtype)
+    return da.Array(graph, name, (*lead, *chunks), meta=meta)
+
+
+def _chunked(x: Any, mask: Any, argument: str) -> tuple[Any, Any]:
+    """Return both as dask arrays of the same chunks, where there is a mask."""
+    if not isinstance(x, da.Array):
+        samples = np.asarray(x)
+        wide = da.broadcast_to(mask, samples.shape)
+        x = da.from_array(samples, chunks=wide.chunks)
+    _check(x, argument)
+    if mask is None:
+        return x, None
+    if not isinstance(mask, da.Array):
+        mask = np.asarray(mask)
+        if mask.dtype != np.bool:
+            raise TypeError(
+                f"mask has dtype {mask.dtype}; bool is allowed, True for samples to leave out"
+            )
+        try:
+            wide = np.broadcast_to(mask, x.shape)
+        except ValueError:
+            raise ValueError(
+                f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape "
+                f"{x.shape}"
+            ) from None
+        return x, da.from_array(wide, chunks=x.chunks)
+    _check(mask, "mask")
+    if mask.dtype != np.bool:
+        raise TypeError(
+            f"mask has dtype {mask.dtype}; bool is allowed, True for samples to leave out"
+        )
+    try:
+        wide = mask if mask.shape == x.shape else da.broadcast_to(mask, x.shape, chunks=x.chunks)
+    except ValueError:
+        raise ValueError(
+            f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape "
+            f"{x.shape}"
+        ) from None
+    return x, wide if wide.chunks == x.chunks else wide.rechunk(x.chunks)
+
+
+def _check(x: Any, argument: str) -> None:
+    """Raise for an array whose chunks are unknown, or whose samples are none that are summed."""
+    if any(np.isnan(n) for sizes in x.chunks for n in sizes):
+        raise ValueError(
+            f"{argument} has chunks of unknown size; call its compute_chunk_sizes() first"
+        )
+    if not isinstance(x._meta, np.ndarray) or isinstance(x._meta, np.ma.MaskedArray):
+        raise TypeError(
+            f"{argument} has chunks of {type(x._meta).__name__}; NumPy arrays are allowed, and a "
+            "mask of its own as mask="
+        )
+    if argument != "mask":
+        supported(x.dtype, argument)
+
+
+# ---- chunks -----------------------------------------------------------------------------------
+
+
+def _result_chunks(plan: PiecePlan, axis: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the chunks of the results along an axis of the array.
+
+    A result lies in the chunk of the sample at its place. Those before the first sample are in the
+    first chunk that has results, those behind the last one in the last.
+    """
+    reach = next((r for r in plan.reaches if r.axis == axis), None)
+    if reach is None or (reach.out == reach.size and reach.stride == 1):
+        return sizes
+    offset = reach.place
+    ends = np.cumsum(sizes)
+    # Result i has its place at i·s + offset: those before an end are ⌈(end − offset) / s⌉.
+    counts = np.clip(-(-(ends - offset) // reach.stride), 0, reach.out)
+    counts[-1] = reach.out
+    chunks = np.diff(counts, prepend=0)
+    kept = tuple(int(n) for n in chunks if n > 0)
+    return kept or (0,)
+
+
+def _boxes(chunks: Sequence[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], Box]]:
+    """Yield the place of each chunk, and the box of results that it is."""
+    bounds = [[0, *itertools.accumulate(sizes)] for sizes in chunks]
+    for at in itertools.product(*(range(len(sizes)) for sizes in chunks)):
+        yield at, tuple((b[i], b[i + 1]) for b, i in zip(bounds, at, strict=True))
+
+
+def _cuts(read: Read, n: int, starts: Sequence[int]) -> tuple[Cut, ...]:
+    """Return the parts of chunks that are read along an axis, in their order in the block."""
+    cuts: list[Cut] = []
+    if read.size == 0:
+        return ((0, 0, 0),)
+    for part in read.slices(n):
+        at = part.start
+        while at < part.stop:
+            i = bisect_right(starts, at) - 1
+            stop = min(part.stop, starts[i + 1])
+            cuts.append((i, at - starts[i], stop - starts[i]))
+            at = stop
+    return tuple(cuts)
+
+
+def _layer(
+    name: str,
+    plan: PiecePlan,
+    chunks: Sequence[tuple[int, ...]],
+    sources: Sequence[Any],
+    workers: int | None,
+) -> dict[Any, Any]:
+    x = sources[0]
+    starts = [[0, *itertools.accumulate(sizes)] for sizes in x.chunks]
+    held = f"{name}-plan"
+    layer: dict[Any, Any] = {held: DataNode(held, plan)}
+    shared = TaskRef(held)
+    known: list[dict[Read, tuple[Cut, ...]]] = [{} for _ in starts]
+    for at, box in _boxes(chunks):
+        along = []
+        for read, n, edges, seen in zip(plan.reads(box), x.shape, starts, known, strict=True):
+            cuts = seen.get(read)
+            if cuts is None:
+                cuts = seen[read] = _cuts(read, n, edges)
+            along.append(cuts)
+        places = list(itertools.product(*([cut[0] for cut in cuts] for cuts in along)))
+        spans = tuple(tuple(cut[1:] for cut in cuts) for cuts in along)
+        blocks = [List(*(TaskRef((a.name, *place)) for place in places)) for a in sources]
+        key = (name, *at)
+        layer[key] = Task(key, solve_chunk, shared, box, spans, workers, *blocks)
+    return layer
+
+
+# ---- a task -----------------------------------------------------------------------------------
+
+
+def solve_chunk(
+    plan: PiecePlan,
+    box: Box,
+    spans: tuple[tuple[tuple[int, int], ...], ...],
+    workers: int | None,
+    blocks: Sequence[Array],
+    masks: Sequence[Array] | None = None,
+) -> Array:
+    """Return a chunk of the results, from the chunks of the array that it reads."""
+    block = gathered(blocks, spans)
+    mask = None if masks is None else gathered(masks, spans)
+    y = plan.solve(block, box, mask, 1 if workers is None else workers)
+    return y if y.base is None else y.copy()
+
+
+def gathered(blocks: Sequence[Array], spans: tuple[tuple[tuple[int, int], ...], ...]) -> Array:
+    """Return parts of chunks, each after the other, as one array."""
+    if len(blocks) == 1:
+        return blocks[0][tuple(slice(*cuts[0]) for cuts in spans)]
+    bounds = [[0, *itertools.accumulate(b - a for a, b in cuts)] for cuts in spans]
+    block = np.empty([b[-1] for b in bounds], blocks[0].dtype)
+    counts = [range(len(cuts)) for cuts in spans]
+    for chunk, at in zip(blocks, itertools.product(*counts), strict=True):
+        into = tuple(slice(b[i], b[i + 1]) for b, i in zip(bounds, at, strict=True))
+        block[into] = chunk[tuple(slice(*cuts[i]) for cuts, i in zip(spans, at, strict=True))]
+    return block
