@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import mmap
-import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ def is_same(one: Any, other: Any) -> bool:
         return True
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         files = getattr(one, "filename", None), getattr(other, "filename", None)
-        if None not in files and os.path.samefile(*map(str, files)):
+        if None not in files and Path(str(files[0])).samefile(str(files[1])):
             return True
         return bool(np.may_share_memory(one, other))
     if isinstance(one, np.ndarray) or type(one) is not type(other):

@@ -319,8 +319,8 @@ class _Job:
         """Return the error that says what is written."""
         try:
             state.wait()
-        except BaseException as other:
-            error = other if isinstance(error, Exception) else error
+        except Exception as other:  # noqa: BLE001 - the first error is the one that is told
+            error.add_note(f"The piece that was being written failed, too: {other}")
         written = Written(state.done, layout.axis, layout.piece)
         message = (
             f"{state.done} of {layout.count(self.plan.shape)} pieces are written; "
