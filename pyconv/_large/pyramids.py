@@ -9,7 +9,8 @@ stride leaves out are never made.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,30 @@ import numpy.typing as npt
 
 from pyconv._calls.correlation import correlate
 from pyconv._engine.dtypes import native_dtype, supported
-from pyconv._engine.problem import boundary_names, integer, positive, several, spatial_axes
+from pyconv._engine.problem import (
+    boundary_names,
+    flag,
+    integer,
+    memory_limit,
+    positive,
+    several,
+    spatial_axes,
+)
+from pyconv._large.arrays import dtype_of, shape_of
+from pyconv._large.ome_zarr import (
+    AXES,
+    axis_names,
+    blocks,
+    described,
+    made_array,
+    opened_group,
+)
+from pyconv._large.pieces import Layout
+from pyconv._large.streams import DEFAULT_MEMORY, Job, progress_bar
+from pyconv._large.windows import dtype_of_samples
+from pyconv._pieces import PiecePlan, Reach, piece_plan
+from pyconv._pieces.plan import Source
+from pyconv._pieces.reach import Run
 
 Array = npt.NDArray[Any]
 #: Binary digits of the numbers that sums in single and in double precision hold exactly.
@@ -69,10 +93,32 @@ class Reduction:
             smaller[axis] = -(-shape[axis] // factor)
         return tuple(smaller)
 
-    def offset(self) -> tuple[float, ...]:
-        """Return how far, in samples, the first result lies behind the first sample, by axes."""
-        mean = self.method == "mean"
-        return tuple((factor - 1) / 2 if mean else 0.0 for factor in self.factors)
+    def places(
+        self, levels: int, spacing: Sequence[float]
+    ) -> tuple[list[list[float]], list[list[float]]]:
+        """Return the distance of samples of each level, and where its first sample lies.
+
+        A mean lies in the middle of what it is the mean of.
+        """
+        scales, shifts = [[*spacing]], [[0.0] * len(spacing)]
+        for _ in range(1, levels):
+            scale, shift = [*scales[-1]], [*shifts[-1]]
+            for axis, factor in zip(self.axes, self.factors, strict=True):
+                if self.method == "mean":
+                    shift[axis] += (factor - 1) / 2 * scale[axis]
+                scale[axis] *= factor
+            scales.append(scale)
+            shifts.append(shift)
+        return scales, shifts
+
+    def plan(
+        self, shape: tuple[int, ...], dtype: np.dtype, same: bool
+    ) -> tuple[PiecePlan, Quotient | None]:
+        """Return what makes the next array, or the ``same``, piece by piece."""
+        if same or not self.axes or self.method == "nearest":
+            return Picked(shape, dtype, None if same else self), None
+        step = self.step(shape, dtype)
+        return piece_plan(step.function, shape, dtype, *step.arguments, **step.options), step.after
 
     def step(self, shape: tuple[int, ...], dtype: np.dtype) -> Step:
         """Return the call that makes the next array of one that has a shape and a dtype."""
@@ -187,6 +233,103 @@ def reduction(
     return Reduction(method, where, factors, widths, names)
 
 
+class Picked(PiecePlan):
+    """Every so many samples, or all of them, as they are."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, step: Reduction | None) -> None:
+        factors = {} if step is None else dict(zip(step.axes, step.factors, strict=True))
+        reaches = [
+            Reach(axis, shape[axis], -(-shape[axis] // factor), stride=factor)
+            for axis, factor in factors.items()
+        ]
+        super().__init__("pick", Source(shape, dtype), reaches, dtype)
+        self._steps = [factors.get(axis, 1) for axis in range(len(shape))]
+
+    def _solve(
+        self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
+    ) -> Array:
+        kept = zip(runs, self._steps, strict=True)
+        return block[tuple(slice(run.first, None, step) for run, step in kept)].copy()
+
+
+def streamed(
+    x: Any,
+    levels: int,
+    step: Reduction,
+    target: Any,
+    version: str,
+    names: Sequence[str],
+    spacing: float | Sequence[float],
+    units: str | Mapping[str, str] | None,
+    chunks: int | Sequence[int] | None,
+    shards: int | Sequence[int] | None,
+    overwrite: bool,
+    max_memory: int | None,
+    progress: bool,
+    workers: int | None,
+) -> list[Any]:
+    """Write the levels of a pyramid to OME-Zarr; return their arrays."""
+    shape, dtype = shape_of(x), dtype_of_samples(x)
+    if 0 in shape:
+        raise ValueError(f"x has shape {shape}, and no samples to write to target=")
+    granted = DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory)
+    named = axis_names(names, len(shape))
+    scales, translations = step.places(levels, _spacing(spacing, len(shape)))
+    of_units = _units(units, named)
+    group = opened_group(target, version, flag(overwrite, "overwrite"))
+    arrays: list[Any] = []
+    jobs: list[tuple[Job, Layout]] = []
+    for level in range(levels):
+        size = blocks(shape, step.axes, chunks)
+        shard = None if shards is None else _shards(blocks(shape, step.axes, shards), size, shape)
+        made = made_array(group, str(level), shape, dtype, size, shard, named)
+        # What is read from x is not compressed, or no longer than what was made of it.
+        before = x if level < 2 else arrays[-1]
+        arrays.append(made)
+        plan, after = step.plan(shape_of(before), dtype, level == 0)
+        job = Job(plan, before, made, after=after)
+        jobs.append((job, job.layout(granted)))
+        shape = step.shape(shape)
+    count = sum(layout.count(job.plan.shape) for job, layout in jobs)
+    with progress_bar(count) if flag(progress, "progress") else nullcontext() as bar:
+        for job, layout in jobs:
+            job.run(layout, 0, workers, None if bar is None else bar.update)
+    title = str(group.name).strip("/") or "image"
+    group.attrs.update(
+        described(named, of_units, scales, translations, version, step.method, title)
+    )
+    return arrays
+
+
+def _spacing(spacing: Any, ndim: int) -> tuple[float, ...]:
+    given = several(spacing)
+    found = (spacing,) * ndim if given is None else given
+    numbers = all(isinstance(s, int | float | np.number) and s > 0 for s in found)
+    if len(found) != ndim or not numbers:
+        raise ValueError(f"spacing={spacing!r}: a positive number, or {ndim} of them, are allowed")
+    return tuple(map(float, found))
+
+
+def _units(units: Any, names: Sequence[str]) -> dict[str, str]:
+    """Return the units of axes by their names; one word is that of all of space."""
+    if units is None:
+        return {}
+    if isinstance(units, str):
+        return {name: units for name in names if AXES[name] == "space"}
+    if not isinstance(units, Mapping) or not set(units) <= set(names):
+        raise ValueError(
+            f"units={units!r}: a word for the axes of space, or a mapping from the names of axes, "
+            f"{', '.join(names)}, is allowed"
+        )
+    return dict(units)
+
+
+def _shards(shards: Sequence[int], chunks: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """Return shards of whole chunks, no larger than the array asks for."""
+    most = [-(-n // c) * c for n, c in zip(shape, chunks, strict=True)]
+    return tuple(min(-(-s // c) * c, m) for s, c, m in zip(shards, chunks, most, strict=True))
+
+
 def pyramid(
     x: Any,
     levels: int,
@@ -197,6 +340,16 @@ def pyramid(
     axes: int | Sequence[int] | None = None,
     boundary: str | Sequence[str] = "symmetric",
     workers: int | None = None,
+    target: Any = None,
+    version: str = "0.5",
+    names: str | Sequence[str] | None = None,
+    spacing: float | Sequence[float] = 1.0,
+    units: str | Mapping[str, str] | None = None,
+    chunks: int | Sequence[int] | None = None,
+    shards: int | Sequence[int] | None = None,
+    overwrite: bool = False,
+    max_memory: int | None = None,
+    progress: bool = False,
 ) -> list[Any]:
     r"""Return an array at several resolutions, each made of the one before.
 
@@ -204,7 +357,8 @@ def pyramid(
     ----------
     x : array_like or dask.array.Array
         The array of full resolution; integer, floating-point or complex. bool has no means, and
-        needs ``method='nearest'``.
+        needs ``method='nearest'``. With a `target` anything with ``shape``, ``dtype`` and slices,
+        as for `stream`.
     levels : int
         How many arrays are returned, `x` among them.
     factor : int or sequence of int, optional
@@ -226,11 +380,31 @@ def pyramid(
         of 2 and ``symmetric`` it is the last sample.
     workers : int, optional
         Threads to use at most, as for `correlate`.
+    target : path or zarr.Group, optional
+        Where all levels are written, as OME-Zarr. What is held in memory is `max_memory`.
+    version : {'0.5', '0.4'}, optional
+        The version of OME-Zarr; 0.5 is of zarr's format 3, 0.4 of format 2.
+    names : str or sequence of str, optional
+        The names of the axes, letters of ``tczyx`` in this order; by default the last ones.
+    spacing : float or sequence of float, optional
+        The distance of neighbouring samples of `x`, along all axes or each.
+    units : str or mapping, optional
+        The unit of `spacing` along the axes of space, or units by names of axes, such as
+        ``{"t": "second", "x": "micrometer"}``.
+    chunks, shards : int or sequence of int, optional
+        In which blocks arrays are stored, along all axes or each. By default chunks have about
+        2\ :sup:`18` samples, and there are no shards.
+    overwrite : bool, optional
+        Replace what `target` holds, which is an error otherwise.
+    max_memory : int, optional
+        Bytes that are held at most where a `target` is written, as for `stream`.
+    progress : bool, optional
+        Show a bar of tqdm while a `target` is written.
 
     Returns
     -------
-    list of ndarray or dask.array.Array
-        The arrays, from `x` on. Level :math:`k` of an axis of n samples has
+    list of ndarray, dask.array.Array or zarr.Array
+        The arrays, from `x` on, or those of `target`. Level :math:`k` of an axis of n samples has
         :math:`\lceil n / f^k \rceil`. All have the dtype of `x`. Integers are rounded half to
         even: means from exact sums, others from floating-point sums. Of a dask array nothing is
         computed yet.
@@ -241,6 +415,10 @@ def pyramid(
         For values, dtypes and combinations that are not allowed.
     OverflowError
         If the sums of means of 64-bit integers might not fit 64 bits.
+    MemoryError, StreamError, StreamInterrupted
+        As `stream`, where a `target` is written. Its metadata are written last.
+    ImportError
+        If a `target` is given and zarr 3 is not installed.
 
     See Also
     --------
@@ -266,8 +444,15 @@ def pyramid(
     count = integer(levels, "levels")
     if count < 1:
         raise ValueError(f"levels={levels!r}: at least 1 is allowed")
-    array = x if hasattr(x, "dask") else np.asarray(x)
-    step = reduction(array.shape, array.dtype, factor, method, sigma, axes, boundary)
+    array = x if target is not None and hasattr(x, "shape") else x
+    if not hasattr(x, "dask") and (target is None or not hasattr(x, "shape")):
+        array = np.asarray(x)
+    step = reduction(shape_of(array), dtype_of(array), factor, method, sigma, axes, boundary)
+    if target is not None:
+        return streamed(
+            array, count, step, target, version, names, spacing, units, chunks, shards, overwrite,
+            max_memory, progress, workers,
+        )  # fmt: skip
     found = [array]
     while len(found) < count:
         found.append(step(found[-1], workers))

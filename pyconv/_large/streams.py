@@ -216,56 +216,58 @@ def stream(
     check_array(target, "target")
     granted = DEFAULT_MEMORY if max_memory is None else memory_limit(max_memory)
     show = flag(progress, "progress")
-    job = _Job(function, source, target, arguments, options)
+    if options.pop("out", None) is not None:
+        raise TypeError("out= is no option of a stream, whose results go to `target`")
+    shape, dtype = shape_of(source), dtype_of_samples(source)
+    mask = options.pop("mask", None)
+    if mask is not None:
+        mask = _mask(mask, shape)
+    plan = piece_plan(function, shape, dtype, *arguments, masked=mask is not None, **options)
+    job = Job(plan, source, target, mask)
     layout = job.layout(granted)
     done = 0
     if resume is not None:
-        layout, done = _resumed(resume, job.plan, layout)
-    bar = _bar(layout.count(job.plan.shape)) if show else nullcontext()
-    if 0 not in job.plan.shape:
-        with bar as shown:
-            job.run(layout, done, workers, None if shown is None else shown.update)
+        layout, done = _resumed(resume, plan, layout)
+    with progress_bar(layout.count(plan.shape) - done) if show else nullcontext() as bar:
+        job.run(layout, done, workers, None if bar is None else bar.update)
     return target
 
 
-class _Job:
-    """A source, a target, and the call between them."""
+class Job:
+    """A source, a target, and what is made of the one for the other.
+
+    Parameters
+    ----------
+    plan : PiecePlan
+        What is made.
+    source, target : array
+        Where samples are read, and results are written.
+    mask : array, optional
+        What is left out.
+    after : callable, optional
+        What becomes of the results of a piece before they are written.
+    """
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        plan: PiecePlan,
         source: Any,
         target: Any,
-        arguments: tuple[Any, ...],
-        options: dict[str, Any],
+        mask: Any = None,
         after: Callable[[Array], Array] | None = None,
     ) -> None:
-        for word in ("out", "axis_names"):
-            if options.get(word) is not None:
-                raise TypeError(f"{word}= is no option of a stream, whose target is `target`")
-        options = {word: value for word, value in options.items() if word != "out"}
-        self.source, self.target, self.after = source, target, after
-        self.mask = options.pop("mask", None)
-        shape, dtype = shape_of(source), dtype_of_samples(source)
-        if self.mask is not None:
-            self.mask = _mask(self.mask, shape)
-        self.plan: PiecePlan = piece_plan(
-            function, shape, dtype, *arguments, masked=self.mask is not None, **options
-        )
-        self._check_target()
-
-    def _check_target(self) -> None:
-        plan, target = self.plan, self.target
+        self.plan, self.source, self.target = plan, source, target
+        self.mask, self.after = mask, after
         shape, dtype = shape_of(target), dtype_of(target)
         if shape != plan.shape:
             raise ValueError(f"target has shape {shape}; the result has {plan.shape}")
-        made = plan.dtype if self.after is None else dtype
+        made = dtype if after is not None else plan.dtype
         if dtype.newbyteorder("=") != made:
             raise TypeError(
                 f"target has dtype {dtype}; the result has {made}: make a target of that dtype, or "
                 f"pass dtype={str(dtype)!r} where the function takes it"
             )
-        if is_same(self.source, target) or (self.mask is not None and is_same(self.mask, target)):
+        if is_same(source, target) or (mask is not None and is_same(mask, target)):
             raise ValueError(
                 "target shares the samples of the source, which later pieces still read; write to "
                 "another array"
@@ -274,7 +276,7 @@ class _Job:
     def layout(self, max_memory: int) -> Layout:
         """Return how the result is cut."""
         if 0 in self.plan.shape:
-            return Layout(0, self.plan.shape, 1)
+            return Layout(0, tuple(max(1, n) for n in self.plan.shape), 1)
         return lay_out(self.plan, blocks_of(self.source), blocks_of(self.target), max_memory)
 
     def run(
@@ -407,7 +409,7 @@ def _resumed(resume: Any, plan: PiecePlan, layout: Layout) -> tuple[Layout, int]
     return resumed, count
 
 
-def _bar(total: int) -> Any:
+def progress_bar(total: int) -> Any:
     try:
         from tqdm import tqdm
     except ImportError as error:
