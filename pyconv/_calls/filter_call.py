@@ -26,6 +26,7 @@ from pyconv._calls.missing.mask import (
     split_mask,
 )
 from pyconv._calls.missing.weights import check_balance
+from pyconv._dask.door import is_planned
 from pyconv._engine.dtypes import (
     LIMITS,
     check_rounded,
@@ -115,6 +116,10 @@ def filtered(
                 return run(x, None, options.workers)
             check_out(out, shape, dtype, HINT)
             return _written(run, x, out, options.workers)
+    elif is_planned(x, options.mask):
+        from pyconv._calls.filter_pieces import filter_pieces
+
+        return filter_pieces(solve, x, axes, ndims, options, arguments)
     call = Call(x, axes, ndims, options)
     y = solve(call, *arguments)
     if exact is not None and call.run is not None and options.nan_policy == "propagate":
@@ -358,7 +363,7 @@ class Call:
         return self._result(partial(self._one_kernel, w), lambda: w, mean)
 
     def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
-        prepared = prepare(self.x, w, _call_options(self.axes, options))
+        prepared = prepare(self.x, w, call_options(self.axes, options))
         if rounded is not None:
 
             def run(x: Array, y: Array | None, workers: int | None) -> Array:
@@ -406,14 +411,18 @@ class Call:
         if options.rtol is not None or (is_integer(self.x.dtype) and is_integer(kernel().dtype)):
             return run(options)
         if options.overflow == "raise":
-            w, sums = kernel(), self._sums_of_real_weights()
-            check_rounded(result_interval(self.x, w, self._fill()), w.size, sums, dtype, "raise")
+            self._check_range(kernel(), dtype)
         policy = "saturate" if options.overflow == "raise" else options.overflow
         y = self.destination(self.shape, dtype)
         run(options._replace(dtype=None, overflow=policy, out=None), y)
         if options.overflow == "raise":
             self.run = None  # other samples may overflow
         return self.returned(y)
+
+    def _check_range(self, w: Array, dtype: np.dtype) -> None:
+        """Raise OverflowError if rounded sums may not fit an integer dtype."""
+        sums = self._sums_of_real_weights()
+        check_rounded(result_interval(self.x, w, self._fill()), w.size, sums, dtype, "raise")
 
     def _fill(self) -> float | None:
         """Return the number that is read outside, if one is."""
@@ -563,7 +572,7 @@ class Call:
         options = self.options
         if options.dtype is None and self.x.dtype.newbyteorder("=") == np.float16:
             options = options._replace(dtype=np.dtype(np.float16))
-        named = _call_options(self.axes, options)._asdict()
+        named = call_options(self.axes, options)._asdict()
         del named["flip"]
         return correlate(
             self.x,
@@ -682,7 +691,7 @@ def _filtered_axes(axes: Axes, ndims: tuple[int, ...], shape: tuple[int, ...]) -
     return spatial_axes(axes, n, shape)
 
 
-def _call_options(axes: Axes, options: Options) -> CallOptions:
+def call_options(axes: Axes, options: Options) -> CallOptions:
     """Return the options of `correlate` for one kernel."""
     return CallOptions(
         mode="same",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,6 +83,34 @@ def choice_for(problem: Problem, method: str, w: Array) -> Choice:
     if method == "box":
         return Choice(method, tuple(_multiple(a) for a in problem.spatial), none)
     return Choice(method, ones, none)
+
+
+def choice_with_gaps(
+    shape: tuple[int, ...], dtype: np.dtype, w: Array, options: CallOptions
+) -> Choice:
+    """Return what makes both sums of a call that leaves samples out.
+
+    Both are plain sums, or those of factors. Others are cut into blocks on the way, which have to
+    be the same ones however the array is cut.
+    """
+    problem = make_problem(shape, dtype, w.shape, w.dtype, **options.of_problem())
+    if problem.compute is None:  # quotients of integers are those of floats
+        compute = np.dtype(np.float64)
+        problem = replace(problem.summed_in(compute), x_dtype=compute, w_dtype=compute)
+        w = w.astype(compute)
+    choice = choice_for(problem, str(options.method), w)
+    if choice.method in ("direct", "separable"):
+        return choice
+    if choice.method in ("im2col", "reference") and options.method == "auto":
+        return choice._replace(method="direct")
+    return Choice(choice.method, (1,) * len(choice.tiles), _tiles(problem))
+
+
+def without_nan_outside(options: CallOptions) -> CallOptions:
+    """Return options whose fill value is a number: one that is NaN says what is missing."""
+    fill: Any = options.fill_value
+    outside = isinstance(fill, float | complex | np.number) and fill != fill
+    return options._replace(fill_value=0) if outside else options
 
 
 def _whole_lines(method: str) -> str:

@@ -30,8 +30,9 @@ from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
 from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
-from pyconv._engine.planning import Prepared, check_nan, prepare
-from pyconv._engine.problem import CallOptions, Problem, flag
+from pyconv._engine.planning import Prepared, check_nan, planner_of, prepare
+from pyconv._engine.problem import CallOptions, Problem, flag, make_problem
+from pyconv._engine.separable_passes import Part
 from pyconv._native import layout
 
 #: Samples of items that are gathered, of those with gaps and of those without.
@@ -63,6 +64,8 @@ class Omission:
         Whether NaN are left out.
     masked : bool
         Whether samples may be masked.
+    part : Part, optional
+        Which results are made, if the array holds no more than the samples that those read.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Omission:
         options: CallOptions,
         omit_nan: bool,
         masked: bool,
+        part: Part | None = None,
     ) -> None:
         fill = options.fill_value
         #: Whether what is outside counts as missing: a fill value that is NaN says so.
@@ -89,7 +93,10 @@ class Omission:
         exact = is_integer(natural)
         if self.possible:
             options = options._replace(dtype=_settled_dtype(options.dtype, natural))
-        self.prepared: Prepared = prepare(x, w, options)
+        if part is None:
+            self.prepared: Prepared = prepare(x, w, options)
+        else:
+            self.prepared = _prepared_part(x, w, options, part)
         self.problem: Problem = self.prepared.problem
         self._w = w
         result = self.problem.dtype
@@ -199,16 +206,9 @@ class Omission:
 
     def _of_items(self, count: int) -> Omission:
         """Return the call on so many items, which one axis in front counts."""
-        problem = self.problem
-        axes = sorted(a.axis for a in problem.spatial)
-        items = replace(
-            problem,
-            x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
-            y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
-            spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
-        )
+        items, method = _items(self.problem, count), self.prepared.method
         part = copy.copy(self)
-        part.problem, method = items, self.prepared.method
+        part.problem = items
         part.prepared = kept(("items", items, method), Prepared, items, method)
         return part
 
@@ -340,6 +340,26 @@ class Omission:
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
                 self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
+
+
+def _items(problem: Problem, count: int) -> Problem:
+    """Return the problem of so many items, which one axis in front counts."""
+    axes = sorted(a.axis for a in problem.spatial)
+    return replace(
+        problem,
+        x_shape=(count, *(problem.x_shape[axis] for axis in axes)),
+        y_shape=(count, *(problem.y_shape[axis] for axis in axes)),
+        spatial=tuple(replace(a, axis=1 + axes.index(a.axis)) for a in problem.spatial),
+        whole=None if problem.whole is None else _items(problem.whole, count),
+    )
+
+
+def _prepared_part(x: np.ndarray, w: np.ndarray, options: CallOptions, part: Part) -> Prepared:
+    """Return the prepared problem of a part of the results."""
+    whole = make_problem(part.whole, x.dtype, w.shape, w.dtype, **options.of_problem())
+    method = planner_of(whole).check_method(options.method)
+    key = ("part", whole, method, x.shape, part.firsts, part.outs, type(whole.fill_value))
+    return kept(key, lambda: Prepared(whole.part(x.shape, part.firsts, part.outs), method))
 
 
 def _settled_dtype(dtype: Any, natural: np.dtype) -> Any:
