@@ -45,8 +45,8 @@ def axis_names(names: str | Sequence[str] | None, ndim: int) -> tuple[str, ...]:
     spatial = [name for name in found if AXES.get(name) == "space"]
     if list(found) != ordered or len(found) != ndim or len(spatial) < 2:
         raise ValueError(
-            f"names={names!r}: a letter of {''.join(AXES)!r} for each of the {ndim} axes is allowed, "
-            "in this order, two of them of space at least"
+            f"names={names!r}: a letter of {''.join(AXES)!r} for each of the {ndim} axes is "
+            "allowed, in this order, two of them of space at least"
         )
     return found
 

@@ -38,9 +38,9 @@ from pyconv._large.ome_zarr import (
     opened_group,
 )
 from pyconv._large.pieces import Layout
-from pyconv._large.streams import DEFAULT_MEMORY, Job, progress_bar
+from pyconv._large.streams import DEFAULT_MEMORY, Job, planned, progress_bar
 from pyconv._large.windows import dtype_of_samples
-from pyconv._pieces import PiecePlan, Reach, piece_plan
+from pyconv._pieces import PiecePlan, Reach
 from pyconv._pieces.plan import Source
 from pyconv._pieces.reach import Run
 
@@ -118,7 +118,8 @@ class Reduction:
         if same or not self.axes or self.method == "nearest":
             return Picked(shape, dtype, None if same else self), None
         step = self.step(shape, dtype)
-        return piece_plan(step.function, shape, dtype, *step.arguments, **step.options), step.after
+        source = Source(shape, dtype)
+        return planned(step.function, source, step.arguments, step.options), step.after
 
     def step(self, shape: tuple[int, ...], dtype: np.dtype) -> Step:
         """Return the call that makes the next array of one that has a shape and a dtype."""
@@ -444,9 +445,8 @@ def pyramid(
     count = integer(levels, "levels")
     if count < 1:
         raise ValueError(f"levels={levels!r}: at least 1 is allowed")
-    array = x if target is not None and hasattr(x, "shape") else x
-    if not hasattr(x, "dask") and (target is None or not hasattr(x, "shape")):
-        array = np.asarray(x)
+    taken = hasattr(x, "dask") or (target is not None and hasattr(x, "shape"))
+    array = x if taken else np.asarray(x)
     step = reduction(shape_of(array), dtype_of(array), factor, method, sigma, axes, boundary)
     if target is not None:
         return streamed(

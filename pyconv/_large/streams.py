@@ -8,7 +8,7 @@ resumed where it was.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._calls.correlation import convolve, correlate
+from pyconv._calls.plans import Plan
 from pyconv._engine.problem import flag, integer, memory_limit, several
 from pyconv._large.arrays import (
     blocks_of,
@@ -27,7 +29,8 @@ from pyconv._large.arrays import (
 )
 from pyconv._large.pieces import Layout, lay_out
 from pyconv._large.windows import Window, dtype_of_samples
-from pyconv._pieces import PiecePlan, piece_plan
+from pyconv._pieces import PiecePlan
+from pyconv._pieces.plan import Source
 
 Array = npt.NDArray[Any]
 Box = tuple[tuple[int, int], ...]
@@ -219,10 +222,12 @@ def stream(
     if options.pop("out", None) is not None:
         raise TypeError("out= is no option of a stream, whose results go to `target`")
     shape, dtype = shape_of(source), dtype_of_samples(source)
+    if isinstance(function, Plan):
+        function, arguments, options = _call_of(function, shape, dtype, arguments, options)
     mask = options.pop("mask", None)
     if mask is not None:
         mask = _mask(mask, shape)
-    plan = piece_plan(function, shape, dtype, *arguments, masked=mask is not None, **options)
+    plan = planned(function, Source(shape, dtype, mask is not None), arguments, options)
     job = Job(plan, source, target, mask)
     layout = job.layout(granted)
     done = 0
@@ -231,6 +236,46 @@ def stream(
     with progress_bar(layout.count(plan.shape) - done) if show else nullcontext() as bar:
         job.run(layout, done, workers, None if bar is None else bar.update)
     return target
+
+
+def planned(
+    function: Callable[..., Any],
+    source: Source,
+    arguments: tuple[Any, ...] = (),
+    options: Mapping[str, Any] | None = None,
+) -> PiecePlan:
+    """Return what makes a call on an array a piece at a time; TypeError for other functions."""
+    name = getattr(function, "__name__", repr(function))
+    if not str(getattr(function, "__module__", "")).startswith("pyconv."):
+        raise TypeError(
+            f"{name} is no function of pyconv: correlate, convolve, coverage, those of "
+            "pyconv.filters and pyconv.ndimage, and plans are allowed"
+        )
+    plan = function(source, *arguments, **options or {})
+    if not isinstance(plan, PiecePlan):
+        raise TypeError(f"{name} cannot be made a piece at a time")
+    return plan
+
+
+def _call_of(
+    plan: Plan,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """Return the function and the arguments that a plan was made of; its weights are among them."""
+    if arguments or options:
+        given = [*map(repr, arguments), *(f"{word}=" for word in options)]
+        raise TypeError(f"{', '.join(given)}: a plan has all arguments of its call already")
+    if (shape, dtype) != (plan.x_shape, plan.x_dtype):
+        raise ValueError(
+            f"source has shape {shape} and dtype {dtype}, but the plan is for {plan.x_shape} and "
+            f"{plan.x_dtype}"
+        )
+    _, (_, _, w, call, nan_policy, mask, _) = plan.__reduce__()
+    call = {**call, "nan_policy": nan_policy, "mask": mask}
+    return (convolve if call.pop("flip") else correlate), (w,), call
 
 
 class Job:
