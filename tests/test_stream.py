@@ -360,8 +360,8 @@ def test_streams_go_on_where_they_stopped(fails, where):
         pyconv.stream(filters.gaussian, source, target, 1, **options)
     error = caught.value
     assert isinstance(error.__cause__, OSError)
-    assert error.written.count == len(target.written)
-    assert f"{error.written.count} of " in str(error)
+    assert error.written.done == len(target.written)
+    assert f"{error.written.done} of " in str(error)
     whole = visits(x.shape, target.written) == 1
     np.testing.assert_array_equal(target.array[whole], expected[whole])
     assert (target.array[~whole] == 99).all()
@@ -398,7 +398,7 @@ def test_overflows_stop_a_stream():
     with pytest.raises(pyconv.StreamError) as caught:
         pyconv.stream(pyconv.correlate, x, target, np.ones((5, 1), int), "same", max_memory=60_000)
     assert isinstance(caught.value.__cause__, OverflowError)
-    assert caught.value.written.count > 0
+    assert caught.value.written.done > 0
 
 
 INTERRUPTED = """
@@ -428,7 +428,7 @@ try:
     pyconv.stream(filters.box, x, target, 5, max_memory=60_000)
 except pyconv.StreamInterrupted as error:
     written = error.written
-assert written.count == target.written == 4, (written, target.written)
+assert written.done == target.written == 4, (written, target.written)
 pyconv.stream(filters.box, x, target, 5, resume=written)
 print((target.array == filters.box(x, 5)).all())
 """

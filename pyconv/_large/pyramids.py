@@ -259,7 +259,7 @@ def streamed(
     step: Reduction,
     target: Any,
     version: str,
-    names: Sequence[str],
+    names: str | Sequence[str] | None,
     spacing: float | Sequence[float],
     units: str | Mapping[str, str] | None,
     chunks: int | Sequence[int] | None,

@@ -45,7 +45,7 @@ class Written(NamedTuple):
     """
 
     #: How many pieces are written.
-    count: int
+    done: int
     #: The axis along which pieces follow each other, and the lengths of a piece.
     axis: int
     piece: tuple[int, ...]
@@ -53,7 +53,7 @@ class Written(NamedTuple):
     def missing(self, shape: Sequence[int]) -> list[tuple[slice, ...]]:
         """Return the parts of a result of a shape that are not written."""
         layout = Layout(self.axis, self.piece, 1)
-        return [_slices(box) for box in itertools.islice(layout.boxes(shape), self.count, None)]
+        return [_slices(box) for box in itertools.islice(layout.boxes(shape), self.done, None)]
 
 
 class StreamError(RuntimeError):
@@ -226,7 +226,7 @@ def stream(
         function, arguments, options = _call_of(function, shape, dtype, arguments, options)
     mask = options.pop("mask", None)
     if mask is not None:
-        mask = _mask(mask, shape)
+        mask = mask_of(mask, shape)
     plan = planned(function, Source(shape, dtype, mask is not None), arguments, options)
     job = Job(plan, source, target, mask)
     layout = job.layout(granted)
@@ -273,8 +273,9 @@ def _call_of(
             f"source has shape {shape} and dtype {dtype}, but the plan is for {plan.x_shape} and "
             f"{plan.x_dtype}"
         )
-    _, (_, _, w, call, nan_policy, mask, _) = plan.__reduce__()
-    call = {**call, "nan_policy": nan_policy, "mask": mask}
+    made: Any = plan.__reduce__()[1]
+    _, _, w, options, nan_policy, mask, _ = made
+    call = {**options, "nan_policy": nan_policy, "mask": mask}
     return (convolve if call.pop("flip") else correlate), (w,), call
 
 
@@ -349,11 +350,12 @@ class Job:
             writer = stack.enter_context(ThreadPoolExecutor(1, "pyconv-write"))
             try:
                 for box, samples in _ahead(reader, read, boxes):
-                    y = plan.solve(samples[0], box, *samples[1:], workers=workers)
+                    mask = samples[1] if len(samples) > 1 else None
+                    y = plan.solve(samples[0], box, mask, workers)
                     y = y if self.after is None else self.after(y)
                     state.wait()
                     state.writing = writer.submit(self._write, box, y)
-                    del y, samples
+                    del y, samples, mask
                 state.wait()
             except BaseException as error:
                 raise self._stopped(error, state, layout) from error
@@ -376,7 +378,7 @@ class Job:
         if isinstance(error, KeyboardInterrupt):
             return StreamInterrupted(message, written)
         if isinstance(error, Exception):
-            return StreamError(f"{error or type(error).__name__}: {message}", written)
+            return StreamError(f"{str(error) or type(error).__name__}: {message}", written)
         return error
 
 
@@ -417,7 +419,7 @@ def _slices(box: Box) -> tuple[slice, ...]:
     return tuple(slice(start, stop) for start, stop in box)
 
 
-def _mask(mask: Any, shape: tuple[int, ...]) -> Any:
+def mask_of(mask: Any, shape: tuple[int, ...]) -> Any:
     """Return a mask with slices, whose shape can be broadcast to that of the source."""
     mask = mask if all(hasattr(mask, a) for a in ("shape", "dtype")) else np.asarray(mask)
     if dtype_of(mask) != np.bool_:
@@ -440,7 +442,7 @@ def _resumed(resume: Any, plan: PiecePlan, layout: Layout) -> tuple[Layout, int]
     if given is None or piece is None or len(piece) != len(plan.shape):
         raise ValueError(
             f"resume={resume!r}: the written= of the error of a stream of this call is allowed, "
-            "(count, axis, piece)"
+            "(done, axis, piece)"
         )
     count, axis = integer(given[0], "resume"), integer(given[1], "resume")
     steps = tuple(integer(step, "resume") for step in piece)
