@@ -22,7 +22,7 @@ from pyconv._engine.boundaries import FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import empty
-from pyconv._engine.planner import shortage_beside
+from pyconv._engine.planner import kept, shortage_beside
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import Axis, CallOptions, Problem
@@ -318,7 +318,12 @@ class BlockSums:
             max_memory=self.memory,
             method=self.method,
         )
-        return prepare(x, w, options)
+        prepared = prepare(x, w, options)
+        if self.problem.whole is None:
+            return prepared
+        problem = replace(prepared.problem, whole=self.problem.whole)
+        key = ("blocks", loader.native, problem, self.method, type(fill))
+        return kept(key, Prepared, problem, self.method)
 
     def _divide_by(self, d: np.ndarray, y: np.ndarray) -> None:
         """Multiply ``y`` by W / Σ m·w, which is real; NaN where too little was seen."""
