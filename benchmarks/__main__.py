@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dashboard,
         house,
         instructions,
+        large,
         lenet,
         regret,
         replay,
@@ -79,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dashboard.add_parser(commands)
     house.add_parser(commands)
     instructions.add_parser(commands)
+    large.add_parser(commands)
     peers_report.add_parser(commands)
     replay.add_parser(commands)
     variants.add_parser(commands)

@@ -129,6 +129,12 @@ def _little(
         start = stop
 
 
+def touch(part: Array) -> None:
+    """Have the system read the pages of a part of a mapped file, which is not copied."""
+    if isinstance(part, np.memmap) and part.flags.c_contiguous:
+        part.reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max(initial=0)
+
+
 def forget(array: Any) -> None:
     """Let the system take the pages of a mapped file that have been read or written.
 

@@ -352,6 +352,8 @@ class Job:
                 for box, samples in _ahead(reader, read, boxes):
                     mask = samples[1] if len(samples) > 1 else None
                     y = plan.solve(samples[0], box, mask, workers)
+                    for window in windows:
+                        window.forget()
                     y = y if self.after is None else self.after(y)
                     state.wait()
                     state.writing = writer.submit(self._write, box, y)

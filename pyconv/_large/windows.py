@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._large.arrays import blocks_of, dtype_of, forget, read_into, shape_of
+from pyconv._large.arrays import blocks_of, dtype_of, forget, read_into, shape_of, touch
 from pyconv._pieces import Read
 
 Array = npt.NDArray[Any]
@@ -51,9 +51,22 @@ class Window:
         self._last: Array | None = None
         self._spare: list[Array | None] = [None, None]
         self._turn = 0
+        #: Whether samples are taken where they lie.
+        self._in_place = (
+            isinstance(source, np.ndarray)
+            and own == shape
+            and source.dtype == dtype
+            and source.dtype.isnative
+            and source.flags.aligned
+        )
 
     def read(self, reads: Sequence[Read]) -> Array:
         """Return the samples of a piece."""
+        inside = all(0 <= r.start <= r.stop <= n for r, n in zip(reads, self._shape, strict=True))
+        if self._in_place and inside:
+            part: Array = self._source[tuple(slice(r.start, r.stop) for r in reads)]
+            touch(part)
+            return part
         axis, wanted = self._axis, reads[self._axis]
         others = (*reads[:axis], Read(0, 0), *reads[axis + 1 :])
         if self._reads != others:
@@ -61,12 +74,16 @@ class Window:
         stored = self._as_stored(wanted)
         into = self._array([r.size for r in (*reads[:axis], stored, *reads[axis + 1 :])])
         kept = self._kept(stored, into)
-        for part in _without(stored, kept):
-            place = self._along(part.start - stored.start, part.stop - stored.start)
-            self._fill(into[place], (*reads[:axis], part, *reads[axis + 1 :]))
+        for new in _without(stored, kept):
+            place = self._along(new.start - stored.start, new.stop - stored.start)
+            self._fill(into[place], (*reads[:axis], new, *reads[axis + 1 :]))
         self._last, self._held = into, stored
-        forget(self._source)
+        self.forget()
         return into[self._along(wanted.start - stored.start, wanted.stop - stored.start)]
+
+    def forget(self) -> None:
+        """Let the system take the pages that were read."""
+        forget(self._source)
 
     def _as_stored(self, wanted: Read) -> Read:
         """Return the samples from the first that are wanted to the end of their last block."""
