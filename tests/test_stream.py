@@ -59,7 +59,7 @@ def check(function, x, *arguments, chunks=None, target_chunks=None, max_memory=2
     source, target = Stored(x, chunks), target_of(expected, target_chunks)
     mask = options.pop("mask", None)
     if mask is not None:
-        options["mask"] = Stored(mask)
+        options["mask"] = mask if callable(mask) else Stored(mask)
     found = pyconv.stream(function, source, target, *arguments, max_memory=max_memory, **options)
     assert found is target
     np.testing.assert_array_equal(target.array, expected, strict=True)
@@ -175,6 +175,17 @@ def test_missing_samples(axes, kind):
         options["mask"] = RNG.random(x.shape) < 0.1
     for memory in (30_000, 10**8):
         check(filters.gaussian, x, 1, max_memory=memory, **options)
+
+
+def test_a_function_says_what_is_left_out():
+    """Of the samples of each piece."""
+    x = RNG.integers(0, 9, (60, 50)).astype(np.int16)
+    expected = filters.box(x, 7, mask=x == 4)
+    target = target_of(expected)
+    pyconv.stream(filters.box, x, target, 7, mask=lambda part: part == 4, max_memory=60_000)
+    np.testing.assert_array_equal(target.array, expected, strict=True)
+    with pytest.raises(pyconv.StreamError, match="mask= has returned <class 'int'>"):
+        pyconv.stream(filters.box, x, target, 7, mask=lambda part: 4)
 
 
 # ---- reading and writing ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -243,7 +244,8 @@ def run(arguments: argparse.Namespace) -> None:
     check_shown(arguments.output)
     large = large_files.opened(arguments.input, arguments.output, arguments.page)
     if large is not None:
-        _stream(arguments, large)
+        with contextlib.closing(large):
+            _stream(arguments, large)
         return
     pictures.check_writable(arguments.output)
     one = {} if arguments.page is None else {"page": arguments.page}

@@ -42,6 +42,7 @@ class Opened(NamedTuple):
 
     array: Any
     is_picture: bool
+    close: Callable[[], None] = lambda: None
 
 
 class Call(NamedTuple):
@@ -87,8 +88,7 @@ def opened(source: Path, target: Path, page: int | None) -> Opened | None:
     kept = target.suffix.lower() in (".npy", *(TIFF if found.is_picture else ()))
     is_asked = _is_zarr(source) or target.suffix.lower() in ZARR
     if not is_asked and (size < LARGE or not kept):
-        return None
-    if found.is_picture and target.suffix.lower() == ".npy" and len(array.shape) < 3:
+        found.close()
         return None
     return found
 
@@ -152,25 +152,9 @@ def _pages(path: Path) -> Opened | None:
         alike = all(pages[i].shape == first.shape for i in range(1, len(pages)))
         plain = len(first.shape) == 2 or (len(first.shape) == 3 and first.shape[2] == 3)
         if len(pages) > 1 and alike and plain and first.planarconfig != 2:
-            return Opened(Pages(file), True)
+            return Opened(Pages(file), True, file.close)
         file.close()
     return None
-
-
-class _Missing:
-    """Where samples are left out: those of a value, and those of a mask."""
-
-    dtype = np.dtype(np.bool_)
-
-    def __init__(self, source: Any, mask: Any, find: Callable[[Array], Array]) -> None:
-        self._source, self._mask, self._find = source, mask, find
-        self.shape = shape_of(source)
-        self.chunks = blocks_of(source)
-
-    def __getitem__(self, where: tuple[slice, ...]) -> Array:
-        """Return a part."""
-        found = self._find(np.asarray(self._source[where]))
-        return found if self._mask is None else found | self._mask[where]
 
 
 class _Magnitude(PiecePlan):
@@ -201,13 +185,12 @@ def run(
 ) -> None:
     """Filter one file, a piece at a time."""
     array = source.array
-    if missing is not None:
-        mask = _Missing(array, mask, missing)
-    elif mask is not None:
-        mask = mask_of(mask, shape_of(array))
-    given = Source(shape_of(array), dtype_of(array).newbyteorder("="), mask is not None)
-    dtype, after = call.dtype, None
     if mask is not None:
+        mask = mask_of(mask, shape_of(array))
+    masked = mask is not None or missing is not None
+    given = Source(shape_of(array), dtype_of(array).newbyteorder("="), masked)
+    dtype, after = call.dtype, None
+    if masked:
         wide = call.wide
 
         def after(y: Array) -> Array:
@@ -231,7 +214,7 @@ def run(
     plan = plans[0] if len(plans) == 1 else _Magnitude(plans)
     result = plan.dtype if dtype is None else dtype
     with _target(arguments.output, plan.shape, result, array, source.is_picture) as target:
-        job = Job(plan, array, target, mask, after)
+        job = Job(plan, array, target, mask, missing, after)
         granted = arguments.max_memory << 20 if arguments.max_memory else DEFAULT_MEMORY
         layout = job.layout(granted)
         try:

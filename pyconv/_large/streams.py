@@ -7,6 +7,7 @@ resumed where it was.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,8 @@ from pyconv._pieces.plan import Source
 
 Array = npt.NDArray[Any]
 Box = tuple[tuple[int, int], ...]
+#: The samples of a piece, and which of them are left out.
+Samples = tuple[Array, Array | None]
 #: Bytes that a stream holds at most if the caller does not say.
 DEFAULT_MEMORY = 512 << 20
 
@@ -163,8 +166,8 @@ def stream(
         The ``written`` of a stream of the same call that has stopped. What it has written is not
         made again.
     **options
-        The keywords of `function`. A ``mask`` may be such an array as `source`, of fewer axes too.
-        `out` is `target`.
+        The keywords of `function`. A ``mask`` may be such an array as `source`, of fewer axes too,
+        or a function of samples, such as ``lambda x: x == -9999``. `out` is `target`.
 
     Returns
     -------
@@ -225,10 +228,11 @@ def stream(
     if isinstance(function, Plan):
         function, arguments, options = _call_of(function, shape, dtype, arguments, options)
     mask = options.pop("mask", None)
-    if mask is not None:
-        mask = mask_of(mask, shape)
-    plan = planned(function, Source(shape, dtype, mask is not None), arguments, options)
-    job = Job(plan, source, target, mask)
+    source_of_plan = Source(shape, dtype, masked=mask is not None)
+    missing = mask if callable(mask) else None
+    mask = None if mask is None or callable(mask) else mask_of(mask, shape)
+    plan = planned(function, source_of_plan, arguments, options)
+    job = Job(plan, source, target, mask, missing)
     layout = job.layout(granted)
     done = 0
     if resume is not None:
@@ -290,6 +294,8 @@ class Job:
         Where samples are read, and results are written.
     mask : array, optional
         What is left out.
+    missing : callable, optional
+        Returns which of some samples are left out, too.
     after : callable, optional
         What becomes of the results of a piece before they are written.
     """
@@ -300,10 +306,11 @@ class Job:
         source: Any,
         target: Any,
         mask: Any = None,
+        missing: Callable[[Array], Array] | None = None,
         after: Callable[[Array], Array] | None = None,
     ) -> None:
         self.plan, self.source, self.target = plan, source, target
-        self.mask, self.after = mask, after
+        self.mask, self.missing, self.after = mask, missing, after
         shape, dtype = shape_of(target), dtype_of(target)
         if shape != plan.shape:
             raise ValueError(f"target has shape {shape}; the result has {plan.shape}")
@@ -338,9 +345,12 @@ class Job:
         if self.mask is not None:
             windows.append(Window(self.mask, plan.x_shape, axis, layout.block, np.dtype(np.bool_)))
 
-        def read(box: Box) -> list[Array]:
+        def read(box: Box) -> tuple[Array, Array | None]:
             reads = plan.reads(box)
-            return [window.read(reads) for window in windows]
+            block, *masks = [window.read(reads) for window in windows]
+            if self.missing is not None:
+                masks.append(_checked(self.missing(block), block.shape))
+            return block, functools.reduce(np.logical_or, masks) if masks else None
 
         state = _State(done, update)
         boxes = itertools.islice(layout.boxes(plan.shape), done, None)
@@ -349,15 +359,14 @@ class Job:
             reader = stack.enter_context(ThreadPoolExecutor(1, "pyconv-read"))
             writer = stack.enter_context(ThreadPoolExecutor(1, "pyconv-write"))
             try:
-                for box, samples in _ahead(reader, read, boxes):
-                    mask = samples[1] if len(samples) > 1 else None
-                    y = plan.solve(samples[0], box, mask, workers)
+                for box, (block, mask) in _ahead(reader, read, boxes):
+                    y = plan.solve(block, box, mask, workers)
                     for window in windows:
                         window.forget()
                     y = y if self.after is None else self.after(y)
                     state.wait()
                     state.writing = writer.submit(self._write, box, y)
-                    del y, samples, mask
+                    del y, block, mask
                 state.wait()
             except BaseException as error:
                 raise self._stopped(error, state, layout) from error
@@ -404,8 +413,8 @@ class _State:
 
 
 def _ahead(
-    reader: ThreadPoolExecutor, read: Callable[[Box], list[Array]], boxes: Iterator[Box]
-) -> Iterator[tuple[Box, list[Array]]]:
+    reader: ThreadPoolExecutor, read: Callable[[Box], Samples], boxes: Iterator[Box]
+) -> Iterator[tuple[Box, Samples]]:
     """Yield pieces and their samples, while those of the next one are read."""
     box = next(boxes, None)
     reading = None if box is None else reader.submit(read, box)
@@ -419,6 +428,16 @@ def _ahead(
 
 def _slices(box: Box) -> tuple[slice, ...]:
     return tuple(slice(start, stop) for start, stop in box)
+
+
+def _checked(mask: Any, shape: tuple[int, ...]) -> Array:
+    """Return what a function says is left out; TypeError if it is no mask of the samples."""
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != shape:
+        raise TypeError(
+            f"mask= has returned {type(mask)}, and has to return an array of bool in the shape of "
+            f"the samples, {shape}"
+        )
+    return mask
 
 
 def mask_of(mask: Any, shape: tuple[int, ...]) -> Any:
