@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._calls.correlation_pieces import correlate_pieces
 from pyconv._calls.missing.call import omit
 from pyconv._calls.missing.mask import leaves_out
 from pyconv._dask.door import is_planned
@@ -273,6 +272,8 @@ def _run(
     usual = usual and type(nan_policy) is str and nan_policy == "propagate"
     if not usual:  # what follows would take as long as the rest of a small call
         if is_planned(x, mask):
+            from pyconv._calls.correlation_pieces import correlate_pieces
+
             return correlate_pieces(x, w, nan_policy, mask, out, workers, CallOptions._make(options))
         if leaves_out(x, nan_policy, mask):
             return omit(x, w, CallOptions._make(options), nan_policy, mask, out, workers)

@@ -23,6 +23,7 @@ from pyconv._engine.planning import (
     PLANNER,
     BoundProblem,
     Prepared,
+    check_nan,
     planner_of,
 )
 from pyconv._engine.problem import Axis, CallOptions, Problem, make_problem
@@ -204,6 +205,8 @@ class SumPlan(PiecePlan):
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
+        if self._nan_policy == "raise":
+            check_nan("raise", "x", block)
         axes = [a.axis for a in self._problem.spatial]
         firsts, outs = [runs[a].first for a in axes], [runs[a].out for a in axes]
         return sum_part(

@@ -158,7 +158,8 @@ class BlockSums:
         local = self._solve(x, self.w, axes, y, self.problem.fill_value)
         # What is outside along axes that are not cut is not among the samples.
         missing |= self.outside and self.problem.reads_fill
-        if not missing:
+        # What other pieces of an item miss is not known here: each one is divided.
+        if not missing and self.problem.whole is None:
             return False
         d, as_local = self._weigh(seen, self.weights.w, axes, "seen weights")
         sizes, weights = d, self.weights

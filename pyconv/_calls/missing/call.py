@@ -15,6 +15,7 @@ from pyconv._calls.missing.block_sums import BlockSums, Run, Sums, planned
 from pyconv._calls.missing.mask import check_seen, holds_nan, items_with_gaps, split_mask
 from pyconv._calls.missing.precision import SPARSE, THIN, is_affordable, is_local, is_transformed
 from pyconv._calls.missing.weights import Weights, check_balance, weights_of
+from pyconv._dask.door import is_planned
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import (
@@ -123,7 +124,10 @@ class Omission:
         outside = self._outside and problem.reads_fill
         direct = out is not None and writable_in_place(out, x, self._w)
         y = out if direct else None
-        if not (nan or masked or outside) or 0 in problem.y_shape:
+        plain = not (nan or masked or outside)
+        if plain and problem.whole is not None and self.possible:
+            plain = layout.readable(x) and self._sums_alike(x)
+        if plain or 0 in problem.y_shape:
             y = self.prepared.solver(x, self._w).solve(x, self._w, y, workers)
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
@@ -151,7 +155,7 @@ class Omission:
         batch = [axis for axis in range(x.ndim) if axis not in spatial]
         gaps = None
         several = math.prod(x.shape[axis] for axis in batch) > 1
-        if several and not outside and not self._sums_alike(x):
+        if several and not outside and problem.whole is None and not self._sums_alike(x):
             gaps = items_with_gaps(x, mask, nan, tuple(spatial))
         if gaps is None or gaps.all():
             if copied and x.nbytes <= problem.max_memory:
@@ -339,7 +343,7 @@ class Omission:
             bound = planned(self.prepared, x, self._w)
             with np.errstate(all="ignore"):
                 run = Run(x, mask, self._omit_nan, bound, workers)
-                self._by_blocks(run, Sums(self._sums, None, "auto")).cover(y)
+                self._by_blocks(run, Sums(self._sums, None, self.prepared.method)).cover(y)
 
 
 def _items(problem: Problem, count: int) -> Problem:
@@ -466,14 +470,14 @@ def coverage(
         flag(flip, "flip"), mode, boundary, fill_value, axes, stride, dilation,
         max_memory=max_memory,
     )  # fmt: skip
+    if is_planned(x, mask):
+        from pyconv._calls.correlation_pieces import coverage_pieces
+
+        return coverage_pieces(x, w, mask, out, workers, options)
     samples, missing = split_mask(x, mask)
-    weights = plain_array(w, "w")
-    sums = natural_dtype(supported(samples.dtype, "x"), supported(weights.dtype, "w"))
-    check_balance(weights)
-    sizes = np.abs(weights.astype(np.result_type(weights, np.float64)))
+    sizes, dtype = magnitudes(samples.dtype, plain_array(w, "w"))
     call = Omission(samples, sizes, options, True, missing is not None)
-    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
-    shape, dtype = call.problem.y_shape, np.dtype(np.float32 if single else np.float64)
+    shape = call.problem.y_shape
     if out is not None:
         check_out(out, shape, dtype)
     masks = () if missing is None else (missing,)
@@ -484,3 +488,12 @@ def coverage(
         return y
     out[...] = y
     return out
+
+
+def magnitudes(x_dtype: np.dtype, w: np.ndarray) -> tuple[np.ndarray, np.dtype]:
+    """Return |w|, and the dtype of the part of it that is seen; ValueError where weights cancel."""
+    sums = natural_dtype(supported(x_dtype, "x"), supported(w.dtype, "w"))
+    check_balance(w)
+    single = sums.kind in "fc" and np.finfo(sums).bits <= 32
+    sizes = np.abs(w.astype(np.result_type(w, np.float64)))
+    return sizes, np.dtype(np.float32 if single else np.float64)
