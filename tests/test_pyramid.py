@@ -5,6 +5,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from conftest import one_in
 
 import pyconv
 from pyconv import filters
@@ -147,6 +148,165 @@ def test_threads_and_byte_orders_change_nothing(dtype, method):
         ):
             for one, two in zip(mine[1:], other[1:], strict=True):
                 np.testing.assert_array_equal(one, two, strict=True)
+
+
+# ---- dask -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["mean", "gaussian", "nearest"])
+@pytest.mark.parametrize("dtype", ["uint16", "int64", "float32"])
+@pytest.mark.parametrize("chunks", [(1, 1, 1), (2, 7, 9), (5, 40, 31)])
+def test_dask_arrays_have_the_same_bits(method, dtype, chunks):
+    """Nothing is computed before it is asked for."""
+    array = pytest.importorskip("dask.array")
+    size = (5, 7, 9) if chunks == (1, 1, 1) else (5, 40, 31)
+    x = (np.random.default_rng(7).random(size) * 999).astype(dtype)
+    for factor in (2, (3, 2), 6):
+        mine = pyconv.pyramid(x, 3, factor, method=method, axes=(1, 2))
+        lazy = pyconv.pyramid(
+            array.from_array(x, chunks=chunks), 3, factor, method=method, axes=(1, 2)
+        )
+        for one, other in zip(mine, lazy, strict=True):
+            assert isinstance(other, array.Array)
+            assert other.dtype == one.dtype
+            assert other.shape == one.shape
+            np.testing.assert_array_equal(other.compute(scheduler="synchronous"), one, strict=True)
+
+
+# ---- OME-Zarr ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "dtype"),
+    one_in(3, ["0.4", "0.5"], ["mean", "gaussian", "nearest"], ["uint8", "uint16", "float32"]),
+)
+def test_pyramids_are_streamed(tmp_path, version, method, dtype):
+    """To the bits that they have in memory."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    x = (np.random.default_rng(8).random((3, 130, 150)) * 200).astype(dtype)
+    for factor in (2, (3, 2), 6):
+        mine = pyconv.pyramid(x, 4, factor, method=method, axes=(1, 2))
+        found = pyconv.pyramid(
+            x, 4, factor, method=method, axes=(1, 2), target=tmp_path / "x.zarr", version=version,
+            chunks=(1, 32, 32), max_memory=10**6, overwrite=True,
+        )  # fmt: skip
+        group = zarr.open_group(tmp_path / "x.zarr", mode="r")
+        assert sorted(group.keys()) == ["0", "1", "2", "3"]
+        for level, (one, other) in enumerate(zip(mine, found, strict=True)):
+            np.testing.assert_array_equal(other[:], one, strict=True)
+            np.testing.assert_array_equal(group[str(level)][:], one, strict=True)
+            assert other.metadata.zarr_format == {"0.4": 2, "0.5": 3}[version]
+
+
+def metadata(group):
+    """Return the axes of an image, and where the samples of its levels lie."""
+    attributes = group.attrs
+    version = attributes["ome"]["version"] if "ome" in attributes else None
+    (image,) = (attributes["ome"] if version else attributes)["multiscales"]
+    places = []
+    for dataset in image["datasets"]:
+        steps = {each["type"]: each[each["type"]] for each in dataset["coordinateTransformations"]}
+        places.append((dataset["path"], steps["scale"], steps.get("translation")))
+    return version or image["version"], image["axes"], places
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_metadata_say_where_samples_lie(tmp_path, version):
+    """A mean lies in the middle of what it is the mean of."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    x = np.arange(2 * 24 * 27, dtype=np.float64).reshape(2, 24, 27)
+    pyconv.pyramid(
+        x, 3, (2, 3), axes=(1, 2), target=tmp_path / "x", version=version, names="cyx",
+        spacing=(1, 0.5, 0.25), units="micrometer",
+    )  # fmt: skip
+    found, axes, places = metadata(zarr.open_group(tmp_path / "x", mode="r"))
+    assert found == version
+    assert axes == [
+        {"name": "c", "type": "channel"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space", "unit": "micrometer"},
+    ]
+    assert places == [
+        ("0", [1, 0.5, 0.25], None),
+        ("1", [1, 1, 0.75], [0, 0.25, 0.25]),
+        ("2", [1, 2, 2.25], [0, 0.75, 1.0]),
+    ]
+    # A ramp has, at each place, the value of its mean.
+    for k, (_, scale, shift) in enumerate(places):
+        level = pyconv.pyramid(x, 3, (2, 3), axes=(1, 2))[k]
+        row = (shift or [0, 0, 0])[1] / 0.5 + scale[1] / 0.5
+        column = (shift or [0, 0, 0])[2] / 0.25 + scale[2] / 0.25
+        assert level[0, 1, 1] == pytest.approx(27 * row + column)
+    pyconv.pyramid(x, 2, axes=(1, 2), target=tmp_path / "y", version=version, method="nearest")
+    _, axes, places = metadata(zarr.open_group(tmp_path / "y", mode="r"))
+    assert [axis["name"] for axis in axes] == ["z", "y", "x"]
+    assert places[1] == ("1", [1, 2, 2], None)
+
+
+def test_any_source_of_slices_is_streamed(tmp_path):
+    """Memory maps and arrays of zarr, into a group, in shards, with a bar."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    pytest.importorskip("tqdm")
+    x = np.random.default_rng(9).integers(0, 999, (2, 3, 90, 80), np.uint16)
+    mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", x.dtype, x.shape)
+    mapped[:] = x
+    group = zarr.open_group(tmp_path / "group", mode="w", zarr_format=3)
+    mine = pyconv.pyramid(x, 3, axes=(2, 3))
+    found = pyconv.pyramid(
+        mapped, 3, axes=(2, 3), target=group, chunks=(1, 1, 16, 16), shards=(1, 3, 64, 64),
+        units={"t": "second", "x": "nanometer"}, names="tzyx", progress=True,
+    )  # fmt: skip
+    assert [level.shards for level in found] == [(1, 3, 64, 64), (1, 3, 48, 48), (1, 3, 32, 32)]
+    again = pyconv.pyramid(found[0], 3, axes=(2, 3), target=tmp_path / "again")
+    for levels in (found, again):
+        for one, other in zip(mine, levels, strict=True):
+            np.testing.assert_array_equal(other[:], one)
+
+
+def test_a_pyramid_that_stops_is_no_image(tmp_path):
+    """The metadata are written last; and what is there is not overwritten unasked."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+
+    class Torn:
+        shape, dtype = (100, 90), np.dtype(np.float32)
+        chunks = (10, 90)
+
+        def __getitem__(self, where):
+            raise OSError("torn")
+
+    with pytest.raises(pyconv.StreamError, match="torn"):
+        pyconv.pyramid(Torn(), 2, target=tmp_path / "x")
+    assert not dict(zarr.open_group(tmp_path / "x", mode="r").attrs)
+    x = np.ones((100, 90), np.float32)
+    with pytest.raises(ValueError, match="holds 0, 1 already; name another, or pass overwrite"):
+        pyconv.pyramid(x, 2, target=tmp_path / "x")
+    pyconv.pyramid(x, 2, target=tmp_path / "x", overwrite=True)
+    assert "ome" in zarr.open_group(tmp_path / "x", mode="r").attrs
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"version": "0.6"}, "version='0.6' is unknown"),
+        ({"names": "xy"}, "names='xy'"),
+        ({"names": "cx"}, "names='cx'"),
+        ({"names": "zyx"}, "names='zyx'"),
+        ({"spacing": 0}, "spacing=0"),
+        ({"spacing": (1, 2, 3)}, "spacing="),
+        ({"units": {"z": "metre"}}, "units="),
+        ({"chunks": (1, 2, 3)}, "chunks="),
+    ],
+)
+def test_what_cannot_be_written_is_named(tmp_path, options, message):
+    """Before anything is."""
+    pytest.importorskip("zarr", minversion="3")
+    with pytest.raises(ValueError, match=message.replace("(", "\\(")):
+        pyconv.pyramid(np.ones((8, 8)), 2, target=tmp_path / "x", **options)
+    assert not tmp_path.joinpath("x", "0").exists()
+    with pytest.raises(ValueError, match="from 2 to 5"):
+        pyconv.pyramid(np.ones(8), 2, target=tmp_path / "x")
+    with pytest.raises(ValueError, match="no samples"):
+        pyconv.pyramid(np.ones((0, 8)), 2, target=tmp_path / "x")
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,43 @@ def test_errors_of_data_sets_name_the_variable(volume):
         data.pyconv.laplace()
 
 
+# ---- dask -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(FILTERS))
+def test_chunks_stay_chunks(volume, name):
+    """Nothing is computed before it is asked for, and results have the bits of the array."""
+    array = pytest.importorskip("dask.array")
+    row, given = FILTERS[name], dict(NEEDED.get(name, {}))
+    dims = ("time", "y", "x") if 3 in row.ndims else ("y", "x")
+    if row.direction:
+        given["dim"] = "x"
+    lazy = getattr(volume.chunk({"time": 2, "y": 4, "x": 5}).pyconv, name)(dims=dims, **given)
+    assert isinstance(lazy.data, array.Array)
+    expected = getattr(volume.pyconv, name)(dims=dims, **given)
+    xarray.testing.assert_identical(lazy.compute(scheduler="synchronous"), expected)
+
+
+def test_missing_samples_of_chunks(volume):
+    """Masks and values of nodata of dask arrays, and kernels."""
+    pytest.importorskip("dask.array")
+    gaps = volume > 1
+    holes = volume.where(~gaps, -9999)
+    expected = holes.pyconv.box(y=3, x=3, nodata=-9999)
+    chunks = {"time": 2, "y": 4, "x": 5}
+    for lazy in (
+        holes.chunk(chunks).pyconv.box(y=3, x=3, nodata=-9999),
+        volume.chunk(chunks).pyconv.box(y=3, x=3, mask=gaps.chunk(chunks)),
+        volume.chunk(chunks).pyconv.box(y=3, x=3, mask=gaps),
+    ):
+        found = lazy.compute(scheduler="synchronous")
+        xarray.testing.assert_allclose(found, expected, rtol=1e-12)
+    kernel = np.arange(6.0).reshape(2, 3)
+    lazy = volume.chunk(chunks).pyconv.correlate(kernel, dims=("time", "x"), stride={"x": 2})
+    expected = volume.pyconv.correlate(kernel, dims=("time", "x"), stride={"x": 2})
+    xarray.testing.assert_identical(lazy.compute(scheduler="synchronous"), expected)
+
+
 # ---- bad input --------------------------------------------------------------------------------
 
 
