@@ -90,7 +90,7 @@ class StreamError(RuntimeError):
     ...     error = stopped
     >>> error.__cause__
     OSError('the tape is torn')
-    >>> 0 < target.sum() < 2_000_000
+    >>> bool(0 < target.sum() < 2_000_000)
     True
     >>> _ = pyconv.stream(pyconv.filters.box, tape, target, 3, resume=error.written)
     >>> float(target.min())
