@@ -135,12 +135,21 @@ def touch(part: Array) -> None:
         part.reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max(initial=0)
 
 
-def forget(array: Any) -> None:
+def forget(array: Any, part: Array | None = None) -> None:
     """Let the system take the pages of a mapped file that have been read or written.
 
-    They are still in the cache of files, and no longer a part of what the process holds.
+    They are still in the cache of files, and no longer a part of what the process holds. By
+    default those of the whole file, or of a part of it.
     """
     mapped = getattr(array, "_mmap", None)
     shared = getattr(array, "mode", None) in ("r", "r+", "w+")
-    if isinstance(mapped, mmap.mmap) and shared and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+    if not isinstance(mapped, mmap.mmap) or not shared or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    start, stop = 0, len(mapped)
+    if part is not None and part.size:
+        base = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
+        low, high = np.lib.array_utils.byte_bounds(part)
+        start = max(0, (low - base) // mmap.PAGESIZE * mmap.PAGESIZE)
+        stop = min(stop, high - base)
+    if start < stop:
+        mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)

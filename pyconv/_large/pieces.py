@@ -51,12 +51,18 @@ class Layout(NamedTuple):
         return math.prod(-(-n // step) for n, step in zip(shape, self.piece, strict=True))
 
 
-def lay_out(
-    plan: PiecePlan,
-    source_blocks: Sequence[int],
-    target_blocks: Sequence[int],
-    max_memory: int,
-) -> Layout:
+class Storage(NamedTuple):
+    """How a source and a target are stored."""
+
+    #: The lengths of their blocks along each axis.
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    #: Bytes that a source makes copies of, and results that a target does, on the way.
+    copied: int = 0
+    encoded: int = 0
+
+
+def lay_out(plan: PiecePlan, storage: Storage, max_memory: int) -> Layout:
     """Return how a result is cut.
 
     Raises
@@ -65,20 +71,20 @@ def lay_out(
         If one block of the target takes more than ``max_memory``; the message names the least.
     """
     lead, shape = len(plan.lead), plan.shape
-    units = [min(max(1, b), n) for b, n in zip(target_blocks, shape, strict=True)]
+    units = [min(max(1, b), n) for b, n in zip(storage.target, shape, strict=True)]
     for axis in range(lead, len(shape)):
         piece = [*shape]
         piece[axis] = units[axis]
-        if held(plan, axis, piece, 1) <= max_memory:
-            return _thick(plan, axis, piece, units, source_blocks, max_memory)
+        if held(plan, storage, axis, piece, 1) <= max_memory:
+            return _thick(plan, storage, axis, piece, units, max_memory)
     # The axis of the fewest blocks is not cut, if another can be.
     axis, piece = lead, [*shape]
     piece[axis] = units[axis]
-    while held(plan, axis, piece, 1) > max_memory:
+    while held(plan, storage, axis, piece, 1) > max_memory:
         blocks = [n / u for n, u in zip(piece, units, strict=True)]
         longest = max(range(len(piece)), key=lambda i: blocks[i])
         if blocks[longest] <= 1:
-            least = held(plan, axis, piece, 1)
+            least = held(plan, storage, axis, piece, 1)
             raise MemoryError(
                 f"max_memory={max_memory} is too little: a block of the target, of shape "
                 f"{tuple(units)}, takes {least} bytes with what it reads; grant as many, or make "
@@ -86,28 +92,29 @@ def lay_out(
             )
         half = math.ceil(blocks[longest] / 2)
         piece[longest] = half * units[longest]
-    return _thick(plan, axis, piece, units, source_blocks, max_memory)
+    return _thick(plan, storage, axis, piece, units, max_memory)
 
 
 def _thick(
     plan: PiecePlan,
+    storage: Storage,
     axis: int,
     piece: list[int],
     units: Sequence[int],
-    source_blocks: Sequence[int],
     max_memory: int,
 ) -> Layout:
     """Return pieces as thick as the memory allows, and as is of use."""
     n, unit = plan.shape[axis], units[axis]
     most = max(1, n // (OVERLAPPING * unit))
-    block = source_blocks[axis - len(plan.lead)]
-    whole = held(plan, axis, [*piece[:axis], unit, *piece[axis + 1 :]], block) <= max_memory
+    block = storage.source[axis - len(plan.lead)]
+    thin = [*piece[:axis], unit, *piece[axis + 1 :]]
+    whole = held(plan, storage, axis, thin, block) <= max_memory
     block = block if whole else 1
 
     def fits(count: int) -> bool:
         trial = [*piece]
         trial[axis] = min(n, count * unit)
-        if held(plan, axis, trial, block) > max_memory:
+        if held(plan, storage, axis, trial, block) > max_memory:
             return False
         samples = math.prod(read.size for read in _middle(plan, axis, trial))
         return samples * plan.x_dtype.itemsize <= ENOUGH
@@ -129,10 +136,10 @@ def _middle(plan: PiecePlan, axis: int, piece: Sequence[int]) -> tuple[Read, ...
     return plan.reads(tuple(box))
 
 
-def held(plan: PiecePlan, axis: int, piece: Sequence[int], block: int) -> int:
+def held(plan: PiecePlan, storage: Storage, axis: int, piece: Sequence[int], block: int) -> int:
     """Return the bytes that are held at most while pieces are read, made and written.
 
-    Two windows of samples, two results, and what loops hold.
+    Two windows of samples, two results, what loops hold, and what files make of both.
     """
     reads = _middle(plan, axis, piece)
     sizes = [read.size for read in reads]
@@ -142,4 +149,5 @@ def held(plan: PiecePlan, axis: int, piece: Sequence[int], block: int) -> int:
     results = math.prod(piece)
     window = samples * (plan.x_dtype.itemsize + plan.source.masked)
     sums = max(4, min(8, plan.dtype.itemsize))
-    return 2 * window + 2 * results * plan.dtype.itemsize + WORKSPACE * samples * sums
+    stored = min(window, storage.copied) + storage.encoded * results * plan.dtype.itemsize
+    return 2 * window + 2 * results * plan.dtype.itemsize + WORKSPACE * samples * sums + stored

@@ -21,6 +21,7 @@ from pyconv._calls.correlation import convolve, correlate
 from pyconv._calls.plans import Plan
 from pyconv._engine.problem import flag, integer, memory_limit, several
 from pyconv._large.arrays import (
+    AT_ONCE,
     blocks_of,
     check_array,
     dtype_of,
@@ -28,7 +29,7 @@ from pyconv._large.arrays import (
     is_same,
     shape_of,
 )
-from pyconv._large.pieces import Layout, lay_out
+from pyconv._large.pieces import Layout, Storage, lay_out
 from pyconv._large.windows import Window, dtype_of_samples
 from pyconv._pieces import PiecePlan
 from pyconv._pieces.plan import Source
@@ -330,7 +331,13 @@ class Job:
         """Return how the result is cut."""
         if 0 in self.plan.shape:
             return Layout(0, tuple(max(1, n) for n in self.plan.shape), 1)
-        return lay_out(self.plan, blocks_of(self.source), blocks_of(self.target), max_memory)
+        storage = Storage(
+            blocks_of(self.source),
+            blocks_of(self.target),
+            copied=0 if isinstance(self.source, np.ndarray) else 2 * AT_ONCE,
+            encoded=0 if isinstance(self.target, np.ndarray) else 1,
+        )
+        return lay_out(self.plan, storage, max_memory)
 
     def run(
         self,
@@ -361,8 +368,7 @@ class Job:
             try:
                 for box, (block, mask) in _ahead(reader, read, boxes):
                     y = plan.solve(block, box, mask, workers)
-                    for window in windows:
-                        window.forget()
+                    windows[0].forget(block)
                     y = y if self.after is None else self.after(y)
                     state.wait()
                     state.writing = writer.submit(self._write, box, y)
@@ -372,8 +378,9 @@ class Job:
                 raise self._stopped(error, state, layout) from error
 
     def _write(self, box: Box, y: Array) -> None:
-        self.target[_slices(box)] = y
-        forget(self.target)
+        where = _slices(box)
+        self.target[where] = y
+        forget(self.target, self.target[where] if isinstance(self.target, np.memmap) else None)
 
     def _stopped(self, error: BaseException, state: _State, layout: Layout) -> BaseException:
         """Return the error that says what is written."""

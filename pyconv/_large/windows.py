@@ -78,12 +78,13 @@ class Window:
             place = self._along(new.start - stored.start, new.stop - stored.start)
             self._fill(into[place], (*reads[:axis], new, *reads[axis + 1 :]))
         self._last, self._held = into, stored
-        self.forget()
+        forget(self._source)
         return into[self._along(wanted.start - stored.start, wanted.stop - stored.start)]
 
-    def forget(self) -> None:
-        """Let the system take the pages that were read."""
-        forget(self._source)
+    def forget(self, part: Array) -> None:
+        """Let the system take the pages of samples that lie where they are stored."""
+        if self._in_place:
+            forget(self._source, part)
 
     def _as_stored(self, wanted: Read) -> Read:
         """Return the samples from the first that are wanted to the end of their last block."""
