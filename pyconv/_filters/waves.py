@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
+from pyconv._dask.door import is_planned
 from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._engine.problem import flag, integer, several
@@ -167,7 +168,17 @@ def gabor_bank(
         boundary, fill_value, stride, dtype, "raise", nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
-    call = Call(x, axes, (2,), options)
+    arguments = (wavelengths, orientations, aspect, phase, energy)
+    if is_planned(x, mask):
+        from pyconv._calls.filter_pieces import filter_pieces
+
+        return filter_pieces(_gabor_bank, x, axes, (2,), options, arguments)
+    return _gabor_bank(Call(x, axes, (2,), options), *arguments)
+
+
+def _gabor_bank(
+    call: Call, wavelengths: Number, orientations: Any, aspect: float, phase: float, energy: bool
+) -> Array:
     result = call.real_dtype()
     waves = [kernels.wave_length(w, "wavelengths") for w in _sequence(wavelengths, "wavelengths")]
     angles = [kernels.number_of(a, "orientations") for a in _half_circle(orientations)]
@@ -179,9 +190,9 @@ def gabor_bank(
         for wave in waves
         for angle in angles
     ]
-    shape = (len(waves), len(angles), *call.shape)
-    y = call.destination(shape, result)
-    for parts, answer in zip(bank, y.reshape(len(bank), *call.shape), strict=True):
+    y = call.destination((len(waves), len(angles), *call.shape), result)
+    answers = [y[i, j] for i in range(len(waves)) for j in range(len(angles))]
+    for parts, answer in zip(bank, answers, strict=True):
         if energy:
             call.root_of_squares(parts, answer)
         else:

@@ -15,6 +15,11 @@ from typing import NamedTuple
 from pyconv._engine.boundaries import BOUNDARIES
 
 
+#: Stands for an axis that is read by several rules, one of which wraps: what reads outside it reads
+#: all of it.
+MIXED = "mixed"
+
+
 class Read(NamedTuple):
     """Samples that a piece reads along one axis, from the first to before the last.
 
@@ -75,6 +80,8 @@ class Reach:
 
     def run(self, start: int, stop: int) -> Run:
         """Return how the results from ``start`` to before ``stop`` are made."""
+        if start >= stop:
+            return Run(Read(0, 0), 0, 0, 0)
         if self.entire:
             return Run(Read(0, self.size), 0, self.out, start)
         begin = start - start % self.multiple
@@ -87,6 +94,8 @@ class Reach:
         n = self.size
         if low >= 0 and high <= n:
             return Read(low, high)
+        if self.boundary == MIXED:
+            return Read(0, n)
         if self.boundary == "wrap":
             return Read(low, high) if high - low < n else Read(0, n)
         if BOUNDARIES[self.boundary].period is not None:  # mirrored: as far inside as outside

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._dask.door import is_planned
 from pyconv._engine.output_arrays import check_apart
 from pyconv._engine.planner import CALLS
 from pyconv._engine.planning import exact_key
 from pyconv._native import loader
 from pyconv.ndimage._arguments import Array, Output
 from pyconv.ndimage._weighted_sums import Step
+from pyconv.ndimage._whole import WHOLE
 
 #: Bytes of a kernel whose calls are kept: larger ones take longer to sum than to plan.
 MAX_KERNEL = 2048
@@ -34,6 +36,10 @@ def filtered(
     ``plan(x, output, weights, *options)`` checks the arguments, and returns the array that receives
     the result and what writes it there.
     """
+    if type(input) is not np.ndarray and is_planned(input):
+        from pyconv.ndimage._pieces import filter_pieces
+
+        return filter_pieces(plan, input, output, weights, options)
     x = np.asarray(input)
     w = None if weights is None else np.asarray(weights)
     key = _key(plan, x, output, w, options)
@@ -74,7 +80,7 @@ def _key(
     exact = exact_key(options)
     if exact is None:
         return None
-    return plan, loader.native, x.shape, x.dtype, into, kernel, exact
+    return plan, loader.native, x.shape, x.dtype, into, kernel, exact, WHOLE.shape
 
 
 def _is_complex(x: Array, w: Array | None) -> bool:

@@ -33,6 +33,7 @@ from pyconv.ndimage._weighted_sums import (
     weighted_sums,
     write,
 )
+from pyconv.ndimage._whole import WHOLE, deciding
 
 Array = npt.NDArray[Any]
 
@@ -67,7 +68,9 @@ def smooth(
     if dtype.kind not in "fc" or 0 in shape:
         return one_by_one(shape, x_dtype, passes, fill, dtype)
     keys = tuple(each.key() for each in passes)
-    key = ("smooth", loader.native, shape, x_dtype, dtype, keys, fill, type(fill))
+    if WHOLE.windows is not None:
+        return _planned(shape, x_dtype, passes, fill, dtype)
+    key = ("smooth", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), WHOLE.shape)
     return kept(key, _planned, shape, x_dtype, passes, fill, dtype)
 
 
@@ -80,7 +83,7 @@ def _planned(
 ) -> Step:
     """Plan all passes to an array of floats."""
     steps: list[Step] = []
-    if math.prod(shape) < FEW_SAMPLES or order_matters(passes, fill):
+    if math.prod(deciding(shape)) < FEW_SAMPLES or order_matters(passes, fill):
         for each in passes:
             what, window = (shape, x_dtype, each.weights), each.window(fill)
             run = line_sums(*what, window, dtype)
@@ -111,7 +114,9 @@ def average(
 ) -> Step:
     """Plan the means of boxes, which are floats."""
     keys = tuple((each.axis, len(each.weights), each.low, each.boundary) for each in boxes)
-    key = ("average", loader.native, shape, x_dtype, dtype, keys, fill, type(fill))
+    if WHOLE.windows is not None:
+        return _planned_average(shape, x_dtype, boxes, fill, dtype)
+    key = ("average", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), WHOLE.shape)
     return kept(key, _planned_average, shape, x_dtype, boxes, fill, dtype)
 
 
@@ -123,7 +128,7 @@ def _planned_average(
     dtype: np.dtype,
 ) -> Step:
     steps: list[Step] = []
-    at_once = 1 if math.prod(shape) < FEW_SAMPLES else MAX_SPATIAL
+    at_once = 1 if math.prod(deciding(shape)) < FEW_SAMPLES else MAX_SPATIAL
     for first in range(0, len(boxes), at_once):
         some = boxes[first : first + at_once]
         size = [len(box.weights) for box in some]

@@ -23,16 +23,20 @@ from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import LIMITS
 from pyconv._engine.output_arrays import writable_in_place
 from pyconv._engine.planning import array_of, prepare
-from pyconv._engine.problem import MAX_SPATIAL, CallOptions
+from pyconv._engine.problem import MAX_SPATIAL, CallOptions, make_problem
 from pyconv._engine.rounding_planning import rounded_run
 from pyconv._engine.separable_passes import (
     Filter,
+    Part,
     Runner,
     Wanted,
     means_runner,
     runner,
 )
+from pyconv._engine.separable_passes import FEW_SAMPLES as FEW_IN_PAIRS
+from pyconv._pieces.sums import choice_for, sum_part
 from pyconv.ndimage._arguments import reads_fill
+from pyconv.ndimage._whole import WHOLE, deciding
 
 Array = npt.NDArray[Any]
 #: A planned filter: writes that of the first array to the second, which may be the first. Both have
@@ -54,7 +58,7 @@ ROUNDINGS = 2
 class Window:
     """Where a kernel reads: axes of ``x``, pads and boundaries, one each for its axes."""
 
-    __slots__ = ("axes", "boundaries", "fill", "pads")
+    __slots__ = ("axes", "blocks", "boundaries", "fill", "pads")
 
     def __init__(
         self,
@@ -68,17 +72,24 @@ class Window:
         self.pads = tuple((low, k - 1 - low) for low, k in zip(lows, shape, strict=True))
         self.boundaries = tuple(boundaries)
         self.fill = fill
+        #: Whether sums begin at multiples of the taps.
+        self.blocks = False
+        if WHOLE.windows is not None:
+            WHOLE.windows.append(self)
 
     @property
     def reads_fill(self) -> bool:
         """Whether some output reads the fill value."""
         return reads_fill(self.boundaries, self.pads)
 
-    def filter(self, terms: tuple[tuple[Array, ...], ...]) -> Filter:
-        """Return the filter of product kernels that reads here."""
+    def filter(self, terms: tuple[tuple[Array, ...], ...], shape: tuple[int, ...]) -> Filter:
+        """Return the filter of product kernels that reads here, of arrays of a shape."""
         lows = tuple(low for low, _ in self.pads)
         fill = self.fill if self.reads_fill else 0
-        return Filter(terms, self.axes, lows, self.boundaries, fill)
+        part = None
+        if WHOLE.shape is not None:
+            part = Part(WHOLE.shape, (0,) * len(lows), tuple(shape[a] for a in self.axes))
+        return Filter(terms, self.axes, lows, self.boundaries, fill, part=part)
 
     def along(self, kept: Sequence[int]) -> Window:
         """Return the window along some of the kernel's axes."""
@@ -87,6 +98,7 @@ class Window:
         part.pads = tuple(self.pads[i] for i in kept)
         part.boundaries = tuple(self.boundaries[i] for i in kept)
         part.fill = self.fill
+        part.blocks = False
         return part
 
 
@@ -176,7 +188,8 @@ def factored(
     """
     rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
     every = np.concatenate([row for term in rows for row in term])
-    return runner(shape, x_dtype, window.filter(rows), _wanted(shape, x_dtype, dtype, every))
+    what = window.filter(rows, shape)
+    return runner(shape, x_dtype, what, _wanted(shape, x_dtype, dtype, every))
 
 
 def line_sums(
@@ -204,11 +217,12 @@ def mean_sums(
 ) -> Runner:
     """Return the planned means of boxes, which are floats."""
     wanted = _wanted(shape, x_dtype, dtype, np.ones(1))
-    return means_runner(shape, x_dtype, tuple(size), window.filter(()), wanted)
+    window.blocks = max(size) >= FEW_IN_PAIRS
+    return means_runner(shape, x_dtype, tuple(size), window.filter((), shape), wanted)
 
 
 def _wanted(shape: tuple[int, ...], x_dtype: np.dtype, dtype: np.dtype, w: Array) -> Wanted:
-    narrow = math.prod(shape) >= FEW_SAMPLES and single(x_dtype, dtype, w)
+    narrow = math.prod(deciding(shape)) >= FEW_SAMPLES and single(x_dtype, dtype, w)
     weights = np.dtype(np.float32 if narrow else np.float64)
     return Wanted(weights, dtype.newbyteorder("="), "wrap")
 
@@ -332,7 +346,7 @@ def _float_sums(
     *,
     skips: bool,
 ) -> Step:
-    narrow = math.prod(shape) >= FEW_SAMPLES and single(x_dtype, dtype, w)
+    narrow = math.prod(deciding(shape)) >= FEW_SAMPLES and single(x_dtype, dtype, w)
     if w.dtype.kind == "c":
         w = w.astype(np.complex64 if narrow else np.complex128)
     else:
@@ -437,8 +451,30 @@ def _engine(
         # Every sum errs relative to its own window: no algorithm but a plain sum.
         rtol=0 if floats else None,
     )
+    if WHOLE.shape is not None:
+        return _sums_of_part(shape, x_dtype, w, options)
     prepared = prepare(array_of(shape, x_dtype, "input"), w, options)
     return partial(write, lambda x, y, workers: prepared.run(x, w, y, workers))
+
+
+def _sums_of_part(
+    shape: tuple[int, ...], x_dtype: np.dtype, w: Array, options: CallOptions
+) -> Step:
+    """Plan sums of a part of an array by what was chosen for the whole."""
+    assert WHOLE.shape is not None
+    whole = make_problem(WHOLE.shape, x_dtype, w.shape, w.dtype, **options.of_problem())
+    key = whole, w.tobytes()
+    method = WHOLE.choices.get(key)
+    if method is None:
+        method = WHOLE.choices[key] = choice_for(whole, "auto", w).method
+    axes = [a.axis for a in whole.spatial]
+
+    def run(x: Array, y: Array | None, workers: int | None) -> Array:
+        return sum_part(
+            whole, method, x, w, [0] * len(axes), [shape[a] for a in axes], workers, y
+        )
+
+    return partial(write, run)
 
 
 def _factors(w: Array) -> list[Array] | None:

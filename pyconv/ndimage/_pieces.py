@@ -1,0 +1,94 @@
+"""Filters with the signatures of `scipy.ndimage` of arrays that are made a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pyconv._dask.door import answered, is_chunked
+from pyconv._engine.dtypes import native_dtype
+from pyconv._pieces.plan import Array, PiecePlan, Source
+from pyconv._pieces.reach import MIXED, Reach, Run
+from pyconv.ndimage._whole import part_of
+
+#: Checks the arguments of a filter; returns the array that receives the result, and what writes it.
+Plan = Callable[..., tuple[Array, Callable[[Array, Array], None]]]
+
+
+def filter_pieces(
+    plan: Plan, input: Any, output: Any, weights: Any, options: tuple[Any, ...]
+) -> Any:
+    """Return the plan, or the dask array, of a filter."""
+    given = output if isinstance(output, np.ndarray) or is_chunked(output) else None
+    if not is_chunked(weights) and weights is not None:
+        weights = np.array(weights)
+    planned = partial(NdimagePlan, plan, output, weights, options)
+    others = (("weights", weights),)
+    return answered(planned, input, out=given, argument="input", others=others)
+
+
+class NdimagePlan(PiecePlan):
+    """A filter."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        output: Any,
+        weights: Array | None,
+        options: tuple[Any, ...],
+        source: Source,
+    ) -> None:
+        self._plan, self._weights, self._options = plan, weights, options
+        self._choices: dict[Any, str] = {}
+        windows: list[Any] = []
+        # What is read, and in which dtype results are, does not depend on how many samples there
+        # are. What does is asked of the whole shape.
+        one = np.zeros((1,) * len(source.shape), source.dtype)
+        whole = tuple(max(1, n) for n in source.shape)
+        with part_of(whole, self._choices, windows):
+            y, _ = plan(one, output, weights, *options)
+        self._whole = whole
+        name = plan.__name__.strip("_").replace("_", "-")
+        super().__init__(name, source, _reaches(source, windows), native_dtype(y.dtype))
+
+    def _solve(
+        self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
+    ) -> Array:
+        from pyconv.ndimage._calls import filtered
+
+        with part_of(self._whole, self._choices):
+            y = filtered(self._plan, block, self.dtype, self._weights, *self._options)
+        return y[tuple(slice(run.first, run.first + run.out) for run in runs)]
+
+
+def _reaches(source: Source, windows: list[Any]) -> list[Reach]:
+    """Return what results read along each axis, by all windows."""
+    lows, highs = [0] * len(source.shape), [0] * len(source.shape)
+    rules: list[set[str]] = [set() for _ in source.shape]
+    multiples = [1] * len(source.shape)
+    for window in windows:
+        for axis, (low, high), rule in zip(
+            window.axes, window.pads, window.boundaries, strict=True
+        ):
+            if low or high:
+                lows[axis], highs[axis] = max(lows[axis], low), max(highs[axis], high)
+                rules[axis].add(rule)
+                if window.blocks:
+                    multiples[axis] = int(np.lcm(multiples[axis], low + 1 + high))
+    return [
+        Reach(axis, n, n, low, low + 1 + high, 1, _one_rule(found), multiple=multiple)
+        for axis, (n, low, high, found, multiple) in enumerate(
+            zip(source.shape, lows, highs, rules, multiples, strict=True)
+        )
+        if found
+    ]
+
+
+def _one_rule(rules: set[str]) -> str:
+    """Return a rule that reads what all of some rules do."""
+    if len(rules) == 1:
+        return next(iter(rules))
+    return MIXED if "wrap" in rules else "mirror"
