@@ -212,7 +212,7 @@ def test_what_pieces_share_is_read_once(boundary, chunks):
     x = samples((128, 48, 32), "float32")
     source, target = check(
         filters.gaussian, x, 1, axes=(0, 1, 2), boundary=boundary, chunks=chunks,
-        target_chunks=chunks, max_memory=800_000,
+        target_chunks=chunks, max_memory=1_500_000,
     )  # fmt: skip
     assert len(target.written) > 2
     count = visits(x.shape, source.read)
