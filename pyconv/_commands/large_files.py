@@ -75,7 +75,7 @@ def opened(source: Path, target: Path, page: int | None) -> Opened | None:
             found = Opened(_zarr_array(source), False)
         elif source.suffix.lower() == ".npy" and source.is_file():
             # A damaged header is told by the reader of small files.
-            with contextlib.suppress(ValueError, OSError):
+            with contextlib.suppress(ValueError, OSError, EOFError):
                 found = Opened(np.load(source, mmap_mode="r", allow_pickle=False), False)
         elif source.suffix.lower() in TIFF and source.is_file() and page is None:
             found = _pages(source)
