@@ -32,6 +32,7 @@ from pyconv._pieces.sums import (
     check_beforehand,
     choice_for,
     choice_with_gaps,
+    pixel_reaches,
     sum_part,
     without_nan_outside,
 )
@@ -109,7 +110,8 @@ class WholeCall(Call):
         """Return what the results read."""
         boundaries = boundary_names(self.options.boundary, self.n, self.options.fill_value)
         strides = self.strides or (1,) * self.n
-        return [
+        pixels = pixel_reaches(self.x.shape, self.axes) if self.choices else []
+        return pixels + [
             Reach(
                 axis, self.x.shape[axis], self.shape[axis], self._low[i],
                 self._low[i] + 1 + self._high[i], strides[i], boundaries[i],

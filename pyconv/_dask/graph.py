@@ -50,7 +50,7 @@ def lazy(
 def _chunked(x: Any, mask: Any, argument: str) -> tuple[Any, Any]:
     """Return both as dask arrays of the same chunks, where there is a mask."""
     if not isinstance(x, da.Array):
-        samples = np.asarray(x)
+        samples = np.asarray(x)  # the mask is the one in chunks
         wide = da.broadcast_to(mask, samples.shape)
         x = da.from_array(samples, chunks=wide.chunks)
     _check(x, argument)

@@ -73,6 +73,8 @@ class Reach:
     place: int = 0
     #: Results are made from a multiple of so many on, as their sums depend on where they begin.
     multiple: int = 1
+    #: Whether they are made from the first sample on that is read, which is such a multiple then.
+    from_read: bool = False
     #: Whether every result is made, as those of a pixel are.
     entire: bool = False
     #: Results of a tile that is always summed as a whole; 0 for sums that need none.
@@ -84,10 +86,14 @@ class Reach:
             return Run(Read(0, 0), 0, 0, 0)
         if self.entire:
             return Run(Read(0, self.size), 0, self.out, start)
-        begin = start - start % self.multiple
+        begin = start if self.from_read else start - start % self.multiple
         low = begin * self.stride - self.low
         high = (stop - 1) * self.stride - self.low + self.span
+        if self.from_read:
+            low -= low % self.multiple
         read = self._read(low, high)
+        if self.from_read:
+            read = Read(read.start - read.start % self.multiple, read.stop)
         return Run(read, begin * self.stride - read.start, stop - begin, start - begin)
 
     def _read(self, low: int, high: int) -> Read:

@@ -32,9 +32,10 @@ from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import Reach, Run
 
 #: Algorithms whose every output is summed in an order of its own window alone.
-LOCAL = ("direct", "separable", "box", "im2col", "reference")
+LOCAL = ("direct", "separable", "box", "reference")
 #: Those that sum a tile of outputs together: tiles are cut from the whole, and not from a piece.
-TILED = ("fft",)
+#: BLAS sums the last columns of a matrix in another order than others.
+TILED = ("fft", "im2col")
 #: Those that go along a whole line.
 WHOLE_LINES = ("recursive",)
 #: Outputs of a tile along each axis, at least and in spans of the kernel.
@@ -136,7 +137,7 @@ def _least(problem: Problem, w: Array) -> str:
     best, least, short = "", math.inf, math.inf
     fastest = PLANNER.fastest(problem)
     for algorithm in PLANNER.algorithms:
-        if algorithm.name not in LOCAL + TILED:
+        if algorithm.name not in (*LOCAL, "fft"):
             continue
         if isinstance(algorithm, WeightDependentAlgorithm) and algorithm.cost(item, MACHINE) > least:
             continue  # it is not fitted if it would not be the fastest
@@ -175,14 +176,20 @@ def reaches_of(problem: Problem, choice: Choice) -> list[Reach]:
         )
         for a, multiple, tile in zip(problem.spatial, choice.multiples, choice.tiles, strict=True)
     ]
-    last = max(a.axis for a in problem.spatial)
-    group = math.prod(problem.x_shape[last + 1 :])
-    if choice.method != "auto" and 1 < group < PIXEL:
-        # The order of sums may depend on how many samples a pixel has: all are read.
-        reaches += [
-            Reach(axis, n, n, entire=True) for axis, n in enumerate(problem.x_shape) if axis > last
-        ]
+    if choice.method != "auto":
+        reaches += pixel_reaches(problem.x_shape, [a.axis for a in problem.spatial])
     return reaches
+
+
+def pixel_reaches(shape: tuple[int, ...], axes: Sequence[int]) -> list[Reach]:
+    """Return the reaches of the axes behind those that are summed over, which make pixels.
+
+    The order of plain sums may depend on how many samples a pixel has: all are read.
+    """
+    last = max(axes)
+    if len(axes) > 1 or not 1 < math.prod(shape[last + 1 :]) < PIXEL:
+        return []
+    return [Reach(axis, n, n, entire=True) for axis, n in enumerate(shape) if axis > last]
 
 
 class SumPlan(PiecePlan):
@@ -207,6 +214,8 @@ class SumPlan(PiecePlan):
     ) -> Array:
         if self._nan_policy == "raise":
             check_nan("raise", "x", block)
+        if block.dtype != self._problem.x_dtype:
+            block = block.astype(self._problem.x_dtype)
         axes = [a.axis for a in self._problem.spatial]
         firsts, outs = [runs[a].first for a in axes], [runs[a].out for a in axes]
         return sum_part(

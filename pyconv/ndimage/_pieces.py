@@ -12,6 +12,7 @@ from pyconv._dask.door import answered, is_chunked
 from pyconv._engine.dtypes import native_dtype
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import MIXED, Reach, Run
+from pyconv._pieces.sums import pixel_reaches
 from pyconv.ndimage._whole import part_of
 
 #: Checks the arguments of a filter; returns the array that receives the result, and what writes it.
@@ -52,7 +53,12 @@ class NdimagePlan(PiecePlan):
             y, _ = plan(one, output, weights, *options)
         self._whole = whole
         name = plan.__name__.strip("_").replace("_", "-")
-        super().__init__(name, source, _reaches(source, windows), native_dtype(y.dtype))
+        reaches = _reaches(source, windows)
+        for (problem, _), _ in self._choices.items():
+            known = {r.axis for r in reaches}
+            axes = [a.axis for a in problem.spatial]
+            reaches += [r for r in pixel_reaches(source.shape, axes) if r.axis not in known]
+        super().__init__(name, source, reaches, native_dtype(y.dtype))
 
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
@@ -79,7 +85,10 @@ def _reaches(source: Source, windows: list[Any]) -> list[Reach]:
                 if window.blocks:
                     multiples[axis] = int(np.lcm(multiples[axis], low + 1 + high))
     return [
-        Reach(axis, n, n, low, low + 1 + high, 1, _one_rule(found), multiple=multiple)
+        Reach(
+            axis, n, n, low, low + 1 + high, 1, _one_rule(found),
+            multiple=multiple, from_read=True,
+        )
         for axis, (n, low, high, found, multiple) in enumerate(
             zip(source.shape, lows, highs, rules, multiples, strict=True)
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._calls import correlation, unsound
+from pyconv._dask.door import is_chunked, is_planned
 from pyconv._engine.dtypes import DTYPES
 from pyconv._engine.planner import CALLS
 from pyconv._engine.planning import exact_key, prepare
@@ -32,6 +33,10 @@ def solved(
 
     Of small arrays the rest of a call takes several times as long as the sums.
     """
+    if (type(in1) is not np.ndarray and is_planned(in1)) or is_chunked(in2):
+        from pyconv.signal._pieces import convolve_pieces
+
+        return convolve_pieces(solve, in1, in2, options)
     x, w = np.asarray(in1), np.asarray(in2)
     exact = exact_key(options)
     if exact is not None:

@@ -162,6 +162,13 @@ def _planes(
     x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, flip: bool
 ) -> Callable[[Array, Array], Array]:
     """Plan the plain sums of an image that is at least as large as its kernel."""
+    return prepare(x, w, options_of(x, w, mode, boundary, fillvalue, flip=flip)).run
+
+
+def options_of(
+    x: Array, w: Array, mode: str, boundary: str, fillvalue: Any, *, flip: bool
+) -> CallOptions:
+    """Return the options of the plain sums of an image at least as large as its kernel."""
     known(mode)
     if boundary not in BOUNDARIES:
         raise ValueError(
@@ -175,7 +182,7 @@ def _planes(
         # A correlation counts its outputs from the other end of the kernel.
         start = part.start if flip or mode != "same" else k // 2
         pads.append((k - 1 - start, start + part.length - n))
-    options = CallOptions(
+    return CallOptions(
         flip=flip,
         mode=pads,
         boundary=BOUNDARIES[boundary],
@@ -184,7 +191,6 @@ def _planes(
         overflow="wrap",
         rtol=0.0,
     )
-    return prepare(x, w, options).run
 
 
 def _fill(fillvalue: Any, dtype: np.dtype) -> complex:

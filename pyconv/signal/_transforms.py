@@ -140,7 +140,7 @@ def _transformed(
     if x.size == 0 or w.size == 0:
         return np.asarray([]), None
     # Along an axis on which one of them has a single sample there is nothing to convolve.
-    along = sorted(a for a in _axes(axes, x.ndim) if x.shape[a] != 1 and w.shape[a] != 1)
+    along = sorted(a for a in axes_of(axes, x.ndim) if x.shape[a] != 1 and w.shape[a] != 1)
     others = [a for a in range(x.ndim) if a not in along]
     if any(x.shape[a] != w.shape[a] and 1 not in (x.shape[a], w.shape[a]) for a in others):
         raise ValueError(f"incompatible shapes for in1 and in2: {x.shape} and {w.shape}")
@@ -155,7 +155,7 @@ def _transformed(
     if not along:
         return x * w, None
     parts = [part_of(mode, x.shape[a], w.shape[a]) for a in along]
-    floats = _as_floats(x), _as_floats(w)
+    floats = as_floats(x), as_floats(w)
     y = _batches(*floats, along, others, parts)
     if batches or w.size > x.size:
         return y, None
@@ -167,11 +167,11 @@ def _run_of_floats(run: Kept | None, *, exchanges: bool) -> Kept | None:
     if run is None:
         return None
     if exchanges:
-        return lambda x, w: run(_as_floats(w), _as_floats(x))
-    return lambda x, w: run(_as_floats(x), _as_floats(w))
+        return lambda x, w: run(as_floats(w), as_floats(x))
+    return lambda x, w: run(as_floats(x), as_floats(w))
 
 
-def _axes(axes: Any, ndim: int) -> list[int]:
+def axes_of(axes: Any, ndim: int) -> list[int]:
     """Return the axes to convolve along, counted from the front."""
     if axes is None:
         return list(range(ndim))
@@ -189,7 +189,7 @@ def _axes(axes: Any, ndim: int) -> list[int]:
     return where
 
 
-def _as_floats(x: Array) -> Array:
+def as_floats(x: Array) -> Array:
     """Return an array in the dtype whose transform SciPy takes."""
     if x.dtype.kind in "biu":
         return x.astype(np.float64)

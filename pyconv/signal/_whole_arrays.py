@@ -84,7 +84,7 @@ def _convolve(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Arr
         return volume * kernel, None
     if volume.ndim != kernel.ndim:
         raise ValueError("volume and kernel should have the same dimensionality")
-    _check(mode, method)
+    check(mode, method)
     if not taken(volume, kernel):
         return _scipy_convolve(volume, kernel, mode, method), None
     return _convolved(volume, kernel, mode, method)
@@ -136,20 +136,20 @@ def _correlate(first: Array, second: Array, mode: str, method: str) -> tuple[Arr
         return first * (second.conj() if second.dtype.kind == "c" else second), None
     if first.ndim != second.ndim:
         raise ValueError("in1 and in2 should have the same dimensionality")
-    _check(mode, method)
+    check(mode, method)
     if not taken(first, second):
         return _scipy_correlate(first, second, mode, method), None
-    y, run = _convolved(first, _turned(second), mode, method)
-    return y, None if run is None else lambda x, w: run(x, _turned(w))
+    y, run = _convolved(first, turned(second), mode, method)
+    return y, None if run is None else lambda x, w: run(x, turned(w))
 
 
-def _turned(w: Array) -> Array:
+def turned(w: Array) -> Array:
     """Return the kernel of a convolution that is the correlation with ``w``."""
     turned = w[(slice(None, None, -1),) * w.ndim]
     return turned.conj() if turned.dtype.kind == "c" else turned
 
 
-def _check(mode: object, method: object) -> None:
+def check(mode: object, method: object) -> None:
     known(mode)
     if method not in GRANTED:
         raise ValueError(f"Acceptable method flags are 'auto', 'direct', or 'fft', not {method!r}")
@@ -160,8 +160,8 @@ def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Ar
 
     SciPy chooses a method by the data where integers are multiplied by floats.
     """
-    granted = GRANTED["direct" if _sums_plainly(volume, kernel, mode, method) else method]
-    x, w, axes, parts = _arranged(volume, kernel, mode)
+    granted = GRANTED["direct" if sums_plainly(volume, kernel, mode, method) else method]
+    x, w, axes, parts = arranged(volume, kernel, mode)
     y = convolve_parts(x, w, axes, parts, granted)
     if method == "auto" and (volume.dtype.kind in "fc") != (kernel.dtype.kind in "fc"):
         return y, None
@@ -169,7 +169,7 @@ def _convolved(volume: Array, kernel: Array, mode: str, method: str) -> tuple[Ar
     return y, run if x is volume else exchanged(run)
 
 
-def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
+def sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
     """Return whether SciPy would sum this call plainly: no transform is then granted."""
     if method != "auto" or np.result_type(volume, kernel).kind not in "fc":
         return False
@@ -179,7 +179,7 @@ def _sums_plainly(volume: Array, kernel: Array, mode: str, method: str) -> bool:
         return False
 
 
-def _arranged(
+def arranged(
     volume: Array, kernel: Array, mode: str
 ) -> tuple[Array, Array, list[int], list[Part]]:
     """Return the larger array, the smaller one, its axes, and which outputs exist along them."""
@@ -236,9 +236,9 @@ def choose_conv_method(
     if not taken(volume, kernel) or volume.ndim != kernel.ndim:
         return _scipy_choose(volume, kernel, mode)
     known(mode)
-    if _sums_plainly(volume, kernel, mode, "auto"):
+    if sums_plainly(volume, kernel, mode, "auto"):
         return "direct"
-    volume, kernel, axes, parts = _arranged(volume, kernel, mode)
+    volume, kernel, axes, parts = arranged(volume, kernel, mode)
     if np.result_type(volume, kernel).kind not in "fc" or not 0 < len(axes) <= MAX_SPATIAL:
         return "direct"
     weights, options = call_of(volume, kernel, axes, parts)
