@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,26 +68,34 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _alone(call: Callable[..., tuple[float, int | None]], *arguments: object) -> Any:
+class Found(NamedTuple):
+    """The least seconds of a call, its least processor time, and how far it raises the memory."""
+
+    seconds: float
+    processor: float
+    memory: int | None
+
+
+def _alone(call: Callable[..., Found], *arguments: object) -> Found:
     """Return what a call says in a process that has called nothing before."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(call, *arguments).result()
 
 
-def _least(call: Callable[[], object]) -> tuple[float, int | None]:
-    """Return the least seconds of a call, and how far its first run raises the memory."""
-    times: list[float] = []
+def _least(call: Callable[[], object]) -> Found:
+    """Run a call some times; the memory is that of its first run."""
+    times: list[tuple[float, float]] = []
 
     def timed() -> None:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         call()
-        times.append(time.perf_counter() - start)
+        times.append((time.perf_counter() - start, time.process_time() - used))
 
     most = growth(timed)
     for _ in range(REPEATS - 1):
         timed()
-    return min(times), most
+    return Found(min(t for t, _ in times), min(t for _, t in times), most)
 
 
 # ---- streams ----------------------------------------------------------------------------------
@@ -105,7 +113,7 @@ def opened(folder: str, kind: str, name: str, shape: tuple[int, ...], new: bool)
     return zarr.create_array(path, shape=shape, dtype="f4", chunks=BLOCKS, overwrite=True)
 
 
-def stream_growth(folder: str, kind: str, shape: tuple[int, ...], what: str) -> Any:
+def stream_growth(folder: str, kind: str, shape: tuple[int, ...], what: str) -> Found:
     """Time one way from file to file."""
     from pyconv._large.pyramids import Picked
     from pyconv._large.streams import Job
@@ -137,26 +145,28 @@ def _streams(folder: str, mib: int) -> dict[str, Any]:
     print(
         f"\n5×5×5 Gaussian, float32, {planes}×{PLANE[0]}×{PLANE[1]}, {GRANTED >> 20} MiB granted\n"
     )
-    print("| file | copy in a loop | copy in pieces | stream | ratio | memory of the stream |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| file | copy in a loop | copy in pieces | stream | ratio | of processor time | memory |"
+    )
+    print("|---|---|---|---|---|---|---|")
     rows = {}
     for kind in kinds:
         _write_source(folder, kind, shape)
         _check_stream(folder, kind, shape)
-        found = {
-            w: _alone(stream_growth, folder, kind, shape, w) for w in ("loop", "copy", "stream")
-        }
-        seconds = {what: least for what, (least, _) in found.items()}
-        most = found["stream"][1]
-        ratio = seconds["stream"] / seconds["copy"]
-        shown = "?" if most is None else f"{most >> 20} MiB"
+        ways = ("loop", "copy", "stream")
+        loop, copy, stream = (_alone(stream_growth, folder, kind, shape, way) for way in ways)
+        ratio, used = stream.seconds / copy.seconds, stream.processor / copy.processor
         print(
-            f"| {kind} | {seconds['loop']:.2f} s | {seconds['copy']:.2f} s | "
-            f"{seconds['stream']:.2f} s | {ratio:.2f} | {shown} |"
+            f"| {kind} | {loop.seconds:.2f} s | {copy.seconds:.2f} s | {stream.seconds:.2f} s | "
+            f"{ratio:.2f} | {used:.2f} | {_shown(stream.memory)} |"
         )
-        rows[kind] = {**seconds, "ratio": ratio, "memory": most}
+        rows[kind] = {w: f._asdict() for w, f in zip(ways, (loop, copy, stream), strict=True)}
     print("\ngoals: ratio ≤ 1.3; memory ≤ 1.1 of what is granted")
     return rows
+
+
+def _shown(memory: int | None) -> str:
+    return "?" if memory is None else f"{memory >> 20} MiB"
 
 
 def _write_source(folder: str, kind: str, shape: tuple[int, ...]) -> None:
@@ -207,7 +217,7 @@ def dask_image(x: np.ndarray) -> list[np.ndarray]:
     return [x, *dask.compute(*levels)]
 
 
-def pyramid_growth(size: int, name: str) -> Any:
+def pyramid_growth(size: int, name: str) -> Found:
     """Time one way to a pyramid."""
     make = {"pyconv": ours, "dask-image": dask_image}[name]
     make(picture(128))
@@ -229,10 +239,9 @@ def _pyramids(size: int) -> dict[str, Any]:
     print("|---|---|---|")
     rows = {}
     for name in ("pyconv", *(["dask-image"] if installed else [])):
-        seconds, most = _alone(pyramid_growth, size, name)
-        shown = "?" if most is None else f"{most >> 20} MiB"
-        print(f"| {name} | {seconds:.2f} | {shown} |")
-        rows[name] = {"seconds": seconds, "memory": most}
+        found = _alone(pyramid_growth, size, name)
+        print(f"| {name} | {found.seconds:.2f} | {_shown(found.memory)} |")
+        rows[name] = found._asdict()
     if installed:
         mine, theirs = rows["pyconv"], rows["dask-image"]
         print(
