@@ -315,6 +315,53 @@ def test_a_file_is_not_its_own_target(tmp_path):
         pyconv.stream(filters.box, x, one, 3)
 
 
+def test_maps_of_any_part_of_a_file(tmp_path):
+    """Offsets, views, orders of axes and of bytes; a name that is another file's is not used."""
+    x = samples((70, 40), "float32")
+    expected = filters.box(x, 5)
+    path = tmp_path / "y"
+    whole = np.memmap(path, "f4", "w+", offset=8200, shape=(100, 40))
+    whole[:] = 7
+    for target in (whole[20:90], whole[90:20:-1], whole[:70]):
+        pyconv.stream(filters.box, x, target, 5, max_memory=60_000)
+        np.testing.assert_array_equal(target, expected)
+    assert (whole[91:] == 7).all()
+    raw = np.fromfile(path, "f4", offset=8200)
+    np.testing.assert_array_equal(raw[: 70 * 40].reshape(70, 40), expected)
+    turned = np.memmap(tmp_path / "z", ">f4", "w+", shape=(70, 40), order="F")
+    pyconv.stream(filters.box, x, turned, 5, max_memory=60_000)
+    np.testing.assert_array_equal(turned, expected)
+    if sys.platform != "win32":
+        path.rename(tmp_path / "old")
+        path.write_bytes(bytes(path.with_name("old").stat().st_size))
+        whole[:] = 7
+        pyconv.stream(filters.box, x, whole[:70], 5, max_memory=60_000)
+        np.testing.assert_array_equal(whole[:70], expected)
+        assert not any(path.read_bytes())
+
+
+FULL = """
+import resource, signal, sys
+import numpy as np
+import pyconv
+from pyconv import filters
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+x = np.ones((400, 1000), "f4")
+y = np.memmap(sys.argv[1], "f4", "w+", shape=x.shape)
+resource.setrlimit(resource.RLIMIT_FSIZE, (800_000, resource.RLIM_INFINITY))
+try:
+    pyconv.stream(filters.box, x, y, 3, max_memory=2**20)
+except pyconv.StreamError as error:
+    print(type(error.__cause__).__name__, 0 < error.written.done)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere maps are written as memory")
+def test_a_map_that_cannot_be_written_is_an_error(tmp_path):
+    """And no signal that ends the process."""
+    assert run_python(FULL, str(tmp_path / "y")).split() == ["OSError", "True"]
+
+
 MEMORY = """
 import numpy as np, resource, sys, threading, time
 import pyconv

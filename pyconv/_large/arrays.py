@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import mmap
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,3 +155,60 @@ def forget(array: Any, part: Array | None = None) -> None:
         stop = min(stop, high - base)
     if start < stop:
         mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
+
+
+class Writer:
+    """Writes parts of a target.
+
+    To a mapped file it writes by the file, where the system keeps one cache for both: a disk that
+    is full is an error then, where a page that cannot be written would end the process.
+    """
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+        self._file = _mapped_file(target)
+
+    def __call__(self, where: tuple[slice, ...], y: Array) -> None:
+        """Write samples to a part."""
+        if self._file is None:
+            self._target[where] = y
+            return
+        path, start, base = self._file
+        part = self._target[where]
+        if part.flags.c_contiguous:
+            rest = memoryview(np.ascontiguousarray(y, part.dtype).reshape(-1).view(np.uint8))
+            at = start + part.__array_interface__["data"][0] - base
+            with path.open("r+b", buffering=0) as file:
+                while rest:
+                    count = os.pwrite(file.fileno(), rest, at)
+                    rest, at = rest[count:], at + count
+            return
+        part[...] = y
+        forget(self._target, part)
+
+
+def _mapped_file(array: Any) -> tuple[Path, int, int] | None:
+    """Return the file that an array is a map of, where the map begins in it, and in memory.
+
+    None where it is none, or where its name is by now that of another file.
+    """
+    mapped, name = getattr(array, "_mmap", None), getattr(array, "filename", None)
+    shared = getattr(array, "mode", None) in ("r+", "w+")
+    if not (isinstance(mapped, mmap.mmap) and name and shared and sys.platform == "linux"):
+        return None
+    base: int = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
+    try:
+        status = Path(name).stat()
+        for line in (
+            Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
+            ends, _, _, device, inode = line.split()[:5]
+            low, high = (int(end, 16) for end in ends.split("-"))
+            if low <= base < high:
+                major, minor = (int(part, 16) for part in device.split(":"))
+                same = os.makedev(major, minor) == status.st_dev and int(inode) == status.st_ino
+                start = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+                return (Path(name), start, base) if same else None
+    except (OSError, ValueError):
+        return None
+    return None

@@ -17,7 +17,7 @@ from pyconv._pieces import PiecePlan, Read
 #: Bytes of samples that one piece reads, where there is more memory.
 ENOUGH = 24 << 20
 #: Pieces there are at least, where blocks are small enough: reading, sums and writing overlap.
-OVERLAPPING = 6
+OVERLAPPING = 4
 #: Arrays of the samples of a piece, in the dtype of its sums, that loops hold beside them.
 WORKSPACE = 2
 

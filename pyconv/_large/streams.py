@@ -22,10 +22,10 @@ from pyconv._calls.plans import Plan
 from pyconv._engine.problem import flag, integer, memory_limit, several
 from pyconv._large.arrays import (
     AT_ONCE,
+    Writer,
     blocks_of,
     check_array,
     dtype_of,
-    forget,
     is_same,
     shape_of,
 )
@@ -359,7 +359,7 @@ class Job:
                 masks.append(_checked(self.missing(block), block.shape))
             return block, functools.reduce(np.logical_or, masks) if masks else None
 
-        state = _State(done, update)
+        state, write = _State(done, update), Writer(self.target)
         boxes = itertools.islice(layout.boxes(plan.shape), done, None)
         # Whatever stops the loop, what has begun to be written is written to its end.
         with ExitStack() as stack:
@@ -371,16 +371,11 @@ class Job:
                     windows[0].forget(block)
                     y = y if self.after is None else self.after(y)
                     state.wait()
-                    state.writing = writer.submit(self._write, box, y)
+                    state.writing = writer.submit(write, _slices(box), y)
                     del y, block, mask
                 state.wait()
             except BaseException as error:
                 raise self._stopped(error, state, layout) from error
-
-    def _write(self, box: Box, y: Array) -> None:
-        where = _slices(box)
-        self.target[where] = y
-        forget(self.target, self.target[where] if isinstance(self.target, np.memmap) else None)
 
     def _stopped(self, error: BaseException, state: _State, layout: Layout) -> BaseException:
         """Return the error that says what is written."""
