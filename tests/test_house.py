@@ -75,7 +75,8 @@ FLOORS = {
 PUBLIC_ROOMS = {
     "pyconv", "pyconv.arithmetic", "pyconv.filters", "pyconv.kernels",
     "pyconv.ndimage", "pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad", "pyconv.nn.init",
-    "pyconv.nn.models", "pyconv.operators", "pyconv.patching", "pyconv.signal", "pyconv.viz", "pyconv.xarray",
+    "pyconv.nn.models", "pyconv.operators", "pyconv.patching", "pyconv.signal", "pyconv.viz",
+    "pyconv.xarray",
 }  # fmt: skip
 #: Those that an import of their own has to name, as it adds to another package.
 IMPORTED = {"pyconv.xarray"}
