@@ -17,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only now: NumPy's BLAS reads the limits as it is imported.
     from benchmarks import (
         busy,
+        chunks,
         cliffs,
         compilers,
         dashboard,
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     learned.add_argument("--quick", action="store_true", help="one seed")
     learned.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     busy.add_parser(commands)
+    chunks.add_parser(commands)
     cliffs.add_parser(commands)
     compilers.add_parser(commands)
     dashboard.add_parser(commands)

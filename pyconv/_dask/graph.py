@@ -7,6 +7,8 @@ node, which holds the plan of the call.
 from __future__ import annotations
 
 import itertools
+import math
+import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -184,18 +186,48 @@ def solve_chunk(
     masks: Sequence[Array] | None = None,
 ) -> Array:
     """Return a chunk of the results, from the chunks of the array that it reads."""
-    block = gathered(blocks, spans)
-    mask = None if masks is None else gathered(masks, spans)
+    kept = vars(_kept)
+    block = gathered(blocks, spans, kept.setdefault("samples", {}))
+    mask = None if masks is None else gathered(masks, spans, kept.setdefault("mask", {}))
     y = plan.solve(block, box, mask, 1 if workers is None else workers)
-    return y if y.base is None else y.copy()
+    base: Any = y
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    larger = base.nbytes > 2 * y.nbytes + SPARE
+    return y.copy() if larger or np.may_share_memory(base, block) else y
 
 
-def gathered(blocks: Sequence[Array], spans: tuple[tuple[tuple[int, int], ...], ...]) -> Array:
-    """Return parts of chunks, each after the other, as one array."""
+#: Bytes by which the memory of a result may be larger than it.
+SPARE = 4096
+
+
+#: Memory that a thread gathers in, by dtype: fresh pages would take as long as the copies.
+_kept = threading.local()
+#: Bytes that are kept at most.
+MOST_KEPT = 64 << 20
+
+
+def _array(shape: tuple[int, ...], dtype: np.dtype, kept: dict[np.dtype, Array]) -> Array:
+    """Return an array that lasts until the next one of its dtype is asked for."""
+    size = math.prod(shape)
+    if size * dtype.itemsize > MOST_KEPT:
+        return np.empty(shape, dtype)
+    room = kept.get(dtype)
+    if room is None or room.size < size:
+        room = kept[dtype] = np.empty(size, dtype)
+    return room[:size].reshape(shape)
+
+
+def gathered(
+    blocks: Sequence[Array],
+    spans: tuple[tuple[tuple[int, int], ...], ...],
+    kept: dict[np.dtype, Array] | None = None,
+) -> Array:
+    """Return parts of chunks, each after the other, as one array; of ``kept`` memory, if any."""
     if len(blocks) == 1:
         return blocks[0][tuple(slice(*cuts[0]) for cuts in spans)]
     bounds = [[0, *itertools.accumulate(b - a for a, b in cuts)] for cuts in spans]
-    block = np.empty([b[-1] for b in bounds], blocks[0].dtype)
+    block = _array(tuple(b[-1] for b in bounds), blocks[0].dtype, {} if kept is None else kept)
     counts = [range(len(cuts)) for cuts in spans]
     for chunk, at in zip(blocks, itertools.product(*counts), strict=True):
         into = tuple(slice(b[i], b[i + 1]) for b, i in zip(bounds, at, strict=True))
