@@ -176,7 +176,7 @@ class Writer:
         path, start, base = self._file
         part = self._target[where]
         if part.flags.c_contiguous:
-            rest = memoryview(np.ascontiguousarray(y, part.dtype).reshape(-1).view(np.uint8))
+            rest = np.ascontiguousarray(y, part.dtype).reshape(-1).view(np.uint8).data
             at = start + part.__array_interface__["data"][0] - base
             with path.open("r+b", buffering=0) as file:
                 while rest:
