@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dashboard,
         house,
         instructions,
+        large,
         lenet,
         regret,
         replay,
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     dashboard.add_parser(commands)
     house.add_parser(commands)
     instructions.add_parser(commands)
+    large.add_parser(commands)
     peers_report.add_parser(commands)
     replay.add_parser(commands)
     streams.add_parser(commands)

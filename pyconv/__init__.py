@@ -21,11 +21,15 @@ from pyconv._version import __version__
 
 if typing.TYPE_CHECKING:
     from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
+    from pyconv._large.pyramids import pyramid
+    from pyconv._large.streams import StreamError, StreamInterrupted, stream
     from pyconv.patching import patch_scipy, unpatch_scipy
 
 __all__ = [
     "Explanation",
     "Plan",
+    "StreamError",
+    "StreamInterrupted",
     "__version__",
     "arithmetic",
     "convolve",
@@ -43,9 +47,11 @@ __all__ = [
     "patch_scipy",
     "patching",
     "plan",
+    "pyramid",
     "set_workers",
     "show_versions",
     "signal",
+    "stream",
     "tune",
     "tune_machine",
     "unpatch_scipy",
@@ -58,8 +64,15 @@ __all__ = [
 _SUBMODULES = frozenset(
     ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
 )
-#: Functions of such modules.
-_FUNCTIONS = {"patch_scipy": "pyconv.patching", "unpatch_scipy": "pyconv.patching"}
+#: Functions and errors of such modules.
+_FUNCTIONS = {
+    "patch_scipy": "pyconv.patching",
+    "StreamError": "pyconv._large.streams",
+    "StreamInterrupted": "pyconv._large.streams",
+    "pyramid": "pyconv._large.pyramids",
+    "stream": "pyconv._large.streams",
+    "unpatch_scipy": "pyconv.patching",
+}
 
 
 def __getattr__(name: str) -> typing.Any:

@@ -25,6 +25,7 @@ from pyconv._commands import (
     demo_cases,
     demo_data,
     filtering,
+    large_files,
     named_kernels,
     pictures,
 )
@@ -577,6 +578,109 @@ def test_a_width_for_each_axis(command, tmp_path, rng):
     assert command("filter", source, *options, "-o", target)[0] == 0
     expected = filters.gaussian(x, (0.8, 1, 2), axes=(0, 1, 2))
     np.testing.assert_allclose(np.load(target), expected, rtol=1e-12)
+
+
+# ---- filter: large files -------------------------------------------------------------------
+
+
+@pytest.fixture
+def streaming(monkeypatch):
+    """Make every file a large one."""
+    monkeypatch.setattr(large_files, "LARGE", 0)
+    monkeypatch.setattr(large_files, "DEFAULT_MEMORY", 10**6)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--kernel gaussian --sigma 2",
+        "--kernel sobel --axes 0,1,2",
+        "--kernel sobel --dtype uint8 --overflow saturate",
+        "--kernel box --size 5 --stride 2 --axes 0,2 --boundary wrap --dtype uint16",
+        "--kernel box --nodata 7 --dtype uint16",
+        "--kernel box --nodata 7 --nan-policy omit --mode valid --convolve",
+    ],
+)
+def test_filter_streams_what_it_would_read(command, tmp_path, rng, monkeypatch, options):
+    """An array in pieces gives the bits of the whole."""
+    x = rng.integers(0, 40, (30, 70, 90)).astype(np.uint16)
+    np.save(tmp_path / "x.npy", x)
+    call = ["filter", tmp_path / "x.npy", *options.split(), "-o"]
+    assert command(*call, tmp_path / "whole.npy")[0] == 0
+    monkeypatch.setattr(large_files, "LARGE", 0)
+    code, out, err = command(*call, tmp_path / "y.npy", "--max-memory", 2)
+    assert (code, err) == (0, "")
+    whole, mine = np.load(tmp_path / "whole.npy"), np.load(tmp_path / "y.npy")
+    np.testing.assert_array_equal(mine, whole, strict=True)
+    assert str(whole.dtype) in out
+    assert {path.name for path in tmp_path.iterdir()} == {"x.npy", "y.npy", "whole.npy"}
+
+
+def test_filter_streams_zarr(command, fails, tmp_path, rng):
+    """From zarr to zarr, to .npy, and back; an image has its full resolution filtered."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    x = rng.random((20, 30, 40)).astype(np.float32)
+    source = zarr.create_array(
+        tmp_path / "x.zarr", shape=x.shape, dtype=x.dtype, chunks=(8, 16, 16)
+    )
+    source[:] = x
+    expected = pyconv.filters.gaussian(x, 1, axes=(0, 1, 2))
+    call = ["--kernel", "gaussian", "--axes", "0,1,2", "-o"]
+    assert command("filter", tmp_path / "x.zarr", *call, tmp_path / "y.zarr")[0] == 0
+    y = zarr.open_array(tmp_path / "y.zarr", mode="r")
+    assert y.chunks == source.chunks
+    np.testing.assert_allclose(y[:], expected, rtol=1e-5)
+    assert command("filter", tmp_path / "x.zarr", *call, tmp_path / "y.npy")[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), y[:])
+    np.save(tmp_path / "x.npy", x)
+    assert command("filter", tmp_path / "x.npy", *call, tmp_path / "z.zarr")[0] == 0
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "z.zarr", mode="r")[:], y[:])
+    pyconv.pyramid(x, 2, axes=(1, 2), target=tmp_path / "image.zarr")
+    assert command("filter", tmp_path / "image.zarr", *call, tmp_path / "a.npy")[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), y[:])
+    code, line = fails("filter", tmp_path / "x.zarr", *call, tmp_path / "y.zarr")
+    assert code == 1
+    assert "exists already" in line
+    code, line = fails("filter", tmp_path / "x.zarr", *call, tmp_path / "y.png")
+    assert code == 2
+    assert "not written a piece at a time" in line
+
+
+@pytest.mark.parametrize("stack", [False, True])
+@pytest.mark.parametrize("colours", [False, True])
+def test_filter_streams_the_pages_of_a_picture(command, streaming, tmp_path, rng, stack, colours):
+    """All of them, with their dtype."""
+    tifffile = pytest.importorskip("tifffile")
+    shape = (7, 30, 40, 3) if colours else (7, 30, 40)
+    x = rng.integers(0, 60000, shape).astype(np.uint16)
+    kind = "rgb" if colours else "minisblack"
+    with tifffile.TiffWriter(tmp_path / "x.tif") as writer:
+        for page in x:
+            writer.write(
+                page, photometric=kind, contiguous=False, metadata=None, compression="zlib"
+            )
+    options = ["--stack"] if stack else []
+    call = ["filter", tmp_path / "x.tif", "--kernel", "box", "--size", 5, *options, "-o"]
+    code, out, err = command(*call, tmp_path / "y.tif")
+    assert (code, err) == (0, "")
+    with tifffile.TiffFile(tmp_path / "y.tif") as file:
+        pages = np.stack([page.asarray() for page in file.pages])
+    axes = (0, 1, 2) if stack else (1, 2)
+    exact = np.rint(pyconv.filters.box(x.astype(float), 5, axes=axes))
+    np.testing.assert_array_equal(pages, exact.astype(np.uint16), strict=True)
+    assert " x ".join(map(str, shape)) in out
+
+
+def test_filter_says_what_stopped_a_stream(fails, streaming, tmp_path):
+    """In one line, and nothing is left."""
+    np.save(tmp_path / "x.npy", np.full((50, 50), 2**62, np.int64))
+    w = tmp_path / "w.npy"
+    np.save(w, np.ones((3, 3), np.int64))
+    code, line = fails("filter", tmp_path / "x.npy", "--kernel-file", w, "-o", tmp_path / "y.npy")
+    assert code == 1
+    assert "int64" in line
+    assert not tmp_path.joinpath("y.npy").exists()
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 # ---- filter: errors ------------------------------------------------------------------------

@@ -39,11 +39,11 @@ def check_shown(*words: object) -> None:
 
 
 class MissingPackageError(CommandError):
-    """A package of the ``demo`` extra is not installed."""
+    """A package of an extra is not installed."""
 
-    def __init__(self, task: str, package: str) -> None:
+    def __init__(self, task: str, package: str, extra: str = "demo") -> None:
         super().__init__(
-            f"{task} needs {package}: pip install 'pyconv-nd[demo]', "
-            "or pip install -e '.[demo]' in a clone",
+            f"{task} needs {package}: pip install 'pyconv-nd[{extra}]', "
+            f"or pip install -e '.[{extra}]' in a clone",
             USAGE,
         )

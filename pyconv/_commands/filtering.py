@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -13,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 import pyconv
-from pyconv._commands import USAGE, CommandError, HelpFormatter, check_shown, pictures
+from pyconv._commands import (
+    USAGE,
+    CommandError,
+    HelpFormatter,
+    check_shown,
+    large_files,
+    pictures,
+)
 from pyconv._commands.named_kernels import FILTERS, PARAMETERS, magnitude, named_kernels
 from pyconv._engine.boundaries import BOUNDARIES, boundary_name
 from pyconv._engine.dtypes import (
@@ -38,6 +46,7 @@ Examples:
   python -m pyconv filter volume.npy --kernel gaussian --axes 0,1,2 -o smooth.npy
   python -m pyconv filter stack.tif --stack --kernel gaussian --sigma 2 -o smooth.tif
   python -m pyconv filter height.tif --kernel gaussian --sigma 5 --nodata -9999 -o smooth.tif
+  python -m pyconv filter in.zarr --kernel gaussian --axes 0,1,2 --max-memory 256 -o out.zarr
 
 Kernels:
 """
@@ -55,9 +64,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES + "\n".join(rows),
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("input", type=Path, help="picture (PNG, JPEG, TIFF and more) or .npy array")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="picture or .npy file to write"
+        "input", type=Path, help="picture (PNG, JPEG, TIFF and more), .npy or .zarr array"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="picture, .npy file or .zarr to write"
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_page_number,
+        metavar="MIB",
+        help="MiB that a .zarr, or another large file, takes while it is filtered a piece at a "
+        "time (default: 512)",
     )
     parser.add_argument(
         "--page",
@@ -224,6 +242,11 @@ def _integers(word: str) -> int | tuple[int, ...]:
 def run(arguments: argparse.Namespace) -> None:
     """Filter one file."""
     check_shown(arguments.output)
+    large = large_files.opened(arguments.input, arguments.output, arguments.page)
+    if large is not None:
+        with contextlib.closing(large):
+            _stream(arguments, large)
+        return
     pictures.check_writable(arguments.output)
     one = {} if arguments.page is None else {"page": arguments.page}
     source = pictures.read(arguments.input, **one)
@@ -243,6 +266,57 @@ def run(arguments: argparse.Namespace) -> None:
         timing = timing if len(results) == len(timing.get("duration", results)) else {}
     shape, dtype = pictures.write(arguments.output, results, timing)
     print(f"{arguments.output}: {' x '.join(map(str, shape))}, {dtype}")
+
+
+def _stream(arguments: argparse.Namespace, source: large_files.Opened) -> None:
+    """Filter one file that is not read as a whole."""
+    array, is_picture = source.array, source.is_picture
+    large_files.check_target(arguments.output, is_picture)
+    if arguments.page is not None or (arguments.stack and not is_picture):
+        raise CommandError("--page and --stack are for pictures; an array has --axes", USAGE)
+    shape, dtype = tuple(array.shape), np.dtype(array.dtype).newbyteorder("=")
+    like = pictures.Page(np.broadcast_to(np.zeros((), dtype), shape))
+    axes = _axes(arguments, like, False)
+    if is_picture and arguments.axes is None:
+        axes = (0, 1, 2) if arguments.stack else (1, 2)
+    result = arguments.dtype or (dtype if is_picture else None)
+    mask, missing = None, None
+    if arguments.mask is not None:
+        pages = pictures.read(arguments.mask).pages
+        mask = np.stack([_flat(page.array) for page in pages]) != 0
+        mask = mask if len(pages) > 1 else mask[0]
+        mask = mask[..., np.newaxis] if is_picture and len(shape) == 4 else mask
+    if arguments.nodata is not None:
+
+        def missing(x: Array) -> Array:
+            found = _left_out(arguments, pictures.Page(x), is_picture, None)
+            assert found is not None
+            return found
+
+    call = large_files.Call(
+        kernels=_kernels(arguments, like, axes),
+        options={
+            "axes": axes,
+            "mode": arguments.mode,
+            "boundary": arguments.boundary,
+            "fill_value": _fill_value(arguments.fill_value, dtype),
+            "stride": arguments.stride,
+            "dilation": arguments.dilation,
+            "method": arguments.method,
+            "workers": arguments.workers,
+            "nan_policy": arguments.nan_policy,
+        },
+        dtype=result,
+        overflow=arguments.overflow or ("saturate" if is_picture else "raise"),
+        nodata=arguments.nodata,
+        flip=arguments.convolve,
+        with_nodata=_with_nodata,
+        wide=_wide(result),
+    )
+    try:
+        large_files.run(arguments, source, call, mask, missing)
+    except (ValueError, TypeError, OverflowError, MemoryError, ImportError) as error:
+        raise CommandError(error) from error
 
 
 def _stacked(

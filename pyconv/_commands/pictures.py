@@ -52,7 +52,7 @@ def _is_npy(path: Path) -> bool:
     return path.suffix.lower() == ".npy"
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return what went wrong without the file's name, which the message says already."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
@@ -91,7 +91,7 @@ def read_npy(path: Path) -> Array:
     except MemoryError as error:
         raise CommandError(f"{path}: too large for the memory ({error})") from error
     except Exception as error:  # a damaged header can fail in any way
-        raise CommandError(f"{path}: not readable as .npy ({_reason(error)})") from error
+        raise CommandError(f"{path}: not readable as .npy ({reason(error)})") from error
     return array
 
 
@@ -132,7 +132,7 @@ def _read_picture(path: Path, page: int | None) -> Source:
             return _read_tiff(path, page)
         raise CommandError(f"{path}: not a picture that Pillow can read") from error
     except Exception as error:  # a damaged file can fail in any way
-        raise CommandError(f"{path}: not readable as a picture ({_reason(error)})") from error
+        raise CommandError(f"{path}: not readable as a picture ({reason(error)})") from error
     return Source(pages, True, timing)
 
 
@@ -170,7 +170,7 @@ def _read_tiff(path: Path, page: int | None) -> Source:
     except MemoryError as error:
         raise CommandError(f"{path}: too large for the memory") from error
     except Exception as error:  # a damaged file can fail in any way
-        raise CommandError(f"{path}: not readable as a picture ({_reason(error)})") from error
+        raise CommandError(f"{path}: not readable as a picture ({reason(error)})") from error
     return Source([_page(array) for array in arrays], True, {})
 
 
@@ -295,7 +295,7 @@ def write(path: Path, pages: list[Page], timing: dict[str, Any]) -> tuple[tuple[
                 first.save(file, kind, **options)
     except (OSError, ValueError) as error:
         hint = "" if isinstance(error, OSError) and error.errno else "; try .png, .tif or .npy"
-        raise CommandError(f"{path}: cannot be written ({_reason(error)}{hint})") from error
+        raise CommandError(f"{path}: cannot be written ({reason(error)}{hint})") from error
     return (shape if len(pages) == 1 else (len(pages), *shape)), dtype
 
 
