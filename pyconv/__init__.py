@@ -19,14 +19,26 @@ from pyconv._engine.threads import get_workers, set_workers
 from pyconv._version import __version__
 
 if typing.TYPE_CHECKING:
-    from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
-    from pyconv.patching import patch_scipy, unpatch_scipy
+    from pyconv import (
+        arithmetic,
+        astropy,
+        filters,
+        kernels,
+        ndimage,
+        nn,
+        operators,
+        patching,
+        signal,
+        viz,
+    )
+    from pyconv.patching import patch_astropy, patch_scipy, unpatch_astropy, unpatch_scipy
 
 __all__ = [
     "Explanation",
     "Plan",
     "__version__",
     "arithmetic",
+    "astropy",
     "convolve",
     "correlate",
     "coverage",
@@ -38,6 +50,7 @@ __all__ = [
     "ndimage",
     "nn",
     "operators",
+    "patch_astropy",
     "patch_scipy",
     "patching",
     "plan",
@@ -46,6 +59,7 @@ __all__ = [
     "signal",
     "tune",
     "tune_machine",
+    "unpatch_astropy",
     "unpatch_scipy",
     "viz",
     "xcorr",
@@ -53,10 +67,23 @@ __all__ = [
 
 #: Modules that are imported when they are first asked for.
 _SUBMODULES = frozenset(
-    ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
+    (
+        "arithmetic",
+        "astropy",
+        "filters",
+        "kernels",
+        "ndimage",
+        "nn",
+        "operators",
+        "patching",
+        "signal",
+        "viz",
+    )
 )
 #: Functions of such modules.
-_FUNCTIONS = {"patch_scipy": "pyconv.patching", "unpatch_scipy": "pyconv.patching"}
+_FUNCTIONS = dict.fromkeys(
+    ("patch_astropy", "patch_scipy", "unpatch_astropy", "unpatch_scipy"), "pyconv.patching"
+)
 
 
 def __getattr__(name: str) -> typing.Any:
