@@ -51,6 +51,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
     [
         "speed",
         "dropins",
+        "astropy",
         "layers",
         "training",
         "filters",
@@ -63,6 +64,7 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "house",
         "instructions",
         "peers",
+        "pipelines",
         "replay",
     ],
 )
