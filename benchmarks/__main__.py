@@ -23,10 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         house,
         instructions,
         lenet,
+        pipelines,
         regret,
         replay,
         variants,
     )
+    from benchmarks.astropy_classes import ASTROPY_CLASSES, ASTROPY_PEERS
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         DROPIN_PEERS,
         METHODS[:1],
     )
+    _add(commands, "astropy", "astropy's convolutions beside ours", ASTROPY_CLASSES, ASTROPY_PEERS)
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     _add(commands, "training", "whole models beside torch", TRAINING_CLASSES, (TORCH,))
     _add(commands, "filters", "filters beside OpenCV and ndimage", FILTER_CLASSES, FILTER_PEERS)
@@ -80,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     house.add_parser(commands)
     instructions.add_parser(commands)
     peers_report.add_parser(commands)
+    pipelines.add_parser(commands)
     replay.add_parser(commands)
     variants.add_parser(commands)
     given = parser.parse_args(arguments)
