@@ -25,11 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         instructions,
         large,
         lenet,
+        pipelines,
         regret,
         replay,
         streams,
         variants,
     )
+    from benchmarks.astropy_classes import ASTROPY_CLASSES, ASTROPY_PEERS
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.fir import FIR_CLASSES, FIR_PEERS
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         METHODS[:1],
     )
     _add(commands, "fir", "FIR filters and resampling beside SciPy", FIR_CLASSES, FIR_PEERS)
+    _add(commands, "astropy", "astropy's convolutions beside ours", ASTROPY_CLASSES, ASTROPY_PEERS)
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     _add(commands, "training", "whole models beside torch", TRAINING_CLASSES, (TORCH,))
     _add(commands, "filters", "filters beside OpenCV and ndimage", FILTER_CLASSES, FILTER_PEERS)
@@ -87,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     instructions.add_parser(commands)
     large.add_parser(commands)
     peers_report.add_parser(commands)
+    pipelines.add_parser(commands)
     replay.add_parser(commands)
     streams.add_parser(commands)
     variants.add_parser(commands)

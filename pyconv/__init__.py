@@ -20,10 +20,21 @@ from pyconv._engine.threads import get_workers, set_workers
 from pyconv._version import __version__
 
 if typing.TYPE_CHECKING:
-    from pyconv import arithmetic, filters, kernels, ndimage, nn, operators, patching, signal, viz
+    from pyconv import (
+        arithmetic,
+        astropy,
+        filters,
+        kernels,
+        ndimage,
+        nn,
+        operators,
+        patching,
+        signal,
+        viz,
+    )
     from pyconv._large.pyramids import pyramid
     from pyconv._large.streams import StreamError, StreamInterrupted, stream
-    from pyconv.patching import patch_scipy, unpatch_scipy
+    from pyconv.patching import patch_astropy, patch_scipy, unpatch_astropy, unpatch_scipy
 
 __all__ = [
     "Explanation",
@@ -32,6 +43,7 @@ __all__ = [
     "StreamInterrupted",
     "__version__",
     "arithmetic",
+    "astropy",
     "convolve",
     "correlate",
     "coverage",
@@ -44,6 +56,7 @@ __all__ = [
     "ndimage",
     "nn",
     "operators",
+    "patch_astropy",
     "patch_scipy",
     "patching",
     "plan",
@@ -54,6 +67,7 @@ __all__ = [
     "stream",
     "tune",
     "tune_machine",
+    "unpatch_astropy",
     "unpatch_scipy",
     "viz",
     "xcorr",
@@ -62,16 +76,26 @@ __all__ = [
 
 #: Modules that are imported when they are first asked for.
 _SUBMODULES = frozenset(
-    ("arithmetic", "filters", "kernels", "ndimage", "nn", "operators", "patching", "signal", "viz")
+    (
+        "arithmetic",
+        "astropy",
+        "filters",
+        "kernels",
+        "ndimage",
+        "nn",
+        "operators",
+        "patching",
+        "signal",
+        "viz",
+    )
 )
 #: Functions and errors of such modules.
 _FUNCTIONS = {
-    "patch_scipy": "pyconv.patching",
-    "StreamError": "pyconv._large.streams",
-    "StreamInterrupted": "pyconv._large.streams",
+    **dict.fromkeys(
+        ("patch_astropy", "patch_scipy", "unpatch_astropy", "unpatch_scipy"), "pyconv.patching"
+    ),
+    **dict.fromkeys(("StreamError", "StreamInterrupted", "stream"), "pyconv._large.streams"),
     "pyramid": "pyconv._large.pyramids",
-    "stream": "pyconv._large.streams",
-    "unpatch_scipy": "pyconv.patching",
 }
 
 

@@ -1,7 +1,8 @@
-"""pyconv's functions under SciPy's names, for programs that know nothing of pyconv.
+"""pyconv's functions under SciPy's and astropy's names, for programs that know nothing of pyconv.
 
 `patch_scipy` puts them there, `unpatch_scipy` takes them away; ``python -m pyconv run`` does so for
-a program, and ``pytest -p pyconv.patching`` for tests.
+a program, and ``pytest -p pyconv.patching`` for tests. `patch_astropy` and `unpatch_astropy` do the
+same with the convolutions of astropy.
 """
 
 from __future__ import annotations
@@ -10,25 +11,85 @@ import importlib
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyconv._engine import threads
 from pyconv._engine.problem import flag
 from pyconv._patching import bindings, ledger
-from pyconv._patching.acceptance import FUNCTIONS
+from pyconv._patching.acceptance import ASTROPY_FUNCTIONS, FUNCTIONS, Kind
 from pyconv._patching.stand_ins import Function, Site, Turn
 
-__all__ = ["patch_scipy", "unpatch_scipy"]
+__all__ = ["patch_astropy", "patch_scipy", "unpatch_astropy", "unpatch_scipy"]
 
 #: What ``-p pyconv.patching`` makes pytest import.
 pytest_plugins = ("pyconv._patching.pytest_plugin",)
 
-#: The oldest SciPy whose functions ours are like.
-OLDEST = (1, 13)
 
-#: id(function) → its site, for every function of SciPy's that was ever replaced, and its stand-in.
+class Library(NamedTuple):
+    """A package whose functions ours take the place of."""
+
+    package: str
+    #: The oldest version whose functions ours are like.
+    oldest: tuple[int, int]
+    functions: Mapping[str, Kind]
+    #: Its modules with such functions.
+    modules: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The name of the package as it is written."""
+        return ledger.TITLES[self.package]
+
+    def version(self) -> str:
+        """Return the version that is installed; ImportError for none."""
+        version: str = importlib.import_module(self.package).__version__
+        return version
+
+    def check(self) -> None:
+        """Raise ImportError for a version that is too old, or none."""
+        try:
+            version = self.version()
+        except ModuleNotFoundError as error:
+            if error.name != self.package:
+                raise
+            raise ImportError(
+                f"patch_{self.package} needs {self.package}: pip install "
+                f"'pyconv-nd[{self.package}]'; nothing is patched"
+            ) from error
+        if tuple(int(part) for part in version.split(".")[:2]) < self.oldest:
+            raise ImportError(
+                f"{self.title} {version} is too old for patch_{self.package}, which needs "
+                f"{'.'.join(map(str, self.oldest))} or later; nothing is patched"
+            )
+
+    def chosen(self, only: str | Iterable[str] | None) -> list[str]:
+        """Return full names of functions that words name: ``ndimage.sobel``, ``ndimage``."""
+        if only is None:
+            return list(self.functions)
+        try:
+            words = [only] if isinstance(only, str) else list(only)
+        except TypeError:
+            raise TypeError(f"only={only!r}: names of functions or modules are allowed") from None
+        chosen: dict[str, None] = {}
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"only={only!r}: names of functions or modules are allowed")
+            dotted = f".{word}."
+            found = [n for n in self.functions if dotted in f".{n}." and word != self.package]
+            if not found:
+                raise ValueError(
+                    f"only={word!r}: allowed are {', '.join((*self.modules, *self.functions))}"
+                )
+            chosen |= dict.fromkeys(found)
+        return list(chosen)
+
+
+SCIPY = Library("scipy", (1, 13), FUNCTIONS, ("scipy.ndimage", "scipy.signal"))
+ASTROPY = Library("astropy", (6, 0), ASTROPY_FUNCTIONS, ("astropy.convolution",))
+
+#: id(function) → its site, for every function that was ever replaced, and its stand-in.
 _sites: dict[int, Site] = {}
-#: Name → the sites of the functions that it had when it was patched: SciPy may hold a function
+#: Name → the sites of the functions that it had when it was patched: a package may hold a function
 #: twice, plain and as one that looks at its arguments first.
 _places: dict[str, tuple[Site, ...]] = {}
 #: The patches that are on, the last one last.
@@ -41,18 +102,20 @@ _AS_SET = nullcontext()
 
 
 class Patch(AbstractContextManager["Patch"]):
-    """Functions of ours in the place of SciPy's, until the block ends.
+    """Functions of ours in the place of another package's, until the block ends.
 
     Parameters
     ----------
     functions : mapping of str to callable
-        Ours, by the full name of SciPy's.
+        Ours, by the full name of the others.
     workers : context manager
         Entered for each call.
     level : int, optional
         What the log shows.
     takes_small : bool, optional
-        Whether ours take calls, too, that SciPy would answer sooner.
+        Whether ours take calls, too, that the others would answer sooner.
+    library : Library, optional
+        Whose functions they are.
     """
 
     def __init__(
@@ -61,7 +124,9 @@ class Patch(AbstractContextManager["Patch"]):
         workers: AbstractContextManager[object] = _AS_SET,
         level: int | None = None,
         takes_small: bool = False,
+        library: Library = SCIPY,
     ) -> None:
+        self.library = library
         self.turns = {name: Turn(f, workers, takes_small) for name, f in functions.items()}
         self.level = level
         self._blocks = 0
@@ -70,7 +135,7 @@ class Patch(AbstractContextManager["Patch"]):
     def put_on(self) -> None:
         """Put the functions in their places; if that cannot be, all is as it was."""
         with threads.no_fork():
-            found = {name: _located(name) for name in self.turns}
+            found = {name: _located(name, self.library) for name in self.turns}
             _patches.append(self)
             try:
                 _places.update(found)
@@ -105,25 +170,27 @@ class Patch(AbstractContextManager["Patch"]):
     def __repr__(self) -> str:
         """Return how many functions are replaced, and whether they are."""
         state = "on" if self in _patches else "off"
-        return f"<patch of {len(self.turns)} functions of SciPy, {state}>"
+        return f"<patch of {len(self.turns)} functions of {self.library.title}, {state}>"
 
 
-def _located(name: str) -> tuple[Site, ...]:
+def _located(name: str, library: Library) -> tuple[Site, ...]:
     """Return the sites of a name; those that it has while it is patched."""
     if name in _places:
         return _places[name]
+    # Ours know the originals: they are imported before anything is in their place.
+    ours = drop_in(name)
     module, _, function = name.rpartition(".")
     theirs = getattr(importlib.import_module(module), function, None)
     if not callable(theirs):
-        version = importlib.import_module("scipy").__version__
         raise ImportError(
-            f"{name} is not where patch_scipy looks for it in SciPy {version}; nothing is patched"
+            f"{name} is not where patch_{library.package} looks for it in {library.title} "
+            f"{library.version()}; nothing is patched"
         )
     sites = []
     while theirs is not None:
         site = _sites.get(id(theirs))
         if site is None:
-            site = Site(name, theirs, drop_in(name))
+            site = Site(name, theirs, ours)
             _sites[id(theirs)] = _sites[id(site.stand_in)] = site
         sites.append(site)
         theirs = getattr(site.original, "__wrapped__", None)
@@ -158,42 +225,32 @@ def _settle() -> None:
 
 
 def drop_in(name: str) -> Function:
-    """Return our function for one of SciPy's."""
+    """Return our function for one of SciPy's or astropy's."""
     module, _, function = name.rpartition(".")
+    if module == "astropy.convolution":
+        importlib.import_module("pyconv._astropy.theirs")
+        return getattr(importlib.import_module("pyconv.astropy"), function)
     return getattr(importlib.import_module(module.replace("scipy", "pyconv", 1)), function)
 
 
-def _chosen(only: str | Iterable[str] | None) -> list[str]:
-    """Return full names of functions that words name: ``sobel``, ``ndimage.sobel``, ``ndimage``."""
-    if only is None:
-        return list(FUNCTIONS)
-    try:
-        words = [only] if isinstance(only, str) else list(only)
-    except TypeError:
-        raise TypeError(f"only={only!r}: names of functions or modules are allowed") from None
-    chosen: dict[str, None] = {}
-    for word in words:
-        if not isinstance(word, str):
-            raise TypeError(f"only={only!r}: names of functions or modules are allowed")
-        dotted = f".{word}."
-        found = [name for name in FUNCTIONS if dotted in f".{name}." and word != "scipy"]
-        if not found:
-            raise ValueError(
-                f"only={word!r}: allowed are scipy.ndimage, scipy.signal and {', '.join(FUNCTIONS)}"
-            )
-        chosen |= dict.fromkeys(found)
-    return list(chosen)
+def _patched(
+    library: Library, only: str | Iterable[str] | None, workers: int | None, verbose: bool
+) -> Patch:
+    """Return a patch that is on, of functions that words name."""
+    names, verbose = library.chosen(only), flag(verbose, "verbose")
+    number = _AS_SET if workers is None else threads.block(workers)
+    level = ledger.wanted_level()
+    if verbose:
+        level = min(logging.INFO, level or logging.INFO)
+    library.check()
+    return Patch({name: drop_in(name) for name in names}, number, level, library=library)
 
 
-def _check_scipy() -> None:
-    """Raise ImportError for a SciPy that is too old."""
-    version = importlib.import_module("scipy").__version__
-    parts = tuple(int(part) for part in version.split(".")[:2])
-    if parts < OLDEST:
-        raise ImportError(
-            f"SciPy {version} is too old for patch_scipy, which needs "
-            f"{'.'.join(map(str, OLDEST))} or later; nothing is patched"
-        )
+def _unpatched(library: Library) -> None:
+    """Take all patches of a package away."""
+    with threads.no_fork():
+        _patches[:] = [patch for patch in _patches if patch.library is not library]
+        _settle()
 
 
 def patch_scipy(
@@ -263,13 +320,7 @@ def patch_scipy(
     >>> ndimage.sobel is plain["sobel"]
     True
     """
-    names, verbose = _chosen(only), flag(verbose, "verbose")
-    number = _AS_SET if workers is None else threads.block(workers)
-    level = ledger.wanted_level()
-    if verbose:
-        level = min(logging.INFO, level or logging.INFO)
-    _check_scipy()
-    return Patch({name: drop_in(name) for name in names}, number, level)
+    return _patched(SCIPY, only, workers, verbose)
 
 
 def unpatch_scipy() -> None:
@@ -294,6 +345,82 @@ def unpatch_scipy() -> None:
     >>> signal.fftconvolve in plain
     True
     """
-    with threads.no_fork():
-        _patches.clear()
-        _settle()
+    _unpatched(SCIPY)
+
+
+def patch_astropy(
+    *,
+    only: str | Iterable[str] | None = None,
+    workers: int | None = 1,
+    verbose: bool = False,
+) -> AbstractContextManager[Any]:
+    """Put pyconv's functions in the place of astropy's convolutions, for every module.
+
+    The functions of `pyconv.astropy` get the names that theirs have in `astropy.convolution`, in
+    every module that has bound them, and in those that will import them. Calls that they do not
+    take go on to astropy's functions.
+
+    Parameters
+    ----------
+    only : str or iterable of str, optional
+        What is replaced: ``convolve``, ``convolve_fft``, ``interpolate_replace_nans``, or full
+        names; by default all.
+    workers : int, optional
+        Threads of each call, as for `patch_scipy`: 1, as astropy's functions use.
+    verbose : bool, optional
+        Show on standard error, for each call, which function ran, and why if it was astropy's.
+
+    Returns
+    -------
+    context manager
+        As `patch_scipy` returns it: the functions are in their places at once, and astropy's are
+        back when its block ends.
+
+    Raises
+    ------
+    ImportError
+        Without astropy, or with one that is too old or lacks a function.
+    TypeError, ValueError
+        For names that are not replaced, and numbers of workers that are not allowed.
+
+    See Also
+    --------
+    unpatch_astropy : astropy's functions back in their places.
+    patch_scipy : the same for SciPy's functions.
+
+    Notes
+    -----
+    astropy's functions answer what only ours allow (other boundaries, `axes`), whatever raises an
+    error, and small calls, which they answer sooner.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> import astropy.convolution
+    >>> plain = [astropy.convolution.convolve]
+    >>> with pyconv.patch_astropy():
+    ...     astropy.convolution.convolve in plain
+    False
+    >>> astropy.convolution.convolve in plain
+    True
+    """
+    return _patched(ASTROPY, only, workers, verbose)
+
+
+def unpatch_astropy() -> None:
+    """Put all of astropy's functions back in their places, however often they were replaced.
+
+    See Also
+    --------
+    patch_astropy : pyconv's functions in the place of astropy's.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> import astropy.convolution
+    >>> patch = pyconv.patch_astropy()
+    >>> pyconv.unpatch_astropy()
+    >>> patch
+    <patch of 3 functions of astropy, off>
+    """
+    _unpatched(ASTROPY)

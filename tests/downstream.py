@@ -1,5 +1,8 @@
 """Run other packages' tests with pyconv's functions in place of SciPy's, by `pyconv.patch_scipy`.
 
+astropy's tests of its convolutions run as well with ours in place of these, by `patch_astropy`
+(``--only astropy-itself``).
+
     python -m tests.downstream                        every package
     python -m tests.downstream --only scikit-image    one, may be given again
     python -m tests.downstream --tests trackpy=FOLDER where a checkout has the tests of a package
@@ -30,12 +33,13 @@ import numpy as np
 from benchmarks.recorded import described, kept
 from pyconv import patching
 from pyconv._patching import ledger
-from pyconv._patching.acceptance import FUNCTIONS
 from tests.downstream_suites import DIFFERENCES, SUITES, Suite
 
 ROOT = Path(__file__).parents[1]
 #: What runs: whose functions, and whether results are perturbed.
 RUNS = ("scipy", "ours", "perturbed")
+#: Whose functions are replaced.
+LIBRARIES = {each.package: each for each in (patching.SCIPY, patching.ASTROPY)}
 #: By which part of it a result is perturbed.
 PART = 1e-3
 
@@ -44,17 +48,19 @@ PART = 1e-3
 
 
 class Replacement:
-    """The pytest plugin: SciPy's functions are patched, and tests are noted that call ours.
+    """The pytest plugin: functions are patched, and tests are noted that call ours.
 
-    Small calls, which a patch leaves to SciPy, are ours here: tests have few others.
+    Small calls, which a patch leaves to the others, are ours here: tests have few others.
 
     Parameters
     ----------
     run : str
         One of `RUNS`.
+    patched : str
+        Whose functions.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, patched: str = "scipy") -> None:
         self.perturbed = run == "perturbed"
         #: How often each call was made, by its description.
         self.recorded: Counter[str] = Counter()
@@ -65,15 +71,19 @@ class Replacement:
         self.tally = ledger.Tally()
         if run != "scipy":
             ledger.keep(self.tally)
-            functions = {name: self._counted(name, patching.drop_in(name)) for name in FUNCTIONS}
-            self.patch = patching.Patch(functions, takes_small=True)
+            library = LIBRARIES[patched]
+            functions = {
+                name: self._counted(name, patching.drop_in(name)) for name in library.functions
+            }
+            self.patch = patching.Patch(functions, takes_small=True, library=library)
 
     def _counted(self, name: str, function: Any) -> Any:
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
             result = function(*args, **keywords)
             self.calls[name] += 1
-            self._note(name, function, args, keywords)
+            if name in patching.SCIPY.functions:
+                self._note(name, function, args, keywords)
             return perturb(result, self.calls.total()) if self.perturbed else result
 
         return call
@@ -103,7 +113,7 @@ class Replacement:
         """Return what happened, as plain data."""
         return {
             "calls": self.calls,
-            "by SciPy": [
+            "by others": [
                 [name, reason, calls]
                 for (name, reason), (calls, _) in sorted(self.tally.entries.items())
                 if reason
@@ -144,12 +154,17 @@ def perturb(result: Any, number: int) -> Any:
 
 
 def run_tests(
-    run: str, top: str, targets: Sequence[str], options: Sequence[str], report: Path
+    run: str,
+    patched: str,
+    top: str,
+    targets: Sequence[str],
+    options: Sequence[str],
+    report: Path,
 ) -> int:
     """Run tests in this process under one of `RUNS`; write what happened to ``report``."""
     import pytest
 
-    plugin = Replacement(run)
+    plugin = Replacement(run, patched)
     empty = report.with_suffix(".ini")
     empty.write_text("[pytest]\n")
     quiet = ["-q", "--no-header", "--tb=short", "--no-summary", "-p", "no:cacheprovider"]
@@ -192,11 +207,12 @@ def located(suite: Suite, folder: Path, checkouts: dict[str, Path]) -> Path:
 
 def once(suite: Suite, run: str, top: Path, folder: Path, targets: Sequence[str]) -> dict[str, Any]:
     """Run ``targets`` below ``top`` in a process of their own; return what happened."""
-    report = folder / f"{suite.distribution}-{run}.json"
+    report = folder / f"{suite.name}-{run}.json"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.downstream", "--run", run, "--report", str(report)]
+    command += ["--patched", suite.patched]
     command += [f"--top={top}", *(f"--option={each}" for each in suite.options)]
-    print(f"$ {suite.distribution}: {run}", flush=True)
+    print(f"$ {suite.name}: {run}", flush=True)
     with report.with_suffix(".log").open("w") as log:
         subprocess.run(
             [*command, *(str(top / target) for target in targets)],
@@ -233,7 +249,7 @@ def reached(found: dict[str, dict[str, Any]]) -> list[str]:
 def allowed(suite: Suite, test: str) -> str:
     """Return why a test may differ, or an empty string."""
     name = test.rpartition("::")[2].partition("[")[0]
-    return DIFFERENCES.get((suite.distribution, name), "")
+    return DIFFERENCES.get((suite.name, name), "")
 
 
 def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
@@ -246,14 +262,14 @@ def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
     theirs = Counter(found["scipy"]["outcomes"].values())
     callers = set(ours["callers"])
     calls = sum(ours["calls"].values())
-    print(f"\n{suite.distribution} {importlib.metadata.version(suite.distribution)}")
+    print(f"\n{suite.name} {importlib.metadata.version(suite.distribution)}")
     for name, count in sorted(ours["calls"].items()):
         print(f"{count:7} calls of {name}")
-    for name, reason, count in ours["by SciPy"]:
-        print(f"{count:7} calls of {name} by SciPy: {reason}")
+    for name, reason, count in ours["by others"]:
+        print(f"{count:7} calls of {name} passed on: {reason}")
     print(
         f"{len(ours['outcomes'])} tests, {len(callers)} of which call ours, {calls} calls; "
-        f"{outcomes['failed']} fail, {theirs['failed']} with SciPy's"
+        f"{outcomes['failed']} fail, {theirs['failed']} without"
     )
     print(f"{len(reached(found))} fail where results are off by a part in a thousand")
     faults = []
@@ -263,7 +279,7 @@ def summarise(suite: Suite, found: dict[str, dict[str, Any]]) -> list[str]:
         print(f"    {reason or ours['messages'].get(test, 'did not run')}")
         if not reason:
             faults.append(test)
-    refused = [f"{name}: {why}" for name, why, _ in ours["by SciPy"] if why.startswith("pyconv ")]
+    refused = [f"{name}: {why}" for name, why, _ in ours["by others"] if why.startswith("pyconv ")]
     for each in refused:
         print(f"REFUSED: {each}")
     return faults + refused
@@ -304,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [suite.distribution for suite in SUITES]
+    names = [suite.name for suite in SUITES]
     parser.add_argument("--only", action="append", choices=names, help="one package")
     parser.add_argument("--tests", action="append", default=[], metavar="PACKAGE=FOLDER",
                         help="where the tests of a package are")  # fmt: skip
@@ -313,13 +329,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--survey", action="store_true", help="print modules that call ours")
     parser.add_argument("--record", type=Path, metavar="FILE", help="where to write the calls")
     parser.add_argument("--run", choices=RUNS, help=argparse.SUPPRESS)
+    parser.add_argument("--patched", choices=LIBRARIES, help=argparse.SUPPRESS)
     parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--top", help=argparse.SUPPRESS)
     parser.add_argument("--option", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("targets", nargs="*", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.run:
-        return run_tests(given.run, given.top, given.targets, given.option, given.report)
+        return run_tests(
+            given.run, given.patched, given.top, given.targets, given.option, given.report
+        )
     checkouts = {}
     for each in given.tests:
         name, equals, folder = each.partition("=")
@@ -330,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = given.folder.resolve()
     right, calls = True, []
     for suite in SUITES:
-        if suite.distribution not in (given.only or names):
+        if suite.name not in (given.only or names):
             continue
         if importlib.util.find_spec(suite.package) is None:
             print(f"{suite.distribution} is not installed: pip install -e '.[downstream]'")

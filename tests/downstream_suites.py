@@ -21,6 +21,14 @@ class Suite:
     candidates: tuple[str, ...] = ("**/test_*.py",)
     #: Further arguments for pytest.
     options: tuple[str, ...] = ()
+    #: Whose functions ours take the place of.
+    patched: str = "scipy"
+
+    @property
+    def name(self) -> str:
+        """What the suite is called: as the package, unless its own functions are replaced."""
+        own = self.patched == self.package
+        return f"{self.distribution}-itself" if own else self.distribution
 
 
 SUITES = (
@@ -122,6 +130,23 @@ SUITES = (
             "convolution/tests/test_kernel_class.py",
             "convolution/tests/test_convolve_models.py",
         ),
+    ),
+    Suite(
+        "astropy",
+        "astropy",
+        "wheel",
+        "",
+        (
+            "convolution/tests/test_convolve.py",
+            "convolution/tests/test_convolve_fft.py",
+            "convolution/tests/test_convolve_kernels.py",
+            "convolution/tests/test_convolve_models.py",
+            "convolution/tests/test_convolve_nddata.py",
+            "convolution/tests/test_kernel_class.py",
+            "convolution/tests/test_pickle.py",
+        ),
+        candidates=("convolution/tests/test_*.py", "nddata/**/test_*.py"),
+        patched="astropy",
     ),
     Suite(
         "dask_image",

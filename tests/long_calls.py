@@ -280,8 +280,8 @@ MODULES = {
 #: What only looks at shapes and settings, and the classes.
 SHORT = {
     "pyconv.Explanation", "pyconv.Plan", "pyconv.__version__", "pyconv.get_workers",
-    "pyconv.patch_scipy", "pyconv.set_workers", "pyconv.show_versions", "pyconv.unpatch_scipy",
-    "pyconv.fill_gaps", "pyconv.xcorr_peak",
+    "pyconv.patch_astropy", "pyconv.patch_scipy", "pyconv.set_workers", "pyconv.show_versions",
+    "pyconv.unpatch_astropy", "pyconv.unpatch_scipy", "pyconv.fill_gaps", "pyconv.xcorr_peak",
     "signal.StreamingFilter", "signal.choose_conv_method",
     "signal.correlation_lags",
 }  # fmt: skip

@@ -4,6 +4,7 @@ The functions come from the ``__all__`` of the modules, and values of required a
 names: a new function is covered without another line, unless it has an argument of a new name.
 """
 
+import importlib.util
 import inspect
 import re
 from functools import partial
@@ -38,6 +39,8 @@ FUNCTIONS = {
     for name in module.__all__
     if inspect.isfunction(getattr(module, name))
 }
+if not importlib.util.find_spec("astropy"):
+    del FUNCTIONS["pyconv.patch_astropy"]
 
 
 def windows(n):
@@ -59,9 +62,10 @@ for _module in (functional, grad):
 
 @pytest.fixture(autouse=True)
 def unpatched():
-    """Leave SciPy as it was: a call of `pyconv.patch_scipy` is a change of the process."""
+    """Leave SciPy and astropy as they were: a call of a patch is a change of the process."""
     yield
     pyconv.unpatch_scipy()
+    pyconv.unpatch_astropy()
 
 
 def required(name, function):

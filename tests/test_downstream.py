@@ -38,7 +38,7 @@ def test_calls_of_ours_are_counted(run, image):
     ours = run != "scipy"
     assert plugin.calls == ({"scipy.ndimage.sobel": 1} if ours else {})
     reason = ["scipy.ndimage.sobel", "input is numpy.MaskedArray", 1]
-    assert plugin.found()["by SciPy"] == ([reason] if ours else [])
+    assert plugin.found()["by others"] == ([reason] if ours else [])
     assert (np.abs(result - masked).max() > 1e-3) is np.bool(run == "perturbed")
 
 
@@ -74,7 +74,7 @@ def found(scipy, ours, perturbed):
         run: {
             "outcomes": dict(outcomes),
             "calls": {"scipy.ndimage.sobel": 5},
-            "by SciPy": [],
+            "by others": [],
             "callers": list(outcomes),
             "messages": {},
         }
@@ -105,7 +105,7 @@ def test_a_difference_that_is_listed_is_allowed(reason, faults, monkeypatch, cap
 def test_a_call_that_ours_refuse_is_a_fault(capsys):
     """SciPy answers it, and no test shows it."""
     each = found({"t": "passed"}, {"t": "passed"}, {})
-    each["ours"]["by SciPy"] = [
+    each["ours"]["by others"] = [
         ["scipy.ndimage.sobel", "input is list", 3],
         ["scipy.ndimage.sobel", "pyconv raises ValueError: no", 1],
     ]

@@ -22,6 +22,7 @@ import source_tree
 import pyconv
 from pyconv import (
     arithmetic,
+    astropy,
     filters,
     kernels,
     ndimage,
@@ -75,7 +76,7 @@ FLOORS = {
 }
 #: Modules that a user may import; all others are behind an underscore.
 PUBLIC_ROOMS = {
-    "pyconv", "pyconv.arithmetic", "pyconv.filters", "pyconv.kernels",
+    "pyconv", "pyconv.arithmetic", "pyconv.astropy", "pyconv.filters", "pyconv.kernels",
     "pyconv.ndimage", "pyconv.nn", "pyconv.nn.functional", "pyconv.nn.grad", "pyconv.nn.init",
     "pyconv.nn.models", "pyconv.operators", "pyconv.patching", "pyconv.signal", "pyconv.viz",
     "pyconv.xarray",
@@ -236,7 +237,17 @@ def test_every_dtype_is_computed():
 
 #: Modules of names only, and modules that define what they show.
 NAMES = (pyconv, filters, functional, grad, ndimage, nn, signal)
-PUBLIC_MODULES = (*NAMES, arithmetic, kernels, nn.init, nn.models, operators, patching, viz)
+PUBLIC_MODULES = (
+    *NAMES,
+    arithmetic,
+    astropy,
+    kernels,
+    nn.init,
+    nn.models,
+    operators,
+    patching,
+    viz,
+)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in PUBLIC_MODULES
@@ -245,8 +256,8 @@ PUBLIC = {
 }
 SECTION = r"^ *{}\n *-+$"
 RETURNING_NOTHING = {
-    "pyconv.show_versions", "pyconv.set_workers", "pyconv.unpatch_scipy",
-    "pyconv.patching.unpatch_scipy",
+    "pyconv.show_versions", "pyconv.set_workers", "pyconv.unpatch_astropy", "pyconv.unpatch_scipy",
+    "pyconv.patching.unpatch_astropy", "pyconv.patching.unpatch_scipy",
 }  # fmt: skip
 
 
@@ -282,7 +293,9 @@ def test_public_names_are_those_of_the_package(module):
     assert public == named if module in NAMES else public >= named
 
 
-@pytest.mark.parametrize("module", ["nn", "kernels", "filters", "arithmetic", "patching", "viz"])
+@pytest.mark.parametrize(
+    "module", ["nn", "kernels", "filters", "arithmetic", "astropy", "patching", "viz"]
+)
 def test_modules_are_imported_only_by_who_asks(module):
     """`import pyconv` stays light."""
     code = f"import sys, pyconv; print(any(n.startswith('pyconv.{module}') for n in sys.modules))"
@@ -311,7 +324,10 @@ def test_public_modules_are_there_without_an_import_of_their_own():
 
 def test_extras_are_imported_only_when_they_are_used():
     """Layers and pictures are imported without what draws pictures and bars."""
-    code = "import sys, pyconv.nn, pyconv.viz; print({'matplotlib', 'tqdm'} & set(sys.modules))"
+    code = (
+        "import sys, pyconv.nn, pyconv.viz, pyconv.astropy; "
+        "print({'matplotlib', 'tqdm', 'astropy'} & set(sys.modules))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
@@ -354,6 +370,8 @@ def test_examples_run(module):
     """Every example in a docstring prints what it says."""
     if module == "pyconv.viz":
         pytest.importorskip("matplotlib")  # it is imported when something is drawn
+    if module in ("pyconv.astropy", "pyconv.patching"):
+        pytest.importorskip("astropy")  # it is imported when something is called
     try:
         result = doctest.testmod(
             pytest.importorskip(module, exc_type=ModuleNotFoundError),  # extras may be missing
@@ -381,6 +399,7 @@ def test_there_are_examples():
         ("viz", {"viz.": viz}),
         ("kernels", {"kernels.": kernels}),
         ("filters", {"filters.": filters}),
+        ("astropy", {"astropy.": astropy}),
     ],
 )
 def test_pages_list_every_name(page, modules):

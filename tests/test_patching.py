@@ -95,9 +95,11 @@ def script(code, *arguments, **options):
 
 def test_all_functions_that_pyconv_has_are_replaced():
     """The table of calls has what the modules have."""
-    ours = {
-        f"scipy.{m}.{name}" for m in ("ndimage", "signal") for name in getattr(pyconv, m).__all__
-    } - PASSED_ON - {"scipy.signal.StreamingFilter"}  # which SciPy has not
+    ours = (
+        {f"scipy.{m}.{name}" for m in ("ndimage", "signal") for name in getattr(pyconv, m).__all__}
+        - PASSED_ON
+        - {"scipy.signal.StreamingFilter"}
+    )  # which SciPy has not
     assert FUNCTIONS.keys() == ours
     pyconv.patch_scipy()
     assert replaced() == ours

@@ -1,8 +1,9 @@
-"""Which calls of SciPy's functions ours take; SciPy answers all others itself.
+"""Which calls of SciPy's and astropy's functions ours take; they answer all others themselves.
 
-Ours take arrays of NumPy, no subclass but files mapped to memory, of the dtypes that both have.
-What else there is (masked arrays, units, arrays of other libraries, objects, words that a later
-SciPy knows) means what SciPy makes of it.
+In SciPy's place ours take arrays of NumPy, no subclass but files mapped to memory, of the dtypes
+that both have. What else there is (masked arrays, units, arrays of other libraries, objects, words
+that a later SciPy knows) means what SciPy makes of it. In astropy's place ours take whatever has no
+word that only pyconv knows.
 """
 
 from __future__ import annotations
@@ -156,9 +157,13 @@ class Arrays(enum.Enum):
     SIGNAL = "samples of x"
     DECIMATED = "samples of x, of which some are kept"
     FACTORS = "samples of an image under two factors"
+    #: An array and a kernel of astropy's, of any type.
+    SKY = "samples × weights of both"
 
 
-IMAGE, KERNEL, PAIR, LENGTHS, FILTER, BOTH_WAYS, RATES, SIGNAL, DECIMATED, FACTORS = Arrays
+(
+    IMAGE, KERNEL, PAIR, LENGTHS, FILTER, BOTH_WAYS, RATES, SIGNAL, DECIMATED, FACTORS, SKY,
+) = Arrays  # fmt: skip
 
 
 class Kind(NamedTuple):
@@ -184,6 +189,7 @@ CHECKS: Mapping[Arrays, Mapping[str, Check]] = {
 _LINE = Kind(KERNEL, Few(2**12, 2**13, 2**14))
 _DERIVATIVE = Kind(IMAGE, Few(bytes=2**10, integers=2**11))
 _PLANE = Kind(PAIR, Few(2**10, 2**12, 2**12))
+_SKY = Kind(SKY, Few(2**17, 2**17, 2**17))
 #: SciPy's functions that ours take the place of.
 FUNCTIONS: Mapping[str, Kind] = {
     "scipy.ndimage.convolve": Kind(KERNEL),
@@ -215,6 +221,26 @@ FUNCTIONS: Mapping[str, Kind] = {
     "scipy.signal.sepfir2d": Kind(FACTORS, Few(2**13, 2**13, 2**13)),
     "scipy.signal.upfirdn": Kind(RATES, Few(2**11, 2**11, 2**11)),
 }
+#: astropy's functions that ours take the place of.
+ASTROPY_FUNCTIONS: Mapping[str, Kind] = {
+    "astropy.convolution.convolve": _SKY,
+    "astropy.convolution.convolve_fft": Kind(SKY),
+    "astropy.convolution.interpolate_replace_nans": _SKY,
+}
+KINDS = {**FUNCTIONS, **ASTROPY_FUNCTIONS}
+#: Words of astropy's functions whose values may be more than ours take, and which ours do.
+PASSED_ON: Mapping[str, tuple[Any, ...]] = {
+    "boundary": (None, "fill", "wrap", "extend"),
+    "crop": (True,),
+    "return_fft": (False,),
+}
+#: Keywords that astropy's function which fills gaps passes on.
+SKY_WORDS = frozenset(PASSED_ON) | {
+    "fill_value", "mask", "normalization_zero_tol", "fft_pad", "psf_pad", "min_wt", "allow_huge",
+    "fftn", "ifftn", "complex_dtype", "dealias",
+}  # fmt: skip
+#: More arguments than any function has.
+MANY = 1 << 30
 #: What is passed on by functions that take any keyword.
 FURTHER = frozenset(("truncate", "radius"))
 SMALL = "the call is small"
@@ -236,7 +262,9 @@ class _Names(NamedTuple):
 
 
 def _names(function: Callable[..., Any]) -> _Names:
-    parameters = inspect.signature(function).parameters
+    parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+    if function.__module__ == "pyconv.astropy":  # keywords of ours are not astropy's
+        parameters = {n: p for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY}
     by_place = [p for p in parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
     positional = [p.name for p in by_place]
     known = frozenset(p.name for p in parameters.values() if p.kind is not p.POSITIONAL_ONLY)
@@ -256,6 +284,8 @@ def refusal(kind: Kind, function: Callable[..., Any], *, takes_small: bool = Fal
         kind = Kind(kind.arrays)
     if kind.arrays is LENGTHS:
         return names.refuse
+    if kind.arrays is SKY:
+        return _refusal_of_sky(kind, names)
     if kind.arrays is PAIR:
         return _refusal_of_pairs(kind, names)
     return _refusal_of_images(kind, names)
@@ -308,6 +338,33 @@ def _refusal_of_pairs(kind: Kind, names: _Names) -> Refuses:
             return reason
         axes = args[where_axes] if given > where_axes else keywords.get("axes")
         return _refuses_pair(in1, in2, axes)
+
+    return refuses
+
+
+def _refusal_of_sky(kind: Kind, names: _Names) -> Refuses:
+    limits, places = kind.few.limits(), names.positional
+    if "boundary" not in places:
+        # The function that fills gaps takes the keywords of the one that it calls.
+        names = _Names(places, names.known | SKY_WORDS)
+    words = [(word, places.index(word) if word in places else MANY) for word in PASSED_ON]
+
+    def refuses(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> str | None:
+        given = len(args)
+        x: Any = args[0] if given else keywords.get("array")
+        if type(x) in ARRAYS:
+            w = args[1] if given > 1 else keywords.get("kernel")
+            if x.size * _size(getattr(w, "array", w)) < limits.get(x.dtype.char, 0):
+                return SMALL
+        reason = names.refuse(args, keywords)
+        if reason is not None:
+            return reason
+        for word, place in words:
+            if place < given or word in keywords:
+                value = args[place] if place < given else keywords[word]
+                if not any(value is each or value == each for each in PASSED_ON[word]):
+                    return f"{word} is {value!r}"
+        return None
 
     return refuses
 

@@ -15,6 +15,8 @@ from typing import Any
 KEPT = frozenset(("pyconv",))
 #: Walks at most: while one goes on, another thread may import a module that binds a name.
 WALKS = 4
+#: Packages whose functions are exchanged: others get their names from there.
+SOURCES = frozenset(("scipy", "astropy"))
 
 #: id(value) → the value, and what takes its place.
 Exchange = Mapping[int, tuple[Any, Any]]
@@ -37,8 +39,10 @@ def _namespace(module: object) -> dict[str, Any] | None:
 
 
 def _modules() -> Iterator[tuple[object, dict[str, Any]]]:
-    """Yield the modules of the process, SciPy's first: others get their names from there."""
-    named = sorted(sys.modules.copy().items(), key=lambda item: item[0].split(".")[0] != "scipy")
+    """Yield the modules of the process, those first that others get their names from."""
+    named = sorted(
+        sys.modules.copy().items(), key=lambda item: item[0].partition(".")[0] not in SOURCES
+    )
     for name, module in named:
         if name.partition(".")[0] not in KEPT:
             namespace = _namespace(module)

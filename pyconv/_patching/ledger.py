@@ -53,11 +53,20 @@ class Display:
             logger.setLevel(level)
 
 
+#: How the packages are written whose functions ours take the place of.
+TITLES = {"scipy": "SciPy", "astropy": "astropy"}
+
+
+def title(name: str) -> str:
+    """Return whose function a full name is."""
+    return TITLES[name.partition(".")[0]]
+
+
 class Tally:
     """Calls and seconds of each function, by who ran."""
 
     def __init__(self) -> None:
-        #: (name, why SciPy ran or nothing) → calls and seconds.
+        #: (name, why the original ran or nothing) → calls and seconds.
         self.entries: dict[tuple[str, str], tuple[int, float]] = {}
         self._lock = ForkedLock()
 
@@ -79,15 +88,19 @@ class Tally:
 
     def lines(self) -> list[str]:
         """Return the summary, the functions that took longest first."""
-        ours = [entry for (_, reason), entry in self.entries.items() if not reason]
-        theirs = [entry for (_, reason), entry in self.entries.items() if reason]
-        head = (
-            f"{sum(c for c, _ in ours)} calls by pyconv in {sum(s for _, s in ours):.3f} s, "
-            f"{sum(c for c, _ in theirs)} by SciPy in {sum(s for _, s in theirs):.3f} s"
+        sums: dict[str, tuple[int, float]] = {}
+        for (name, reason), (calls, seconds) in self.entries.items():
+            who = title(name) if reason else ""
+            before, spent = sums.get(who, (0, 0.0))
+            sums[who] = before + calls, spent + seconds
+        none = 0, 0.0
+        (calls, seconds), theirs = sums.pop("", none), sums or {"SciPy": none}
+        head = f"{calls} calls by pyconv in {seconds:.3f} s" + "".join(
+            f", {count} by {who} in {spent:.3f} s" for who, (count, spent) in theirs.items()
         )
         rows = sorted(self.entries.items(), key=lambda item: -item[1][1])
         return [head] + [
-            f"{calls:8} {'SciPy' if reason else 'pyconv':6} {seconds:9.3f} s  {name}"
+            f"{calls:8} {title(name) if reason else 'pyconv':6} {seconds:9.3f} s  {name}"
             + (f": {reason}" if reason else "")
             for (name, reason), (calls, seconds) in rows
         ]
@@ -119,5 +132,5 @@ def tell(name: str, reason: str | None, seconds: float) -> None:
     for tally in _tallies:
         tally.add(name, reason, seconds)
     if logger.isEnabledFor(logging.INFO):
-        who = "pyconv" if reason is None else f"SciPy, as {reason}"
+        who = "pyconv" if reason is None else f"{title(name)}, as {reason}"
         logger.info("%s: %s (%.6f s)", name, who, seconds, stacklevel=3)

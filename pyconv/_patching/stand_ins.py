@@ -1,4 +1,4 @@
-"""The functions that stand under SciPy's names: ours where they take a call, else SciPy's."""
+"""The functions that stand under others' names: ours where they take a call, else theirs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from pyconv._patching import ledger
-from pyconv._patching.acceptance import FUNCTIONS, overwrites, refusal
+from pyconv._patching.acceptance import KINDS, overwrites, refusal
 
 Function = Callable[..., Any]
 
-#: Errors of arguments: SciPy is asked for its own, or for the result that it has.
+#: Errors of arguments: the original is asked for its own, or for the result that it has.
 REFUSALS = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError)
 #: Characters of a reason.
 LONGEST = 200
@@ -25,12 +25,12 @@ class Turn(NamedTuple):
 
     function: Function
     workers: AbstractContextManager[object]
-    #: Whether ours take calls, too, that SciPy would answer sooner.
+    #: Whether ours take calls, too, that the original would answer sooner.
     takes_small: bool
 
 
 class _Within(threading.local):
-    """Whether this thread is in a function of SciPy's that answers for itself, helpers included."""
+    """Whether this thread is in an original that answers for itself, helpers included."""
 
     original = False
 
@@ -39,16 +39,16 @@ _within = _Within()
 
 
 class Site:
-    """A function of SciPy's and what stands in its place.
+    """A function of another package and what stands in its place.
 
-    Without a turn the stand-in is SciPy's function: so it is for whoever has kept it.
+    Without a turn the stand-in is that function: so it is for whoever has kept it.
     """
 
     def __init__(self, name: str, original: Function, drop_in: Function) -> None:
         self.name = name
         self.original = original
         self.turn: Turn | None = None
-        kind = FUNCTIONS[name]
+        kind = KINDS[name]
         #: Why a call is not for ours; and if ours take small ones, too.
         self.refuses = refusal(kind, drop_in)
         self.refuses_of_any_size = refusal(kind, drop_in, takes_small=True)

@@ -116,10 +116,14 @@ class Omission:
         mask: np.ndarray | None,
         out: np.ndarray | None,
         workers: int | None,
+        nan: bool | None = None,
     ) -> np.ndarray:
-        """Return the result for ``x`` without the samples where ``mask`` is True."""
+        """Return the result for ``x`` without the samples where ``mask`` is True.
+
+        Whether any is NaN is looked for if ``nan`` does not say it.
+        """
         problem = self.problem
-        nan = self._omit_nan and self.possible and holds_nan(x)
+        nan = self._omit_nan and self.possible and (holds_nan(x) if nan is None else nan)
         masked = mask is not None and bool(mask.any())
         outside = self._outside and problem.reads_fill
         direct = out is not None and writable_in_place(out, x, self._w)
