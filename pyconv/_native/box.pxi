@@ -448,7 +448,7 @@ cdef class BoxLoop:
             self.lay_out(&b, threads)
         call.loop, call.sums = &b, self.sums_code
         run_batch(run_box, &call, self.batch, self.n_batch, x, y, self.units(&b),
-                  self.additions(&b), threads, self.thread_bytes(&b), False, False)
+                  self.additions(&b), threads, self.thread_bytes(&b), 0, False)
 
     cdef int set_arrays(self, Box* b, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

@@ -365,7 +365,7 @@ cdef class FixedLoop:
         call.loop = &p
         run_batch(run_fixed, &call, self.batch, self.n_batch, x, y,
                   self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, self.each,
-                  False, False)
+                  0, False)
 
 
 cdef inline Py_ssize_t whole_lines(Py_ssize_t n) noexcept nogil:

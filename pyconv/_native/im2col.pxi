@@ -166,4 +166,4 @@ cdef class Im2colLoop:
         run_batch(run_tiles, &call, self.batch, self.n_batch, x, y,
                   self.n_batch * s.row_tiles * s.col_tiles,
                   <double>s.n_taps * s.tile_rows * s.tile_cols, threads, self.thread_bytes(),
-                  False, False)
+                  0, False)

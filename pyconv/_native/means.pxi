@@ -173,4 +173,4 @@ cdef class MeansLoop:
         call.loop = &p
         run_batch(run_means, &call, self.batch, self.n_batch, x, y,
                   self.n_batch * p.n_slabs * p.n_panels, self.additions(&p), threads, self.each,
-                  False, False)
+                  0, False)

@@ -282,5 +282,5 @@ cdef class PolyphaseLoop:
         r.filters = r.d.weights
         call.loop, call.sums = &r, self.sums_code
         run_batch(run_polyphase, &call, self.batch, r.n_lines, x, y, self.units(),
-                  <double>r.piece * r.width * (r.d.taps + 1), threads, self.thread_bytes(), False,
+                  <double>r.piece * r.width * (r.d.taps + 1), threads, self.thread_bytes(), 0,
                   False)

@@ -389,7 +389,7 @@ cdef class RecursiveLoop:
         call.loop, call.sums = &r, self.sums_code
         return run_batch(run_recursion, &call, self.batch, r.n_lines, x, y, self.units(),
                          <double>r.length * r.width * RECURSIVE_PRODUCTS, threads,
-                         self.thread_bytes(), False, False) > 0
+                         self.thread_bytes(), 0, False) > 0
 
     cdef int set_arrays(self, Recursion* r, cnp.ndarray x, cnp.ndarray y) except -1:
         cdef int x_code = row_codes[cnp.PyArray_TYPE(x)]

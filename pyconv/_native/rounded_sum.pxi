@@ -181,5 +181,5 @@ cdef class RoundedSumLoop:
         call.loop = &p
         # The ends of rows are summed, and not used: workspace begins as zeros.
         run_batch(run_rounded_sums, &call, self.batch, self.n_batch, x, y,
-                  self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, each, True,
+                  self.n_batch * p.z.out * p.n_slabs * p.n_panels, products, threads, each, each,
                   False)

@@ -229,7 +229,8 @@ cdef class SeparableLoop:
             p.down.out_y = p.ring_pitch * self.item
         call.loop, call.sums = &p, self.sums_code
         return run_batch(run_strips, &call, self.batch, self.n_batch, x, y, self.units(&p),
-                         self.products(&p), threads, self.thread_bytes(), False, not lenient) == 0
+                         self.products(&p), threads, self.thread_bytes(),
+                         p.tables * self.item, not lenient) == 0
 
     cdef int set_arrays(self, Strips* p, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef Stencil* s = &p.down

@@ -107,10 +107,10 @@ cdef void clear_parts(char* parts, Py_ssize_t threads, Py_ssize_t each, Py_ssize
 
 cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_batch,
                           cnp.ndarray x, cnp.ndarray y, Py_ssize_t units, double products,
-                          int threads, Py_ssize_t each, bint clears, bint stops) except -1:
+                          int threads, Py_ssize_t each, Py_ssize_t cleared, bint stops) except -1:
     """Run units of the items of a batch, as `run_in_steps`.
 
-    The workspace of a thread has ``each`` bytes; ``clears``: it begins as zeros.
+    The workspace of a thread has ``each`` bytes, of which the first ``cleared`` begin as zeros.
     """
     cdef Py_ssize_t shared = batch_bytes(n_batch)
     cdef Py_ssize_t* table
@@ -122,8 +122,7 @@ cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_b
         table = <Py_ssize_t*>block
         call.x_batch, call.y_batch = table, table + n_batch
         list_batch(batch, x, y, table, table + n_batch)
-        if clears:
-            clear_parts(block + shared, threads, each, each - WORKSPACE_ZONE)
+        clear_parts(block + shared, threads, each, cleared)
         return run_in_steps(run, call, units, products, threads, block + shared, each, stops)
     finally:
         put_block(block)
