@@ -34,7 +34,7 @@ def picture(n=400, k=5, dtype="float32"):
 """
 
 
-def run(script, *, timeout=60, **environment):
+def run(script, *, timeout=300, **environment):
     """Run a script after the prelude; fail with its traceback if it fails or hangs."""
     result = subprocess.run(
         [sys.executable, "-c", PRELUDE + textwrap.dedent(script)],
