@@ -1,7 +1,9 @@
 """dask arrays in, dask arrays out: the bits of the whole array, however it is cut."""
 
 import itertools
+import os
 import pickle
+import signal as signals
 
 import numpy as np
 import pytest
@@ -423,25 +425,40 @@ def test_plans_travel(rng, masked):
         np.testing.assert_array_equal(again.solve(x[where], box, seen), expected)
 
 
-def test_a_cluster_gives_the_same_bits(rng):
+@pytest.fixture(scope="module")
+def cluster():
+    """Two processes of one thread each, and the client that they work for."""
     distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_gives_the_same_bits(cluster, rng):
     x = rng.standard_normal((60, 70)).astype(np.float32)
     calls = [
         (filters.gaussian, (2,), {"boundary": "wrap"}),
         (ndimage.uniform_filter, (17,), {}),
         (pyconv.correlate, (np.ones((3, 5), np.float32), "full"), {}),
     ]
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, host="127.0.0.1",
-            dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):  # fmt: skip
-        for function, arguments, options in calls:
-            y = function(da.from_array(x, chunks=(13, 20)), *arguments, **options)
-            found = client.compute(y).result()
-            np.testing.assert_array_equal(found, function(x, *arguments, **options))
+    for function, arguments, options in calls:
+        y = function(da.from_array(x, chunks=(13, 20)), *arguments, **options)
+        found = cluster.compute(y).result()
+        np.testing.assert_array_equal(found, function(x, *arguments, **options))
+
+
+def test_a_worker_that_is_killed_changes_nothing(cluster, rng):
+    """Its chunks are computed again, by the other one or by the one in its place."""
+    x = rng.standard_normal((400, 500)).astype(np.float32)
+    y = filters.gaussian(da.from_array(x, chunks=(20, 25)), 3, axes=(0, 1))
+    pids = [*cluster.run(os.getpid).values()]
+    found = cluster.compute(y)
+    os.kill(pids[0], signals.SIGKILL)
+    np.testing.assert_array_equal(found.result(timeout=120), filters.gaussian(x, 3, axes=(0, 1)))
 
 
 # ---- what is refused --------------------------------------------------------------------------
