@@ -355,6 +355,16 @@ def test_any_chunks_give_the_bits_of_the_whole_array(cut, boundary, stride, taps
     check(filters.gaussian, x, chunks, taps / 3, axes=tuple(range(len(shape))), boundary=boundary)
 
 
+@pytest.mark.parametrize("shape", [(1,), (5,), (1, 6), (4, 7), (3, 1, 5)])
+@pytest.mark.parametrize("taps", [2, 9, 40])
+def test_kernels_longer_than_the_array_have_the_bits_of_the_whole(rng, shape, taps):
+    """Taps that read nothing, or what another reads, are none in pieces either."""
+    x = rng.standard_normal(shape).astype(np.float32)
+    w = rng.random((taps, 3, 2)[: len(shape)]).astype(np.float32)
+    for boundary, extent in itertools.product(BOUNDARIES, ("same", "full")):
+        check(pyconv.correlate, x, (2,) * len(shape), w, extent, boundary, method="direct")
+
+
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 def test_results_are_as_dask_would_have_them(rng, scheduler):
     x = rng.standard_normal((40, 50)).astype(np.float32)

@@ -337,6 +337,16 @@ def _fewer_taps(problem: Problem) -> tuple[Problem, Fewer, Callable[[np.ndarray]
     return None
 
 
+def on_fewer_taps(problem: Problem, method: str, w: np.ndarray) -> tuple[Problem, np.ndarray]:
+    """Return a problem and weights as calls sum them: no tap idle, none that repeats another."""
+    while method in _CUT_METHODS and not problem.is_rounded:
+        cut = _fewer_taps(problem)
+        if cut is None or not cut[2](w):
+            break
+        problem, w = cut[0], cut[1](w)
+    return problem, w
+
+
 def _of_one_sign(w: np.ndarray) -> bool:
     """Return whether infinity times the sum of weights is the sum of their products with it."""
     total = float(np.abs(w).sum())

@@ -24,6 +24,7 @@ from pyconv._engine.planning import (
     BoundProblem,
     Prepared,
     check_nan,
+    on_fewer_taps,
     planner_of,
 )
 from pyconv._engine.problem import Axis, CallOptions, Problem, make_problem
@@ -170,8 +171,20 @@ def _one_output(problem: Problem) -> Problem:
     return problem.part(tuple(shape), firsts, outs)
 
 
-def reaches_of(problem: Problem, choice: Choice) -> list[Reach]:
-    """Return what the results of a whole problem read along its axes."""
+def _place(axis: Axis) -> int:
+    """Return the sample at whose place the first result lies."""
+    return axis.span // 2 - axis.low
+
+
+def reaches_of(
+    problem: Problem, choice: Choice, places: Sequence[int] | None = None
+) -> list[Reach]:
+    """Return what the results of a whole problem read along its axes.
+
+    ``places`` are those of the first results, where the problem has fewer taps than the call.
+    """
+    if places is None:
+        places = [_place(a) for a in problem.spatial]
     reaches = [
         Reach(
             a.axis,
@@ -181,11 +194,13 @@ def reaches_of(problem: Problem, choice: Choice) -> list[Reach]:
             a.span,
             a.stride,
             a.boundary,
-            place=a.span // 2 - a.low,
+            place=place,
             multiple=multiple,
             tile=tile,
         )
-        for a, multiple, tile in zip(problem.spatial, choice.multiples, choice.tiles, strict=True)
+        for a, multiple, tile, place in zip(
+            problem.spatial, choice.multiples, choice.tiles, places, strict=True
+        )
     ]
     if choice.method != "auto":
         reaches += pixel_reaches(problem.x_shape, [a.axis for a in problem.spatial])
@@ -210,13 +225,15 @@ class SumPlan(PiecePlan):
         self, source: Source, w: Array, options: CallOptions, nan_policy: str = "propagate"
     ) -> None:
         problem = make_problem(source.shape, source.dtype, w.shape, w.dtype, **options.of_problem())
-        self._problem, self._w = problem, w
         self._nan_policy = nan_policy
         check_beforehand(problem, w)
+        places = [_place(a) for a in problem.spatial]
+        problem, w = on_fewer_taps(problem, str(options.method), w)
+        self._problem, self._w = problem, w
         self._choice = choice_for(problem, str(options.method), w)
         verb = "convolve" if options.flip else "correlate"
         name = verb if self._choice.method == "auto" else f"{verb}-{self._choice.method}"
-        super().__init__(name, source, reaches_of(problem, self._choice), problem.dtype)
+        super().__init__(name, source, reaches_of(problem, self._choice, places), problem.dtype)
 
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
