@@ -573,3 +573,12 @@ def test_blocks_are_never_read_beyond_an_array():
         source, _ = check(pyconv.correlate, x, w, mode, "wrap", chunks=(4, 7), max_memory=30_000)
         for where in source.read:
             assert all(0 <= s.start < s.stop <= m for s, m in zip(where, x.shape, strict=True))
+
+
+@pytest.mark.parametrize("argument", ["source", "target"])
+def test_masked_arrays_are_refused(argument):
+    """Their masks would be ignored; a mask is an argument of its own."""
+    arrays = {"source": np.ones((9, 9)), "target": np.empty((9, 9))}
+    arrays[argument] = np.ma.masked_array(arrays[argument], np.eye(9, dtype=bool))
+    with pytest.raises(TypeError, match=f"{argument} is a masked array"):
+        pyconv.stream(filters.gaussian, arrays["source"], arrays["target"], 1)

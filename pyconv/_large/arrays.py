@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.output_arrays import is_masked
+
 Array = npt.NDArray[Any]
 #: From and to along one axis of an array, within it.
 Span = tuple[int, int]
@@ -35,6 +37,11 @@ def check_array(value: Any, argument: str) -> None:
         raise TypeError(
             f"{argument} is of {type(value)} and has no {', '.join(missing)}; an array of zarr, "
             "h5py or NumPy is allowed, such as np.load(name, mmap_mode='r') or zarr.open(name)"
+        )
+    if is_masked(value):
+        raise TypeError(
+            f"{argument} is a masked array, whose mask would be ignored; pass "
+            f"{argument}.filled(value), and the mask as mask="
         )
     if argument == "target" and isinstance(value, np.ndarray) and not value.flags.writeable:
         raise ValueError("target cannot be written to; open it with mode='r+'")

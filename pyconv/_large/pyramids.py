@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from pyconv._calls.correlation import correlate
 from pyconv._engine.dtypes import native_dtype, supported
+from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.problem import (
     boundary_names,
     flag,
@@ -207,7 +208,7 @@ def reduction(
     boundary: str | Sequence[str],
 ) -> Reduction:
     """Return the steps of a pyramid of an array; ValueError, TypeError for what is not allowed."""
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r} is unknown; allowed are {', '.join(METHODS)}")
     supported(dtype, "x")
     if method != "nearest" and dtype.kind == "b":
@@ -300,6 +301,24 @@ def streamed(
         described(named, of_units, scales, translations, version, step.method, title)
     )
     return arrays
+
+
+def _check_unused(
+    version: Any, names: Any, spacing: Any, units: Any, chunks: Any, shards: Any, max_memory: Any
+) -> None:
+    """Raise TypeError for options of a file where none is written."""
+    given = {
+        "version": None if isinstance(version, str) and version == "0.5" else version,
+        "names": names,
+        "spacing": None if isinstance(spacing, int | float) and spacing == 1 else spacing,
+        "units": units,
+        "chunks": chunks,
+        "shards": shards,
+        "max_memory": max_memory,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise TypeError(f"{name}={value!r} is an option of target=, which is not given")
 
 
 def _spacing(spacing: Any, ndim: int) -> tuple[float, ...]:
@@ -446,7 +465,11 @@ def pyramid(
     if count < 1:
         raise ValueError(f"levels={levels!r}: at least 1 is allowed")
     taken = hasattr(x, "dask") or (target is not None and hasattr(x, "shape"))
-    array = x if taken else np.asarray(x)
+    array = x if taken and not is_masked(x) else plain_array(x, "x")
+    flag(overwrite, "overwrite")
+    flag(progress, "progress")
+    if target is None:
+        _check_unused(version, names, spacing, units, chunks, shards, max_memory)
     step = reduction(shape_of(array), dtype_of(array), factor, method, sigma, axes, boundary)
     if target is not None:
         return streamed(
