@@ -269,8 +269,46 @@ def pictures():
         yield f"signal.{name} of NaN", lambda f: f(*(holed(1 << 18) for _ in range(2)))
 
 
+def signals():
+    """Yield calls of filters of signals, and what cuts large arrays."""
+    lines = (64, 400_000)
+    for axis, shape in ((-1, lines), (0, lines[::-1])):
+        along = {"axis": axis}
+        yield (
+            f"signal.lfilter {axis}",
+            lambda f, s=shape, a=along: f(noise(501), 1, noise(*s), **a),
+        )
+        yield (
+            f"signal.filtfilt {axis}",
+            lambda f, s=shape, a=along: f(noise(501), 1, noise(*s), **a),
+        )
+        yield (
+            f"signal.upfirdn {axis}",
+            lambda f, s=shape, a=along: f(noise(3001), noise(*s), 3, 2, **a),
+        )
+        yield (
+            f"signal.resample_poly {axis}",
+            lambda f, s=shape, a=along: f(noise(*s), 160, 147, **a),
+        )
+        yield (
+            f"signal.decimate {axis}",
+            lambda f, s=shape, a=along: f(noise(*s), 4, 500, ftype="fir", **a),
+        )
+        yield (
+            f"signal.savgol_filter {axis}",
+            lambda f, s=shape, a=along: f(noise(*s), 301, 3, **a),
+        )
+    yield "signal.sepfir2d", lambda f: f(noise(6000, 6000), noise(301), noise(301))
+    yield "pyconv.pyramid", lambda f: f(noise(8000, 8000), 5, method="gaussian", sigma=60)
+    yield (
+        "pyconv.stream",
+        lambda f: f(filters.gaussian, noise(8000, 8000), np.empty((8000, 8000), "f4"), 60),
+    )
+
+
 GROUPS = {
     "pools": pools, "layers": layers, "samples": samples, "windows": windows, "pictures": pictures,
+    "signals": signals,
 }  # fmt: skip
 #: Names of public modules.
 MODULES = {
@@ -279,11 +317,12 @@ MODULES = {
 }  # fmt: skip
 #: What only looks at shapes and settings, and the classes.
 SHORT = {
-    "pyconv.Explanation", "pyconv.Plan", "pyconv.__version__", "pyconv.get_workers",
+    "pyconv.Explanation", "pyconv.Plan", "pyconv.StreamError", "pyconv.StreamInterrupted",
+    "pyconv.__version__", "pyconv.get_workers",
     "pyconv.patch_astropy", "pyconv.patch_scipy", "pyconv.set_workers", "pyconv.show_versions",
     "pyconv.unpatch_astropy", "pyconv.unpatch_scipy", "pyconv.fill_gaps", "pyconv.xcorr_peak",
     "signal.StreamingFilter", "signal.choose_conv_method",
-    "signal.correlation_lags",
+    "signal.correlation_lags", "signal.lfilter_zi", "signal.lfiltic",
 }  # fmt: skip
 
 

@@ -219,7 +219,8 @@ def test_every_flag_is_looked_at():
     assert len(FLAGS) > 50
     assert {argument for _, argument in FLAGS} == {
         "absolute", "affine", "bias", "ceil_mode", "count_include_pad", "diagonals", "energy",
-        "flip", "frozen", "inplace", "mode", "nesterov", "return_indices", "shared", "signed",
+        "flip", "frozen", "inplace", "mode", "nesterov", "overwrite", "progress", "return_indices",
+        "shared", "signed",
         "transposed", "verbose", "wide_padding", "zero_mean",
     }  # fmt: skip
 
