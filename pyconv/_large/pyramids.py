@@ -202,7 +202,7 @@ def reduction(
     shape: tuple[int, ...],
     dtype: np.dtype,
     factor: int | Sequence[int],
-    method: str,
+    method: object,
     sigma: float | Sequence[float] | None,
     axes: int | Sequence[int] | None,
     boundary: str | Sequence[str],
