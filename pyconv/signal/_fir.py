@@ -8,7 +8,6 @@ filter with feedback (more than one coefficient in `a`) is SciPy's.
 
 from __future__ import annotations
 
-import math
 import operator
 
 import numpy as np
@@ -137,6 +136,11 @@ def _normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) ->
         return None
     if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, operator.index(axis)):  # type: ignore[arg-type]
         return None
+    return _divided(b, a, dtype)
+
+
+def _divided(b: Array, a: Array, dtype: np.dtype) -> Array | None:
+    """Return the weights of a filter without feedback; None if they are not all finite."""
     w = b.astype(dtype)
     if a[0] != 1:
         with np.errstate(all="ignore"):
@@ -379,11 +383,7 @@ def _both_ways(b: Array, a: Array, x: Array) -> Array | None:
         dtype = np.dtype(np.float64)
     if dtype.char not in FLOATS or 0 in b.shape:
         return None
-    w = b.astype(dtype)
-    if a[0] != 1:
-        with np.errstate(all="ignore"):
-            w /= a[0].astype(dtype)
-    return w if math.isfinite(np.abs(w).sum()) else None
+    return _divided(b, a, dtype)
 
 
 def _longer(x: Array, axis: int, by: int, padtype: str | None) -> Array:

@@ -148,11 +148,20 @@ class Engine(ABC):
     _filter: Filter
     _recent: Recent
 
-    @abstractmethod
     def feed(
         self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
     ) -> None:
         """Write ``count`` results to ``y`` for ``n`` samples of ``x``, after so many of each."""
+        if n > self.most:
+            self._in_pieces(x, n, samples, y, count, outputs)
+        else:
+            self._feed(x, n, samples, y, count, outputs)
+
+    @abstractmethod
+    def _feed(
+        self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
+    ) -> None:
+        """Do as `feed` for a chunk that is not cut."""
 
     def _in_pieces(
         self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
@@ -250,7 +259,21 @@ class Phase:
         self.sums(recent, last + step, count - length, y[..., length:])
 
 
-class Planned(Engine):
+class Plain(Engine):
+    """Sums of products of the samples that are kept."""
+
+    def _feed(
+        self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
+    ) -> None:
+        self._recent.append(x, n, samples)
+        self._write(y, count, outputs)
+
+    @abstractmethod
+    def _write(self, y: np.ndarray, count: int, outputs: int) -> None:
+        """Write ``count`` results of the samples that are kept, after so many results."""
+
+
+class Planned(Plain):
     """Sums of products by the engine's loops, each phase by itself."""
 
     def __init__(self, f: Filter, lead: tuple[int, ...]) -> None:
@@ -266,16 +289,6 @@ class Planned(Engine):
             w, plan = self._phases[0].w, self._phases[0].plans[0]
             self.short = Short(self._recent, w.size - 1, plan.span, plan.run, w, plan.y)
 
-    def feed(
-        self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
-    ) -> None:
-        """Write results, a piece of the chunk at a time."""
-        if n > self.most:
-            self._in_pieces(x, n, samples, y, count, outputs)
-            return
-        self._recent.append(x, n, samples)
-        self._write(y, count, outputs)
-
     def _write(self, y: np.ndarray, count: int, outputs: int) -> None:
         f = self._filter
         for first in range(min(f.up, count)):
@@ -287,7 +300,7 @@ class Planned(Engine):
                 part[...] = 0
 
 
-class Gathered(Engine):
+class Gathered(Plain):
     """Sums of products in pairs, whose samples and weights are gathered result by result.
 
     For rates whose phases have few results each of a chunk.
@@ -305,16 +318,6 @@ class Gathered(Engine):
         self._short = f.w.size - (taps - 1) * f.up
         self._recent = Recent(lead, f.dtype, taps, self.most, 1)
         self._windows = sliding_window_view(self._recent.buffer, taps, axis=-1)
-
-    def feed(
-        self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
-    ) -> None:
-        """Write results, a piece of the chunk at a time."""
-        if n > self.most:
-            self._in_pieces(x, n, samples, y, count, outputs)
-            return
-        self._recent.append(x, n, samples)
-        self._write(y, count, outputs)
 
     def _write(self, y: np.ndarray, count: int, outputs: int) -> None:
         if not count:
@@ -377,22 +380,19 @@ class Partitioned(Engine):
         self._tail = np.zeros((*lead, 2 * block), f.dtype)
         self._begin(0)  # what it needs is there
 
-    def feed(
+    def _feed(
         self, x: np.ndarray, n: int, samples: int, y: np.ndarray, count: int, outputs: int
     ) -> None:
-        """Write results, as many as samples and the zeros of `flush`, a block at a time."""
-        if n > self.most:
-            self._in_pieces(x, n, samples, y, count, outputs)
-            return
+        """Write results, as many as samples and the zeros of `flush`."""
         try:
             with np.errstate(all="ignore"):  # samples that are not finite
-                self._feed(x, n, samples, y)
+                self._feed_blocks(x, n, samples, y)
         except BaseException:
             if samples % self.block:
                 self._finish(samples // self.block)
             raise
 
-    def _feed(self, x: np.ndarray, n: int, samples: int, y: np.ndarray) -> None:
+    def _feed_blocks(self, x: np.ndarray, n: int, samples: int, y: np.ndarray) -> None:
         block, done = self.block, 0
         if samples % block + n > block and np.may_share_memory(x, y):
             x = x.copy()
