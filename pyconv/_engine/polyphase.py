@@ -127,15 +127,15 @@ class Bound:
             row[common:] = taps[common : common + 1] if taps.size > common else 0
         return w
 
-    def run(self, x: Array, h: Array, y: Array, fill: float, clip: bool = False) -> None:
+    def run(self, x: Array, h: Array, y: Array, fill: float) -> None:
         """Write the results of an array to another, which shares no memory with it."""
         count = threads.resolve(None, MACHINE.threads_for(self.seconds))
         w, outside = self.weights(h), np.array([fill], self._sums)
         if count == 1:
-            self.loop.run(x, w, y, outside, clip, 1)
+            self.loop.run(x, w, y, outside, False, 1)
             return
         with threads.running():
-            self.loop.run(x, w, y, outside, clip, count)
+            self.loop.run(x, w, y, outside, False, count)
 
 
 def resampled(
@@ -160,7 +160,7 @@ def resampled(
     bound = kept(key, Bound, x.shape, axis, sums, h.size, rate, outside, None)
     y = empty(bound.y_shape, sums)
     bound.run(readable(x, axis, sums), h, y, outside.fill)
-    return y if dtype == sums else y.astype(dtype)
+    return y
 
 
 def filtered_each(x: Array, filters: Array, own: Array, axis: int, start: int, count: int) -> Array:
