@@ -56,31 +56,23 @@ def _chunked(x: Any, mask: Any, argument: str) -> tuple[Any, Any]:
     _check(x, argument)
     if mask is None:
         return x, None
-    if not isinstance(mask, da.Array):
+    in_chunks = isinstance(mask, da.Array)
+    if in_chunks:
+        _check(mask, "mask")
+    else:
         mask = np.asarray(mask)
-        if mask.dtype != np.bool:
-            raise TypeError(
-                f"mask has dtype {mask.dtype}; bool is allowed, True for samples to leave out"
-            )
-        try:
-            wide = np.broadcast_to(mask, x.shape)
-        except ValueError:
-            raise ValueError(
-                f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape "
-                f"{x.shape}"
-            ) from None
-        return x, da.from_array(wide, chunks=x.chunks)
-    _check(mask, "mask")
     if mask.dtype != np.bool:
         raise TypeError(
             f"mask has dtype {mask.dtype}; bool is allowed, True for samples to leave out"
         )
     try:
-        wide = mask if mask.shape == x.shape else da.broadcast_to(mask, x.shape)
+        wide = (da if in_chunks else np).broadcast_to(mask, x.shape)
     except ValueError:
         raise ValueError(
             f"mask has shape {mask.shape}, which does not broadcast to {argument}'s shape {x.shape}"
         ) from None
+    if not in_chunks:
+        return x, da.from_array(wide, chunks=x.chunks)
     return x, wide if wide.chunks == x.chunks else wide.rechunk(x.chunks)
 
 
