@@ -1,9 +1,10 @@
 """BOUNDARIES: what is read outside ``x``, one row for each rule.
 
 Validation and every algorithm read this table. ``constant`` is the one rule that reads no sample,
-and code asks for it by its name; every other row names a sample for each coordinate. Its index map
+and code asks for it by its name. Every other row names a sample for each coordinate. Its index map
 repeats itself (``period``), or reads beyond each end of the array the sample at that end.
-ARCHITECTURE.md says what else a new row needs.
+`_pieces/reach.py` and `ndimage/_pieces.py` take a rule with a period for one that mirrors, but
+``wrap``, for which they ask by name. ARCHITECTURE.md says what else a new row needs.
 """
 
 from __future__ import annotations
