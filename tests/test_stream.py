@@ -14,7 +14,7 @@ import pytest
 from conftest import one_in
 
 import pyconv
-from pyconv import filters, ndimage
+from pyconv import filters, ndimage, nn, signal
 
 RNG = np.random.default_rng(0)
 
@@ -582,3 +582,14 @@ def test_masked_arrays_are_refused(argument):
     arrays[argument] = np.ma.masked_array(arrays[argument], np.eye(9, dtype=bool))
     with pytest.raises(TypeError, match=f"{argument} is a masked array"):
         pyconv.stream(filters.gaussian, arrays["source"], arrays["target"], 1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [pyconv.match_template, pyconv.plan, signal.lfilter, nn.functional.relu, np.sum, len, "box"],
+    ids=lambda function: getattr(function, "__name__", "a word"),
+)
+def test_other_functions_are_refused_by_name(function):
+    x = np.ones((9, 9))
+    with pytest.raises(TypeError, match="^function=.* is not made a piece at a time"):
+        pyconv.stream(function, x, np.empty((9, 9)), np.ones((3, 3)))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._calls.correlation import convolve, correlate
+from pyconv._calls.missing import coverage
 from pyconv._calls.plans import Plan
 from pyconv._engine.problem import flag, integer, memory_limit, several
 from pyconv._large.arrays import (
@@ -146,9 +147,10 @@ def stream(
     Parameters
     ----------
     function : callable
-        `correlate`, `convolve`, `coverage`, a function of `pyconv.filters` or `pyconv.ndimage`, or
-        a `Plan`. The target receives ``function(source, *arguments, **options)``, bit for bit,
-        however it is cut.
+        `correlate`, `convolve`, `coverage`, a function of `pyconv.filters` or `pyconv.ndimage`, a
+        convolution of `pyconv.signal`, or a `Plan`. The target receives
+        ``function(source, *arguments, **options)``: the same bits however it is cut, which are
+        those of an array in memory but for transforms and for samples that are left out.
     source : array
         Anything with ``shape``, ``dtype`` and slices: an array of zarr or h5py, a memory map
         (``np.load(name, mmap_mode="r")``), an array.
@@ -250,16 +252,26 @@ def planned(
     options: Mapping[str, Any] | None = None,
 ) -> PiecePlan:
     """Return what makes a call on an array a piece at a time; TypeError for other functions."""
-    name = getattr(function, "__name__", repr(function))
-    if not str(getattr(function, "__module__", "")).startswith("pyconv."):
+    if not any(function is allowed for allowed in _made_in_pieces()):
+        name = getattr(function, "__name__", repr(function))
         raise TypeError(
-            f"{name} is no function of pyconv: correlate, convolve, coverage, those of "
-            "pyconv.filters and pyconv.ndimage, and plans are allowed"
+            f"function={name} is not made a piece at a time; correlate, convolve, coverage, those "
+            "of pyconv.filters and pyconv.ndimage, the convolutions of pyconv.signal, and plans "
+            "are allowed"
         )
-    plan = function(source, *arguments, **options or {})
-    if not isinstance(plan, PiecePlan):
-        raise TypeError(f"{name} cannot be made a piece at a time")
+    plan: PiecePlan = function(source, *arguments, **options or {})
     return plan
+
+
+@functools.cache
+def _made_in_pieces() -> tuple[Callable[..., Any], ...]:
+    """Return the functions that return a plan for a `Source`."""
+    from pyconv import filters, ndimage, signal
+    from pyconv.signal._pieces import PLANS
+
+    everything = [getattr(m, name) for m in (filters, ndimage) for name in m.__all__]
+    everything += [getattr(signal, name.removeprefix("_")) for name in PLANS]
+    return correlate, convolve, coverage, *everything
 
 
 def _call_of(
