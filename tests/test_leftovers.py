@@ -41,9 +41,9 @@ class Environment:
         return bool(self._words[WORD] & FLAG)
 
 
-def leave(dtype):
-    """Leave numbers below the normal range in the workspace that the next call takes."""
-    tiny = np.full((120, 300), np.finfo(dtype).smallest_subnormal * 3, dtype)
+def leave(dtype, value=None):
+    """Leave a value, below the normal range by default, in the workspace of the next call."""
+    tiny = np.full((120, 300), value or np.finfo(dtype).smallest_subnormal * 3, dtype)
     pyconv.correlate(tiny, np.ones((31, 31), dtype), method="fft", workers=1)
     pyconv.correlate(tiny, np.ones((3, 3), dtype), "same", method="direct", workers=1)
     pyconv.correlate(tiny.ravel(), np.ones(9, dtype), "same", method="direct", workers=1)
@@ -69,14 +69,16 @@ def calls(dtype):
         )
         yield f"upfirdn, {size}, {taps}", lambda x=x, w=w: signal.upfirdn(w, x, 3, 2)
         yield f"lfilter, {size}, {taps}", lambda x=x, w=w: signal.lfilter(w, 1, x)
-    for shape in ((9, 9), (17, 33), (33, 50), (64, 64)):
+    for shape in ((9, 9), (5, 130), (17, 33), (33, 50), (64, 64), (70, 140), (130, 65)):
         x = some(*shape)
         gaps = np.where(rng.random(shape) > 0.9, np.nan, x).astype(dtype)
         for kernel in ((3, 3), (5, 7), (2, 9), (15, 15)):
             column, row = some(kernel[0]), some(kernel[1])
             w = np.outer(column, row)
             for method in ("direct", "fft", "im2col", "separable"):
-                for extent in ("same", "full"):
+                for extent in ("valid", "same", "full"):
+                    if extent == "valid" and min(shape) < max(kernel):
+                        continue
                     yield (
                         f"{method}, {shape}, {kernel}, {extent}",
                         lambda x=x, w=w, m=method, e=extent: pyconv.correlate(
@@ -118,6 +120,12 @@ def test_no_leftover_is_an_operand(dtype):
         leave(dtype)
         environment.clear()
         call()
-        if environment.has_noted():
+        if not environment.has_noted():
+            continue
+        leave(dtype, 1)
+        environment.clear()
+        call()
+        # What a recursion remembers decays, behind the end of a line too.
+        if not (name.startswith("recursive") and environment.has_noted()):
             noted.append(name)
     assert not noted

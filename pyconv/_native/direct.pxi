@@ -222,6 +222,23 @@ cdef class DirectLoop:
         """Return the bytes of a thread's copies of samples, with which its workspace begins."""
         return s.sums * s.n_slots * s.plane * self.item
 
+    cdef size_t unfilled_bytes(self, const Stencil* s, int threads) noexcept:
+        """Return how many bytes of the copies a tile may read before they are written.
+
+        None where each copy is at least as large as a tile. Where one thread copies each unit
+        whole, what a smaller one lacks is left from the first.
+        """
+        cdef Py_ssize_t rows = s.y.out // s.y.comb, cols = s.x.axis.out
+        if threads > 1 or s.readable:
+            rows -= (s.n_slabs - 1) * s.unit_rows
+            cols -= (s.n_panels - 1) * s.unit_cols
+        if (cols * s.x.group < s.tile_cols or s.y.phases > 1 or s.x.axis.phases > 1
+                or s.gaps != NULL or s.boxes != NULL or s.streaming and s.readable):
+            return self.slot_bytes(s)
+        if rows >= s.tile_rows:
+            return 0
+        return ((s.n_slots - 1) * s.plane + (s.tile_rows + s.y.taps - 1) * s.pitch) * self.item
+
     cdef size_t thread_bytes(self, const Stencil* s) noexcept:
         """Return the workspace of one thread, whole cache lines."""
         cdef size_t size = self.slot_bytes(s) + s.sums * STENCIL_TILE_LIMIT * self.item
@@ -279,7 +296,7 @@ cdef class DirectLoop:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
-            clear_parts(block + shared, threads, each, self.slot_bytes(&s))
+            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             return run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared,
                                 each, False) == 0
         finally:
@@ -319,7 +336,7 @@ cdef class DirectLoop:
         block = <char*>take_parts(&shared, threads, &each)
         try:
             self.set_call(&call, &s, x, y, self.write_tables(&s, w, block))
-            clear_parts(block + shared, threads, each, self.slot_bytes(&s))
+            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
                          False)
         finally:
