@@ -20,7 +20,9 @@ from pathlib import Path
 ISA = "avx2"
 #: glibc clears long blocks by one instruction, which valgrind counts once a byte. By vectors it is
 #: counted as what it takes.
-VECTORS = "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824"
+VECTORS = (
+    "glibc.cpu.x86_rep_stosb_threshold=1073741824:glibc.cpu.x86_rep_movsb_threshold=1073741824"
+)
 #: Repeats that are summed: what one call in many does (growing a dictionary) hardly counts.
 REPEATS = 3
 #: Client requests are instructions that valgrind knows; only a C compiler writes them.
