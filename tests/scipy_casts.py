@@ -1,4 +1,4 @@
-"""SciPy's sums as integers without a sign, by casts that are the same on every machine.
+"""SciPy's sums as bools and integers without a sign, by casts that are the same on every machine.
 
 ``scipy.ndimage`` sums in double and casts. C leaves open what a negative double becomes without a
 sign: on x86-64 it wraps, as pyconv says that its own results do, and on ARM it is 0. Here SciPy's
@@ -32,11 +32,13 @@ class Loops:
 
 def stored(output, run):
     """Let a loop write to an array, or to one of doubles that is cast into it."""
-    if output.dtype.kind != "u":
+    if output.dtype.kind not in "bu":
         run(output)
         return
     sums = np.empty(output.shape)
     run(sums)
+    if output.dtype.kind == "b":  # whose bytes hold more than 0 and 1
+        output = output.view(np.uint8)
     negative = np.minimum(sums, 0).astype(np.int64).astype(output.dtype)
     output[...] = np.where(sums < 0, negative, np.maximum(sums, 0).astype(np.uint64))
 

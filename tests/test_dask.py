@@ -52,7 +52,8 @@ def samples(rng, shape, dtype):
     """Return samples of a dtype, of both signs if it has them."""
     if np.dtype(dtype).kind == "b":
         return rng.random(shape) < 0.5
-    return (rng.standard_normal(shape) * 40 + 60).astype(dtype)
+    values = rng.standard_normal(shape) * 40 + 60
+    return (abs(values) if np.dtype(dtype).kind == "u" else values).astype(dtype)
 
 
 def weights(rng, shape, dtype):

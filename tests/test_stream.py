@@ -76,7 +76,8 @@ CHUNKS = [None, (1, 1, 1), (4, 30, 9), (23, 8, 26)]
 
 def samples(shape, dtype):
     """Return samples of a dtype."""
-    return (RNG.standard_normal(shape) * 50).astype(dtype)
+    values = RNG.standard_normal(shape) * 50
+    return (abs(values) if np.dtype(dtype).kind == "u" else values).astype(dtype)
 
 
 @pytest.mark.parametrize(
