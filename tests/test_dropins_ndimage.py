@@ -728,9 +728,10 @@ def test_scipys_casts_are_stated_as_they_are(dtype, rng, monkeypatch):
     x = rng.standard_normal((20, 30)) * 1000
     w = [[1.0, -2.5], [0.5, 1.0]]
     calls = {"correlate": (w,), "correlate1d": (w[0], 0), "uniform_filter1d": (3, 0)}
-    expected = {n: getattr(scipy.ndimage, n)(x, *a, output=np.dtype(dtype)) for n, a in calls.items()}
+    given = {"output": np.dtype(dtype)}
+    expected = {n: getattr(scipy.ndimage, n)(x, *a, **given) for n, a in calls.items()}
     filters = scipy.ndimage._filters
     monkeypatch.setattr(filters, "_nd_image", scipy_casts.Loops(filters._nd_image))
     for name, args in calls.items():
-        y = getattr(scipy.ndimage, name)(x, *args, output=np.dtype(dtype))
+        y = getattr(scipy.ndimage, name)(x, *args, **given)
         np.testing.assert_array_equal(y.view(np.uint8), expected[name].view(np.uint8))

@@ -22,6 +22,13 @@ from pyconv._engine.algorithms.base import (
     Run,
     UnfitDataError,
 )
+from pyconv._engine.algorithms.columns import (
+    Columns,
+    apart_seconds,
+    copied_bytes,
+    items_at_once,
+    part_of,
+)
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
     Loop,
@@ -119,6 +126,10 @@ class Size(NamedTuple):
     most_bytes: int
 
 
+#: Weights as they are given; as the loop takes them; the exponent of the scale of these.
+Weights = tuple[np.ndarray, np.ndarray, int]
+
+
 class Fft:
     """Overlap-save by the transforms of `_native/fft.h`."""
 
@@ -149,9 +160,10 @@ class Fft:
         outputs = math.prod(size.outputs) * size.batch * size.item
         moved = math.prod(problem.x_shape) * size.item / machine.copy_bytes_per_second
         least = CALL_SECONDS + max(moved, outputs * MIN_STAGES / machine.fft_rate)
-        if outputs * math.prod(problem.w_shape) / machine.direct_bytes_per_second < least:
-            return runs * least  # a plain sum is faster than any tile: look for none
-        return runs * max(least, _seconds(size, _tile_of(size), machine))
+        apart = apart_seconds(part_of(*on_real_parts(problem)), machine)
+        if outputs * math.prod(problem.w_shape) / machine.direct_bytes_per_second < least + apart:
+            return runs * (least + apart)  # a plain sum is faster than any tile: look for none
+        return runs * (max(least, _seconds(size, _tile_of(size), machine)) + apart)
 
     def error_bound(self, problem: Problem) -> float:
         """Return 10 ε · log₂ N · √(2N) for tiles of N points, three times that for complex data.
@@ -172,7 +184,7 @@ class Fft:
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the spectrum and of one thread's tile."""
         size, _ = _size_of(problem)
-        return _workspace(size, _tile_of(size))
+        return _workspace(size, _tile_of(size)) + copied_bytes(part_of(*on_real_parts(problem)))
 
     def copies(self, problem: Problem) -> Copies:
         """Return what is converted."""
@@ -396,18 +408,49 @@ def _loop(real: Problem, parts: int, tile: Tile | None = None) -> Any:
     )
 
 
+class Solver(NamedTuple):
+    """A bound problem: one part of its samples, or their only one."""
+
+    loop: Any
+    quiet: QuietOutputs
+
+    def solve(
+        self,
+        x: np.ndarray,
+        weights: Weights,
+        y: np.ndarray,
+        fill: np.generic,
+        clip: bool,
+        workers: int,
+    ) -> None:
+        """Write all results."""
+        w, laid_out, exponent = weights
+        boxes = self.loop.run(x, laid_out, y, fill, exponent, clip, workers)
+        if len(boxes):
+            self.quiet.run(boxes, x, w, y, fill, clip, workers)
+
+
+def _solver(real: Problem, parts: int = 1) -> Solver:
+    return Solver(_loop(real, parts), QuietOutputs(real, parts, _transform, _price))
+
+
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:
-    loop = _loop(problem, len(fill))
+    solver = _solver(problem, len(fill))
     order = _axis_order(problem)
-    quiet = QuietOutputs(problem, len(fill), _transform, _price)
+    part = part_of(problem, len(fill))
+    count = items_at_once(part)
+    columns = Columns(part, count, _solver) if count else None
 
     def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
-        laid_out, exponent = _laid_out(w, order, problem.flip)
+        weights = (w, *_laid_out(w, order, problem.flip))
         parts = [(x, y)] if len(fill) == 1 else [(x[..., i], y[..., i]) for i in range(2)]
         for (x_part, y_part), value in zip(parts, fill, strict=True):
-            boxes = loop.run(x_part, laid_out, y_part, value, exponent, clip, workers)
-            if len(boxes):
-                quiet.run(boxes, x_part, w, y_part, value, clip, workers)
+
+            def solve(s: Solver, x: np.ndarray, y: np.ndarray, value: np.generic = value) -> None:
+                s.solve(x, weights, y, value, clip, workers)
+
+            if columns is None or not columns.run(x_part, y_part, solve):
+                solve(solver, x_part, y_part)
 
     return run
 
