@@ -2,7 +2,7 @@
 
 `patch_scipy` puts them there, `unpatch_scipy` takes them away; ``python -m pyconv run`` does so for
 a program, and ``pytest -p pyconv.patching`` for tests. `patch_astropy` and `unpatch_astropy` do the
-same with the convolutions of astropy.
+same with the convolutions of astropy, ``--astropy`` and ``--pyconv-astropy`` for those two.
 """
 
 from __future__ import annotations

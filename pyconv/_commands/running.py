@@ -1,4 +1,4 @@
-"""``python -m pyconv run``: a program, with pyconv's functions in the place of SciPy's."""
+"""``python -m pyconv run``: a program, with pyconv's functions in the place of others'."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +19,7 @@ EXAMPLES = """\
 Examples:
   python -m pyconv run analysis.py data.fits
   python -m pyconv run --only scipy.ndimage --workers 4 analysis.py
+  python -m pyconv run --astropy reduce.py field.fits
   python -m pyconv run --patch-verbose -m package.module --option
 
 The summary is written to standard error when the program has ended. Processes that the program
@@ -40,8 +42,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--patch-verbose", action="store_true", help="show each call on standard error"
     )
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="a function or a module; may be repeated"
-    )
+        "--only", action="append", metavar="NAME",
+        help="a function or a module of SciPy; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--astropy", action="store_true",
+        help="with the functions of pyconv.astropy under astropy's names too (patch_astropy)",
+    )  # fmt: skip
     parser.add_argument(
         "--workers", type=int, default=1, help="threads of each call; -1 means all (default: 1)"
     )
@@ -59,16 +66,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError("run: a script, or -m and a module, is missing", USAGE)
     if arguments.module is None and not Path(program[0]).exists():
         raise CommandError(f"run: there is no {program[0]}", USAGE)
-    try:
-        patch = patching.patch_scipy(
-            only=arguments.only, workers=arguments.workers, verbose=arguments.patch_verbose
-        )
-    except (ImportError, ValueError) as error:
-        raise CommandError(f"run: {error}", USAGE) from None
     tally = ledger.Tally()
-    ledger.keep(tally)
     before = sys.argv, sys.path[:]
-    with patch:
+    with ExitStack() as patches:
+        options = {"workers": arguments.workers, "verbose": arguments.patch_verbose}
+        try:
+            patches.enter_context(patching.patch_scipy(only=arguments.only, **options))
+            if arguments.astropy:
+                patches.enter_context(patching.patch_astropy(**options))
+        except (ImportError, ValueError) as error:
+            raise CommandError(f"run: {error}", USAGE) from None
+        ledger.keep(tally)
         try:
             sys.argv = program
             _ended(_module if arguments.module is not None else _script, program[0])

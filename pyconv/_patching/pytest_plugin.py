@@ -1,12 +1,13 @@
 """The pytest plugin: a project's tests with pyconv's functions in the place of SciPy's.
 
 ``pytest -p pyconv.patching`` patches before tests are collected, and says at the end which
-functions ran. In the processes of pytest-xdist it does the same, and their sums are added.
+functions ran; with ``--pyconv-astropy`` it patches astropy's convolutions too. In the processes of
+pytest-xdist it does the same, and their sums are added.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,14 +16,15 @@ from pyconv._patching import ledger
 
 #: Where the sums of another process are.
 _KEY = "pyconv_calls"
+_ASTROPY = "pyconv_astropy"
 
 
 class _Plugin:
     """A run of tests that is patched."""
 
-    def __init__(self, config: pytest.Config, patch: AbstractContextManager[Any]) -> None:
+    def __init__(self, config: pytest.Config, patches: ExitStack) -> None:
         self.config = config
-        self.patch = patch
+        self.patches = patches
         self.tally = ledger.Tally()
         ledger.keep(self.tally)
 
@@ -39,19 +41,38 @@ class _Plugin:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say which functions ran."""
-        terminalreporter.section("pyconv in the place of SciPy")
+        others = "SciPy and astropy" if self.config.getoption(_ASTROPY) else "SciPy"
+        terminalreporter.section(f"pyconv in the place of {others}")
         for line in self.tally.lines():
             terminalreporter.write_line(line)
 
     def pytest_unconfigure(self) -> None:
-        """Put SciPy's functions back."""
+        """Put the functions of others back."""
         ledger.drop(self.tally)
-        self.patch.__exit__(None, None, None)
+        self.patches.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run ask for astropy's names."""
+    parser.getgroup("pyconv").addoption(
+        "--pyconv-astropy",
+        action="store_true",
+        dest=_ASTROPY,
+        help="pyconv's functions in the place of astropy's convolutions too",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Patch SciPy."""
+    """Patch SciPy, and astropy if that is wanted."""
     from pyconv import patching
 
-    config.pluginmanager.register(_Plugin(config, patching.patch_scipy()), "pyconv-patch")
+    patches = ExitStack()
+    try:
+        patches.enter_context(patching.patch_scipy())
+        if config.getoption(_ASTROPY):
+            patches.enter_context(patching.patch_astropy())
+    except ImportError as error:
+        patches.close()
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(_Plugin(config, patches), "pyconv-patch")
