@@ -226,7 +226,10 @@ class BuildExt(build_ext):
             return MSVC_OPTIONS
         if not self.compiler.initialized:
             self.compiler.initialize()
-        self.compiler.cc = shutil.which(compiler) or compiler
+        found = shutil.which(compiler)
+        self.compiler.cc = found or compiler
+        if found:  # the library of its OpenMP lies beside it, where the linker does not look
+            self.compiler.add_library_dir(str(Path(found).parents[1] / "lib"))
         return [*MSVC_OPTIONS, *CLANG_CL_OPTIONS]
 
     def build_extension(self, ext: Extension) -> None:

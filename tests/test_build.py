@@ -273,19 +273,27 @@ def test_clang_cl_takes_the_place_of_msvc(build, cc, used, monkeypatch):
     class Compiler:
         initialized, cc = False, None
 
+        def __init__(self):
+            self.folders = []
+
+        def add_library_dir(self, folder):
+            self.folders.append(folder)
+
         def initialize(self):
             self.initialized, self.cc = True, "cl.exe"
 
     compiler = Compiler()
     if cc == "clang-cl":
-        monkeypatch.setattr(shutil, "which", lambda name: None)
+        used = str(Path("/llvm/bin/clang-cl.exe"))
+        monkeypatch.setattr(shutil, "which", lambda name: used)
     else:
         compiler.initialize()
     monkeypatch.setenv("CC", cc)
     options = build["BuildExt"].msvc_options(SimpleNamespace(compiler=compiler))
     assert compiler.cc == used
     assert "/std:c11" in options
-    assert ("/clang:-ffp-contract=fast" in options) == (used == "clang-cl")
+    assert ("/clang:-ffp-contract=fast" in options) == (cc == "clang-cl")
+    assert compiler.folders == [str(Path("/llvm/lib"))] * (cc == "clang-cl")
 
 
 @pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler")
