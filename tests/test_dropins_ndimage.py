@@ -27,6 +27,10 @@ DTYPES = ("uint8", "int8", "uint16", "int32", "int64", "float32", "float64", "co
 SHAPES = ((31,), (9, 14), (5, 6, 7))
 
 
+#: Compilers for other processors add the product of SciPy's sums without rounding it first.
+FUSES = platform.machine() not in ("x86_64", "AMD64")
+
+
 def data(rng, shape, dtype):
     """Return values all over the range of 8 bits, or around zero."""
     values = rng.standard_normal(shape) * 40
@@ -46,7 +50,18 @@ def assert_same(ours, scipys):
     """Assert that both have one dtype and the same values, as far as they may."""
     assert ours.dtype == scipys.dtype
     assert ours.shape == scipys.shape
-    if ours.dtype.kind in "biu":
+    if ours.dtype.kind in "biu" and FUSES:
+        # A sum that all but is an integer: one of both is on the other side of it.
+        apart = (ours.astype(np.int64) - scipys.astype(np.int64)) != 0
+        assert np.count_nonzero(apart) <= max(1, 0.02 * ours.size)
+        one = np.array(1, ours.dtype)
+        beside = (
+            (ours ^ scipys == one)
+            if ours.dtype == bool
+            else ((ours + one == scipys) | (scipys + one == ours))
+        )
+        assert beside[apart].all()
+    elif ours.dtype.kind in "biu":
         np.testing.assert_array_equal(ours, scipys)
     else:
         eps = np.finfo(ours.dtype).eps
