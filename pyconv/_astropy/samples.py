@@ -46,6 +46,8 @@ def samples_of(values: Any, mask: Any = None) -> np.ndarray:
     values = bare(values)
     try:
         x = np.asanyarray(values)
+        if x.dtype.kind == "c" and not isinstance(values, np.ndarray):
+            raise TypeError(f"array has dtype {x.dtype}")  # astropy takes the real parts of arrays
         if x.dtype.char not in READ:
             x = x.astype(np.float64)
         if np.ma.is_masked(x):
@@ -67,11 +69,19 @@ def samples_of(values: Any, mask: Any = None) -> np.ndarray:
 def weights_of(kernel: Any) -> np.ndarray:
     """Return the weights in double precision; TypeError for what are no numbers."""
     try:
-        return np.ascontiguousarray(np.asarray(bare(kernel), np.float64))
+        return np.asarray(bare(kernel), np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise TypeError(f"a kernel of real numbers is needed, or what can be one: {error}") from (
             error
         )
+
+
+def is_complex(values: Any) -> bool:
+    """Return whether values are complex numbers, in an array or in lists."""
+    try:
+        return np.asarray(bare(values)).dtype.kind == "c"
+    except (TypeError, ValueError):
+        return False
 
 
 def filled(x: np.ndarray, missing: np.ndarray, value: float) -> np.ndarray:
@@ -82,9 +92,9 @@ def filled(x: np.ndarray, missing: np.ndarray, value: float) -> np.ndarray:
     return x
 
 
-def number(value: Any, name: str) -> float:
-    """Return a value as a number; TypeError for what is none."""
+def number(value: Any, name: str, refusal: type[Exception] = TypeError) -> float:
+    """Return a value as a number; an error of that type for what is none."""
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name}={value!r}: a number is needed") from error
+        raise refusal(f"{name}={value!r}: a number is needed") from error

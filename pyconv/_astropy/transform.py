@@ -20,6 +20,7 @@ from pyconv._astropy.samples import (
     check_kernel,
     check_treatment,
     filled,
+    is_complex,
     number,
     samples_of,
     weights_of,
@@ -58,8 +59,7 @@ def passed_on(
     if np.dtype(complex_dtype) != np.complex128:
         return f"complex_dtype is {np.dtype(complex_dtype)}"
     for name, values in (("array", array), ("kernel", kernel)):
-        values = bare(values)
-        if isinstance(values, np.ndarray) and values.dtype.kind == "c":
+        if is_complex(values):
             return f"{name} is complex"
     shape = bare_shape(array)
     if not extra and (not 1 <= len(shape) <= MAX_SPATIAL or 0 in shape):
@@ -120,12 +120,11 @@ def convolve_fft(
     where = spatial_axes(axes, w.ndim, x.shape)
     check_huge(x.shape, allow_huge)
     interpolates = nan_treatment == "interpolate"
+    min_wt = number(min_wt, "min_wt")
     w = np.where(np.isfinite(w), w, 0.0)
     scale = scales(w, normalize_kernel, normalization_zero_tol, interpolates)
-    frame = frame_of(
-        x, w, where, boundary, number(fill_value, "fill_value"), fft_pad, psf_pad, dealias,
-        allow_huge,
-    )  # fmt: skip
+    fill = number(fill_value, "fill_value", TypeError if interpolates else ValueError)
+    frame = frame_of(x, w, where, boundary, fill, fft_pad, psf_pad, dealias, allow_huge)
     missing = not_finite(x)
     if missing is not None and not interpolates:
         if not math.isfinite(fill_value):
@@ -173,7 +172,7 @@ def summed(
         factor = scale.factor / (windows.total if interpolates else scale.norm)
         if factor != 1:
             y *= factor
-        if interpolates and windows.total / scale.norm < min_wt - NOTHING:
+        if interpolates and min_wt > 0 and windows.total / scale.norm < min_wt - nothing(windows):
             y[...] = np.nan
     return y if cut is None else np.ascontiguousarray(y[cut])
 
@@ -221,27 +220,36 @@ def scales(w: np.ndarray, normalize_kernel: Any, tolerance: float, interpolates:
     A function normalises the weights only in what is called coverage: its number comes back.
     """
     total = float(w.sum())
+    divides = (
+        f"the kernel sums to {total:.3g}: nan_treatment='interpolate' divides by that, and 'fill' "
+        "does not"
+    )
     if normalize_kernel is True:
         if total < LEAST_SUM:
             raise ValueError(
                 f"the kernel sums to {total:.3g}, which is too little to divide by: "
                 "normalize_kernel=False leaves it as it is, or a function gives another number"
+                + (", with nan_treatment='fill'" if interpolates else "")
             )
         return Scale(1.0, total, True)
     if normalize_kernel:
-        if interpolates and abs(total) < tolerance:
-            raise ValueError(
-                f"the kernel sums to {total:.3g}: nan_treatment='interpolate' divides by that"
+        if not callable(normalize_kernel):
+            raise TypeError(
+                f"normalize_kernel={normalize_kernel!r}: True, False or a function is allowed"
             )
-        value = complex(normalize_kernel(w.astype(np.complex128)))
-        if value.imag:
-            raise ValueError(f"normalize_kernel gives {value}, which is no real number")
+        if interpolates and abs(total) < tolerance:
+            raise ValueError(divides)
+        value = normalize_kernel(w.astype(np.complex128))
+        try:
+            value = complex(value)
+        except TypeError as error:
+            raise TypeError(f"normalize_kernel gives {value!r}: a number is needed") from error
+        if value.imag or not value.real:
+            raise ValueError(f"normalize_kernel gives {value}: a real number but 0 is allowed")
         return Scale(value.real, value.real)
     if abs(total) < tolerance:
         if interpolates:
-            raise ValueError(
-                f"the kernel sums to {total:.3g}: nan_treatment='interpolate' divides by that"
-            )
+            raise ValueError(divides)
         return Scale(1.0, 1.0)
     return Scale(total, total)
 
@@ -322,6 +330,14 @@ def framed(
     return whole, tuple(at)
 
 
+def nothing(windows: Windows) -> float:
+    """Return the part of the weights up to which an output has seen nothing.
+
+    The sum of weights that nearly cancel has the roundings of their magnitudes.
+    """
+    return NOTHING * max(1.0, float(np.abs(windows.w).sum()) / abs(windows.total))
+
+
 def averaged(
     windows: Windows, x: np.ndarray, has_nan: bool, scale: Scale, min_wt: float
 ) -> np.ndarray:
@@ -331,7 +347,7 @@ def averaged(
     if min_wt > 0:
         # A window that misses nothing has seen all, but for roundings.
         covered = windows.coverage(x) * (windows.total / scale.norm)
-        lost |= covered < min_wt - NOTHING
+        lost |= covered < min_wt - nothing(windows)
     elif not windows.alike:
         lost |= np.abs(windows.coverage(x)) < NOTHING
     factor = scale.factor / windows.total
