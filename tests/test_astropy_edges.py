@@ -1,4 +1,4 @@
-"""Arguments at the edges of `pyconv.astropy`: errors of astropy's types, and no NaN for an answer."""
+"""Edges of `pyconv.astropy`: errors of astropy's types, and no NaN for an answer."""
 
 import numpy as np
 import pytest

@@ -82,6 +82,17 @@ def xcorr_peak(
             f"lags has shape {places.shape}, but c has {series.shape[-1]} correlations along "
             f"axis={axis}; one lag or more is allowed, one for each"
         )
+    if places.dtype.kind not in "iuf" or series.dtype.kind not in "iufcb":
+        raise TypeError(
+            f"lags and c have the dtypes {places.dtype} and {series.dtype}; real numbers are "
+            "allowed for lags, and numbers for c"
+        )
+    places = places.astype(np.float64)
+    steps = np.diff(places)
+    if not np.isfinite(places).all() or (
+        steps.size and not (np.allclose(steps, steps[0], rtol=1e-6, atol=0) and steps[0])
+    ):
+        raise ValueError("lags are not evenly spaced: finite numbers with one step are allowed")
     wanted = flag(absolute, "absolute")
     series = np.abs(series) if series.dtype.kind == "c" else series.astype(np.float64)
     sizes = np.abs(series) if wanted else series

@@ -13,7 +13,13 @@ import numpy.typing as npt
 from pyconv._calls import lag_pairs, unsound
 from pyconv._calls.correlation import correlate
 from pyconv._calls.missing.mask import check_seen, split_mask
-from pyconv._engine.dtypes import is_integer, native_dtype, natural_dtype, supported
+from pyconv._engine.dtypes import (
+    is_integer,
+    native_dtype,
+    natural_dtype,
+    supported,
+    without_options,
+)
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import Prepared, plan_for, prepare
 from pyconv._engine.problem import MAX_COORDINATE, CallOptions, integer, several
@@ -121,11 +127,11 @@ def xcorr(
     whose partner is missing, so that no magnitude is above 1 and a signal with gaps has 1 with
     itself. Without a normalisation the sum is that of the pairs.
 
-    With `pairs`, long signals of floats without gaps share their spectra: each is transformed once
-    for all its pairs, in double precision, a segment at a time. The results then err by at most
-    ten times ε log₂ L of the norms of both signals, L the points of a transform, where otherwise
-    they have the bits of a call for the pair alone. Of a signal with itself and of two pairs that
-    are each other's mirror image one is computed.
+    With `pairs`, long signals without gaps, of floats or to be normalised, share their spectra:
+    each is transformed once for all its pairs, in double precision, a segment at a time. The
+    results then err by at most ten times ε log₂ L of the norms of both signals, L the points of a
+    transform, where otherwise they have the bits of a call for the pair alone. Of a signal with
+    itself and of two pairs that are each other's mirror image one is computed.
 
     Examples
     --------
@@ -187,12 +193,15 @@ def xcorr(
     shapes = first.samples.shape, second.samples.shape
     indices = _pairs_of(pairs, *shapes)
     lags = _lags(shapes[0][-1], shapes[1][-1], maxlag)
-    if indices is None:
-        solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
-        c = _with_last(solve(first, second, lags, normalize, workers), -1, where)
-    else:
-        c = _paired(first, second, lags, normalize, indices, workers)
-        c = c.reshape(*_counts(*shapes), len(lags)) if isinstance(pairs, str) else c
+    try:
+        if indices is None:
+            solve = _coefficients if normalize in ("coeff", "normalized") else _correlations
+            c = _with_last(solve(first, second, lags, normalize, workers), -1, where)
+        else:
+            c = _paired(first, second, lags, normalize, indices, workers)
+            c = c.reshape(*_counts(*shapes), len(lags)) if isinstance(pairs, str) else c
+    except OverflowError as error:
+        raise without_options(error) from None
     return c.astype(np.float64) if masked and is_integer(c.dtype) else c, lags
 
 

@@ -203,6 +203,11 @@ def check_overflow(interval: Interval, result: np.dtype, overflow: str) -> None:
         )
 
 
+def without_options(error: OverflowError) -> OverflowError:
+    """Return the error of a call that has no option for the dtype of its results."""
+    return OverflowError(f"{str(error).partition(';')[0]}; samples of floats are allowed")
+
+
 def check_rounded(
     interval: Interval, terms: int, sums: np.dtype, result: np.dtype, overflow: str
 ) -> None:

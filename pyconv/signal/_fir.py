@@ -104,6 +104,8 @@ def lfilter(
     state = None if zi is None else np.asarray(zi)
     whole = _normalised(weights, divisors, samples, axis, state)
     if whole is None:
+        if weights.ndim > 1:  # SciPy has one filter alone
+            raise _bank_refusal(weights, divisors, samples, axis, state)
         return _scipy_lfilter(b, a, x, axis, zi)
     axis = operator.index(axis) % samples.ndim
     if weights.ndim > 1:
@@ -137,6 +139,36 @@ def _normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) ->
     if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, operator.index(axis)):  # type: ignore[arg-type]
         return None
     return _divided(b, a, dtype)
+
+
+def _bank_refusal(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Exception:
+    """Return the error of a call with one filter for each channel."""
+    if a.shape != (1,):
+        return ValueError(
+            f"a has shape {a.shape}: one coefficient is allowed beside one filter for each channel"
+        )
+    if not is_axis(axis, x.ndim):
+        return ValueError(f"axis={axis!r}: x has axes {-x.ndim} to {x.ndim - 1}")
+    given = [each for each in (b, a, x, zi) if each is not None]
+    if np.result_type(*given).char not in FLOATS or not taken(*(g for g in given if g.size)):
+        kinds = ", ".join(str(each.dtype) for each in given)
+        return NotImplementedError(
+            f"b, a, x (and zi) have the dtypes {kinds}: float32, float64, complex64 and complex128 "
+            "results are allowed, as in scipy.signal"
+        )
+    if not b.size or not x.size:
+        return ValueError(f"b of shape {b.shape} and x of shape {x.shape}: neither may be empty")
+    at = operator.index(axis) % x.ndim  # type: ignore[arg-type]
+    lines = [n for k, n in enumerate(x.shape) if k != at]
+    if not _reaches(b.shape[:-1], lines):
+        return ValueError(
+            f"b has shape {b.shape}, filters of {b.shape[-1]} taps: without its last axis it has "
+            f"to be broadcast to {tuple(lines)}, the shape of x without axis={axis}"
+        )
+    if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, at):
+        expected = (*x.shape[:at], b.shape[-1] - 1, *x.shape[at + 1 :])
+        return ValueError(f"zi has shape {zi.shape}: {expected} is allowed, or 1 along other axes")
+    return ValueError(f"b / a has weights that are not finite (a={a[0]})")
 
 
 def _divided(b: Array, a: Array, dtype: np.dtype) -> Array | None:

@@ -131,9 +131,9 @@ def _answers(h: Array, x: Array, axis: object, mode: str, cval: Any) -> bool:
     """Return whether arrays, an axis and a word for what is outside are not SciPy's to answer."""
     if not (taken(h, x) and is_axis(axis, x.ndim) and is_finite(h)):
         return False
-    if mode != "constant":
-        return mode in BOUNDARY_OF or mode in MADE
-    return isinstance(cval, int | float | np.integer | np.floating)
+    if not isinstance(cval, int | float | np.integer | np.floating):
+        return False  # SciPy looks at it in every mode
+    return mode == "constant" or mode in BOUNDARY_OF or mode in MADE
 
 
 def _check_samples(x: Array, axis: object, mode: str) -> None:

@@ -347,11 +347,12 @@ class Partitioned(Engine):
 
     What the weights from B on give to a block reads samples of blocks before it alone. All of it is
     known at the first sample of the block: by a transform of the last 2B samples, products with the
-    spectra of the weights, and a transform back.
+    spectra of the weights, and a transform back. Samples whose sums would overflow there are scaled
+    by a power of two first.
     """
 
     method = "fft"
-    state_names = ("history", "spectra")
+    state_names = ("history", "scaled", "spectra")
 
     def __init__(self, f: Filter, lead: tuple[int, ...], block: int) -> None:
         self.block = self.most = block
@@ -378,6 +379,12 @@ class Partitioned(Engine):
         #: are needed lie in one piece.
         self._spectra = np.zeros((2 * (parts + 1), *shape), spectra.dtype)
         self._tail = np.zeros((*lead, 2 * block), f.dtype)
+        #: Which of the spectra are of scaled samples; by what, and from which magnitude on.
+        self._scaled = np.zeros(2 * (parts + 1), np.bool)
+        self._real = np.zeros(0, f.dtype).real.dtype
+        sizes = 16 * block * max(1.0, float(np.abs(rest).astype(np.float64).sum()))
+        self._scale = 2.0 ** -math.ceil(math.log2(sizes)) if math.isfinite(sizes) else 1.0
+        self._loud = float(np.finfo(f.dtype).max) * self._scale
         self._begin(0)  # what it needs is there
 
     def _feed(
@@ -414,29 +421,46 @@ class Partitioned(Engine):
         number = samples // self.block
         slot = number % (self._parts + 1)
         window = self._recent.buffer[..., at - 2 * self.block : at]
+        parts = window.view(self._real)
+        loud = bool(parts.max() > self._loud or parts.min() < -self._loud)
+        if loud:
+            window = window * self._real.type(self._scale)
         self._forward(window, out=self._spectra[slot])
+        self._scaled[slot :: self._parts + 1] = loud
         self._spectra[slot + self._parts + 1] = self._spectra[slot]
         self._finish(number)
 
     def _finish(self, number: int) -> None:
-        np.multiply(self._of_blocks(number), self._weights, out=self._products)
+        spectra, scaled = self._of_blocks(number), self._of_blocks(number, self._scaled)
+        some = bool(scaled.any())
+        if some:  # all are, then
+            factors = np.where(scaled, 1, self._real.type(self._scale))
+            spectra = spectra * factors.reshape(-1, *(1,) * (spectra.ndim - 1))
+        np.multiply(spectra, self._weights, out=self._products)
         np.add.reduce(self._products, 0, out=self._total)
         self._back(self._total, 2 * self.block, out=self._tail)
+        if some:
+            self._tail /= self._real.type(self._scale)
 
-    def _of_blocks(self, number: int) -> np.ndarray:
+    def _of_blocks(self, number: int, of: np.ndarray | None = None) -> np.ndarray:
         """Return the spectra that the results of a block are made of, the oldest first."""
         first = (number + 2) % (self._parts + 1)
-        return self._spectra[first : first + self._parts]
+        return (self._spectra if of is None else of)[first : first + self._parts]
 
     def clear(self) -> None:
         """Forget all samples."""
         super().clear()
         self._spectra[...] = 0
+        self._scaled[...] = False
 
     def state(self, samples: int) -> dict[str, np.ndarray]:
         """Return the last samples, and the spectra of the blocks that have begun."""
         begun = (samples - 1) // self.block
-        return {**super().state(samples), "spectra": self._of_blocks(begun).copy()}
+        return {
+            **super().state(samples),
+            "spectra": self._of_blocks(begun).copy(),
+            "scaled": self._of_blocks(begun, self._scaled).copy(),
+        }
 
     def take(self, state: Mapping[str, Any], samples: int) -> None:
         """Hold samples and spectra."""
@@ -447,10 +471,18 @@ class Partitioned(Engine):
                 f"state has spectra of shape {spectra.shape} and dtype {spectra.dtype}; "
                 f"{kept.shape} and {kept.dtype} are allowed"
             )
+        scaled = np.asarray(state["scaled"])
+        if scaled.shape != (self._parts,) or scaled.dtype != np.bool:
+            raise ValueError(
+                f"state has scaled={state['scaled']!r}; an array of {self._parts} bools is allowed"
+            )
         super().take(state, samples)
         begun = (samples - 1) // self.block
-        for i, spectrum in enumerate(spectra, begun + 1 - self._parts):
+        for i, (spectrum, loud) in enumerate(
+            zip(spectra, scaled, strict=True), begun + 1 - self._parts
+        ):
             self._spectra[i % (self._parts + 1) :: self._parts + 1] = spectrum
+            self._scaled[i % (self._parts + 1) :: self._parts + 1] = loud
         if samples % self.block:
             self._finish(begun)
 

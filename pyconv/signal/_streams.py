@@ -7,22 +7,40 @@ possible.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.dtypes import natural_dtype, supported
+from pyconv._engine.dtypes import natural_dtype, supported, without_options
 from pyconv._engine.output_arrays import check_out, plain_array
 from pyconv._engine.problem import integer
 from pyconv.signal._stream_engines import LENGTHS, Engine, Filter, engine_of
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 #: The longest chunk that the shortest plan takes.
 SHORT = LENGTHS[0]
 #: The words for ``method``.
 METHODS = ("auto", "direct", "fft")
+
+
+def _alone(method: Callable[..., T]) -> Callable[..., T]:
+    """Let no other thread in while a method of a stream runs: RuntimeError if one is."""
+
+    @functools.wraps(method)
+    def run(self: StreamingFilter, *arguments: Any, **keywords: Any) -> T:
+        if not self._free.acquire(blocking=False):
+            raise RuntimeError(_IN_USE)
+        try:
+            return method(self, *arguments, **keywords)
+        finally:
+            self._free.release()
+
+    return run
 
 
 class StreamingFilter:
@@ -91,7 +109,7 @@ class StreamingFilter:
     loops. Sums take a time proportional to the results, at least that of 320; transforms are made
     at the first sample of each block of `B`, and nowhere else. Arrays are made when the stream is:
     a call makes its result, and none with `out`, but for gathered samples where rates are above 8.
-    Two threads may not call one stream at the same time.
+    Two threads may not call one stream at the same time: the second one gets a RuntimeError.
 
     Examples
     --------
@@ -114,8 +132,8 @@ class StreamingFilter:
     """
 
     __slots__ = (
-        "_asked", "_axis", "_channels", "_dtype", "_engine", "_filter", "_flushed", "_lead",
-        "_outputs", "_plain", "_samples", "_short",
+        "_asked", "_axis", "_channels", "_dtype", "_engine", "_filter", "_flushed", "_free",
+        "_lead", "_outputs", "_plain", "_samples", "_short",
     )  # fmt: skip
 
     def __init__(
@@ -163,6 +181,8 @@ class StreamingFilter:
         self._short = self._engine.short if self._plain else None
         self._samples = self._outputs = 0
         self._flushed = False
+        #: Held while a call works: another thread would find samples half-written.
+        self._free = threading.Lock()
 
     # ---- what a stream is -------------------------------------------------------------------
 
@@ -221,10 +241,17 @@ class StreamingFilter:
         -------
         int
             The number of results of each channel: the length of an `out`.
+
+        Raises
+        ------
+        ValueError
+            For a number below 0, and after `flush`.
         """
         count = integer(samples, "samples")
         if count < 0:
             raise ValueError(f"samples={samples!r}: an integer of at least 0 is allowed")
+        if self._flushed:
+            raise ValueError(_FLUSHED)
         return self._filter.decided(self._samples + count) - self._outputs
 
     def __call__(self, chunk: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -250,7 +277,20 @@ class StreamingFilter:
         OverflowError
             For integers whose sums 64 bits may not hold. After an error the stream is as it was
             before.
+        RuntimeError
+            While another thread calls the stream.
         """
+        if not self._free.acquire(blocking=False):
+            raise RuntimeError(_IN_USE)
+        try:
+            return self._called(chunk, out)
+        except OverflowError as error:
+            raise without_options(error) from None
+        finally:
+            self._free.release()
+
+    def _called(self, chunk: npt.ArrayLike, out: Array | None) -> Array:
+        """Return the results that a chunk decides; short chunks of arrays take the shortest way."""
         if (
             (short := self._short) is not None
             and type(chunk) is np.ndarray
@@ -305,6 +345,7 @@ class StreamingFilter:
         self._outputs += y.shape[-1]
         return result
 
+    @_alone
     def flush(self, out: Array | None = None) -> Array:
         """Return the results that read zeros behind the last sample, and end the stream.
 
@@ -338,6 +379,7 @@ class StreamingFilter:
         self._flushed = True
         return result
 
+    @_alone
     def reset(self) -> None:
         """Forget all samples: the next chunk is the first one."""
         self._engine.clear()
@@ -346,6 +388,7 @@ class StreamingFilter:
 
     # ---- state ------------------------------------------------------------------------------
 
+    @_alone
     def get_state(self) -> dict[str, Any]:
         """Return what the next results depend on, besides the weights.
 
@@ -353,7 +396,7 @@ class StreamingFilter:
         -------
         dict
             Numbers and arrays, which `numpy.savez` writes: ``samples``, ``outputs``, ``flushed``,
-            ``history`` (the last samples) and, of transforms, ``spectra``.
+            ``history`` (the last samples) and, of transforms, ``spectra`` and which are ``scaled``.
         """
         return {
             "samples": self._samples,
@@ -362,8 +405,11 @@ class StreamingFilter:
             **self._engine.state(0 if self._flushed else self._samples),
         }
 
+    @_alone
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on where a stream of the same arguments was when it returned this state.
+
+        The weights may be others, as many: from the next sample on the results are theirs.
 
         Parameters
         ----------
@@ -372,14 +418,20 @@ class StreamingFilter:
 
         Raises
         ------
-        ValueError
-            For a state of a stream of other arguments, which leaves this one as it was.
+        TypeError, ValueError
+            For what is no state, and for the state of a stream of other arguments, which leave this
+            one as it was.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state is a {type(state).__name__}; what get_state returned is needed")
         names = ["samples", "outputs", "flushed", *self._engine.state_names]
         if sorted(state) != sorted(names):
             raise ValueError(f"state has {sorted(state)}; {sorted(names)} are allowed")
-        samples, outputs = int(state["samples"]), int(state["outputs"])
-        flushed = bool(state["flushed"])
+        samples, outputs = (_number(state[name], name) for name in ("samples", "outputs"))
+        flushed = _number(state["flushed"], "flushed")
+        if flushed not in (0, 1):
+            raise ValueError(f"state has flushed={state['flushed']!r}; True and False are allowed")
+        flushed = bool(flushed)
         f = self._filter
         expected = f.results(samples) if flushed else f.decided(samples)
         if samples < 0 or outputs != expected:
@@ -430,6 +482,9 @@ class StreamingFilter:
         return (result.T if self._axis == 0 else result), result
 
 
+#: Rates and blocks, at most.
+_MOST = 2**31
+_IN_USE = "the stream is in use by another thread: one call at a time is allowed"
 _FLUSHED = "the stream has been flushed: it takes no chunk before reset()"
 
 
@@ -442,6 +497,14 @@ def _restored(w: np.ndarray, options: dict[str, Any], state: Mapping[str, Any]) 
 
 def _at_least_one(value: object, argument: str) -> int:
     number = integer(value, argument)
-    if number < 1:
-        raise ValueError(f"{argument}={value!r}: an integer of at least 1 is allowed")
+    if not 1 <= number <= _MOST:
+        raise ValueError(f"{argument}={value!r}: an integer from 1 to 2**31 is allowed")
     return number
+
+
+def _number(value: Any, name: str) -> int:
+    """Return an integer of a state, which a file has as an array."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "iub":
+        raise ValueError(f"state has {name}={value!r}; an integer is allowed")
+    return int(array)
