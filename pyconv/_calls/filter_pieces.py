@@ -109,7 +109,7 @@ class WholeCall(Call):
         """Return what the results read."""
         boundaries = boundary_names(self.options.boundary, self.n, self.options.fill_value)
         strides = self.strides or (1,) * self.n
-        pixels = pixel_reaches(self.x.shape, self.axes) if self.choices else []
+        pixels = pixel_reaches(self.x.shape, self.axes, self.x.dtype) if self.choices else []
         return pixels + [
             Reach(
                 axis, self.x.shape[axis], self.shape[axis], self._low[i],

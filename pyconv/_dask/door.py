@@ -23,6 +23,8 @@ KINDS = {
     "coverage": ("pyconv._calls.correlation_pieces", "coverage_pieces"),
     "filter": ("pyconv._calls.filter_pieces", "filter_pieces"),
     "ndimage": ("pyconv.ndimage._pieces", "filter_pieces"),
+    "layer": ("pyconv.nn._functions.pieces", "layer_pieces"),
+    "line": ("pyconv.signal._line_pieces", "line_pieces"),
     "signal": ("pyconv.signal._pieces", "convolve_pieces"),
 }
 

@@ -101,12 +101,14 @@ def _result_chunks(plan: PiecePlan, axis: int, sizes: tuple[int, ...]) -> tuple[
     first chunk that has results, those behind the last one in the last.
     """
     reach = next((r for r in plan.reaches if r.axis == axis), None)
-    if reach is None or (reach.out == reach.size and reach.stride == 1):
+    if reach is not None and reach.joined:
+        return (reach.out,)
+    if reach is None or (reach.out == reach.size and reach.stride == reach.up == 1):
         return sizes
-    offset = reach.place
-    ends = np.cumsum(sizes)
-    # Result i has its place at i·s + offset: those before an end are ⌈(end − offset) / s⌉.
-    counts = np.clip(-(-(ends - offset) // reach.stride), 0, reach.out)
+    # Result i has its place at ⌊(i·s + phase) / up⌋ + place: those before an end are
+    # ⌈((end − place)·up − phase) / s⌉.
+    ends = (np.cumsum(sizes) - reach.place) * reach.up - reach.phase
+    counts = np.clip(-(-ends // reach.stride), 0, reach.out)
     counts[-1] = reach.out
     chunks = np.diff(counts, prepend=0)
     kept = tuple(int(n) for n in chunks if n > 0)

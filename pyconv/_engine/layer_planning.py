@@ -148,6 +148,13 @@ class LayerPlan:
         #: The method that sums spoilt images, once there were some.
         self._plain_method: str | None = None
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The spatial axes in the order in which the algorithm sees them."""
+        if self._seen is None:
+            return tuple(range(len(self.problem.spatial)))
+        return tuple(i - 2 for i in self._seen.order[2:])
+
     def pack(self, w: np.ndarray) -> Any:
         """Return the weights as the loops read them, for `run`."""
         if self._seen is None:
@@ -207,7 +214,12 @@ class _Seen(NamedTuple):
     def problem(self, problem: LayerProblem) -> LayerProblem:
         """Return the problem as it is seen."""
         axes = (problem.spatial[i - 2] for i in self.order[2:])
-        return replace(problem, spatial=tuple(replace(a, axis=2 + i) for i, a in enumerate(axes)))
+        spatial = tuple(replace(a, axis=2 + i) for i, a in enumerate(axes))
+        if problem.whole is None:
+            return replace(problem, spatial=spatial)
+        behind = tuple(problem.behind[i - 2] for i in self.order[2:])
+        whole = self.problem(problem.whole)
+        return replace(problem, spatial=spatial, whole=whole, behind=behind)
 
     def view(self, a: np.ndarray) -> np.ndarray:
         """Return an array as it is seen."""
@@ -229,7 +241,7 @@ class _Seen(NamedTuple):
 
 
 def _seen(problem: LayerProblem) -> _Seen | None:
-    order = in_order(tuple(a.out for a in problem.spatial))
+    order = in_order(tuple(a.out for a in problem.deciding.spatial))
     if order == tuple(range(len(order))):
         return None
     return _Seen((0, 1, *(2 + i for i in order)))

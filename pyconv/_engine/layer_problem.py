@@ -8,8 +8,8 @@ where c runs over the channels of k's group.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -31,6 +31,9 @@ PADDING_MODES = {
     "replicate": "nearest",
     "circular": "wrap",
 }
+
+#: Results behind a part beyond which their number decides nothing: those of a vector of bytes.
+MOST_BEHIND = 64
 
 T = TypeVar("T")
 
@@ -69,10 +72,18 @@ class LayerProblem:
     #: the weights lie as a contiguous array does.
     copied: int = 0
     straight_weights: bool = True
+    #: The problem of which the results are a part, and how many follow them along each spatial
+    #: axis, `MOST_BEHIND` for more. It decides in which order a part is summed.
+    whole: LayerProblem | None = None
+    behind: tuple[int, ...] = ()
 
     def __hash__(self) -> int:
         """Return a hash that is found once: every call looks its plan up."""
         return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what is found once may be of this process alone."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @Kept
     def _hash(self) -> int:
@@ -87,8 +98,43 @@ class LayerProblem:
                 self.max_memory,
                 self.copied,
                 self.straight_weights,
+                self.whole,
+                self.behind,
             )
         )
+
+    @property
+    def deciding(self) -> LayerProblem:
+        """The problem that decides in which order results are summed: this one, or the whole."""
+        return self if self.whole is None else self.whole
+
+    def part(
+        self,
+        shape: tuple[int, ...],
+        firsts: Sequence[int],
+        outs: Sequence[int],
+        behind: Sequence[int],
+    ) -> LayerProblem:
+        """Return the problem of some results, on an array of the samples that those read.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The shape of that array.
+        firsts : sequence of int
+            For each spatial axis the sample at the place of the first result, counted from the
+            first that the array holds.
+        outs, behind : sequence of int
+            The results along each spatial axis, and those of the whole behind them.
+        """
+        axes = []
+        for a, size, first, out in zip(self.spatial, shape[2:], firsts, outs, strict=True):
+            low = a.low - first
+            high = (out - 1) * a.stride + a.span - low - size
+            axes.append(replace(a, size=size, low=low, high=high, out=out))
+        whole = replace(self.deciding, batch=1)
+        few = tuple(min(n, MOST_BEHIND) for n in behind)
+        return replace(self, batch=shape[0], spatial=tuple(axes), whole=whole, behind=few)
 
     @Kept
     def x_shape(self) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ class PiecePlan:
 
     def _runs(self, box: Box) -> list[Run]:
         """Return how a box of results is made, along each axis of the array."""
-        runs = [Run(Read(a, b), 0, b - a, 0) for a, b in box[len(self.lead) :]]
+        runs = [Run(Read(a, b), 0, b - a, 0, a) for a, b in box[len(self.lead) :]]
         for r in self.reaches:
             runs[r.axis] = r.run(*box[len(self.lead) + r.axis])
         return runs

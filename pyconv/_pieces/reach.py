@@ -1,5 +1,7 @@
 """What a run of results reads along one axis: output i reads i·s − low … i·s − low + span − 1.
 
+Between two rates output i reads ⌊(i·s + phase) / up⌋ − low … and as many samples.
+
 At the ends of the array a piece holds the samples that the boundary's rule asks for, and the call
 that sums it reads outside as that of the whole array does. Only an axis that wraps is gathered
 from both ends.
@@ -53,6 +55,8 @@ class Run(NamedTuple):
     out: int
     #: Where the results that are wanted begin among them.
     skipped: int
+    #: The first result that is made.
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +82,40 @@ class Reach:
     entire: bool = False
     #: Results of a tile that is always summed as a whole; 0 for sums that need none.
     tile: int = 0
+    #: Whether results are made up to a multiple, too.
+    complete: bool = False
+    #: Results that are made at least, if there are as many: fewer are summed in another order.
+    least: int = 1
+    #: Whether all results lie in one chunk, as those of channels do.
+    joined: bool = False
+    #: Results of so many rates of the samples, and how far the first one is behind its sample.
+    up: int = 1
+    phase: int = 0
+
+    def sample(self, i: int) -> int:
+        """Return the sample at whose place, or behind it, a result lies."""
+        return (i * self.stride + self.phase) // self.up
 
     def run(self, start: int, stop: int) -> Run:
         """Return how the results from ``start`` to before ``stop`` are made."""
         if start >= stop:
-            return Run(Read(0, 0), 0, 0, 0)
+            return Run(Read(0, 0), 0, 0, 0, start)
         if self.entire:
-            return Run(Read(0, self.size), 0, self.out, start)
+            return Run(Read(0, self.size), 0, self.out, start, 0)
         begin = start if self.from_read else start - start % self.multiple
-        low = begin * self.stride - self.low
-        high = (stop - 1) * self.stride - self.low + self.span
+        if self.complete:
+            stop = min(self.out, stop + -stop % self.multiple)
+        if stop - begin < self.least:
+            begin = max(0, min(begin, self.out - self.least))
+            stop = min(self.out, begin + self.least)
+        low = self.sample(begin) - self.low
+        high = self.sample(stop - 1) - self.low + self.span
         if self.from_read:
             low -= low % self.multiple
         read = self._read(low, high)
         if self.from_read:
             read = Read(read.start - read.start % self.multiple, read.stop)
-        return Run(read, begin * self.stride - read.start, stop - begin, start - begin)
+        return Run(read, self.sample(begin) - read.start, stop - begin, start - begin, begin)
 
     def _read(self, low: int, high: int) -> Read:
         n = self.size

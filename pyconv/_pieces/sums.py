@@ -203,26 +203,39 @@ def reaches_of(
         )
     ]
     if choice.method != "auto":
-        reaches += pixel_reaches(problem.x_shape, [a.axis for a in problem.spatial])
+        axes = [a.axis for a in problem.spatial]
+        reaches += pixel_reaches(problem.x_shape, axes, problem.dtype)
     return reaches
 
 
-def pixel_reaches(shape: tuple[int, ...], axes: Sequence[int]) -> list[Reach]:
+def pixel_reaches(shape: tuple[int, ...], axes: Sequence[int], dtype: np.dtype) -> list[Reach]:
     """Return the reaches of the axes behind those that are summed over, which make pixels.
 
-    The order of plain sums may depend on how many samples a pixel has: all are read.
+    The order of plain sums may depend on how many samples a pixel has: all are read, and of complex
+    samples always so many that they are none.
     """
     last = max(axes)
-    if len(axes) > 1 or not 1 < math.prod(shape[last + 1 :]) < PIXEL:
+    behind = math.prod(shape[last + 1 :])
+    if len(axes) > 1 or behind <= 1 or (behind >= PIXEL and dtype.kind != "c"):
         return []
-    return [Reach(axis, n, n, entire=True) for axis, n in enumerate(shape) if axis > last]
+    reaches, least = [], PIXEL
+    for axis in range(len(shape) - 1, last, -1):
+        n = shape[axis]
+        reaches.append(Reach(axis, n, n, entire=n <= least, least=least))
+        least = -(-least // n)
+    return reaches
 
 
 class SumPlan(PiecePlan):
     """A correlation or convolution with a kernel."""
 
     def __init__(
-        self, source: Source, w: Array, options: CallOptions, nan_policy: str = "propagate"
+        self,
+        source: Source,
+        w: Array,
+        options: CallOptions,
+        nan_policy: str = "propagate",
+        verb: str | None = None,
     ) -> None:
         problem = make_problem(source.shape, source.dtype, w.shape, w.dtype, **options.of_problem())
         self._nan_policy = nan_policy
@@ -231,7 +244,8 @@ class SumPlan(PiecePlan):
         problem, w = on_fewer_taps(problem, str(options.method), w)
         self._problem, self._w = problem, w
         self._choice = choice_for(problem, str(options.method), w)
-        verb = "convolve" if options.flip else "correlate"
+        if verb is None:
+            verb = "convolve" if options.flip else "correlate"
         name = verb if self._choice.method == "auto" else f"{verb}-{self._choice.method}"
         super().__init__(name, source, reaches_of(problem, self._choice, places), problem.dtype)
 

@@ -57,7 +57,8 @@ class NdimagePlan(PiecePlan):
         for problem, _ in self._choices:
             known = {r.axis for r in reaches}
             axes = [a.axis for a in problem.spatial]
-            reaches += [r for r in pixel_reaches(source.shape, axes) if r.axis not in known]
+            pixels = pixel_reaches(source.shape, axes, source.dtype)
+            reaches += [r for r in pixels if r.axis not in known]
         super().__init__(name, source, reaches, native_dtype(y.dtype))
 
     def _solve(

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.polyphase import filtered_each
 from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
 
@@ -100,9 +101,11 @@ def lfilter(
     array([[1. , 3. , 5. ],
            [0.5, 2.5, 6.5]])
     """
+    if type(x) is not np.ndarray and is_planned(x):
+        return in_pieces("line", lfilter, x, ("b", "a", "axis", "zi"), (b, a, axis, zi))
     weights, divisors, samples = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
     state = None if zi is None else np.asarray(zi)
-    whole = _normalised(weights, divisors, samples, axis, state)
+    whole = normalised(weights, divisors, samples, axis, state)
     if whole is None:
         if weights.ndim > 1:  # SciPy has one filter alone
             raise _bank_refusal(weights, divisors, samples, axis, state)
@@ -119,7 +122,7 @@ def lfilter(
     return y, _state_after(whole, samples, axis, state)
 
 
-def _normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Array | None:
+def normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Array | None:
     """Return the weights in the dtype of the result, divided; None for calls that are SciPy's.
 
     Among those is whatever raises an error.
@@ -218,25 +221,30 @@ def _bank(w: Array, x: Array, axis: int, zi: Array | None) -> Array | tuple[Arra
     """Return the samples of each line, filtered by its own weights."""
     n, after = x.shape[axis], w.shape[-1] - 1
     seen = min(n, after)
-    y = _bank_part(w, x, axis, 0, n)
+    y = bank_part(w, x, axis, 0, n)
     if zi is None:
         return y
     index = along(axis, x.ndim, None, seen)
     y[index] += zi[index]
-    zf = _bank_part(w, x[along(axis, x.ndim, n - seen, None)], axis, seen, after)
+    zf = bank_part(w, x[along(axis, x.ndim, n - seen, None)], axis, seen, after)
     if n < after:
         zf[along(axis, x.ndim, None, after - n)] += zi[along(axis, x.ndim, n, None)]
     return y, zf
 
 
-def _bank_part(w: Array, x: Array, axis: int, start: int, count: int) -> Array:
+def side_by_side(w: Array) -> bool:
+    """Return whether one loop sums the lines of a bank of filters side by side."""
+    return w.dtype.kind == "f" and w.shape[-1] <= MOST_OF_A_BANK
+
+
+def bank_part(w: Array, x: Array, axis: int, start: int, count: int) -> Array:
     """Return so many outputs of the full convolutions of lines, from one of them on."""
     shape = [*x.shape[:axis], *x.shape[axis + 1 :]]
     if count == 0:
         return np.zeros([*x.shape[:axis], 0, *x.shape[axis + 1 :]], w.dtype)
     filters = w.reshape(-1, w.shape[-1])
     own = np.broadcast_to(np.arange(len(filters)).reshape(w.shape[:-1]), shape).ravel()
-    if w.dtype.kind == "f" and w.shape[-1] <= MOST_OF_A_BANK:
+    if side_by_side(w):
         return filtered_each(x, filters, own, axis, start, count)
     y = np.empty([*x.shape[:axis], count, *x.shape[axis + 1 :]], w.dtype)
     lines, outputs = (np.moveaxis(v, axis, -1) for v in (x, y))
@@ -369,15 +377,19 @@ def filtfilt(
     >>> signal.filtfilt([0.5, 0.5], 1.0, [0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     array([0., 1., 2., 1., 0., 0., 0., 0.])
     """
+    if type(x) is not np.ndarray and is_planned(x):
+        names = "b", "a", "axis", "padtype", "padlen", "method", "irlen"
+        given = b, a, axis, padtype, padlen, method, irlen
+        return in_pieces("line", filtfilt, x, names, given)
     weights, divisors, samples = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
-    edge = _edge(weights, samples, axis, padtype, padlen, method)
-    w = None if edge is None else _both_ways(weights, divisors, samples)
+    edge = edge_of(weights, samples, axis, padtype, padlen, method)
+    w = None if edge is None else both_ways(weights, divisors, samples)
     if edge is None or w is None:
         return _scipy_filtfilt(b, a, x, axis, padtype, padlen, method, irlen)
     axis = operator.index(axis) % samples.ndim
     # Beyond the reach of the filter nothing of what is put beside the samples is read.
     beside = min(edge, w.size - 1)
-    longer = _longer(samples, axis, beside, padtype)
+    longer = made_longer(samples, axis, beside, padtype)
     rest = w.size - 1 - beside
     forward = convolved(longer, w, axis, (rest, 0), dtype=w.dtype, boundary="nearest")
     turned = w.conj() if w.dtype.kind == "c" else w
@@ -386,7 +398,7 @@ def filtfilt(
     )
 
 
-def _edge(
+def edge_of(
     b: Array, x: Array, axis: object, padtype: object, padlen: object, method: object
 ) -> int | None:
     """Return by how many samples an array is longer at both ends; None for calls of SciPy's."""
@@ -405,7 +417,7 @@ def _edge(
     return edge if 0 <= edge < x.shape[operator.index(axis)] else None  # type: ignore[arg-type]
 
 
-def _both_ways(b: Array, a: Array, x: Array) -> Array | None:
+def both_ways(b: Array, a: Array, x: Array) -> Array | None:
     """Return the weights of a filter without feedback; None for those of SciPy's."""
     if a.shape != (1,) or not taken(b, x) or any(v.dtype.kind not in "iufc" for v in (b, a, x)):
         return None
@@ -418,7 +430,7 @@ def _both_ways(b: Array, a: Array, x: Array) -> Array | None:
     return _divided(b, a, dtype)
 
 
-def _longer(x: Array, axis: int, by: int, padtype: str | None) -> Array:
+def made_longer(x: Array, axis: int, by: int, padtype: str | None) -> Array:
     """Return an array with so many samples more at both ends."""
     if by == 0:
         return x

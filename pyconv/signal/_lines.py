@@ -71,32 +71,23 @@ def convolved(
     through a transform. ``out`` receives the result, and may be any view.
     """
     across = axis != x.ndim - 1
-    plain = plain or w.size <= stride * (PLAIN_ACROSS if across else PLAIN_TAPS)
+    plain = plain or sums_plainly(w.size, stride, boundary, across=across)
     if across and not plain:
-        if stride == 1 and boundary in ("constant", "nearest"):
-            y = _across(x, w, axis, pads, dtype, boundary, fill, flip=flip)
-            if out is None:
-                return y
-            out[...] = y
-            return out
-        plain = True
+        y = _across(x, w, axis, pads, dtype, boundary, fill, flip=flip)
+        if out is None:
+            return y
+        out[...] = y
+        return out
     key = (
         "line", loader.native, x.shape, x.dtype, w.size, w.dtype, axis, pads, dtype, stride,
         boundary, fill, flip, plain,
     )  # fmt: skip
     prepared: Prepared | None = CALLS.found.get(key)
     if prepared is None:
-        options = CallOptions(
-            flip=flip,
-            mode=(pads,),
-            boundary=boundary,
-            fill_value=fill,
-            axes=axis,
-            stride=stride,
-            dtype=dtype,
-            overflow="wrap",
-            rtol=0.0 if plain else None,
-        )
+        options = options_of(
+            axis, pads, dtype=dtype, stride=stride, boundary=boundary, fill=fill, flip=flip,
+            plain=plain,
+        )  # fmt: skip
         prepared = CALLS.keep(key, prepare(x, w, options))
     if out is None:
         return prepared.run(x, w)
@@ -104,6 +95,38 @@ def convolved(
         return prepared.run(x, w, out)
     out[...] = prepared.run(x, w)
     return out
+
+
+def sums_plainly(taps: int, stride: int, boundary: str, *, across: bool) -> bool:
+    """Return whether a filter of so many taps may go through no transform."""
+    if taps <= stride * (PLAIN_ACROSS if across else PLAIN_TAPS):
+        return True
+    return across and not (stride == 1 and boundary in ("constant", "nearest"))
+
+
+def options_of(
+    axis: int,
+    pads: tuple[int, int],
+    *,
+    dtype: np.dtype,
+    stride: int = 1,
+    boundary: str = "constant",
+    fill: complex = 0,
+    flip: bool = True,
+    plain: bool = False,
+) -> CallOptions:
+    """Return the options of a convolution along an axis."""
+    return CallOptions(
+        flip=flip,
+        mode=(pads,),
+        boundary=boundary,
+        fill_value=fill,
+        axes=axis,
+        stride=stride,
+        dtype=dtype,
+        overflow="wrap",
+        rtol=0.0 if plain else None,
+    )
 
 
 def _across(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.planning import prepare
 from pyconv._engine.problem import CallOptions
 from pyconv.signal._extents import (
@@ -247,22 +248,25 @@ def sepfir2d(
     array([[0., 1., 3.],
            [0., 1., 3.]])
     """
-    x, row, column = np.asarray(input), np.asarray(hrow), np.asarray(hcol)
-    if (
-        x.ndim != 2
-        or row.ndim != 1
-        or column.ndim != 1
-        or not (row.size % 2 and column.size % 2 and taken(x))
-    ):
+    if type(input) is not np.ndarray and is_planned(input):
+        return in_pieces("line", sepfir2d, input, ("hrow", "hcol"), (hrow, hcol))
+    y = np.asarray(input)
+    passes = separable(y, np.asarray(hrow), np.asarray(hcol))
+    if passes is None:
         return _scipy_sepfir2d(input, hrow, hcol)
-    dtype = np.result_type(x, np.float32)
-    if not all(np.can_cast(w.dtype, dtype, "safe") for w in (row, column)):
-        return _scipy_sepfir2d(input, hrow, hcol)
-    y = x
-    for w, axis in ((row, 1), (column, 0)):
-        options = CallOptions(
-            flip=True, mode="same", boundary="symmetric", axes=axis, dtype=dtype, rtol=0.0
-        )
-        weights = w.astype(dtype)
+    for weights, options in passes:
         y = prepare(y, weights, options).run(y, weights)
     return y
+
+
+def separable(x: Array, row: Array, column: Array) -> list[tuple[Array, CallOptions]] | None:
+    """Return the two passes of `sepfir2d`, in turn; None for calls that are SciPy's."""
+    if x.ndim != 2 or not row.ndim == column.ndim == 1:
+        return None
+    if not (row.size % 2 and column.size % 2 and taken(x)):
+        return None
+    dtype = np.result_type(x, np.float32)
+    if not all(np.can_cast(w.dtype, dtype, "safe") for w in (row, column)):
+        return None
+    options = CallOptions(flip=True, mode="same", boundary="symmetric", dtype=dtype, rtol=0.0)
+    return [(w.astype(dtype), options._replace(axes=axis)) for w, axis in ((row, 1), (column, 0))]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.polyphase import Outside, Rate, resampled, takes
@@ -103,19 +104,67 @@ def upfirdn(
     >>> signal.upfirdn([0.5, 1, 0.5], range(6), 2, 3)
     array([0. , 1. , 2.5, 4. , 2.5])
     """
-    weights, samples = np.asarray(h), np.asarray(x)
+    given = up, down, axis, mode, cval
+    if type(x) is not np.ndarray and is_planned(x):
+        names = "h", "up", "down", "axis", "mode", "cval"
+        return in_pieces("line", upfirdn, x, names, (h, *given))
+    samples = np.asarray(x)
+    rate = filtered(samples, np.asarray(h), *given)
+    return _scipy_upfirdn(h, x, *given) if rate is None else rate.of(samples)
+
+
+class Resampling(NamedTuple):
+    """What a call sums: a filter between two rates, along an axis."""
+
+    h: Array
+    up: int
+    down: int
+    axis: int
+    #: The first result, and how many there are.
+    start: int
+    outputs: int
+    mode: str
+    fill: float
+    dtype: np.dtype
+    #: What is taken away from the samples before, and added to the results.
+    background: Callable[..., Array] | None = None
+
+    def of(self, x: Array) -> Array:
+        """Return the results of an array."""
+        if self.background is None:
+            return self.part(x, self.start, self.outputs)
+        level = self.background(x, axis=self.axis, keepdims=True)
+        y = self.part(x - level, self.start, self.outputs)
+        y += level
+        return y
+
+    def part(self, x: Array, start: int, count: int) -> Array:
+        """Return so many results, of which the first is the one at ``start``."""
+        return between(
+            self.h, x, self.up, self.down, self.axis, start, count, self.mode, self.fill,
+            dtype=self.dtype,
+        )  # fmt: skip
+
+    def beside(self, n: int) -> tuple[int, int]:
+        """Return how many samples are made before and behind ``n`` of them."""
+        if self.mode not in MADE:
+            return 0, 0
+        return beside(self.h.size, Rate(self.up, self.down, self.start, self.outputs), n)
+
+
+def filtered(
+    x: Array, h: Array, up: Any, down: Any, axis: Any, mode: Any, cval: Any
+) -> Resampling | None:
+    """Return what `upfirdn` sums; None for calls that are SciPy's."""
     rates = _counts(up, down)
     word = str(mode).lower()
-    _check_samples(samples, axis, word)
-    if rates is None or weights.ndim != 1 or not _answers(weights, samples, axis, word, cval):
-        return _scipy_upfirdn(h, x, up, down, axis, mode, cval)
-    dtype = np.result_type(weights, samples, np.float32)
-    axis = operator.index(axis) % samples.ndim
-    count = ((samples.shape[axis] - 1) * rates[0] + weights.size - 1) // rates[1] + 1
-    return between(
-        weights_of(weights, samples, dtype), samples, *rates, axis, 0, count, word, cval,
-        dtype=dtype,
-    )  # fmt: skip
+    _check_samples(x, axis, word)
+    if rates is None or h.ndim != 1 or not _answers(h, x, axis, word, cval):
+        return None
+    dtype = np.result_type(h, x, np.float32)
+    axis = operator.index(axis) % x.ndim
+    count = ((x.shape[axis] - 1) * rates[0] + h.size - 1) // rates[1] + 1
+    return Resampling(weights_of(h, x, dtype), *rates, axis, 0, count, word, cval, dtype)
 
 
 def _counts(up: Any, down: Any) -> tuple[int, int] | None:
@@ -165,39 +214,59 @@ def between(
     Weights are finite.
     """
     boundary = BOUNDARY_OF.get(mode, "constant")
-    if mode in MADE:
-        before = max(0, -(-h.size // up) - 1 - start // up)
-        after = max(0, (start + (count - 1) * down) // up - x.shape[axis] + 1)
-        x = extended(x, axis, before, after, mode, dtype)
-        start += before * up
-    fill = cval if mode == "constant" else 0
     rate = Rate(up, down, start, count)
-    one_part = h.dtype.kind != "c" and not (fill and x.dtype.kind == "c")
-    if one_part and rate.phases > 1 and takes(rate, h.size):
+    if mode in MADE:
+        before, after = beside(h.size, rate, x.shape[axis])
+        x = extended(x, axis, before, after, mode, dtype)
+        rate = rate._replace(start=start + before * up)
+    fill = cval if mode == "constant" else 0
+    if in_one_loop(h, x.dtype, rate, fill):
         return resampled(x, h, axis, rate, dtype, Outside(boundary, fill))
     return _by_phases(x, h, axis, rate, dtype, boundary, fill)
 
 
-def _by_phases(
-    x: Array, h: Array, axis: int, rate: Rate, dtype: np.dtype, boundary: str, fill: float
-) -> Array:
-    """Return the results of `between`, the outputs of each phase by a convolution."""
-    n, ndim = x.shape[axis], x.ndim
-    shape = list(x.shape)
-    shape[axis] = rate.outputs
-    phases, stride = rate.phases, rate.step
-    y = empty(tuple(shape), dtype) if phases > 1 else None
-    for first in range(min(phases, rate.outputs)):
+def beside(taps: int, rate: Rate, n: int) -> tuple[int, int]:
+    """Return how many samples results read before ``n`` samples, and how many behind them."""
+    last = rate.start + (rate.outputs - 1) * rate.down
+    before = -(-taps // rate.up) - 1 - rate.start // rate.up
+    return max(0, before), max(0, last // rate.up - n + 1)
+
+
+def in_one_loop(h: Array, x_dtype: np.dtype, rate: Rate, fill: float) -> bool:
+    """Return whether one loop goes through all phases."""
+    one_part = h.dtype.kind != "c" and not (fill and x_dtype.kind == "c")
+    return one_part and rate.phases > 1 and takes(rate, h.size)
+
+
+def phases_of(h: Array, rate: Rate, n: int) -> Iterator[tuple[Array, tuple[int, int]]]:
+    """Yield the weights of each phase, and the pads of their convolution with ``n`` samples."""
+    for first in range(min(rate.phases, rate.outputs)):
         m, p = divmod(rate.start + first * rate.down, rate.up)
         weights = h[p :: rate.up]
-        part = None if y is None else y[along(axis, ndim, first, None, phases)]
+        outputs = -(-(rate.outputs - first) // rate.phases)
+        yield weights, (weights.size - 1 - m, m + (outputs - 1) * rate.step - (n - 1))
+
+
+def _by_phases(
+    x: Array,
+    h: Array,
+    axis: int,
+    rate: Rate,
+    dtype: np.dtype,
+    boundary: str,
+    fill: float,
+) -> Array:
+    """Return the results of `between`, the outputs of each phase by a convolution."""
+    shape = list(x.shape)
+    shape[axis] = rate.outputs
+    y = empty(tuple(shape), dtype) if rate.phases > 1 else None
+    for first, (weights, pads) in enumerate(phases_of(h, rate, x.shape[axis])):
+        part = None if y is None else y[along(axis, x.ndim, first, None, rate.phases)]
         if weights.size == 0 and part is not None:
             part[...] = 0
             continue
-        outputs = -(-(rate.outputs - first) // phases)
-        pads = weights.size - 1 - m, m + (outputs - 1) * stride - (n - 1)
         sums = convolved(
-            x, weights, axis, pads, dtype=dtype, stride=stride, boundary=boundary, fill=fill,
+            x, weights, axis, pads, dtype=dtype, stride=rate.step, boundary=boundary, fill=fill,
             out=part,
         )  # fmt: skip
     return sums if y is None else y
@@ -296,45 +365,61 @@ def resample_poly(
     >>> signal.resample_poly([1.0, 2.0, 3.0], 2, 1, window=[0.25, 0.5, 0.25])
     array([1. , 1.5, 2. , 2.5, 3. , 1.5])
     """
+    given = up, down, axis, window, padtype, cval
+    if type(x) is not np.ndarray and is_planned(x):
+        names = "up", "down", "axis", "window", "padtype", "cval"
+        return in_pieces("line", resample_poly, x, names, given)
     samples = np.asarray(x)
+    rate = resampled_by(samples, *given)
+    if rate is None:
+        return _scipy_resample_poly(x, *given)
+    return samples.copy() if rate is UNCHANGED else rate.of(samples)
+
+
+#: Stands for a call that returns the samples.
+UNCHANGED = Resampling(np.ones(1), 1, 1, 0, 0, 0, "constant", 0, np.dtype(np.float64))
+
+
+def resampled_by(
+    x: Array, up: Any, down: Any, axis: Any, window: Any, padtype: Any, cval: Any
+) -> Resampling | None:
+    """Return what `resample_poly` sums; None for calls that are SciPy's."""
     rates = _counts(up, down)
     background = BACKGROUNDS.get(str(padtype))
     mode, fill = ("constant", 0.0) if background else (padtype, 0.0 if cval is None else cval)
-    _check_samples(samples, axis, mode)
+    _check_samples(x, axis, mode)
     if (
         rates is None
         or rates != (up, down)
         or (cval is not None and padtype != "constant")
-        or samples.dtype.kind == "b"
-        or samples.dtype == np.float16
-        or not _answers(np.ones(1), samples, axis, mode, fill)
+        or x.dtype.kind == "b"
+        or x.dtype == np.float16
+        or not _answers(np.ones(1), x, axis, mode, fill)
     ):
-        return _scipy_resample_poly(x, up, down, axis, window, padtype, cval)
+        return None
     shared = math.gcd(*rates)
     if rates[0] == rates[1]:
-        return samples.copy()
+        return UNCHANGED
     up, down = rates[0] // shared, rates[1] // shared
     if isinstance(window, list | np.ndarray):
         h = np.asarray(window)
         if h.ndim != 1 or not taken(h) or not is_finite(h):
-            return _scipy_resample_poly(x, *rates, axis, window, padtype, cval)
+            return None
         middle = (h.size - 1) // 2
     else:
         middle = 10 * max(up, down)
         h = _firwin(2 * middle + 1, 1.0 / max(up, down), window=window)
-        if samples.dtype.kind in "fc":
-            h = h.astype(samples.real.dtype)
+        if x.dtype.kind in "fc":
+            h = h.astype(x.real.dtype)
     h = h * h.dtype.type(up)
-    axis = operator.index(axis) % samples.ndim
-    count = -(-samples.shape[axis] * up // down)
-    level = None if background is None else background(samples, axis=axis, keepdims=True)
-    source = samples if level is None else samples - level
+    axis = operator.index(axis) % x.ndim
+    count = -(-x.shape[axis] * up // down)
+    source = np.ones(1, x.dtype)
+    if background is not None:
+        source = source - background(source, axis=0, keepdims=True)
     dtype = np.result_type(h, source, np.float32)
-    y = between(weights_of(h, source, dtype), source, up, down, axis, middle, count, mode, fill,
-                dtype=dtype)  # fmt: skip
-    if level is not None:
-        y += level
-    return y
+    weights = weights_of(h, source, dtype)
+    return Resampling(weights, up, down, axis, middle, count, mode, fill, dtype, background)
 
 
 def decimate(
@@ -386,17 +471,31 @@ def decimate(
     >>> signal.decimate(np.ones(50), 10, ftype="fir", n=2).round(2)
     array([0.93, 1.  , 1.  , 1.  , 1.  ])
     """
+    given = q, n, ftype, axis, zero_phase
+    if type(x) is not np.ndarray and is_planned(x):
+        names = "q", "n", "ftype", "axis", "zero_phase"
+        return in_pieces("line", decimate, x, names, given)
     samples = np.asarray(x)
-    b = _response(samples, q, n, ftype, axis)
+    rate = decimated(samples, *given)
+    if rate is None:
+        return _scipy_decimate(x, *given)
+    return samples.copy() if rate is UNCHANGED else rate.of(samples)
+
+
+def decimated(
+    x: Array, q: Any, n: Any, ftype: Any, axis: Any, zero_phase: Any
+) -> Resampling | None:
+    """Return what `decimate` sums; None for calls that are SciPy's."""
+    b = _response(x, q, n, ftype, axis)
     if b is None:
-        return _scipy_decimate(x, q, n, ftype, axis, zero_phase)
-    axis, step = operator.index(axis) % samples.ndim, operator.index(q)
-    count = -(-samples.shape[axis] // step)
-    dtype = np.result_type(b, samples, np.float32)
-    start = (b.size - 1) // 2 if zero_phase else 0
+        return None
+    axis, step = operator.index(axis) % x.ndim, operator.index(q)
     if step == 1 and zero_phase:  # SciPy resamples by 1, which is a copy
-        return samples.copy()
-    return between(weights_of(b, samples, dtype), samples, 1, step, axis, start, count, dtype=dtype)
+        return UNCHANGED
+    count = -(-x.shape[axis] // step)
+    dtype = np.result_type(b, x, np.float32)
+    start = (b.size - 1) // 2 if zero_phase else 0
+    return Resampling(weights_of(b, x, dtype), 1, step, axis, start, count, "constant", 0, dtype)
 
 
 def _response(x: Array, q: Any, n: Any, ftype: Any, axis: object) -> Array | None:

@@ -9,12 +9,13 @@ Both are made in double, whatever the samples are.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine import threads
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.planner import kept
@@ -91,28 +92,61 @@ def savgol_filter(
     >>> signal.savgol_filter([2, 2, 5, 2, 1, 0, 1, 4, 9], 5, 2).round(2)
     array([1.66, 3.17, 3.54, 2.86, 0.66, 0.17, 1.  , 4.  , 9.  ])
     """
+    given = window_length, polyorder, deriv, delta, axis, mode, cval
+    if type(x) is not np.ndarray and is_planned(x):
+        names = "window_length", "polyorder", "deriv", "delta", "axis", "mode", "cval"
+        return in_pieces("line", savgol_filter, x, names, given)
     samples = np.asarray(x)
-    if not _answers(samples, window_length, polyorder, deriv, delta, axis, mode, cval):
-        return _scipy_savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval)
-    axis = operator.index(axis) % samples.ndim
-    weights, ends = kept(
-        ("savgol", window_length, polyorder, deriv, float(delta)),
-        _weights, window_length, polyorder, deriv, float(delta),
-    )  # fmt: skip
-    if not (is_finite(weights) and is_finite(ends)):
-        return _scipy_savgol_filter(x, window_length, polyorder, deriv, delta, axis, mode, cval)
-    # Of the other byte order float32 gives float64, too, as in SciPy.
-    dtype = np.dtype(np.float32 if samples.dtype == np.float32 else np.float64)
-    middle = weights.astype(dtype) if deriv == 0 else weights
-    y = empty(samples.shape, dtype)
+    fit = fitted(samples, *given)
+    if fit is None:
+        return _scipy_savgol_filter(x, *given)
+    y = empty(samples.shape, fit.dtype)
     convolved(
-        samples, middle, axis, ((window_length - 1) // 2, window_length // 2), dtype=dtype,
-        boundary=BOUNDARY_OF[mode], fill=float(cval) if mode == "constant" else 0.0, plain=True,
-        out=y,
+        samples, fit.middle, fit.axis, fit.pads, dtype=fit.dtype, boundary=fit.boundary,
+        fill=fit.fill, plain=True, out=y,
     )  # fmt: skip
     if mode == "interp":
-        _write_ends(samples, y, axis, window_length, ends)
+        _write_ends(samples, y, fit.axis, window_length, fit.ends)
     return y
+
+
+class Fit(NamedTuple):
+    """What a call sums."""
+
+    axis: int
+    dtype: np.dtype
+    #: The weights of a convolution, where it begins and ends, and what it reads outside.
+    middle: Array
+    pads: tuple[int, int]
+    boundary: str
+    fill: float
+    #: The weights of each result near either end, on the first and on the last window.
+    ends: Array
+
+
+def fitted(
+    x: Array, window: Any, order: Any, deriv: Any, delta: Any, axis: Any, mode: Any, cval: Any
+) -> Fit | None:
+    """Return what a call sums; None for calls that are SciPy's."""
+    if not _answers(x, window, order, deriv, delta, axis, mode, cval):
+        return None
+    weights, ends = kept(
+        ("savgol", window, order, deriv, float(delta)),
+        _weights, window, order, deriv, float(delta),
+    )  # fmt: skip
+    if not (is_finite(weights) and is_finite(ends)):
+        return None
+    # Of the other byte order float32 gives float64, too, as in SciPy.
+    dtype = np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
+    return Fit(
+        operator.index(axis) % x.ndim,
+        dtype,
+        weights.astype(dtype) if deriv == 0 else weights,
+        ((window - 1) // 2, window // 2),
+        BOUNDARY_OF[mode],
+        float(cval) if mode == "constant" else 0.0,
+        ends,
+    )
 
 
 def _answers(

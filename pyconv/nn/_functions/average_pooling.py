@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.docstrings import documented, for_each_ndim
 from pyconv.nn._functions import arguments
 from pyconv.nn._functions.pooling import (
@@ -75,11 +76,11 @@ def _avg_pool(n: int) -> Callable[..., Array]:
 
         $examples $example
         """
+        given = kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
+        if type(input) is not np.ndarray and is_planned(input):
+            return in_pieces("layer", "avg_pool", input, n, given, divisor_override, workers)
         x, sizes = spatial(input, n)
-        windows = pool_windows(
-            sizes, kernel_size, stride, padding, 1, ceil_mode, count_include_pad, wide_padding
-        )
-        return average(x, windows, divisor_of(divisor_override), workers)
+        return average(x, pool_windows(sizes, *given), divisor_of(divisor_override), workers)
 
     return avg_pool
 

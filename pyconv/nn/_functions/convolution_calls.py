@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.dtypes import native_dtype
 from pyconv._engine.explanation_table import Explanation
 from pyconv._engine.layer_planning import (
@@ -60,7 +61,6 @@ _Run = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray], None]
 Execution = tuple[str, int | None, int | None]
 
 
-@np.errstate(all="ignore")
 def conv(
     n: int,
     x: npt.ArrayLike,
@@ -71,14 +71,24 @@ def conv(
     how: Execution,
 ) -> Array:
     """Return the result of a layer with ``n`` spatial axes."""
-    call = _Call(n, x, w, bias)
+    if type(x) is not np.ndarray and is_planned(x):
+        return in_pieces("layer", "conv", x, n, (w, bias), options, out, how)
+    call = LayerCall(n, x, w, bias)
     problem = make_layer_problem(call.x.shape, call.w.shape, call.part, options)
     call.check_bias()
+    return solved(call, problem, out, how)
+
+
+@np.errstate(all="ignore")
+def solved(call: LayerCall, problem: LayerProblem, out: Array | None, how: Execution) -> Array:
+    """Return the result of a layer, or of a part of it, for the arrays of a call."""
     run = _forward(call, problem, problem.y_shape, how)
     return call.result(problem.y_shape, run, out)
 
 
-def _forward(call: _Call, problem: LayerProblem, y_shape: tuple[int, ...], how: Execution) -> _Run:
+def _forward(
+    call: LayerCall, problem: LayerProblem, y_shape: tuple[int, ...], how: Execution
+) -> _Run:
     """Return the function that runs a layer, for the arrays of a call."""
     method, max_memory, workers = how
     problem = _on_parts(problem, call.sums)
@@ -92,7 +102,7 @@ def _forward(call: _Call, problem: LayerProblem, y_shape: tuple[int, ...], how: 
     return run
 
 
-def _backward(call: _Call, problem: LayerProblem, how: Execution) -> _Run:
+def _backward(call: LayerCall, problem: LayerProblem, how: Execution) -> _Run:
     """Return the function that runs the adjoint of a layer, for the arrays of a call."""
     size = problem.x_shape
     method, max_memory, workers = how
@@ -114,7 +124,7 @@ def conv_transpose(
     how: Execution,
 ) -> Array:
     """Return the result of a transposed layer with ``n`` spatial axes."""
-    call = _Call(n, x, w, bias)
+    call = LayerCall(n, x, w, bias)
     problem = _transposed(call.x.shape, call.w.shape, call.part, options, output_padding)
     call.check_bias(problem.in_channels)
     transpose = _backward(call, problem, how)
@@ -137,7 +147,7 @@ def conv_input(
     how: Execution,
 ) -> Array:
     """Return the gradient of a layer for its input."""
-    call = _Call(n, dy, w, None, "grad_output")
+    call = LayerCall(n, dy, w, None, "grad_output")
     size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = make_layer_problem(size, call.w.shape, call.part, options)
@@ -159,7 +169,7 @@ def conv_transpose_input(
     how: Execution,
 ) -> Array:
     """Return the gradient of a transposed layer for its input: the layer that was transposed."""
-    call = _Call(n, dy, w, None, "grad_output")
+    call = LayerCall(n, dy, w, None, "grad_output")
     size = sized(input_size, "input_size", n + 1 if call.unbatched else n + 2)
     size = (1, *size) if call.unbatched else size
     problem = _transposed(size, call.w.shape, call.part, options, output_padding)
@@ -181,7 +191,7 @@ def conv_transpose_weight(
     how: Execution,
 ) -> Array:
     """Return the gradient of a transposed layer for its weights."""
-    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    call = LayerCall(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
     size = sized(weight_size, "weight_size", n + 2)
     problem = _transposed(x.shape, size, call.part, options, output_padding)
@@ -199,7 +209,7 @@ def conv_weight(
     how: Execution,
 ) -> Array:
     """Return the gradient of a layer for its weights."""
-    call = _Call(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
+    call = LayerCall(n, dy, np.empty((0, 0, *[1] * n), np.float16), None, "grad_output")
     x, _ = batched(array(x, "input", NUMBERS), n, "input")
     size = sized(weight_size, "weight_size", n + 2)
     problem = make_layer_problem(x.shape, size, call.part, options)
@@ -287,7 +297,7 @@ class ConvPlan:
         self.input_shape = sized(input_shape, "input_shape", n + 2)
         if weights.dtype.kind == "c":
             raise TypeError(f"weight has dtype {weights.dtype}; a plan takes real weights")
-        call = _Call(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
+        call = LayerCall(n, np.empty((0, 0, *[1] * n), weights.dtype), weights, bias)
         problem = make_layer_problem(self.input_shape, weights.shape, call.sums, options)
         call.check_bias()
         self.dtype = call.dtype
@@ -485,7 +495,7 @@ def _fold(extended: np.ndarray, a: Any) -> np.ndarray:
 # ---- one call -------------------------------------------------------------------------------
 
 
-class _Call:
+class LayerCall:
     """The arrays of a call: dtypes settled, the batch axis there."""
 
     #: Whether the weights are conjugated for the call.
@@ -584,7 +594,7 @@ def _on_parts(problem: LayerProblem, sums: np.dtype) -> LayerProblem:
 
 
 def _check_gradient(
-    call: _Call, shape: tuple[int, ...], x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+    call: LayerCall, shape: tuple[int, ...], x_shape: tuple[int, ...], w_shape: tuple[int, ...]
 ) -> None:
     if call.x.shape != shape:
         raise ValueError(

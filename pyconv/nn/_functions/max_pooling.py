@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine.docstrings import documented, for_each_ndim, paragraphs
 from pyconv.nn._functions import arguments, pooling
 from pyconv.nn._functions.pooling import (
@@ -95,11 +96,11 @@ def _max_pool(n: int) -> Callable[..., Any]:
 
         $examples $example
         """
+        given = kernel_size, stride, padding, dilation, ceil_mode, False, wide_padding
+        if type(input) is not np.ndarray and is_planned(input):
+            return in_pieces("layer", "max_pool", input, n, given, return_indices, workers)
         x, sizes = spatial(input, n, SAMPLES)
-        windows = pool_windows(
-            sizes, kernel_size, stride, padding, dilation, ceil_mode, wide_padding=wide_padding
-        )
-        return largest(x, windows, return_indices, workers)
+        return largest(x, pool_windows(sizes, *given), return_indices, workers)
 
     return max_pool
 

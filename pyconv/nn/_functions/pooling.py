@@ -133,15 +133,18 @@ SHARED = paragraphs("""
 class _Planes:
     """Planes of three axes, a long one last, and where the results of their windows go."""
 
-    def __init__(self, x: Array, windows: list[Windows], exact: bool) -> None:
+    def __init__(
+        self, x: Array, windows: list[Windows], exact: bool, whole: list[Windows] | None
+    ) -> None:
         # Where which of equal samples is found is exact, no axis of several goes past another.
         lead = x.ndim - len(windows)
         shape = (*x.shape[:lead], *out_shape(windows))
         arguments.check_addressable(shape, 8)
-        order = in_order(tuple([w.size for w in windows]))
+        deciding = windows if whole is None else whole
+        order = in_order(tuple([w.size for w in deciding]))
         as_given = tuple(range(len(windows)))
         if exact and order != as_given:
-            long = [i for i in order if windows[i].size > 1]
+            long = [i for i in order if deciding[i].size > 1]
             order = order if long == sorted(long) else as_given
         #: The axes of the results in the order in which they are seen, and back; None for the same.
         self._back: list[int] | None = None
@@ -152,7 +155,8 @@ class _Planes:
             self._back = [seen.index(i) for i in range(x.ndim)]
             self._shape = tuple(shape[i] for i in seen)
             windows = [windows[i] for i in order]
-        self.axes = three_axes(windows)
+            deciding = [deciding[i] for i in order]
+        self.axes = three_axes(windows, deciding)
         source = arguments.contiguous(x, arguments.computed_in(x.dtype))
         self.count = source.size // plane_size(windows)
         self.samples = source.reshape(self.count, *(a.size for a in self.axes))
@@ -171,13 +175,20 @@ class _Planes:
 
 
 def largest(
-    x: Array, windows: list[Windows], return_indices: bool, workers: int | None
+    x: Array,
+    windows: list[Windows],
+    return_indices: bool,
+    workers: int | None,
+    whole: list[Windows] | None = None,
 ) -> Array | tuple[Array, Array]:
-    """Return the largest sample of each window, and its index in its plane."""
+    """Return the largest sample of each window, and its index in its plane.
+
+    ``whole`` are the windows of which these are a part: they decide about the order of samples.
+    """
     return_indices = flag(return_indices, "return_indices")
     if is_integer(x.dtype):
-        return _largest_integer(x, windows, return_indices, workers)
-    planes = _Planes(x, windows, return_indices)
+        return _largest_integer(x, windows, return_indices, workers, whole)
+    planes = _Planes(x, windows, return_indices, whole)
     y = planes.room(planes.samples.dtype)
     indices = planes.room(np.int64) if return_indices else None
     count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
@@ -189,7 +200,11 @@ def largest(
 
 
 def _largest_integer(
-    x: Array, windows: list[Windows], return_indices: bool, workers: int | None
+    x: Array,
+    windows: list[Windows],
+    return_indices: bool,
+    workers: int | None,
+    whole: list[Windows] | None,
 ) -> Array | tuple[Array, Array]:
     """Do as `largest`, in single precision, some planes at a time."""
     shape = (*x.shape[: -len(windows)], *out_shape(windows))
@@ -200,7 +215,7 @@ def _largest_integer(
     step = max(1, SLAB // plane_size(windows))
     for start in range(0, max(1, len(planes)), step):  # a bad number of threads is found in none
         some = slice(start, start + step)
-        found = largest(planes[some].astype(np.float32), windows, return_indices, workers)
+        found = largest(planes[some].astype(np.float32), windows, return_indices, workers, whole)
         if indices is not None:
             found, indices[some] = found
         y[some] = np.maximum(found, np.iinfo(x.dtype).min)  # −∞ where there is no sample
@@ -208,9 +223,19 @@ def _largest_integer(
     return y if indices is None else (y, indices.reshape(shape))
 
 
-def average(x: Array, windows: list[Windows], divisor: float, workers: int | None) -> Array:
-    """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0."""
-    planes = _Planes(x, windows, exact=False)
+def average(
+    x: Array,
+    windows: list[Windows],
+    divisor: float,
+    workers: int | None,
+    whole: list[Windows] | None = None,
+) -> Array:
+    """Return the sum of each window ÷ its size, or ÷ ``divisor`` unless that is 0.
+
+    ``whole`` are the windows of which these are a part: they decide in which order samples are
+    added.
+    """
+    planes = _Planes(x, windows, False, whole)
     y = planes.room(planes.samples.dtype)
     count, context = arguments.share(workers, y.size // planes.axes[2].out, planes.samples, y)
     if y.size:

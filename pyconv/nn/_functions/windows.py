@@ -119,16 +119,18 @@ def adaptive_windows(sizes: tuple[int, ...], output_size: object) -> list[Window
     return [Windows(size, parts, 0) for size, parts in zip(sizes, out, strict=True)]
 
 
-def three_axes(windows: list[Windows]) -> list[Windows]:
+def three_axes(windows: list[Windows], whole: list[Windows] | None = None) -> list[Windows]:
     """Return the windows along z, y and x of the same samples in the same order.
 
     Where one window is the whole of the last axes, they are one axis: a global pool folds one
-    long row.
+    long row. Of the windows of a piece those of the ``whole`` say so.
     """
     merged = list(windows)
-    while len(merged) > 1 and merged[-1].is_whole and merged[-2].is_whole:
+    entire = [w.is_whole for w in (windows if whole is None else whole)]
+    while len(merged) > 1 and entire[-1] and entire[-2]:
         size = merged[-1].size * merged[-2].size
         merged[-2:] = [Windows(size, 1, size)]
+        del entire[-1]
     return [ABSENT] * (3 - len(merged)) + merged
 
 

@@ -110,7 +110,11 @@ class LayerCuts:
         self.copies_rows = all(
             a.taps == a.stride == 1 and a.low == 0 and a.out == a.size for a in problem.spatial
         )
-        self.forms = self._forms()
+        whole = problem.whole
+        self.forms = self._forms() if whole is None else _forms_of_part(problem, whole, tile)
+        if whole is not None and self.copies_rows:  # there is no copy to read
+            packed, plain = (form._replace(unpacked=False) for form in self.forms[:2])
+            self.forms = self.forms._replace(packed=packed, plain=plain)
 
     def _forms(self) -> Forms:
         """Return the forms that reach the larger share of the tile's peak rate."""
@@ -179,11 +183,23 @@ class LayerCuts:
         k_tile = form.k_panel if form.by_pixel else self.tile.rows
         if threads > 1:
             in_unit, shares = self._share(form, packed, piece, pieces, in_unit, threads)
-        unit = in_unit * piece
+        unit = self._unit_before(form.dots, in_unit * piece, width)
         shares = max(shares, int(unit * self.outs * self.terms / MAX_UNIT_PRODUCTS))
         shares = min(shares, _ceil(self.outs, k_tile))
         block = max(BLOCK_TERMS, _root(self.terms))
         return LayerCut(*form, packed, width, unit, shares, block)
+
+    def _unit_before(self, dots: int, unit: int, width: int) -> int:
+        """Return the pixels of a unit, so that the last ones of the last unit lie in one panel.
+
+        Those of a whole image do: all but them fill vectors.
+        """
+        others = self.pixels - dots
+        if others < 1:
+            return unit
+        while ((others - 1) % unit + 1) % width + dots > width:
+            unit = min(unit, others) - 1  # at the latest one, whose last unit has one other pixel
+        return unit
 
     def _share(
         self, form: Form, packed: bool, piece: int, pieces: int, in_unit: int, threads: int
@@ -247,6 +263,40 @@ class LayerCuts:
             block=max(BLOCK_TERMS, _root(self.terms)),
             summed=max(GRADIENT_BLOCKS, _root(blocks)),
         )
+
+
+def last_axes(problem: LayerProblem, pixels: int) -> tuple[int, ...]:
+    """Return the spatial axes, from the last one on, that the last pixels go through as a whole."""
+    behind, axes = 1, []
+    for i, a in reversed([*enumerate(problem.spatial)]):
+        behind *= a.out
+        if pixels <= behind:
+            break
+        axes.append(i)
+    return tuple(axes)
+
+
+def last_pixels(problem: LayerProblem, native: Any) -> int:
+    """Return how many of the last pixels of a layer may be summed by dot products."""
+    return layer_cuts(problem, native).forms.plain.dots
+
+
+def _forms_of_part(part: LayerProblem, whole: LayerProblem, tile: Tile) -> Forms:
+    """Return the forms of a whole layer, for a part of its pixels.
+
+    Those that are dot products are the same ones; they are the last ones of the part, too.
+    """
+    forms = LayerCuts(whole, tile).forms
+    dots = forms.plain.dots
+    if not dots:
+        return forms
+    i = min(last_axes(whole, dots), default=len(whole.spatial)) - 1  # along which they begin
+    pixels = math.prod(a.out for a in whole.spatial[i + 1 :])
+    found = 0
+    if not any(part.behind[:i]):
+        found = max(0, dots - part.behind[i] * pixels)
+        found = min(found, part.spatial[i].out * math.prod(a.out for a in part.spatial[i + 1 :]))
+    return forms._replace(plain=forms.plain._replace(dots=found))
 
 
 def _ceil(a: int, b: int) -> int:

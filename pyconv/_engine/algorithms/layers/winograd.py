@@ -165,6 +165,12 @@ class Winograd:
         self.name = f"winograd{tile}"
         self.tile = tile
 
+    def tiles(self, problem: LayerProblem) -> list[int]:
+        """Return how many results along each spatial axis are made together."""
+        form = form_of(problem)
+        assert not isinstance(form, str), form
+        return [self.tile if a in (form.y, form.x) else 1 for a in problem.spatial]
+
     def rejects(self, problem: LayerProblem) -> str | None:
         """Return why the layer has no tiles."""
         if problem.dtype not in (np.float32, np.float64):
