@@ -7,6 +7,8 @@ said here; pyproject.toml says how many processes run them.
 import itertools
 import signal
 import sys
+import zlib
+from collections import defaultdict
 
 import hypothesis
 import numpy as np
@@ -82,6 +84,10 @@ def one_in(n, *tables):
     ]
 
 
+#: Rows of a table in one variant, from which on narrow variants run a third of them.
+LONG_TABLE = 18
+
+
 def pytest_addoption(parser):
     """Let a run of slow loops take a sample of all tests."""
     parser.addoption("--every", type=int, default=1, metavar="N", help="run each N-th test")
@@ -97,10 +103,36 @@ def pytest_configure(config):
     config.option.markexpr = config.option.markexpr or "not slow"
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Keep each N-th of the tests that other options have left."""
+    """Make rows of narrow variants slow, and keep each N-th of the tests that options leave."""
+    leave_rows_to_the_widest(items)
+    result = yield
     items[:] = items[:: config.getoption("--every")]
+    return result
+
+
+def leave_rows_to_the_widest(items):
+    """Mark as slow all but each third row of long tables in the variants that are not the widest.
+
+    All variants are made of one source. Which rows run is decided by their names, so that each
+    entry of a table is in some of them.
+    """
+    narrow = set(loader.runnable()[:-1])
+    tables = defaultdict(list)
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        for value in callspec.params.values() if callspec else ():
+            isa = value[1] if isinstance(value, tuple) and len(value) == 2 else value
+            if isinstance(isa, str) and isa in narrow:
+                tables[item.path, item.originalname, isa].append(item)
+    for (_, _, isa), rows in tables.items():
+        if len(rows) < LONG_TABLE:
+            continue
+        for item in rows:
+            name = f"{item.originalname}{item.callspec.id.replace(isa, '')}"
+            if zlib.crc32(name.encode()) % 3:
+                item.add_marker(pytest.mark.slow)
 
 
 class Engine:
