@@ -15,6 +15,7 @@ from conftest import one_in
 
 import pyconv
 from pyconv import filters, ndimage, nn, signal
+from pyconv._engine import boundaries
 
 RNG = np.random.default_rng(0)
 
@@ -68,7 +69,7 @@ def check(function, x, *arguments, chunks=None, target_chunks=None, max_memory=2
 
 # ---- the same bits ----------------------------------------------------------------------------
 
-BOUNDARIES = ["constant", "nearest", "symmetric", "mirror", "wrap"]
+BOUNDARIES = list(boundaries.BOUNDARIES)
 DTYPES = ["uint8", "int16", "int32", "float32", "float64", "complex64"]
 MEMORIES = [40_000, 200_000, 10**8]
 CHUNKS = [None, (1, 1, 1), (4, 30, 9), (23, 8, 26)]
