@@ -85,7 +85,7 @@ def one_in(n, *tables):
 
 
 #: Rows of a table in one variant, from which on narrow variants run a third of them.
-LONG_TABLE = 18
+LONG_TABLE = 9
 
 
 def pytest_addoption(parser):

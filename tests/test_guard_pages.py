@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from pyconv._native import loader
+from conftest import ABOVE_LOOPS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of Linux")
 SWEEP = Path(__file__).with_name("guard_pages.py")
@@ -29,7 +28,7 @@ def run(isa, *arguments):
     )
 
 
-@pytest.mark.parametrize("isa", loader.runnable())
+@pytest.mark.parametrize("isa", ABOVE_LOOPS)
 @pytest.mark.parametrize("parts", [(), pytest.param(("--whole",), marks=pytest.mark.slow)])
 def test_no_access_outside(isa, parts):
     """The tables with x, w and out flush against the guard, at their end and their start."""
