@@ -140,6 +140,7 @@ def test_a_bank_that_does_not_fit_says_what(b, a, x, options, error, words):
         ([1.0, 2, 3, 2], [1, 2, 4, 9], ValueError),
         ([1.0, 2, 3], [1, 1, 1], ValueError),
         ([1.0, 2, 3], [1, np.nan, 3], ValueError),
+        ([1.0, 2, 3], [1, np.inf, np.inf], ValueError),
         ([1.0, 2, 3], [1j, 2, 3], TypeError),
         ([1.0, 2, 3], [True, False, True], TypeError),
         ([1.0, 2, 3], ["a", "b", "c"], TypeError),
@@ -154,6 +155,14 @@ def test_lags_are_numbers_with_one_step(c, lags, error):
 def test_lags_without_a_sign():
     lag, _ = pyconv.xcorr_peak([1.0, 3, 2], np.array([5, 4, 3], np.uint8))
     assert lag == pytest.approx(4 - 1 / 6)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_lags_in_seconds_have_the_roundings_of_their_dtype(dtype):
+    lags = np.arange(-6000, 6001).astype(dtype) / np.array(100, dtype)
+    c = -((np.arange(12001) - 9000.25) ** 2)
+    lag, _ = pyconv.xcorr_peak(c, lags)
+    assert lag == pytest.approx(30.0025, abs=1e-4)
 
 
 def test_sums_beyond_64_bits_name_no_option_that_the_call_lacks():
