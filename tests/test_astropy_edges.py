@@ -73,10 +73,11 @@ def test_complex_numbers():
         ({"normalize_kernel": "x"}, TypeError, "normalize_kernel='x'"),
         ({"min_wt": "a"}, TypeError, "min_wt='a'"),
         ({"min_wt": None}, TypeError, "min_wt=None"),
+        ({"fill_value": "nan", "nan_treatment": "fill"}, ValueError, "spoils all results"),
         ({"fill_value": "a"}, TypeError, "fill_value='a'"),
         ({"fill_value": "a", "nan_treatment": "fill"}, ValueError, "fill_value='a'"),
     ],
 )
 def test_the_argument_is_named(options, error, words):
     with pytest.raises(error, match=words):
-        pa.convolve_fft(LINE, np.ones(3), **options)
+        pa.convolve_fft(np.append(LINE, np.nan), np.ones(3), **options)

@@ -127,9 +127,9 @@ def convolve_fft(
     frame = frame_of(x, w, where, boundary, fill, fft_pad, psf_pad, dealias, allow_huge)
     missing = not_finite(x)
     if missing is not None and not interpolates:
-        if not math.isfinite(fill_value):
+        if not math.isfinite(fill):
             raise ValueError(f"fill_value={fill_value!r} in the place of NaN spoils all results")
-        x = filled(x, missing, fill_value)
+        x = filled(x, missing, fill)
     elif missing is not None:
         x = filled(x, missing, np.nan)
     y = summed(x, w, where, frame, scale, interpolates, min_wt, single, workers)
