@@ -80,8 +80,10 @@ def run_counted(arguments: list[str]) -> dict[str, float]:
 
 def _environment() -> dict[str, str]:
     """Return an environment that leaves nothing to chance: hashes, threads, the ISA."""
-    fixed = {"PYTHONHASHSEED": "0", "PYCONV_ISA": ISA, "PYTHONPATH": os.curdir}
-    fixed |= {"GLIBC_TUNABLES": VECTORS}
+    fixed = {
+        "PYTHONHASHSEED": "0", "PYCONV_ISA": ISA, "PYTHONPATH": os.curdir,
+        "GLIBC_TUNABLES": VECTORS,
+    }  # fmt: skip
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {k: v for k, v in os.environ.items() if k != "PYCONV_WISDOM"} | fixed | threads
 

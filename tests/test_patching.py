@@ -896,6 +896,16 @@ def test_what_a_program_changes_is_as_before(program, monkeypatch, capsys):
     sys.modules.pop("beside")
 
 
+def run_tests(folder, *options):
+    """Run the tests of a folder in a process of its own, patched."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "pyconv.patching", "-q", *options],
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("processes", [[], ["-p", "xdist", "-n", "2"]])
 def test_the_plugin_patches_tests(processes, tmp_path):
     """In one process and in several; the end of the output says what ran."""
@@ -910,12 +920,7 @@ def test_the_plugin_patches_tests(processes, tmp_path):
         "    assert sobel.__wrapped__.__name__ == 'sobel'\n"
         "    sobel(np.ones((100, 100)))\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "pyconv.patching", "-q", *processes]
-    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = run_tests(tmp_path, *processes)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pyconv in the place of SciPy" in done.stdout
     assert "4 calls by pyconv in" in done.stdout
@@ -933,17 +938,12 @@ def test_a_program_and_tests_with_astropys_names(tmp_path):
         "    convolve(np.ones((200, 200)), np.ones((7, 7)))\n"
     )
     (tmp_path / "test_theirs.py").write_text(lines + "if __name__ == '__main__': test_it()\n")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     done = run("--astropy", "test_theirs.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "pyconv: 1 calls by pyconv in" in done.stderr
     assert "astropy.convolution.convolve" in done.stderr
     assert "0 calls by pyconv" in run("test_theirs.py", cwd=tmp_path).stderr
-    command = [sys.executable, "-m", "pytest", "-p", "pyconv.patching", "-q", "--pyconv-astropy"]
-    alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(
-        command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = run_tests(tmp_path, "--pyconv-astropy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pyconv in the place of SciPy and astropy" in done.stdout
     assert "1 calls by pyconv in" in done.stdout
