@@ -92,6 +92,21 @@ def test_results_in_arrays_of_the_caller(rng, copied):
         np.testing.assert_array_equal(y, expected[:, ::-1] if given.strides[1] < 0 else expected)
 
 
+def test_axes_that_are_no_single_one(rng, copied):
+    """Results of neighbours with room between them are written where they belong."""
+    x, w = samples(rng, (900, 5, 8), "float32"), rng.standard_normal(33).astype(np.float32)
+    options = {"axes": 0, "mode": "same", "method": "fft"}
+    expected = pyconv.correlate(x, w, **options)
+    assert len(copied) == 3
+    out = np.full((900, 5, 16), np.nan, "f4")
+    assert pyconv.correlate(x, w, out=out[..., :8], **options).base is out
+    np.testing.assert_array_equal(out[..., :8], expected)
+    assert np.isnan(out[..., 8:]).all()
+    room = np.zeros((900, 5, 16), "f4")
+    room[..., :8] = x
+    np.testing.assert_array_equal(pyconv.correlate(room[..., :8], w, **options), expected)
+
+
 def test_what_is_not_finite_and_what_is_quiet(rng, copied):
     x, w = samples(rng, (1200, 35), "float32"), rng.standard_normal(33).astype(np.float32)
     x[500, 3], x[2, 20], x[700:720, 30] = np.nan, np.inf, 1e30
