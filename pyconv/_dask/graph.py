@@ -20,6 +20,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from pyconv._engine.dtypes import supported
+from pyconv._engine.output_arrays import recycling
 from pyconv._pieces.plan import Array, Box, PiecePlan, Source
 from pyconv._pieces.reach import Read
 
@@ -180,7 +181,8 @@ def solve_chunk(
     kept = vars(_kept)
     block = gathered(blocks, spans, kept.setdefault("samples", {}))
     mask = None if masks is None else gathered(masks, spans, kept.setdefault("mask", {}))
-    y = plan.solve(block, box, mask, 1 if workers is None else workers)
+    with recycling():
+        y = plan.solve(block, box, mask, 1 if workers is None else workers)
     base: Any = y
     while isinstance(base.base, np.ndarray):
         base = base.base

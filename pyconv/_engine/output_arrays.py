@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeGuard
 
@@ -112,9 +114,70 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if size < _ALIGNED_FROM:
         return np.empty(shape, dtype)
-    raw = np.empty(size + 64, np.uint8)
+    fits = _LEAST_RECYCLED <= size <= _MOST_RECYCLED // 4
+    raw = _rooms.take(size + 64) if fits and vars(_recycling) else np.empty(size + 64, np.uint8)
     first = -raw.ctypes.data % 64
     return raw[first : first + size].view(dtype).reshape(shape)
+
+
+#: Bytes of the least array whose memory is used again, and what is held for that at most. The
+#: largest is a quarter of it: of larger ones the system clears few pages, which are large.
+_LEAST_RECYCLED, _MOST_RECYCLED = 128 << 10, 64 << 20
+
+
+def _references(rooms: list[np.ndarray], i: int) -> int:
+    return sys.getrefcount(rooms[i])
+
+
+#: The references of an array that nothing but a list holds.
+_UNUSED = _references([np.empty(1, np.uint8)], 0)
+#: Whether the count of references is one that other threads do not change meanwhile.
+_COUNTS = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+class _Rooms:
+    """Memory of arrays that are gone, for later ones: fresh pages take as long as their results.
+
+    It is the base of what it is lent to, so that the count of references says when that is gone.
+    What is not asked for again is let go first.
+    """
+
+    def __init__(self) -> None:
+        self._rooms: list[np.ndarray] = []
+        self._held = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> np.ndarray:
+        """Return memory of so many bytes or a few more."""
+        if not _COUNTS:
+            return np.empty(size, np.uint8)
+        rooms = self._rooms
+        with self._lock:
+            for i in range(len(rooms)):
+                fits = size <= rooms[i].size <= size + size // 4
+                if fits and _references(rooms, i) == _UNUSED:
+                    rooms.append(rooms.pop(i))
+                    return rooms[-1]
+            room = np.empty(size, np.uint8)
+            rooms.append(room)
+            self._held += size
+            while self._held > _MOST_RECYCLED:
+                self._held -= rooms.pop(0).size
+            return room
+
+
+_rooms = _Rooms()
+_recycling = threading.local()
+
+
+@contextmanager
+def recycling() -> Iterator[None]:
+    """Have this thread make arrays of memory whose earlier arrays are gone."""
+    vars(_recycling)["on"] = True
+    try:
+        yield
+    finally:
+        vars(_recycling).clear()
 
 
 def turned(x: np.ndarray) -> np.ndarray:
