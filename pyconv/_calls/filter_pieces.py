@@ -20,10 +20,12 @@ from pyconv._calls.missing.call import Omission
 from pyconv._calls.missing.weights import check_balance
 from pyconv._dask.door import answered
 from pyconv._engine.dtypes import native_dtype
+from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.planning import check_nan
 from pyconv._engine.problem import Problem, boundary_names, make_problem
 from pyconv._engine.rounding_planning import rounded_run
-from pyconv._engine.separable_passes import FEW_SAMPLES, Filter, Part
+from pyconv._engine.separable_passes import FEW_SAMPLES, Filter, Fused, Part, Runner
+from pyconv._native import loader
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import Reach, Run
 from pyconv._pieces.sums import (
@@ -36,6 +38,8 @@ from pyconv._pieces.sums import (
     without_nan_outside,
 )
 
+#: Pieces of so many shapes at most are planned once.
+MOST_PLANNED = 256
 #: Returns the result of a filter, given the call and its arguments.
 Solve = Callable[..., Array]
 
@@ -71,13 +75,25 @@ class FilterPlan(PiecePlan):
         y = solve(whole, *arguments)
         self._filter, self._arguments, self._options = solve, arguments, options
         self._axes, self._choices = whole.axes, tuple(whole.choices)
+        #: What sums pieces without a mask of which nothing else decides, by `_key`.
+        self._planned: dict[tuple[object, ...], Runner] = {}
         lead = y.shape[: y.ndim - len(source.shape)]
         name = solve.__name__.strip("_").replace("_", "-")
         super().__init__(name, source, whole.reaches(), native_dtype(y.dtype), lead)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: runs are planned again."""
+        return vars(self) | {"_planned": {}}
+
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
+        key = None
+        if mask is None and self._options.nan_policy == "propagate":
+            key = self._key(block, runs)
+            run = self._planned.get(key)
+            if run is not None:
+                return run(block, None, workers)
         options = self._options._replace(mask=mask, workers=workers)
         part = Part(
             self.source.shape,
@@ -85,7 +101,19 @@ class FilterPlan(PiecePlan):
             tuple(runs[a].out for a in self._axes),
         )
         call = PieceCall(block, self._axes, options, part, self._choices)
-        return self._filter(call, *self._arguments)
+        y = self._filter(call, *self._arguments)
+        if key is not None and call.run is not None and len(self._planned) < MOST_PLANNED:
+            self._planned[key] = call.run
+        return y
+
+    def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
+        run = self._planned.get(self._key(block, runs))
+        return run.of_mosaic(block, workers) if isinstance(run, Fused) else None
+
+    def _key(self, block: Array | Mosaic, runs: list[Run]) -> tuple[object, ...]:
+        """Return what decides how a piece without a mask is summed."""
+        along = [(runs[a].first, runs[a].out) for a in self._axes]
+        return loader.native, block.shape, block.dtype, *along
 
 
 class WholeCall(Call):

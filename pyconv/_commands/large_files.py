@@ -17,6 +17,7 @@ from pyconv._commands import USAGE, CommandError, MissingPackageError
 from pyconv._commands.named_kernels import magnitude
 from pyconv._commands.pictures import TIFF, check_writable, reason
 from pyconv._engine.dtypes import Interval, check_overflow, narrow
+from pyconv._engine.mosaic import Mosaic
 from pyconv._large.arrays import blocks_of, dtype_of, shape_of
 from pyconv._large.streams import (
     DEFAULT_MEMORY,
@@ -170,7 +171,11 @@ class _Magnitude(PiecePlan):
         return self._plans[0].reads(box)
 
     def solve(
-        self, block: Array, box: Box, mask: Array | None = None, workers: int | None = 1
+        self,
+        block: Array | Mosaic,
+        box: Box,
+        mask: Array | Mosaic | None = None,
+        workers: int | None = 1,
     ) -> Array:
         """Return a box of results."""
         return magnitude([plan.solve(block, box, mask, workers) for plan in self._plans])

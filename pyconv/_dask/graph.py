@@ -11,6 +11,7 @@ import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -20,6 +21,7 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
 from pyconv._engine.dtypes import supported
+from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.output_arrays import recycling
 from pyconv._pieces.plan import Array, Box, PiecePlan, Source
 from pyconv._pieces.reach import Read
@@ -178,29 +180,40 @@ def solve_chunk(
     masks: Sequence[Array] | None = None,
 ) -> Array:
     """Return a chunk of the results, from the chunks of the array that it reads."""
-    kept = vars(_kept)
-    block = gathered(blocks, spans, kept.setdefault("samples", {}))
-    mask = None if masks is None else gathered(masks, spans, kept.setdefault("mask", {}))
+    block = _window(blocks, spans, "samples")
+    mask = None if masks is None else _window(masks, spans, "mask")
     with recycling():
         y = plan.solve(block, box, mask, 1 if workers is None else workers)
     base: Any = y
     while isinstance(base.base, np.ndarray):
         base = base.base
+    read = block.array if isinstance(block, Mosaic) else block
+    lent = read is not None and np.may_share_memory(base, read)
     larger = base.nbytes > 2 * y.nbytes + SPARE
-    return y.copy() if larger or np.may_share_memory(base, block) else y
+    return y.copy() if larger or lent else y
 
 
 #: Bytes by which the memory of a result may be larger than it.
 SPARE = 4096
 
 
-#: Memory that a thread gathers in, by dtype: fresh pages would take as long as the copies.
+#: Memory in which a thread joins samples, and masks, by dtype: fresh pages would take as long.
 _kept = threading.local()
 #: Bytes that are kept at most.
 MOST_KEPT = 64 << 20
 
 
-def _array(shape: tuple[int, ...], dtype: np.dtype, kept: dict[np.dtype, Array]) -> Array:
+def _window(
+    blocks: Sequence[Array], spans: tuple[tuple[tuple[int, int], ...], ...], what: str
+) -> Array | Mosaic:
+    """Return what a chunk of the results reads: a part of one chunk, or parts of several."""
+    if len(blocks) == 1:
+        return blocks[0][tuple(slice(*cuts[0]) for cuts in spans)]
+    kept: dict[np.dtype, Array] = vars(_kept).setdefault(what, {})
+    return Mosaic([*blocks], spans, partial(_room, kept))
+
+
+def _room(kept: dict[np.dtype, Array], shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """Return an array that lasts until the next one of its dtype is asked for."""
     size = math.prod(shape)
     if size * dtype.itemsize > MOST_KEPT:
@@ -209,20 +222,3 @@ def _array(shape: tuple[int, ...], dtype: np.dtype, kept: dict[np.dtype, Array])
     if room is None or room.size < size:
         room = kept[dtype] = np.empty(size, dtype)
     return room[:size].reshape(shape)
-
-
-def gathered(
-    blocks: Sequence[Array],
-    spans: tuple[tuple[tuple[int, int], ...], ...],
-    kept: dict[np.dtype, Array] | None = None,
-) -> Array:
-    """Return parts of chunks, each after the other, as one array; of ``kept`` memory, if any."""
-    if len(blocks) == 1:
-        return blocks[0][tuple(slice(*cuts[0]) for cuts in spans)]
-    bounds = [[0, *itertools.accumulate(b - a for a, b in cuts)] for cuts in spans]
-    block = _array(tuple(b[-1] for b in bounds), blocks[0].dtype, {} if kept is None else kept)
-    counts = [range(len(cuts)) for cuts in spans]
-    for chunk, at in zip(blocks, itertools.product(*counts), strict=True):
-        into = tuple(slice(b[i], b[i + 1]) for b, i in zip(bounds, at, strict=True))
-        block[into] = chunk[tuple(slice(*cuts[i]) for cuts, i in zip(spans, at, strict=True))]
-    return block

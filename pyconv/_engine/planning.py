@@ -34,6 +34,7 @@ from pyconv._engine.dtypes import (
     supported,
 )
 from pyconv._engine.machine import MACHINE
+from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.output_arrays import allocator, plain_array
 from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
 from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
@@ -124,6 +125,17 @@ class BoundProblem:
         with threads.running():
             self.run(x, w, y, min(count, self.most_threads))
         return y
+
+    def solve_by(
+        self, run: Callable[[Mosaic, np.ndarray, int], bool], x: Mosaic, workers: int | None
+    ) -> np.ndarray | None:
+        """Return what ``run`` writes of samples in several arrays, None if it says it cannot."""
+        count = threads.resolve(workers, self.useful_threads)
+        y = self.fresh()
+        if count == 1:
+            return y if run(x, y, 1) else None
+        with threads.running():
+            return y if run(x, y, min(count, self.most_threads)) else None
 
 
 def _item_in_front(problem: Problem, lead: int) -> Problem:

@@ -20,9 +20,10 @@ import numpy.typing as npt
 from pyconv._engine.algorithms import slabs
 from pyconv._engine.algorithms.arranged import View, view_of, write
 from pyconv._engine.algorithms.correlation.box import Box
-from pyconv._engine.algorithms.correlation.passes import Passes
+from pyconv._engine.algorithms.correlation.passes import Passes, RunMosaic
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import narrow
+from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem
 from pyconv._engine.problem import DEFAULT_MEMORY, Problem, check_samples, make_problem
@@ -363,13 +364,30 @@ def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
     deciding = problem if len(what.terms) == 1 else problem.deciding
     if granted and 0 not in shape and slabs.workspace(passes, deciding) > problem.max_memory:
         return None
-    plan = BoundProblem(problem, passes)
-    w = np.zeros(1, wanted.weights)
+    return Fused(BoundProblem(problem, passes), passes, np.zeros(1, wanted.weights))
 
-    def run(x: Array, y: Array | None, workers: int | None) -> Array:
-        return plan.solve(x, w, y, workers)
 
-    return run
+class Fused:
+    """Passes along all axes at once."""
+
+    __slots__ = ("_of_mosaic", "_passes", "_plan", "_w")
+
+    def __init__(self, plan: BoundProblem, passes: Passes, w: Array) -> None:
+        self._plan, self._passes, self._w = plan, passes, w
+        #: Bound when there are such samples; False where they have to be joined.
+        self._of_mosaic: RunMosaic | bool | None = None
+
+    def __call__(self, x: Array, y: Array | None, workers: int | None) -> Array:
+        return self._plan.solve(x, self._w, y, workers)
+
+    def of_mosaic(self, x: Mosaic, workers: int | None) -> Array | None:
+        """Return the result for samples in several arrays; None if they have to be joined."""
+        if self._of_mosaic is None:
+            self._of_mosaic = self._passes.bind_mosaic(self._plan.problem) or False
+        run = self._of_mosaic
+        if isinstance(run, bool):
+            return None
+        return self._plan.solve_by(run, x, workers)
 
 
 def _in_turn(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner:

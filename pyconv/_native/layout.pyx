@@ -3,7 +3,7 @@
 # Python takes as long as a small correlation. And the copy of one whose rows lie across those of
 # the memory. NumPy takes 8 ms for 1024 × 1024 samples in Fortran order (AMD EPYC, Zen 4), eighteen
 # times what a small kernel takes: each sample lies in a cache line of its own, and its neighbours
-# along the row push that line out.
+# along the row push that line out. And rows that lie in several arrays.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -13,10 +13,26 @@ from cpython.object cimport PyObject
 
 cnp.import_array()
 
+cdef extern from "join.h":
+    ctypedef struct Joined:
+        Py_ssize_t rows
+        Py_ssize_t parts
+        const Py_ssize_t* row_ends
+        const Py_ssize_t* ends
+        Py_ssize_t item
+        Py_ssize_t plane
+        const char* last
+    ctypedef struct RowPart:
+        const char* first
+        Py_ssize_t next
+    void join_row(const Joined* joined, const char* plane, Py_ssize_t row, Py_ssize_t first,
+                  Py_ssize_t end, char* to) noexcept nogil
+
 cdef enum:
     LINE = 64               # bytes of the cache
     LEAST_BYTES = 1 << 16   # a smaller array stays in the cache, however it is read
     BLOCK = 16              # samples along both sides of what is turned at once
+    MAX_AXES = 16           # of windows that lie in several arrays
 
 TURNED_BYTES = LEAST_BYTES
 
@@ -213,3 +229,142 @@ cdef void bounds(cnp.ndarray a, Py_ssize_t* low, Py_ssize_t* high) noexcept:
             low[0] += reach
         else:
             high[0] += reach
+
+
+# ---- windows whose samples lie in several arrays ------------------------------------------------
+
+def list_rows(list arrays not None, tuple spans not None):
+    """Return where the rows of a window lie whose samples are parts of some arrays, side by side.
+
+    Parameters
+    ----------
+    arrays : list of ndarray
+        The arrays, those along the last axis after each other.
+    spans : tuple of tuple of (int, int)
+        For each axis the parts of the arrays along it, from and to.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        For each plane of the last two axes, and in it for each array, a `RowPart`; and along either
+        of these axes where each part ends. None where an array is not of the dtype of the first, is
+        not `readable`, holds no such part, or its rows do not lie side by side.
+    """
+    cdef int n = <int>len(spans), i, lead = max(0, n - 2)
+    cdef Py_ssize_t at[MAX_AXES]        # which part along each axis,
+    cdef Py_ssize_t places[MAX_AXES]    # where it begins,
+    cdef Py_ssize_t starts[MAX_AXES]    # from where in its array
+    cdef Py_ssize_t counts[MAX_AXES]    # and how many
+    cdef cnp.npy_intp shape[MAX_AXES]
+    cdef Py_ssize_t p, n_arrays = 1, start, stop, each
+    cdef cnp.ndarray x, first, table
+    if n == 0 or n > MAX_AXES:
+        return None
+    for i in range(n):
+        n_arrays *= len(spans[i])
+        at[i] = places[i] = shape[i] = 0
+        for start, stop in spans[i]:
+            shape[i] += stop - start
+    if n_arrays != len(arrays) or n_arrays == 0 or type(arrays[0]) is not cnp.ndarray:
+        return None
+    first = <cnp.ndarray>arrays[0]
+    each = len(spans[n - 1]) * (len(spans[n - 2]) if n > 1 else 1)
+    ends = ends_of(spans[n - 2] if n > 1 else ((0, 1),)), ends_of(spans[n - 1])
+    shape[lead] = 2 * each
+    table = cnp.PyArray_EMPTY(lead + 1, shape, cnp.NPY_INTP, 0)
+    for p in range(n_arrays):
+        if type(arrays[p]) is not cnp.ndarray:
+            return None
+        x = <cnp.ndarray>arrays[p]
+        if (cnp.PyArray_NDIM(x) != n or cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(first)
+                or not cnp.PyArray_ISBEHAVED_RO(x)
+                or not (cnp.PyArray_ISNUMBER(x) or cnp.PyArray_ISBOOL(x))):
+            return None
+        for i in range(n):
+            start, stop = spans[i][at[i]]
+            if not 0 <= start <= stop <= cnp.PyArray_DIM(x, i):
+                return None
+            starts[i], counts[i] = start, stop - start
+        if counts[n - 1] > 1 and cnp.PyArray_STRIDE(x, n - 1) != cnp.PyArray_ITEMSIZE(x):
+            return None
+        set_rows(table, p % each, x, n, places, starts, counts)
+        i = n - 1
+        while i >= 0:  # the next array, the last axis first
+            at[i] += 1
+            places[i] += counts[i]
+            if at[i] < len(spans[i]):
+                break
+            at[i] = places[i] = 0
+            i -= 1
+    return table, *ends
+
+
+cdef cnp.ndarray ends_of(parts):
+    """Return where each of some parts ends that follow each other."""
+    cdef cnp.npy_intp n = len(parts)
+    cdef cnp.ndarray ends = cnp.PyArray_EMPTY(1, &n, cnp.NPY_INTP, 0)
+    cdef Py_ssize_t start, stop, end = 0, i = 0
+    for start, stop in parts:
+        end += stop - start
+        (<Py_ssize_t*>cnp.PyArray_DATA(ends))[i] = end
+        i += 1
+    return ends
+
+
+cdef void set_rows(cnp.ndarray table, Py_ssize_t part, cnp.ndarray x, int n,
+                   const Py_ssize_t* places, const Py_ssize_t* starts,
+                   const Py_ssize_t* counts) noexcept:
+    """Enter the rows of an array, from ``places`` on along the axes in front of the last two."""
+    cdef Py_ssize_t at[MAX_AXES]
+    cdef const char* source = cnp.PyArray_BYTES(x)
+    cdef char* entry = cnp.PyArray_BYTES(table) + part * <Py_ssize_t>sizeof(RowPart)
+    cdef int i
+    for i in range(n):
+        source += starts[i] * cnp.PyArray_STRIDE(x, i)
+        if counts[i] == 0:
+            return
+    for i in range(n - 2):
+        at[i] = 0
+        entry += places[i] * cnp.PyArray_STRIDE(table, i)
+    while True:
+        (<RowPart*>entry).first = source
+        (<RowPart*>entry).next = cnp.PyArray_STRIDE(x, n - 2) if n > 1 else 0
+        i = n - 3
+        while i >= 0:  # the next plane, the last axis first
+            at[i] += 1
+            source += cnp.PyArray_STRIDE(x, i)
+            entry += cnp.PyArray_STRIDE(table, i)
+            if at[i] < counts[i]:
+                break
+            source -= at[i] * cnp.PyArray_STRIDE(x, i)
+            entry -= at[i] * cnp.PyArray_STRIDE(table, i)
+            at[i] = 0
+            i -= 1
+        if i < 0:
+            return
+
+
+def join_rows(tuple rows not None, cnp.ndarray y not None):
+    """Write the samples of a window that `list_rows` lists to a C-contiguous array of its shape."""
+    cdef cnp.ndarray table = rows[0], row_ends = rows[1], ends = rows[2]
+    cdef Joined joined
+    cdef Py_ssize_t planes = 1, plane, row, item = cnp.PyArray_ITEMSIZE(y)
+    cdef Py_ssize_t n_rows, samples
+    cdef const char* entry = cnp.PyArray_BYTES(table)
+    cdef char* target = cnp.PyArray_BYTES(y)
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(table) - 1):
+        planes *= cnp.PyArray_DIM(table, i)
+    joined.rows, joined.row_ends = cnp.PyArray_DIM(row_ends, 0), <Py_ssize_t*>cnp.PyArray_DATA(
+        row_ends)
+    joined.parts, joined.ends = cnp.PyArray_DIM(ends, 0), <Py_ssize_t*>cnp.PyArray_DATA(ends)
+    joined.item = item
+    joined.plane = 2 * joined.rows * joined.parts * <Py_ssize_t>sizeof(Py_ssize_t)
+    joined.last = entry + (planes - 1) * joined.plane
+    n_rows, samples = joined.row_ends[joined.rows - 1], joined.ends[joined.parts - 1]
+    with nogil:
+        for plane in range(planes):
+            for row in range(n_rows):
+                join_row(&joined, entry, row, 0, samples, target)
+                target += samples * item
+            entry += joined.plane

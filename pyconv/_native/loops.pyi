@@ -281,6 +281,17 @@ class SeparableLoop:
         lenient: bool = False,
         divisor: Array | None = None,
     ) -> bool: ...
+    def run_joined(
+        self,
+        x: Array,
+        rows: tuple[Array, Array, Array],
+        y: Array,
+        fill: Array,
+        clip: bool,
+        threads: int,
+        lenient: bool = False,
+        divisor: Array | None = None,
+    ) -> bool: ...
 
 class Im2colLoop:
     def __init__(

@@ -187,7 +187,12 @@ cdef class SeparableLoop:
             lists = most(lists, sets_of(&s.z) * <Py_ssize_t>(
                 sizeof(stencil_set) + listed(&s.z) * sizeof(Py_ssize_t)))
         p.planes = p.tables + ceil_div(lists, LINE_BYTES) * line
-        p.end = p.planes + (p.planes_held * p.ring_plane if p.ring else 0)
+        p.lines = p.planes + (p.planes_held * p.ring_plane if p.ring else 0)
+        p.end = p.lines
+        if p.joined != NULL:  # rows of an odd number of lines, and vectors behind the last
+            p.line_bytes = ceil_div(p.joined.item * s.x.axis.size, LINE_BYTES)
+            p.line_bytes = (p.line_bytes // 2 * 2 + 1) * LINE_BYTES
+            p.end += (p.rows_at_once * p.line_bytes + 4 * LINE_BYTES) // self.item
 
     cdef Py_ssize_t units(self, const Strips* p) noexcept:
         return (self.n_batch * ceil_div(p.down.z.out, p.unit_planes)
@@ -200,13 +205,13 @@ cdef class SeparableLoop:
         return (<double>p.unit_planes * p.unit_rows * p.unit_cols * p.down.x.group
                 * (taps + p.down.z.taps) * each)
 
-    cdef Py_ssize_t thread_bytes(self) noexcept:
+    cdef Py_ssize_t thread_bytes(self, const Strips* p) noexcept:
         """Return the workspace of one thread, whole cache lines; that of any number of them."""
-        return (self.p.end * self.item + 127) // 64 * 64
+        return (p.end * self.item + 127) // 64 * 64
 
     def workspace(self):
         """Return the bytes that one thread takes, with the tables of the batch."""
-        return self.thread_bytes() + 2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 128
+        return self.thread_bytes(&self.p) + 2 * self.n_batch * <Py_ssize_t>sizeof(Py_ssize_t) + 128
 
     def run(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, bint clip, int threads,
             bint lenient=False, cnp.ndarray divisor=None):
@@ -216,21 +221,55 @@ cdef class SeparableLoop:
         ``divisor``, an array of one number in their dtype, if there is one.
         """
         cdef Strips p = self.p
-        cdef Call call
-        if divisor is not None:
-            p.down.divisor = cnp.PyArray_DATA(divisor)
-        self.set_arrays(&p, x, y, clip)
         p.lenient = lenient
+        self.set_arrays(&p, x, y, clip)
+        return self.run_as_set(&p, x, y, fill, threads, divisor)
+
+    def run_joined(self, cnp.ndarray x, tuple rows, cnp.ndarray y, cnp.ndarray fill, bint clip,
+                   int threads, bint lenient=False, cnp.ndarray divisor=None):
+        """Solve the problem for samples that lie in several arrays, as ``run``.
+
+        ``rows`` is what `layout.list_rows` says of them; ``x`` is one of these arrays. The axes y
+        and x are the last ones.
+        """
+        cdef Strips p = self.p
+        cdef Joined joined
+        cdef cnp.ndarray table = rows[0], row_ends = rows[1], ends = rows[2]
+        p.lenient = lenient
+        self.set_arrays(&p, x, y, clip)
+        joined.rows, joined.parts = row_ends.shape[0], ends.shape[0]
+        joined.row_ends, joined.ends = numbers(row_ends), numbers(ends)
+        joined.item = cnp.PyArray_ITEMSIZE(x)
+        joined.plane = 2 * joined.rows * joined.parts * <Py_ssize_t>sizeof(Py_ssize_t)
+        joined.last = cnp.PyArray_BYTES(table) + cnp.PyArray_NBYTES(table) - joined.plane
+        p.joined = &joined
+        p.down.x.pixel_stride = p.down.x.sample_stride = joined.item
+        p.down.x.same = row_codes[cnp.PyArray_TYPE(x)] == self.sums_row
+        p.down.prefetching = p.deep.prefetching = p.in_place = False
+        if p.ring:
+            p.down.z_stride = table.strides[self.axis_of[0]]
+        return self.run_as_set(&p, table, y, fill, threads, divisor)
+
+    cdef run_as_set(self, Strips* p, cnp.ndarray x, cnp.ndarray y, cnp.ndarray fill, int threads,
+                    cnp.ndarray divisor):
+        """Run the loop on arrays that are set, ``x`` samples or where their rows lie."""
+        cdef Call call
+        cdef Py_ssize_t each
+        if divisor is not None and p.ring:
+            p.deep.divisor = cnp.PyArray_DATA(divisor)
+        elif divisor is not None:
+            p.down.divisor = cnp.PyArray_DATA(divisor)
         p.down.x.fill = cnp.PyArray_DATA(fill)
         p.down.x.n_fill = fill.shape[0]
-        self.lay_out(&p, threads)
+        self.lay_out(p, threads)
         if p.ring:
             p.row_bytes = p.down.out_y
             p.down.out_y = p.ring_pitch * self.item
-        call.loop, call.sums = &p, self.sums_code
-        return run_batch(run_strips, &call, self.batch, self.n_batch, x, y, self.units(&p),
-                         self.products(&p), threads, self.thread_bytes(),
-                         p.tables * self.item, not lenient) == 0
+        call.loop, call.sums = p, self.sums_code
+        each = most(self.thread_bytes(&self.p), self.thread_bytes(p))
+        return run_batch(run_strips, &call, self.batch, self.n_batch, x, y, self.units(p),
+                         self.products(p), threads, each,
+                         p.tables * self.item, not p.lenient) == 0
 
     cdef int set_arrays(self, Strips* p, cnp.ndarray x, cnp.ndarray y, bint clip) except -1:
         cdef Stencil* s = &p.down

@@ -9,6 +9,18 @@ cdef extern from "row_filter.h":
     bint sum_along_row(const void* x, Py_ssize_t step, const stencil_set* taps, const void* w,
                        void* out, Py_ssize_t n, const void* ahead) noexcept nogil
 
+cdef extern from "join.h":
+    ctypedef struct Joined:
+        Py_ssize_t rows
+        Py_ssize_t parts
+        const Py_ssize_t* row_ends
+        const Py_ssize_t* ends
+        Py_ssize_t item
+        Py_ssize_t plane
+        const char* last
+    void join_row(const Joined* joined, const char* plane, Py_ssize_t row, Py_ssize_t first,
+                  Py_ssize_t end, char* to) noexcept nogil
+
 cdef extern from "transpose_rows.h":
     void rows_to_columns(const void* rows, Py_ssize_t n, Py_ssize_t ahead,
                          void* out) noexcept nogil
@@ -45,6 +57,7 @@ cdef struct Strips:
     # of the ring where there is one, whose result ``deep`` has.
     Stencil down, deep
     Pass pass_x, pass_y, pass_z
+    const Joined* joined                    # where x lies in several arrays, else NULL
     bint ring
     bint along                              # rows are summed where they lie
     bint lenient                            # sums that may not be added again end no run
@@ -61,7 +74,8 @@ cdef struct Strips:
     Py_ssize_t row_bytes                    # from one row of the result to the next
     Py_ssize_t chunk                        # pixels that are summed along x at a time
     # Where the parts of a thread's workspace begin, in samples, behind the strips.
-    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, end
+    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, lines, end
+    Py_ssize_t line_bytes                   # of a row that is joined
 
 
 cdef inline Py_ssize_t sets_of(const SpatialAxis* a) noexcept nogil:

@@ -9,21 +9,43 @@ cdef struct Lines:
     Py_ssize_t first, pixels, before, until_end
 
 
+cdef const char* row_of(const Strips* p, const char* plane, Py_ssize_t index, Py_ssize_t line,
+                        Py_ssize_t first, Py_ssize_t pixels, void* work) noexcept nogil:
+    """Return a row of x, or of those that are joined the pixels from ``first`` on that lie inside.
+
+    They go to a line of the workspace. Where some lie outside the whole row is joined: any of its
+    samples may be read there.
+    """
+    cdef Py_ssize_t end = first + pixels
+    cdef char* out
+    if p.joined == NULL:
+        return plane + index * p.down.y_stride
+    out = <char*>work + p.lines * p.down.item + line * p.line_bytes
+    if first < 0 or end > p.down.x.axis.size:
+        first, end = 0, p.down.x.axis.size
+    join_row(p.joined, plane, index, first, end, out)
+    return out - first * p.joined.item
+
+
 cdef void set_lines(Lines* lines, const Strips* p, const char* plane, Py_ssize_t row,
-                    Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols) noexcept nogil:
+                    Py_ssize_t rows, Py_ssize_t col_from, Py_ssize_t cols,
+                    void* work) noexcept nogil:
     """Find the rows from the coordinate on; lanes that are left over repeat the last."""
     cdef const Stencil* s = &p.down
     cdef Py_ssize_t j, index
+    lines.first = col_from * s.x.axis.stride - s.x.axis.low
+    lines.pixels = samples_read(&s.x.axis, cols)
     for j in range(s.lanes):
-        index = source_index(&s.y, row + least(j, rows - 1))
+        if j >= rows:
+            lines.rows[j] = lines.rows[rows - 1]
+            continue
+        index = source_index(&s.y, row + j)
         lines.rows[j] = NULL
         if index >= 0 and plane != NULL:
-            lines.rows[j] = plane + index * s.y_stride
+            lines.rows[j] = row_of(p, plane, index, j, lines.first, lines.pixels, work)
     lines.ahead = 0
     if s.prefetching and row >= 0 and row + 2 * s.lanes <= s.y.size:
         lines.ahead = s.lanes * s.y_stride
-    lines.first = col_from * s.x.axis.stride - s.x.axis.low
-    lines.pixels = samples_read(&s.x.axis, cols)
     lines.before = pixels_before(&s.x, lines.first, 1, lines.pixels)
     lines.until_end = most(lines.before,
                            pixels_until_end(&s.x, lines.first, 1, lines.pixels))
@@ -105,7 +127,7 @@ cdef bint filter_rows(const Strips* p, const char* plane, Py_ssize_t row, Py_ssi
     cdef Pass one       # of one r
     cdef bint summable = True
     one.n_sets = sets_of(&p.down.x.axis)
-    set_lines(&lines, p, plane, row, rows, col_from, cols)
+    set_lines(&lines, p, plane, row, rows, col_from, cols, work)
     turn_inside(p, &lines, turned, work + p.staged, work + p.outside)
     for i in range(lines.before):
         turn_outside(p, &lines, i, turned, work + p.staged)
@@ -175,7 +197,11 @@ cdef bint filter_row(const Strips* p, const char* plane, Py_ssize_t row, Py_ssiz
     cdef const sum_t* ahead = NULL
     cdef bint summable
     if index >= 0 and plane != NULL:
-        inside = <const sum_t*>(plane + index * p.down.y_stride)
+        if p.joined != NULL and x.same and first >= 0 and first + pixels <= x.axis.size:
+            join_row(p.joined, plane, index, first, first + pixels, <char*>line)
+            memset(line + pixels, 0, lanes * sizeof(sum_t))
+            return sum_in_place(p, line, n, <const sum_t*>NULL, out)
+        inside = <const sum_t*>row_of(p, plane, index, 0, first, pixels, work)
         if x.same and x.group == 1:
             # No vector that is read lies outside the row; those that are written are aligned.
             head = most(0, lanes - first)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pyconv._engine.mosaic import Mosaic
 from pyconv._pieces.reach import Reach, Read, Run
 
 Array = npt.NDArray[Any]
@@ -97,17 +98,21 @@ class PiecePlan:
         return tuple(tiled)
 
     def solve(
-        self, block: Array, box: Box, mask: Array | None = None, workers: int | None = 1
+        self,
+        block: Array | Mosaic,
+        box: Box,
+        mask: Array | Mosaic | None = None,
+        workers: int | None = 1,
     ) -> Array:
         """Return a box of results.
 
         Parameters
         ----------
-        block : ndarray
+        block : ndarray or Mosaic
             The samples that the box reads, as `reads` says.
         box : tuple of (int, int)
             From and to along each axis of the results.
-        mask : ndarray of bool, optional
+        mask : ndarray or Mosaic of bool, optional
             What is left out of them, of the same shape.
         workers : int, optional
             Threads to use at most.
@@ -119,7 +124,17 @@ class PiecePlan:
         """
         if any(start >= stop for start, stop in box):
             return np.empty([b - a for a, b in box], self.dtype)
-        if not any(r.tile for r in self.reaches):
+        tiled = any(r.tile for r in self.reaches)
+        if isinstance(mask, Mosaic):
+            mask = mask.joined()
+        if isinstance(block, Mosaic):
+            if not tiled and mask is None:
+                runs = self._runs(box)
+                y = self._solve_mosaic(block, runs, workers)
+                if y is not None:
+                    return self._wanted(y, box, runs)
+            block = block.joined()
+        if not tiled:
             return self._made(block, box, self._runs(box), mask, workers)
         return self._by_tiles(block, box, mask, workers)
 
@@ -147,7 +162,10 @@ class PiecePlan:
         self, block: Array, box: Box, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
         """Return results of a box, of which the first ones may be made in vain."""
-        y = self._solve(block, runs, mask, workers)
+        return self._wanted(self._solve(block, runs, mask, workers), box, runs)
+
+    def _wanted(self, y: Array, box: Box, runs: list[Run]) -> Array:
+        """Return the results of a box, without those that were made in vain."""
         n = len(self.lead)
         cut = tuple(
             slice(run.skipped, run.skipped + b - a)
@@ -163,6 +181,10 @@ class PiecePlan:
     ) -> Array:
         """Return all results that runs make of a block."""
         raise NotImplementedError
+
+    def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
+        """Return the same of samples that lie in several arrays; None if they have to be joined."""
+        return None
 
 
 def _taken(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from pyconv._engine.algorithms.correlation.separable import (
 )
 from pyconv._engine.algorithms.loop_adapters import (
     ABSENT,
+    CONVERTED,
     Loop,
     axis_rows,
     bind_loop,
@@ -28,6 +30,7 @@ from pyconv._engine.algorithms.loop_adapters import (
     plain_axis,
 )
 from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.problem import Axis, Problem
 from pyconv._native import loader
 
@@ -39,6 +42,12 @@ FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MAX_SAMPLES = 25, 16, 128, 2**13
 
 #: Taps of factors along rows and columns that one tile sums; the kind of tile of a cross.
 PRODUCT_TAPS, CROSS = (3, 5), 1
+
+
+#: Bytes of a row that is joined of several arrays, at most: as many rows as vectors have lanes are.
+MOST_JOINED = 2**16
+#: Writes the results of a `Mosaic`, with so many threads; returns whether it could.
+RunMosaic = Callable[[Mosaic, np.ndarray, int], bool]
 
 
 class Form(NamedTuple):
@@ -197,6 +206,39 @@ class Passes:
         if 0 in signs:
             return None
         return kind, np.concatenate([v, u, signs, single]).astype(real.compute)
+
+    def bind_mosaic(self, problem: Problem) -> RunMosaic | None:
+        """Return the function that sums samples as they lie in several arrays.
+
+        It returns whether it could. None where the loop reads no such samples: the last two axes
+        are to be filtered.
+        """
+        axes, ndim = sorted(a.axis for a in problem.spatial), len(problem.x_shape)
+        sums, most = problem.compute, problem.x_shape[-1] * problem.x_dtype.itemsize
+        if (
+            axes[-2:] != [ndim - 2, ndim - 1]
+            or sums.kind == "c"
+            or most > MOST_JOINED
+            or problem.x_dtype == np.float16
+            or problem.dtype in CONVERTED
+            or 0 in problem.y_shape
+            or self._tile(problem) is not None
+        ):
+            return None
+        loop, form = self._loop(problem, 1)
+        assert form.group == 1
+        with np.errstate(all="ignore"):
+            fill = np.array([problem.fill_value]).astype(sums)
+        over = None if self.divisor == 1 else np.array([self.divisor], sums)
+        clip = problem.overflow == "saturate"
+
+        def run(x: Mosaic, y: np.ndarray, workers: int) -> bool:
+            if x.rows is None or x.dtype != problem.x_dtype:
+                return False
+            summable = loop.run_joined(x.arrays[0], x.rows, y, fill, clip, workers, True, over)
+            return bool(summable) or x.dtype.kind != "f"
+
+        return run
 
     def _bind_line(self, problem: Problem, fill: np.ndarray) -> Loop:
         """Cut a long line into rows that overlap: the loop sums as many of them as it has lanes."""
