@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyconv._engine.output_arrays import _Rooms, empty, recycling
+from pyconv._engine.output_arrays import Rooms, empty, recycling
 
 
 def test_memory_of_results_that_are_gone_is_used_again():
@@ -23,7 +23,7 @@ def test_memory_of_results_that_are_gone_is_used_again():
 
 
 def test_memory_that_is_held_for_results_is_bounded():
-    rooms = _Rooms()
+    rooms = Rooms(64 << 20, 16 << 20)
     taken = [rooms.take(1 << 20) for _ in range(100)]
     assert len({room.ctypes.data for room in taken}) == 100
     assert sum(room.size for room in rooms._rooms) <= 64 << 20
@@ -31,3 +31,5 @@ def test_memory_that_is_held_for_results_is_bounded():
     del taken
     assert rooms.take(2 << 20).size == 2 << 20  # none is twice as large as what is asked for
     assert sum(room.size for room in rooms._rooms) <= 64 << 20
+    assert rooms.take(17 << 20).size == 17 << 20
+    assert max(room.size for room in rooms._rooms) == 2 << 20

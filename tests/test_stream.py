@@ -234,6 +234,23 @@ def test_blocks_of_the_source_are_read_as_a_whole():
     assert all(w[0].start % 12 == 0 and w[0].stop % 12 == 0 for w in source.read)
 
 
+def test_results_are_made_in_the_memory_of_those_that_are_written():
+    x = RNG.random((60, 300, 400)).astype(np.float32)
+    places = []
+
+    class Watched(Stored):
+        def __setitem__(self, where, value):
+            places.append(value.ctypes.data)
+            super().__setitem__(where, value)
+
+    expected = filters.gaussian(x, 1, axes=(0, 1, 2))
+    target = Watched(np.empty_like(x))
+    pyconv.stream(filters.gaussian, x, target, 1, axes=(0, 1, 2), max_memory=2**24)
+    np.testing.assert_array_equal(target.array, expected)
+    assert len(places) > 10
+    assert len(set(places)) <= 2
+
+
 @pytest.mark.parametrize("chunks", [(7, 40, 30), (7, 10, 30), (1, 40, 4), (100, 9, 8)])
 @pytest.mark.parametrize("memory", [700_000, 2_000_000])
 def test_blocks_of_the_target_are_written_once(chunks, memory):

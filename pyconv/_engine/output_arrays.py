@@ -114,15 +114,14 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if size < _ALIGNED_FROM:
         return np.empty(shape, dtype)
-    fits = _LEAST_RECYCLED <= size <= _MOST_RECYCLED // 4
-    raw = _rooms.take(size + 64) if fits and vars(_recycling) else np.empty(size + 64, np.uint8)
+    rooms = vars(_recycling).get("rooms")
+    raw = np.empty(size + 64, np.uint8) if rooms is None else rooms.take(size + 64)
     first = -raw.ctypes.data % 64
     return raw[first : first + size].view(dtype).reshape(shape)
 
 
-#: Bytes of the least array whose memory is used again, and what is held for that at most. The
-#: largest is a quarter of it: of larger ones the system clears few pages, which are large.
-_LEAST_RECYCLED, _MOST_RECYCLED = 128 << 10, 64 << 20
+#: Bytes of the least array whose memory is used again; the system keeps that of smaller ones.
+_LEAST_RECYCLED = 128 << 10
 
 
 def _references(rooms: list[np.ndarray], i: int) -> int:
@@ -135,21 +134,29 @@ _UNUSED = _references([np.empty(1, np.uint8)], 0)
 _COUNTS = bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
-class _Rooms:
+class Rooms:
     """Memory of arrays that are gone, for later ones: fresh pages take as long as their results.
 
     It is the base of what it is lent to, so that the count of references says when that is gone.
     What is not asked for again is let go first.
+
+    Parameters
+    ----------
+    most : int
+        Bytes that are held at most.
+    largest : int
+        Bytes of the largest array.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int, largest: int) -> None:
+        self._most, self._largest = most, largest
         self._rooms: list[np.ndarray] = []
         self._held = 0
         self._lock = threading.Lock()
 
     def take(self, size: int) -> np.ndarray:
         """Return memory of so many bytes or a few more."""
-        if not _COUNTS:
+        if not (_LEAST_RECYCLED <= size <= self._largest and _COUNTS):
             return np.empty(size, np.uint8)
         rooms = self._rooms
         with self._lock:
@@ -158,22 +165,23 @@ class _Rooms:
                 if fits and _references(rooms, i) == _UNUSED:
                     rooms.append(rooms.pop(i))
                     return rooms[-1]
+            while rooms and self._held + size > self._most:
+                self._held -= rooms.pop(0).size
             room = np.empty(size, np.uint8)
             rooms.append(room)
             self._held += size
-            while self._held > _MOST_RECYCLED:
-                self._held -= rooms.pop(0).size
             return room
 
 
-_rooms = _Rooms()
+#: What all threads share. Of arrays larger than these the system clears few pages, which are large.
+_SHARED = Rooms(64 << 20, 16 << 20)
 _recycling = threading.local()
 
 
 @contextmanager
-def recycling() -> Iterator[None]:
+def recycling(rooms: Rooms = _SHARED) -> Iterator[None]:
     """Have this thread make arrays of memory whose earlier arrays are gone."""
-    vars(_recycling)["on"] = True
+    vars(_recycling)["rooms"] = rooms
     try:
         yield
     finally:

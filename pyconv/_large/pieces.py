@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from pyconv._pieces import PiecePlan, Read
 
-#: Bytes of samples that one piece reads, where there is more memory.
-ENOUGH = 24 << 20
+#: Bytes of samples that one piece reads, where there is more memory. What two pieces read is summed
+#: twice along the other axes: with planes of 1 MiB and 5 taps a ninth, at half as many bytes a fifth.
+ENOUGH = 40 << 20
 #: Pieces there are at least, where blocks are small enough: reading, sums and writing overlap.
 OVERLAPPING = 4
 #: Arrays of the samples of a piece, in the dtype of its sums, that loops hold beside them.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pyconv._calls.correlation import correlate
 from pyconv._engine.dtypes import native_dtype, supported
-from pyconv._engine.output_arrays import is_masked, plain_array
+from pyconv._engine.output_arrays import empty, is_masked, plain_array
 from pyconv._engine.problem import (
     boundary_names,
     flag,
@@ -251,7 +251,10 @@ class Picked(PiecePlan):
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
         kept = zip(runs, self._steps, strict=True)
-        return block[tuple(slice(run.first, None, step) for run, step in kept)].copy()
+        part = block[tuple(slice(run.first, None, step) for run, step in kept)]
+        y = empty(part.shape, part.dtype)
+        np.copyto(y, part)
+        return y
 
 
 def streamed(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
+import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
@@ -20,6 +22,7 @@ import numpy.typing as npt
 from pyconv._calls.correlation import convolve, correlate
 from pyconv._calls.missing import coverage
 from pyconv._calls.plans import Plan
+from pyconv._engine.output_arrays import Rooms, recycling
 from pyconv._engine.problem import flag, integer, memory_limit, several
 from pyconv._large.arrays import (
     AT_ONCE,
@@ -372,6 +375,9 @@ class Job:
             return block, functools.reduce(np.logical_or, masks) if masks else None
 
         state, write = _State(done, update), Writer(self.target)
+        # Results are made in the memory of those that are written, and so is what passes leave.
+        result = math.prod(layout.piece) * max(4, plan.dtype.itemsize) + 2 * mmap.PAGESIZE
+        rooms = Rooms(4 * result, 2 * result)
         boxes = itertools.islice(layout.boxes(plan.shape), done, None)
         # Whatever stops the loop, what has begun to be written is written to its end.
         with ExitStack() as stack:
@@ -379,12 +385,13 @@ class Job:
             writer = stack.enter_context(ThreadPoolExecutor(1, "pyconv-write"))
             try:
                 for box, (block, mask) in _ahead(reader, read, boxes):
-                    y = plan.solve(block, box, mask, workers)
+                    with recycling(rooms):
+                        y = plan.solve(block, box, mask, workers)
                     windows[0].forget(block)
-                    y = y if self.after is None else self.after(y)
-                    state.wait()
-                    state.writing = writer.submit(write, _slices(box), y)
+                    made = [y if self.after is None else self.after(y)]
                     del y, block, mask
+                    state.wait()
+                    state.writing = writer.submit(_write, write, _slices(box), made)
                 state.wait()
             except BaseException as error:
                 raise self._stopped(error, state, layout) from error
@@ -438,6 +445,11 @@ def _ahead(
         reading = None if following is None else reader.submit(read, following)
         yield box, samples
         box = following
+
+
+def _write(write: Writer, where: tuple[slice, ...], made: list[Array]) -> None:
+    """Write results, which nobody else holds: their memory is free once this returns."""
+    write(where, made.pop())
 
 
 def _slices(box: Box) -> tuple[slice, ...]:
