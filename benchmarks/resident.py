@@ -24,6 +24,16 @@ def _kibibytes(field: str) -> int:
     raise OSError(f"{_STATUS} has no {field}")
 
 
+def resident() -> int:
+    """Return the bytes of the pages that this process holds."""
+    return _kibibytes("VmRSS") * 1024
+
+
+def resident_at_most() -> int:
+    """Return the bytes that it held at most."""
+    return _kibibytes("VmHWM") * 1024
+
+
 def growth(call: Callable[[], object]) -> int | None:
     """Return the bytes by which the high-water mark rises, None where it cannot be read.
 

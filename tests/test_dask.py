@@ -4,6 +4,8 @@ import itertools
 import os
 import pickle
 import signal as signals
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -444,7 +446,7 @@ def cluster():
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -472,6 +474,32 @@ def test_a_worker_that_is_killed_changes_nothing(cluster, rng):
     found = cluster.compute(y)
     os.kill(pids[0], signals.SIGKILL)
     np.testing.assert_array_equal(found.result(timeout=120), filters.gaussian(x, 3, axes=(0, 1)))
+
+
+def status(field):
+    """Return a number of bytes that Linux counts of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much is resident")
+def test_memory_of_a_worker_stays_bounded():
+    """Its graph is larger than what it may hold."""
+    distributed = pytest.importorskip("distributed")
+    limit, shape = 300 << 20, (1280, 256, 256)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            memory_limit=limit,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        x = da.ones(shape, chunks=(32, 128, 128), dtype=np.float32)
+        y = filters.gaussian(x, 2, axes=(0, 1, 2), boundary="nearest")
+        assert x.nbytes > limit
+        assert abs(y - x).max().compute() < 1e-6
+        (most,) = client.run(status, "VmHWM").values()
+    assert limit / 5 < most < limit
 
 
 # ---- what is refused --------------------------------------------------------------------------

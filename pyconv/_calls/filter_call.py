@@ -307,13 +307,11 @@ class Call:
 
         Where they would take more memory than is granted, it is the result of one kernel.
         """
-        result = None if options.dtype is None or rounded is not None else np.dtype(options.dtype)
         out = options.out
         if rounded is None and out is not None:
             check_out(out, self.shape, self._result_dtype(options), HINT)
-        wanted = Wanted(self._sums_of_real_weights(), result, options.overflow, options.max_memory)
         try:
-            run = planned(wanted)
+            run = planned(self._wanted(options, rounded))
         except MemoryError:
             w = self._weights(self._kernel(terms))
             return self._one_kernel(w, options, rounded)
@@ -324,6 +322,11 @@ class Call:
         if out is None:
             return run(self.x, None, options.workers)
         return _written(run, self.x, out, options.workers)
+
+    def _wanted(self, options: Options, rounded: Array | None) -> Wanted:
+        """Return what is wanted of passes; results that are to be ``rounded`` are real ones."""
+        result = None if options.dtype is None or rounded is not None else np.dtype(options.dtype)
+        return Wanted(self._sums_of_real_weights(), result, options.overflow, options.max_memory)
 
     def _result_dtype(self, options: Options) -> np.dtype:
         """Return the dtype of real sums."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.planning import check_nan
 from pyconv._engine.problem import Problem, boundary_names, make_problem
 from pyconv._engine.rounding_planning import rounded_run
-from pyconv._engine.separable_passes import FEW_SAMPLES, Filter, Fused, Part, Runner
+from pyconv._engine.separable_passes import FEW_SAMPLES, Filter, Fused, Part, Runner, Wanted
 from pyconv._native import loader
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import Reach, Run
@@ -77,38 +78,63 @@ class FilterPlan(PiecePlan):
         self._axes, self._choices = whole.axes, tuple(whole.choices)
         #: What sums pieces without a mask of which nothing else decides, by `_key`.
         self._planned: dict[tuple[object, ...], Runner] = {}
+        #: Those whose windows have to be joined, in which nothing is planned without samples.
+        self._joined: set[tuple[object, ...]] = set()
         lead = y.shape[: y.ndim - len(source.shape)]
         name = solve.__name__.strip("_").replace("_", "-")
         super().__init__(name, source, whole.reaches(), native_dtype(y.dtype), lead)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: runs are planned again."""
-        return vars(self) | {"_planned": {}}
+        return vars(self) | {"_planned": {}, "_joined": set()}
 
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
-        key = None
-        if mask is None and self._options.nan_policy == "propagate":
-            key = self._key(block, runs)
-            run = self._planned.get(key)
-            if run is not None:
-                return run(block, None, workers)
-        options = self._options._replace(mask=mask, workers=workers)
-        part = Part(
+        call = PieceCall(
+            block,
+            self._axes,
+            self._options._replace(mask=mask, workers=workers),
+            self._part(runs),
+            self._choices,
+        )
+        if mask is not None or self._options.nan_policy != "propagate":
+            return self._filter(call, *self._arguments)
+        key = self._key(block, runs)
+        run = self._planned.get(key)
+        if run is not None:
+            return run(block, None, workers)
+        y = self._filter(call, *self._arguments)
+        self._keep(key, call.run)
+        return y
+
+    def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
+        if self._options.nan_policy != "propagate":
+            return None
+        key = self._key(block, runs)
+        run = self._planned.get(key)
+        if run is None and key not in self._joined:
+            part = self._part(runs)
+            call = PlanningCall(block, self._axes, self._options, part, self._choices)
+            with suppress(NeedsSamplesError):
+                self._filter(call, *self._arguments)
+                run = call.run
+            self._keep(key, run)
+        y = run.of_mosaic(block, workers) if isinstance(run, Fused) else None
+        if y is None and len(self._joined) < MOST_PLANNED:
+            self._joined.add(key)
+        return y
+
+    def _part(self, runs: list[Run]) -> Part:
+        return Part(
             self.source.shape,
             tuple(runs[a].first for a in self._axes),
             tuple(runs[a].out for a in self._axes),
         )
-        call = PieceCall(block, self._axes, options, part, self._choices)
-        y = self._filter(call, *self._arguments)
-        if key is not None and call.run is not None and len(self._planned) < MOST_PLANNED:
-            self._planned[key] = call.run
-        return y
 
-    def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
-        run = self._planned.get(self._key(block, runs))
-        return run.of_mosaic(block, workers) if isinstance(run, Fused) else None
+    def _keep(self, key: tuple[object, ...], run: Runner | None) -> None:
+        if run is not None and len(self._planned) < MOST_PLANNED:
+            self._planned[key] = run
 
     def _key(self, block: Array | Mosaic, runs: list[Run]) -> tuple[object, ...]:
         """Return what decides how a piece without a mask is summed."""
@@ -340,6 +366,48 @@ class PieceCall(Call):
         for axis, stride, first, out in part:
             kept[axis] = slice(first, first + (out - 1) * stride + 1, stride)
         return tuple(kept)
+
+
+class NeedsSamplesError(Exception):
+    """A piece is not made by passes alone, of which the shape of its window decides."""
+
+
+class PlanningCall(PieceCall):
+    """A call on a window that is not joined: it finds what would sum it, and runs nothing."""
+
+    def __init__(
+        self,
+        window: Mosaic,
+        axes: tuple[int, ...],
+        options: Options,
+        part: Part,
+        choices: Sequence[Choice | None],
+    ) -> None:
+        x = np.broadcast_to(np.zeros((), window.dtype), window.shape)
+        super().__init__(x, axes, options, part, choices)
+
+    def destination(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        """Refuse to be one of several kernels, or rounded."""
+        raise NeedsSamplesError
+
+    def _one_kernel(self, w: Array, options: Options, rounded: Array | None = None) -> Array:
+        raise NeedsSamplesError
+
+    def _gapped(self, w: Array) -> Array:
+        raise NeedsSamplesError
+
+    def _filtered(
+        self,
+        planned: Callable[[Wanted], Runner],
+        terms: Sequence[Sequence[Array]],
+        options: Options,
+        rounded: Array | None,
+    ) -> Array:
+        try:
+            self.run = planned(self._wanted(options, rounded))
+        except MemoryError:
+            raise NeedsSamplesError from None
+        return np.broadcast_to(np.zeros((), self._result_dtype(options)), self.shape)
 
 
 def _without_missing(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pyconv._pieces import PiecePlan, Read
 
 #: Bytes of samples that one piece reads, where there is more memory. What two pieces read is summed
-#: twice along the other axes: with planes of 1 MiB and 5 taps a ninth, at half as many bytes a fifth.
+#: twice along the other axes: of planes of 1 MiB, with 5 taps, a ninth; of half as many a fifth.
 ENOUGH = 40 << 20
 #: Pieces there are at least, where blocks are small enough: reading, sums and writing overlap.
 OVERLAPPING = 4
