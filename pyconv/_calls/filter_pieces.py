@@ -91,21 +91,17 @@ class FilterPlan(PiecePlan):
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
-        call = PieceCall(
-            block,
-            self._axes,
-            self._options._replace(mask=mask, workers=workers),
-            self._part(runs),
-            self._choices,
-        )
-        if mask is not None or self._options.nan_policy != "propagate":
-            return self._filter(call, *self._arguments)
-        key = self._key(block, runs)
-        run = self._planned.get(key)
-        if run is not None:
-            return run(block, None, workers)
+        key = None
+        if mask is None and self._options.nan_policy == "propagate":
+            key = self._key(block, runs)
+            run = self._planned.get(key)
+            if run is not None:
+                return run(block, None, workers)
+        options = self._options._replace(mask=mask, workers=workers)
+        call = PieceCall(block, self._axes, options, self._part(runs), self._choices)
         y = self._filter(call, *self._arguments)
-        self._keep(key, call.run)
+        if key is not None:
+            self._keep(key, call.run)
         return y
 
     def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
