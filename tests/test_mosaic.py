@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import one_in
 
-from pyconv import filters
+from pyconv import filters, ndimage
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.mosaic import Mosaic
 from pyconv._native import layout
@@ -147,3 +147,29 @@ def test_a_plan_pickles_without_what_it_has_planned(rng):
     before = pickle.dumps(plan)
     plan.solve(x, ((0, 30), (0, 40)))
     assert pickle.dumps(plan) == before
+
+
+@pytest.mark.parametrize("mode", ["reflect", "constant", "wrap", "mirror"])
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("gaussian_filter", 2), ("gaussian_filter", (0, 1, 2)), ("uniform_filter", 5)],
+)
+def test_filters_of_ndimage_make_nothing_in_vain(name, argument, mode, rng, monkeypatch):
+    x = rng.standard_normal((27, 35, 150)).astype(np.float32)
+    function = getattr(ndimage, name)
+    whole = function(x, argument, mode=mode)
+    plan = piece_plan(function, x.shape, x.dtype, argument, mode=mode)
+    made = []
+    made_by_plan = plan._wanted
+    monkeypatch.setattr(plan, "_wanted", lambda y, *rest: made_by_plan(made.append(y) or y, *rest))
+    for box in (((5, 20), (0, 18), (70, 140)), ((0, 27), (17, 35), (0, 150))):
+        reads = plan.reads(box)
+        at = [np.arange(r.start, r.stop) % n for r, n in zip(reads, x.shape, strict=True)]
+        window = x[np.ix_(*at)]
+        cuts = [[n - 1, 1] for n in window.shape]
+        mosaic = Mosaic(*cut(window, cuts))
+        for block in (mosaic, window):
+            found = plan.solve(block, box)
+            np.testing.assert_array_equal(found, whole[tuple(slice(*b) for b in box)])
+            assert made.pop().shape == found.shape
+        assert mosaic.array is None

@@ -10,11 +10,16 @@ import numpy as np
 
 from pyconv._dask.door import answered, is_chunked
 from pyconv._engine.dtypes import native_dtype
+from pyconv._engine.mosaic import Mosaic
+from pyconv._engine.separable_passes import Fused
+from pyconv._native import loader
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import MIXED, Reach, Run
 from pyconv._pieces.sums import pixel_reaches
 from pyconv.ndimage._whole import part_of
 
+#: Pieces of so many shapes at most are planned once.
+MOST_PLANNED = 256
 #: Checks the arguments of a filter; returns the array that receives the result, and what writes it.
 Plan = Callable[..., tuple[Array, Callable[[Array, Array], None]]]
 
@@ -44,6 +49,8 @@ class NdimagePlan(PiecePlan):
     ) -> None:
         self._plan, self._weights, self._options = plan, weights, options
         self._choices: dict[Any, str] = {}
+        #: What makes pieces by one run of passes, by the shapes of their windows.
+        self._planned: dict[tuple[object, ...], Fused | None] = {}
         windows: list[Any] = []
         # What is read, and in which dtype results are, does not depend on how many samples there
         # are. What does is asked of the whole shape.
@@ -61,14 +68,42 @@ class NdimagePlan(PiecePlan):
             reaches += [r for r in pixels if r.axis not in known]
         super().__init__(name, source, reaches, native_dtype(y.dtype))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: pieces are planned again."""
+        return vars(self) | {"_planned": {}}
+
     def _solve(
         self, block: Array, runs: list[Run], mask: Array | None, workers: int | None
     ) -> Array:
         from pyconv.ndimage._calls import filtered
 
+        fused = self._fused(block, runs)
+        if fused is not None:
+            return fused(block, None, workers)
         with part_of(self._whole, self._choices):
             y = filtered(self._plan, block, self.dtype, self._weights, *self._options)
         return y[tuple(slice(run.first, run.first + run.out) for run in runs)]
+
+    def _solve_mosaic(self, block: Mosaic, runs: list[Run], workers: int | None) -> Array | None:
+        fused = self._fused(block, runs)
+        return None if fused is None else fused.of_mosaic(block, workers)
+
+    def _fused(self, block: Array | Mosaic, runs: list[Run]) -> Fused | None:
+        """Return the passes that make the results alone, None where a filter is more than those."""
+        from pyconv.ndimage._weighted_sums import write
+
+        made = tuple((run.first, run.out) for run in runs)
+        key = loader.native, block.shape, block.dtype, made
+        if key not in self._planned:
+            x = np.broadcast_to(np.zeros((), block.dtype), block.shape)
+            with part_of(self._whole, self._choices, crop=made):
+                _, step = self._plan(x, self.dtype, self._weights, *self._options)
+            known = isinstance(step, partial) and step.func is write
+            run = step.args[0] if known else None  # type: ignore[attr-defined]
+            if len(self._planned) >= MOST_PLANNED:
+                return None
+            self._planned[key] = run if isinstance(run, Fused) else None
+        return self._planned[key]
 
 
 def _reaches(source: Source, windows: list[Any]) -> list[Reach]:

@@ -70,7 +70,8 @@ def smooth(
     keys = tuple(each.key() for each in passes)
     if WHOLE.windows is not None:
         return _planned(shape, x_dtype, passes, fill, dtype)
-    key = ("smooth", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), WHOLE.shape)
+    whole = WHOLE.shape, WHOLE.crop
+    key = ("smooth", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), whole)
     return kept(key, _planned, shape, x_dtype, passes, fill, dtype)
 
 
@@ -116,7 +117,8 @@ def average(
     keys = tuple((each.axis, len(each.weights), each.low, each.boundary) for each in boxes)
     if WHOLE.windows is not None:
         return _planned_average(shape, x_dtype, boxes, fill, dtype)
-    key = ("average", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), WHOLE.shape)
+    whole = WHOLE.shape, WHOLE.crop
+    key = ("average", loader.native, shape, x_dtype, dtype, keys, fill, type(fill), whole)
     return kept(key, _planned_average, shape, x_dtype, boxes, fill, dtype)
 
 

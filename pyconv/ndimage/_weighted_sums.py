@@ -88,7 +88,9 @@ class Window:
         fill = self.fill if self.reads_fill else 0
         part = None
         if WHOLE.shape is not None:
-            part = Part(WHOLE.shape, (0,) * len(lows), tuple(shape[a] for a in self.axes))
+            made = WHOLE.crop or tuple((0, n) for n in shape)
+            firsts, outs = zip(*(made[a] for a in self.axes), strict=True)
+            part = Part(WHOLE.shape, firsts, outs)
         return Filter(terms, self.axes, lows, self.boundaries, fill, part=part)
 
     def along(self, kept: Sequence[int]) -> Window:

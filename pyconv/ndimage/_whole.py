@@ -13,6 +13,9 @@ class _Whole(threading.local):
     shape: tuple[int, ...] | None = None
     #: What has been planned for it so far, while its plan is made: windows.
     windows: list[Any] | None = None
+    #: The first result and their number along each axis of the array at hand, None for all: filters
+    #: that are one `Filter` make those alone.
+    crop: tuple[tuple[int, int], ...] | None = None
     #: The algorithms of its sums, by what tells them from others.
     choices: dict[Any, str]
 
@@ -28,13 +31,16 @@ def deciding(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def part_of(
-    shape: tuple[int, ...], choices: dict[Any, str], windows: list[Any] | None = None
+    shape: tuple[int, ...],
+    choices: dict[Any, str],
+    windows: list[Any] | None = None,
+    crop: tuple[tuple[int, int], ...] | None = None,
 ) -> Iterator[None]:
     """Plan, within the block, for parts of an array of a shape."""
-    before = WHOLE.shape, WHOLE.windows, getattr(WHOLE, "choices", None)
-    WHOLE.shape, WHOLE.windows, WHOLE.choices = shape, windows, choices
+    before = WHOLE.shape, WHOLE.windows, WHOLE.crop, getattr(WHOLE, "choices", None)
+    WHOLE.shape, WHOLE.windows, WHOLE.crop, WHOLE.choices = shape, windows, crop, choices
     try:
         yield
     finally:
-        WHOLE.shape, WHOLE.windows = before[:2]
-        WHOLE.choices = before[2] or {}
+        WHOLE.shape, WHOLE.windows, WHOLE.crop = before[:3]
+        WHOLE.choices = before[3] or {}
