@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TypeGuard
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.dtypes import native_dtype
+from pyconv._engine.threads import ForkedLock
 from pyconv._native import layout
 
 
@@ -146,13 +147,17 @@ class Rooms:
         Bytes that are held at most.
     largest : int
         Bytes of the largest array.
+    lock : context manager, optional
+        Held meanwhile, where several threads take memory.
     """
 
-    def __init__(self, most: int, largest: int) -> None:
+    def __init__(
+        self, most: int, largest: int, lock: AbstractContextManager[None] | None = None
+    ) -> None:
         self._most, self._largest = most, largest
         self._rooms: list[np.ndarray] = []
         self._held = 0
-        self._lock = threading.Lock()
+        self._lock = nullcontext() if lock is None else lock
 
     def take(self, size: int) -> np.ndarray:
         """Return memory of so many bytes or a few more."""
@@ -174,7 +179,7 @@ class Rooms:
 
 
 #: What all threads share. Of arrays larger than these the system clears few pages, which are large.
-_SHARED = Rooms(64 << 20, 16 << 20)
+_SHARED = Rooms(64 << 20, 16 << 20, ForkedLock())
 _recycling = threading.local()
 
 
