@@ -7,6 +7,7 @@ import pytest
 from conftest import one_in
 
 from pyconv import filters, ndimage
+from pyconv._engine import threads
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.mosaic import Mosaic
 from pyconv._native import layout
@@ -173,3 +174,18 @@ def test_filters_of_ndimage_make_nothing_in_vain(name, argument, mode, rng, monk
             np.testing.assert_array_equal(found, whole[tuple(slice(*b) for b in box)])
             assert made.pop().shape == found.shape
         assert mosaic.array is None
+
+
+@pytest.mark.parametrize(("name", "argument"), [("uniform_filter", 40), ("sobel", 0)])
+def test_pieces_of_ndimage_run_on_as_many_threads_as_they_are_told(
+    name, argument, rng, monkeypatch
+):
+    x = rng.standard_normal((600, 700)).astype(np.float32)
+    plan = piece_plan(getattr(ndimage, name), x.shape, x.dtype, argument)
+    seen = []
+    resolve = threads.resolve
+    monkeypatch.setattr(
+        threads, "resolve", lambda *given: seen.append(resolve(*given)) or resolve(*given)
+    )
+    plan.solve(x, ((0, 600), (0, 700)), None, 1)
+    assert {*seen} == {1}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pyconv._dask.door import answered, is_chunked
+from pyconv._engine import threads
 from pyconv._engine.dtypes import native_dtype
 from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.separable_passes import Fused
@@ -80,7 +82,8 @@ class NdimagePlan(PiecePlan):
         fused = self._fused(block, runs)
         if fused is not None:
             return fused(block, None, workers)
-        with part_of(self._whole, self._choices):
+        number = nullcontext() if workers is None else threads.block(workers)
+        with number, part_of(self._whole, self._choices):
             y = filtered(self._plan, block, self.dtype, self._weights, *self._options)
         return y[tuple(slice(run.first, run.first + run.out) for run in runs)]
 
