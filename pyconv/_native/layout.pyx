@@ -348,7 +348,7 @@ def join_rows(tuple rows not None, cnp.ndarray y not None):
     """Write the samples of a window that `list_rows` lists to a C-contiguous array of its shape."""
     cdef cnp.ndarray table = rows[0], row_ends = rows[1], ends = rows[2]
     cdef Joined joined
-    cdef Py_ssize_t planes = 1, plane, row, item = cnp.PyArray_ITEMSIZE(y)
+    cdef Py_ssize_t planes = 1, _, row, item = cnp.PyArray_ITEMSIZE(y)
     cdef Py_ssize_t n_rows, samples
     cdef const char* entry = cnp.PyArray_BYTES(table)
     cdef char* target = cnp.PyArray_BYTES(y)
@@ -363,7 +363,7 @@ def join_rows(tuple rows not None, cnp.ndarray y not None):
     joined.last = entry + (planes - 1) * joined.plane
     n_rows, samples = joined.row_ends[joined.rows - 1], joined.ends[joined.parts - 1]
     with nogil:
-        for plane in range(planes):
+        for _ in range(planes):
             for row in range(n_rows):
                 join_row(&joined, entry, row, 0, samples, target)
                 target += samples * item
