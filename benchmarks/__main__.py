@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pipelines,
         regret,
         replay,
+        scaling,
         streams,
         variants,
     )
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers_report.add_parser(commands)
     pipelines.add_parser(commands)
     replay.add_parser(commands)
+    scaling.add_parser(commands)
     streams.add_parser(commands)
     variants.add_parser(commands)
     given = parser.parse_args(arguments)
