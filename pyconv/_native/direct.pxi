@@ -296,9 +296,8 @@ cdef class DirectLoop:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
-            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             return run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared,
-                                each, False) == 0
+                                each, self.unfilled_bytes(&s, threads), False) == 0
         finally:
             put_block(block)
 
@@ -336,9 +335,8 @@ cdef class DirectLoop:
         block = <char*>take_parts(&shared, threads, &each)
         try:
             self.set_call(&call, &s, x, y, self.write_tables(&s, w, block))
-            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
-                         False)
+                         self.unfilled_bytes(&s, threads), False)
         finally:
             put_block(block)
 

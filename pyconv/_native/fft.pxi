@@ -216,7 +216,7 @@ cdef class FftLoop:
             done = 0
             while done < pairs and whole:
                 step = least(step, pairs - done)
-                whole = not share_units(run_tiles, &call, done, step, threads, work, each)
+                whole = not share_units(run_tiles, &call, done, step, threads, work, each, 0)
                 done += step
                 PyErr_CheckSignals()
         finally:
