@@ -108,6 +108,29 @@ cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py
     return found
 
 
+cdef double work_of_last(Py_ssize_t units, int threads, double each) noexcept:
+    """Return the work of the thread that has most of some units of so much work each."""
+    return ceil_div(units, threads) * each
+
+
+cdef Py_ssize_t slab_rows(Py_ssize_t rows, Py_ssize_t few, Py_ssize_t out, Py_ssize_t beyond,
+                          Py_ssize_t others, int threads) noexcept:
+    """Return the rows of slabs with which the last of some threads is done soonest.
+
+    They are ``rows`` of ``out``, halved while they are more than ``few``. A slab takes the work of
+    ``beyond`` rows more, and there are ``others`` beside each: many slabs are shared evenly, and
+    work in vain.
+    """
+    cdef Py_ssize_t best = rows
+    cdef double least_work = work_of_last(others * ceil_div(out, rows), threads, rows + beyond), work
+    while threads > 1 and rows > few:
+        rows = ceil_div(rows, 2)
+        work = work_of_last(others * ceil_div(out, rows), threads, rows + beyond)
+        if work < least_work:
+            best, least_work = rows, work
+    return best
+
+
 cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_batch,
                           cnp.ndarray x, cnp.ndarray y, Py_ssize_t units, double products,
                           int threads, Py_ssize_t each, Py_ssize_t cleared, bint stops) except -1:
