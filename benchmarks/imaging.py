@@ -12,8 +12,8 @@ they read lies in arrays or images of their own before they are timed. Settings:
                 differs by 0.008 at σ = 2), and has no row
     libvips     VIPS_CONCURRENCY; edges are copied; no cache of operations; weights as floating-point
                 numbers for float32, and as integers for 8 bits (its vector path), within `NARROW`
-    ducc0, MKL  overlap-save by real transforms of `BLOCK` times the taps, a power of two;
-                ``nthreads``, and MKL_NUM_THREADS
+    ducc0, MKL  overlap-save by real transforms of a power of two, the fastest of `BLOCKS` times the
+                taps, which is found beforehand; ``nthreads``, and MKL_NUM_THREADS
 
 A contender whose result is not ours within the bound is left out of the row, which says so.
 """
@@ -33,6 +33,7 @@ from benchmarks import threads
 from benchmarks.cases import gaussian
 from benchmarks.peers import Call, Peer
 from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
+from benchmarks.timing import Effort, interleaved_minima
 from pyconv import filters
 
 OURS, NDIMAGE = "pyconv", "ndimage"
@@ -44,8 +45,8 @@ SINGLE, RECURSIVE = 1e-5, 2e-3
 NARROW = 3.0
 #: libvips' means of so many samples along an axis are one pass: two would round twice.
 SMALL = 5
-#: A transform is so many times as long as the taps, at least.
-BLOCK = 4
+#: A transform is one of so many times as long as the taps, at least.
+BLOCKS = 2, 4, 8, 16, 32
 
 #: Binds a job to an array: returns the call, or None where the peer has no such job.
 Bind = Callable[["Job", np.ndarray], Call | None]
@@ -257,19 +258,15 @@ def compare(name: str, y: np.ndarray, expected: np.ndarray, allowed: float) -> N
 # ---- long convolutions ------------------------------------------------------------------------
 
 
-def overlap_save(
-    x: np.ndarray,
-    w: np.ndarray,
-    there: Callable[[np.ndarray, int], np.ndarray],
-    back: Callable[[np.ndarray, int], np.ndarray],
-) -> np.ndarray:
-    """Return the convolution of the extent ``same`` by transforms of rows of a matrix.
+#: Transforms rows of a matrix, filled up by zeros to a length, or halves of spectra of it.
+Transform = Callable[[np.ndarray, int], np.ndarray]
 
-    ``there`` transforms rows of real numbers, filled up by zeros to a length; ``back`` does so with
-    halves of spectra.
-    """
+
+def overlap_save(
+    x: np.ndarray, w: np.ndarray, n: int, there: Transform, back: Transform
+) -> np.ndarray:
+    """Return the convolution of the extent ``same`` by real transforms of length ``n``."""
     taps = w.size
-    n = 1 << math.ceil(math.log2(BLOCK * taps))
     step = n - taps + 1
     blocks = -(-x.size // step)
     before = taps - 1 - (taps - 1) // 2
@@ -279,6 +276,18 @@ def overlap_save(
     spectra = there(np.ascontiguousarray(frames), n)
     spectra *= there(w[np.newaxis], n)
     return back(spectra, n)[:, taps - 1 :].reshape(-1)[: x.size]
+
+
+def _fastest(x: np.ndarray, w: np.ndarray, there: Transform, back: Transform) -> Call:
+    """Return the call with the length of transforms that takes least here."""
+    calls = {
+        str(times): partial(
+            overlap_save, x, w, 1 << math.ceil(math.log2(times * w.size)), there, back
+        )
+        for times in BLOCKS
+    }
+    seconds = interleaved_minima(calls, Effort(0.05, 3))
+    return calls[min(calls, key=seconds.__getitem__)]
 
 
 def _ducc(x: np.ndarray, w: np.ndarray) -> Call:
@@ -293,12 +302,12 @@ def _ducc(x: np.ndarray, w: np.ndarray) -> Call:
     def back(spectra: np.ndarray, n: int) -> np.ndarray:
         return fft.c2r(spectra, axes=(1,), lastsize=n, inorm=2, forward=False, nthreads=each)
 
-    return lambda: overlap_save(x, w, there, back)
+    return _fastest(x, w, there, back)
 
 
 def _mkl(x: np.ndarray, w: np.ndarray) -> Call:
-    fft: Any = importlib.import_module("mkl_fft.interfaces.scipy_fft")
-    return lambda: overlap_save(x, w, fft.rfft, fft.irfft)
+    fft: Any = importlib.import_module("mkl_fft")
+    return _fastest(x, w, fft.rfft, fft.irfft)
 
 
 TRANSFORM_PEERS: tuple[Peer[Callable[[np.ndarray, np.ndarray], Call]], ...] = (

@@ -399,7 +399,7 @@ cdef class BoxLoop:
         while rows > 4 * few_rows and self.additions(b) > PRODUCTS_BETWEEN_SIGNALS:
             rows = ceil_div(rows, 2)
             self.cut(b, planes, rows, cols)
-        rows = slab_rows(rows, most(8, few_rows), b.y.out, few_rows // 2,
+        rows = slab_rows(rows, most(4, few_rows // 2), b.y.out, few_rows // 2,
                          self.n_batch * b.n_planes * b.n_panels, threads)
         self.cut(b, planes, rows, cols)
         # A multiple of the threads is shared evenly.

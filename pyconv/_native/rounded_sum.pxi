@@ -120,7 +120,6 @@ cdef class RoundedSumLoop:
         cdef Py_ssize_t item = sizeof(double), group = p.x.group
         cdef Py_ssize_t lanes = STENCIL_VECTOR_BYTES // item
         cdef Py_ssize_t cols = ROUNDED_SUM_WINDOW // item // (p.y.taps * p.z.taps)
-        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cols = most(2 * ROUNDED_SUM_STEP, cols // ROUNDED_SUM_STEP * ROUNDED_SUM_STEP)
         p.unit_cols = least(p.x.axis.out, most(1, cols // group))
         p.pitch = ceil_div(p.unit_cols * group, ROUNDED_SUM_STEP) * ROUNDED_SUM_STEP
@@ -132,9 +131,9 @@ cdef class RoundedSumLoop:
         p.plane = (p.rows + p.y.taps - 1) * p.pitch
         p.unit_rows = p.rows
         p.n_panels = ceil_div(p.x.axis.out, p.unit_cols)
-        while (p.unit_rows > most(8, p.y.taps) and self.n_batch * p.z.out * p.n_panels
-               * ceil_div(p.y.out, p.unit_rows) < wanted):
-            p.unit_rows = ceil_div(p.unit_rows, 2)
+        # Rows beyond a slab are converted, which takes far less than sums.
+        p.unit_rows = slab_rows(p.unit_rows, most(4, p.y.taps // 2), p.y.out, p.y.taps // 4,
+                                self.n_batch * p.z.out * p.n_panels, threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
 
     cdef Py_ssize_t each(self) noexcept:

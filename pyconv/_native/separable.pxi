@@ -163,22 +163,23 @@ cdef class SeparableLoop:
         self.lay_out_workspace(p)
 
     cdef void share(self, Strips* p, int threads) noexcept:
-        """Halve slabs and runs of planes so that the last thread is done soonest."""
-        cdef Py_ssize_t few_rows = most(p.step_rows, p.span_rows), few_planes = 2 * p.span_planes
-        cdef Py_ssize_t planes = p.unit_planes, best_rows = p.unit_rows, best_planes = planes
+        """Cut slabs and runs of planes so that the last thread is done soonest."""
+        cdef Py_ssize_t few_rows = most(1, most(p.step_rows, p.span_rows) // 2)
+        cdef Py_ssize_t planes = p.down.z.out, rows = p.down.y.out
+        cdef Py_ssize_t slabs = ceil_div(rows, p.unit_rows), most_slabs = most(slabs, rows // few_rows)
+        cdef Py_ssize_t runs = ceil_div(planes, p.unit_planes)
+        cdef Py_ssize_t most_runs = most(runs, planes // p.span_planes), n_slabs, n_runs
+        cdef Py_ssize_t best_rows = p.unit_rows, best_planes = p.unit_planes
         cdef double least_work = self.work_of_last(p, threads), work
-        while True:
-            p.unit_planes = planes
-            while True:
+        for n_runs in range(runs, most_runs + 1):
+            p.unit_planes = ceil_div(planes, n_runs)
+            for n_slabs in range(slabs, most_slabs + 1):
+                p.unit_rows = ceil_div(rows, n_slabs)
                 work = self.work_of_last(p, threads)
                 if work < least_work:
                     best_rows, best_planes, least_work = p.unit_rows, p.unit_planes, work
-                if p.unit_planes <= few_planes:
+                if self.units(p) >= MOST_UNITS * threads:
                     break
-                p.unit_planes = ceil_div(p.unit_planes, 2)
-            if p.unit_rows <= few_rows:
-                break
-            p.unit_rows = ceil_div(p.unit_rows, 2)
         p.unit_rows, p.unit_planes = best_rows, best_planes
 
     cdef double work_of_last(self, const Strips* p, int threads) noexcept:

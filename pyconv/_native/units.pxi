@@ -113,19 +113,23 @@ cdef double work_of_last(Py_ssize_t units, int threads, double each) noexcept:
     return ceil_div(units, threads) * each
 
 
+# Units of each thread beyond which more of them share nothing better.
+cdef Py_ssize_t MOST_UNITS = 8
+
+
 cdef Py_ssize_t slab_rows(Py_ssize_t rows, Py_ssize_t few, Py_ssize_t out, Py_ssize_t beyond,
                           Py_ssize_t others, int threads) noexcept:
     """Return the rows of slabs with which the last of some threads is done soonest.
 
-    They are ``rows`` of ``out``, halved while they are more than ``few``. A slab takes the work of
-    ``beyond`` rows more, and there are ``others`` beside each: many slabs are shared evenly, and
-    work in vain.
+    They are ``rows`` of ``out`` or less, ``few`` or more. A slab takes the work of ``beyond`` rows
+    more, and there are ``others`` beside each: many slabs are shared evenly, and work in vain.
     """
-    cdef Py_ssize_t best = rows
-    cdef double least_work = work_of_last(others * ceil_div(out, rows), threads, rows + beyond), work
-    while threads > 1 and rows > few:
-        rows = ceil_div(rows, 2)
-        work = work_of_last(others * ceil_div(out, rows), threads, rows + beyond)
+    cdef Py_ssize_t best = rows, slabs = ceil_div(out, rows)
+    cdef double least_work = work_of_last(others * slabs, threads, rows + beyond), work
+    while threads > 1 and others * slabs < MOST_UNITS * threads and ceil_div(out, slabs + 1) >= few:
+        slabs += 1
+        rows = ceil_div(out, slabs)
+        work = work_of_last(others * slabs, threads, rows + beyond)
         if work < least_work:
             best, least_work = rows, work
     return best

@@ -252,8 +252,14 @@ class LayerCuts:
         width = min(max(PANELS_BYTES // (chunk * self.taps * self.item), 64), MAX_PIXELS)
         width = _ceil(self.pixels, _ceil(self.pixels, width))
         width = _ceil(width, self.lanes) * self.lanes
-        if threads > 1 and self.groups * n_chunks < threads:
-            shares = min(_ceil(threads, self.groups * n_chunks), _ceil(self.outs, panel))
+        if threads > 1:
+            panels, units = _ceil(self.outs, panel), self.groups * n_chunks
+            # Of so many shares the last thread is done soonest; each of them copies the samples.
+            shares = min(
+                range(1, min(panels, 2 * _ceil(threads, units)) + 1),
+                key=lambda n: _ceil(units * n, threads)
+                * (_ceil(panels, n) * panel + FILLING_CHANNELS),
+            )
         blocks = self.batch * max(1, _ceil(self.pixels, width))
         return LayerCut(
             chunk=chunk,
