@@ -400,7 +400,8 @@ cdef class BoxLoop:
             rows = ceil_div(rows, 2)
             self.cut(b, planes, rows, cols)
         rows = slab_rows(rows, most(4, few_rows // 2), b.y.out, few_rows // 2,
-                         self.n_batch * b.n_planes * b.n_panels, threads)
+                         self.n_batch * b.n_planes, b.n_panels,
+                         narrow_panel(b.x.axis.out, cols, b.n_panels), threads)
         self.cut(b, planes, rows, cols)
         # A multiple of the threads is shared evenly.
         while planes > few_planes and self.units(b) < wanted and self.units(b) % threads:

@@ -332,7 +332,8 @@ cdef class FixedLoop:
         p.unit_rows = least(p.y.out, most_rows)
         # Rows beyond a slab are copied, which takes far less than sums.
         p.unit_rows = slab_rows(p.unit_rows, most(4, p.y.taps // 2), p.y.out, p.y.taps // 4,
-                                self.n_batch * p.z.out * p.n_panels, threads)
+                                self.n_batch * p.z.out, p.n_panels,
+                                <double>widest / p.unit_cols, threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
         p.fill_at = (2 * p.most_terms + p.most_taps) * <Py_ssize_t>sizeof(char*)
         p.lines_at = whole_lines(p.fill_at + p.x.size * group + FIXED_STEP)

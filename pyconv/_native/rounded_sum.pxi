@@ -133,7 +133,8 @@ cdef class RoundedSumLoop:
         p.n_panels = ceil_div(p.x.axis.out, p.unit_cols)
         # Rows beyond a slab are converted, which takes far less than sums.
         p.unit_rows = slab_rows(p.unit_rows, most(4, p.y.taps // 2), p.y.out, p.y.taps // 4,
-                                self.n_batch * p.z.out * p.n_panels, threads)
+                                self.n_batch * p.z.out, p.n_panels,
+                                narrow_panel(p.x.axis.out, p.unit_cols, p.n_panels), threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
 
     cdef Py_ssize_t each(self) noexcept:

@@ -186,7 +186,9 @@ cdef class SeparableLoop:
         """Return the products of the thread that has most: rows beyond a unit are filtered too."""
         cdef double planes = samples_read(&p.down.z, p.unit_planes)
         cdef double rows = samples_read(&p.down.y, p.unit_rows)
-        return work_of_last(self.units(p), threads, planes * rows * p.down.x.axis.taps
+        cdef Py_ssize_t panels = ceil_div(p.down.x.axis.out, p.unit_cols)
+        cdef double narrow = narrow_panel(p.down.x.axis.out, p.unit_cols, panels)
+        return work_of_last(self.units(p), panels, narrow, threads, planes * rows * p.down.x.axis.taps
                             + planes * p.unit_rows * p.down.y.taps
                             + <double>p.unit_planes * p.unit_rows * p.down.z.taps)
 

@@ -108,28 +108,50 @@ cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py
     return found
 
 
-cdef double work_of_last(Py_ssize_t units, int threads, double each) noexcept:
-    """Return the work of the thread that has most of some units of so much work each."""
-    return ceil_div(units, threads) * each
+cdef double work_of_last(Py_ssize_t units, Py_ssize_t panels, double narrow, int threads,
+                         double each) noexcept:
+    """Return the work of the thread that has most of some units, contiguous runs of them.
+
+    A unit is so much work; the last of so many panels is narrow: that part of the others.
+    """
+    cdef Py_ssize_t t, begin, end = 0, last
+    cdef double greatest = 0
+    if panels == 1 or narrow == 1:
+        return ceil_div(units, threads) * each
+    for t in range(1, threads + 1):
+        begin, end = end, units * t // threads
+        last = end // panels - begin // panels
+        greatest = max(greatest, end - begin - last + last * narrow)
+    return greatest * each
+
+
+cdef double narrow_panel(Py_ssize_t out, Py_ssize_t cols, Py_ssize_t panels) noexcept:
+    """Return the columns of the last panel, as a part of those of the others."""
+    return <double>(out - (panels - 1) * cols) / cols
 
 
 # Units of each thread beyond which more of them share nothing better.
-cdef Py_ssize_t MOST_UNITS = 8
+cdef Py_ssize_t MOST_UNITS = 4
 
 
 cdef Py_ssize_t slab_rows(Py_ssize_t rows, Py_ssize_t few, Py_ssize_t out, Py_ssize_t beyond,
-                          Py_ssize_t others, int threads) noexcept:
+                          Py_ssize_t items, Py_ssize_t panels, double narrow,
+                          int threads) noexcept:
     """Return the rows of slabs with which the last of some threads is done soonest.
 
-    They are ``rows`` of ``out`` or less, ``few`` or more. A slab takes the work of ``beyond`` rows
-    more, and there are ``others`` beside each: many slabs are shared evenly, and work in vain.
+    They are ``rows`` of ``out`` or less, ``few`` or more, in panels of each item, the last of which
+    is narrow. A slab takes the work of ``beyond`` rows more: many slabs are shared evenly, and work
+    in vain.
     """
-    cdef Py_ssize_t best = rows, slabs = ceil_div(out, rows)
-    cdef double least_work = work_of_last(others * slabs, threads, rows + beyond), work
-    while threads > 1 and others * slabs < MOST_UNITS * threads and ceil_div(out, slabs + 1) >= few:
+    cdef Py_ssize_t best = rows, slabs = ceil_div(out, rows), others = items * panels
+    cdef double work, least_work
+    if threads == 1:
+        return rows
+    least_work = work_of_last(others * slabs, panels, narrow, threads, rows + beyond)
+    while others * slabs < MOST_UNITS * threads and ceil_div(out, slabs + 1) >= few:
         slabs += 1
         rows = ceil_div(out, slabs)
-        work = work_of_last(others * slabs, threads, rows + beyond)
+        work = work_of_last(others * slabs, panels, narrow, threads, rows + beyond)
         if work < least_work:
             best, least_work = rows, work
     return best
