@@ -2,8 +2,8 @@
 
 The loops hand every region to this module instead of the pool of threads. Its shares then run one
 after another on the caller, each of them between two looks at a clock. So the cuts are those of the
-loops themselves, and a machine of two CPUs shows what 64 threads would be given. The clock may count
-anything: seconds, or results that were written.
+loops themselves, and a machine of two CPUs shows what 64 threads would be given. The clock may
+count anything: seconds, or results that were written.
 """
 
 import ctypes
@@ -133,4 +133,5 @@ def least(cuts: list[Cut]) -> Cut:
 
 def written(y: np.ndarray) -> Clock:
     """Return a clock that counts the results that are not zero, for calls that fill zeros."""
-    return lambda: float(np.count_nonzero(y))
+    bits = y.view(f"u{y.itemsize}")  # integers are counted faster
+    return lambda: float(np.count_nonzero(bits))

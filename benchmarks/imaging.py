@@ -5,13 +5,14 @@ All read the samples at the edge again and again outside (``nearest``), the one 
 have in common, end a Gaussian at four standard deviations, and make their results themselves. What
 they read lies in arrays or images of their own before they are timed. Settings:
 
-    DIPlib      SetNumberOfThreads; "zero order"; GaussFIR and Uniform in single precision; no 8-bit
-                rows, as its results are single precision
-    SimpleITK   SetGlobalDefaultNumberOfThreads; zero-flux Neumann; SmoothingRecursiveGaussian beside
-                a Gaussian of ours within `RECURSIVE`. Its DiscreteGaussian samples no Gaussian (it
-                differs by 0.008 at σ = 2), and has no row
-    libvips     VIPS_CONCURRENCY; edges are copied; no cache of operations; weights as floating-point
-                numbers for float32, and as integers for 8 bits (its vector path), within `NARROW`
+    DIPlib      SetNumberOfThreads; "zero order"; GaussFIR, Uniform and GeneralConvolution in single
+                precision; no 8-bit rows, as their results are of single precision
+    SimpleITK   SetGlobalDefaultNumberOfThreads; zero-flux Neumann; Mean and Convolution;
+                SmoothingRecursiveGaussian beside a Gaussian of ours within `RECURSIVE`. Its
+                DiscreteGaussian samples no Gaussian (it differs by 0.008 at σ = 2), and has no row
+    libvips     VIPS_CONCURRENCY; edges are copied; no cache of operations; conv and convsep, by
+                floating-point weights for float32, and by integers for 8 bits (its vector path),
+                within `NARROW`; two dimensions
     ducc0, MKL  overlap-save by real transforms of a power of two, the fastest of `BLOCKS` times the
                 taps, which is found beforehand; ``nthreads``, and MKL_NUM_THREADS
 
@@ -41,7 +42,7 @@ DIPLIB, ITK, VIPS = "DIPlib", "SimpleITK", "libvips"
 OACONVOLVE, DUCC, MKL = "signal.oaconvolve", "ducc0", "mkl_fft"
 #: What a result may differ by, of samples up to 1: float32, and a recursive Gaussian.
 SINGLE, RECURSIVE = 1e-5, 2e-3
-#: Of samples up to 255, those of 8 bits: libvips' weights have about 8 bits, ndimage cuts fractions.
+#: Of samples up to 255, those of 8 bits: libvips' weights have 8 bits, ndimage cuts fractions.
 NARROW = 3.0
 #: libvips' means of so many samples along an axis are one pass: two would round twice.
 SMALL = 5

@@ -9,8 +9,9 @@ the threads that sleep, one after another; whoever comes first claims the next s
     waking      seconds of the caller for each thread, and seconds until the thread runs
     imbalance   a region ends with its last share
 
-has neither clock rates that fall while all cores work, nor caches that cores share, nor several
-sockets.
+also counts what the caller does alone (serial), what a cut sums or reads twice (added work), and
+cores that the work is not worth waking (little work). It has neither clock rates that fall while
+all cores work, nor caches that cores share, nor several sockets.
 """
 
 import argparse
@@ -28,14 +29,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pyconv
-from benchmarks import cuts
+from benchmarks import cuts, processor
 from benchmarks.cases import Case
 from benchmarks.cuts import Cut
 from benchmarks.layer_cases import Layer
 from benchmarks.limits import measure
 from benchmarks.table import Table
 from pyconv import filters
-from pyconv._engine.machine import MACHINE, cpu_name
+from pyconv._engine.machine import MACHINE
 from pyconv.nn import functional, grad
 from pyconv.signal import lfilter, resample_poly
 
@@ -113,9 +114,9 @@ def last_of(shares: list[float], cores: Cores, *, asleep: bool) -> float:
     if threads == 1:
         return sum(shares)
     woken = (threads - 1) * cores.wake if asleep else 0.0
-    free = [(woken, 0)]  # when each thread is free; 0 is the caller, whose first share is its own
-    for t in range(1, threads):
-        free.append((t * cores.wake + cores.start if asleep else cores.notice, t))
+    # When each thread is free; 0 is the caller, whose first share is its own.
+    free = [(t * cores.wake + cores.start if asleep else cores.notice, t) for t in range(threads)]
+    free[0] = woken, 0
     heapq.heapify(free)
     left = set(range(1, len(shares)))
     end, own = 0.0, True
@@ -187,9 +188,7 @@ def predicted(one: float, cut: Cut, cores: Cores, size: float = 0.0) -> Predicti
     )
     losses = {name: b - a for name, (a, b) in zip(LOSSES, pairwise(steps), strict=True)}
     awake = simulated(cut, cores, size)
-    return Prediction(
-        cores.count, cut.threads, one, seconds, awake, losses, one / worth / by_cuts
-    )
+    return Prediction(cores.count, cut.threads, one, seconds, awake, losses, one / worth / by_cuts)
 
 
 # ---- the calls --------------------------------------------------------------------------------
@@ -276,8 +275,8 @@ CALLS: tuple[Call, ...] = (
     _correlation(Case((2048, 2048), (5, 5), x_dtype="uint8", w_dtype="int8")),
     _correlation(Case((2048, 2048), (63, 63))),
     _correlation(Case((512, 512), (63, 63))),
-    *(_correlation(Case((n,), (k,), boundary="constant")) for n in (10**6, 10**7) for k in (17, 127)),
-    _correlation(Case((10**6,), (4095,), boundary="constant")),
+    *(_correlation(Case((n,), (k,), boundary="constant"))
+      for n, k in ((10**6, 17), (10**6, 127), (10**7, 17), (10**7, 127), (10**6, 4095))),
     *(_correlation(Case((n,) * 3, (k,) * 3)) for n, k in ((64, 3), (128, 3), (128, 7), (256, 3))),
     *(_correlation(Case((n, s, s), (3, 3))) for n, s in ((256, 32), (4096, 28), (64, 128))),
     *(_filter(f"Gaussian σ={s}", shape, dtype,
@@ -321,23 +320,34 @@ def add_parser(commands: Any) -> None:
         "simulate the threads: work, bytes, waking, imbalance.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repeats")
-    parser.add_argument("--only", metavar="WORD", action="append",
-                        help="calls whose name has this word; may be given again")  # fmt: skip
-    parser.add_argument("--cores", metavar="N", action="append", type=int,
-                        help="cores, may be given again (default: 8, 16 and 64; 64 at most)")  # fmt: skip
-    parser.add_argument("--core-gbs", metavar="GB/S", type=float,
-                        help="of one core (default: a copy, measured here)")  # fmt: skip
-    parser.add_argument("--socket-gbs", metavar="GB/S", type=float,
-                        help="of all cores (default: of 2 channels of DDR5-5600 to 16 cores, of 12 "
-                        "of DDR5-4800 beyond, four fifths of what they transfer)")  # fmt: skip
-    parser.add_argument("--cache", metavar="MB", type=float, default=CACHE_MB,
-                        help="arrays up to so much make no traffic (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--wake-us", metavar="US", type=float, default=WAKE_US,
-                        help="of the caller, for each thread that sleeps (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--start-us", metavar="US", type=float, default=START_US,
-                        help="until a thread that was woken runs (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--measure", action="store_true",
-                        help="instead: the threads that there are, simulated and measured")  # fmt: skip
+    parser.add_argument(
+        "--only", metavar="WORD", action="append",
+        help="calls whose name has this word; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cores", metavar="N", action="append", type=int,
+        help="cores, may be given again (default: 8, 16 and 64; 64 at most)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--core-gbs", metavar="GB/S", type=float,
+        help="of one core (default: a copy, measured here)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--socket-gbs", metavar="GB/S", type=float,
+        help="of all cores (default: four fifths of what 2 channels of DDR5-5600 transfer, for up "
+        "to 16 cores, or 12 channels of DDR5-4800)",
+    )  # fmt: skip
+    for name, unit, default, about in (
+        ("--cache", "MB", CACHE_MB, "arrays up to so much make no traffic"),
+        ("--wake-us", "US", WAKE_US, "of the caller, for each thread that sleeps"),
+        ("--start-us", "US", START_US, "until a thread that was woken runs"),
+    ):
+        words = f"{about} (default: %(default)s)"
+        parser.add_argument(name, metavar=unit, type=float, default=default, help=words)
+    parser.add_argument(
+        "--measure", action="store_true",
+        help="instead: the threads that there are, simulated and measured",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     parser.set_defaults(run=run)
 
@@ -367,15 +377,17 @@ def run(given: argparse.Namespace) -> int:
     taken = [c for c in CALLS if not given.only or any(word in c.label for word in given.only)]
     of_core = 1e9 * given.core_gbs if given.core_gbs else measure().bandwidth
     repeats = 3 if given.quick else 10
-    print(f"{cpu_name()}, {os.cpu_count()} CPUs; one core copies {1e-9 * of_core:.1f} GB/s\n")
+    print(
+        f"{processor.described()}, {os.cpu_count()} CPUs; one core copies {1e-9 * of_core:.1f} GB/s\n"
+    )
     if given.measure:
         return _measure(taken, [cores_of(n, given, of_core) for n in _here()], repeats)
     machines = [cores_of(n, given, of_core) for n in counts]
     for cores in machines:
         print(f"- {cores.count} cores: {1e-9 * cores.of_socket:.1f} GB/s of all")
     print(
-        f"- threads asleep at first: {given.wake_us:g} µs of the caller each, {given.start_us:g} µs "
-        f"until one runs\n- arrays up to {given.cache:g} MB make no traffic\n"
+        f"- threads asleep at first: {given.wake_us:g} µs of the caller each, "
+        f"{given.start_us:g} µs until one runs\n- arrays up to {given.cache:g} MB make no traffic\n"
     )
     table = Table("call", "1 core ms", "cores", "threads", "ms", "times", "awake", "of ideal",
                   "by cuts", "binds", "")  # fmt: skip
@@ -392,14 +404,16 @@ def run(given: argparse.Namespace) -> int:
                 f"{p.efficiency:.0%}", f"{p.by_cuts:.0%}", p.binds, "CUTS" if p.flagged else "",
             )  # fmt: skip
             figures.append({
-                "call": call.label, "algorithm": bound.algorithm, "cores": p.cores, "threads": p.threads, "one": one,
-                "seconds": p.seconds, "awake": p.awake, "losses": p.losses,
-                "by_cuts": p.by_cuts, "binds": p.binds, "flagged": p.flagged,
+                "call": call.label, "algorithm": bound.algorithm, "cores": p.cores,
+                "threads": p.threads, "one": one, "seconds": p.seconds, "awake": p.awake,
+                "losses": p.losses, "by_cuts": p.by_cuts, "binds": p.binds, "flagged": p.flagged,
             })  # fmt: skip
     bad = sum(bool(f["flagged"]) for f in figures)
     print(f"\n{bad} of {len(figures)} rows lose more than {1 - FLAGGED:.0%} to their cuts")
     if given.json is not None:
-        text = json.dumps({"CPU": cpu_name(), "rows": figures}, indent=1, ensure_ascii=False)
+        text = json.dumps(
+            {"CPU": processor.described(), "rows": figures}, indent=1, ensure_ascii=False
+        )
         given.json.write_text(text + "\n")
     return 0
 

@@ -53,6 +53,8 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "dropins",
         "fir",
         "astropy",
+        "imaging",
+        "scaling",
         "layers",
         "training",
         "filters",

@@ -22,6 +22,7 @@ from pyconv._engine.algorithms import (
 )
 from pyconv._engine.layer_planning import WeightGradientPlan
 from pyconv._engine.layer_problem import Options, make_layer_problem
+from pyconv._engine.machine import cpu_name
 from pyconv.nn import functional
 
 ROOT = source_tree.required("benchmarks")
@@ -192,7 +193,7 @@ CALLS = {
         filters.gaussian, (160, 160, 160), "float32", 3, axes=(0, 1, 2)
     ),
     "blocked": lambda: _layer("blocked", (8, 64, 56, 56), (64, 64, 5, 5)),
-    "depthwise": lambda: _layer("depthwise", (16, 64, 112, 112), (64, 1, 5, 5), 64),
+    "depthwise": lambda: _layer("depthwise", (8, 64, 112, 112), (64, 1, 5, 5), 64),
     "depthwise_lanes": lambda: _layer("depthwise_lanes", (32, 128, 28, 28), (128, 1, 7, 7), 128),
     "winograd4": lambda: _layer("winograd4", (16, 64, 56, 56), (64, 64, 3, 3)),
     "winograd2": lambda: _layer("winograd2", (16, 64, 56, 56), (64, 64, 3, 3)),
@@ -256,7 +257,7 @@ def test_the_command_prints_a_row_for_each_call_and_number(how, capsys, tmp_path
     arguments = ["--quick", "--only", "256x256 k=3", "--core-gbs", "10", "--json", str(file)]
     assert command.main(["scaling", *arguments, *how]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith(scaling.cpu_name())
+    assert out[0].startswith(cpu_name())
     rows = [line for line in out if line.startswith("| 256x256 k=3")]
     if not how:
         assert [row.split(" | ")[2] for row in rows] == [str(n) for n in THREADS]

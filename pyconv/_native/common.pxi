@@ -372,7 +372,8 @@ cdef void* take_block(size_t size) except NULL:
 
 cdef inline void allow_for_threads(void* block, Py_ssize_t threads) noexcept nogil:
     """Allow a block to be kept that is as large as so many threads need."""
-    block_limit(block)[0] = most(block_limit(block)[0], SPARE_LIMIT + (threads - 1) * SPARE_OF_THREAD)
+    cdef size_t limit = SPARE_LIMIT + (threads - 1) * SPARE_OF_THREAD
+    block_limit(block)[0] = most(block_limit(block)[0], limit)
 
 
 cdef void put_block(void* block) noexcept:

@@ -134,7 +134,8 @@ cdef class MeansLoop:
         p.unit_rows = p.y.out
         while p.unit_rows > few and self.additions(p) > PRODUCTS_BETWEEN_SIGNALS:
             p.unit_rows = ceil_div(p.unit_rows, 2)
-        p.unit_rows = slab_rows(p.unit_rows, ceil_div(few, 2), p.y.out, p.y.taps, self.n_batch, p.n_panels,
+        p.unit_rows = slab_rows(p.unit_rows, ceil_div(few, 2), p.y.out, p.y.taps, self.n_batch,
+                                p.n_panels,
                                 narrow_panel(p.x.axis.out, p.unit_cols, p.n_panels), threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
         # Two vectors more: rows are read and written by whole ones.

@@ -166,7 +166,8 @@ cdef class SeparableLoop:
         """Cut slabs and runs of planes so that the last thread is done soonest."""
         cdef Py_ssize_t few_rows = most(1, most(p.step_rows, p.span_rows) // 2)
         cdef Py_ssize_t planes = p.down.z.out, rows = p.down.y.out
-        cdef Py_ssize_t slabs = ceil_div(rows, p.unit_rows), most_slabs = most(slabs, rows // few_rows)
+        cdef Py_ssize_t slabs = ceil_div(rows, p.unit_rows)
+        cdef Py_ssize_t most_slabs = most(slabs, rows // few_rows)
         cdef Py_ssize_t runs = ceil_div(planes, p.unit_planes)
         cdef Py_ssize_t most_runs = most(runs, planes // p.span_planes), n_slabs, n_runs
         cdef Py_ssize_t best_rows = p.unit_rows, best_planes = p.unit_planes
@@ -188,7 +189,8 @@ cdef class SeparableLoop:
         cdef double rows = samples_read(&p.down.y, p.unit_rows)
         cdef Py_ssize_t panels = ceil_div(p.down.x.axis.out, p.unit_cols)
         cdef double narrow = narrow_panel(p.down.x.axis.out, p.unit_cols, panels)
-        return work_of_last(self.units(p), panels, narrow, threads, planes * rows * p.down.x.axis.taps
+        return work_of_last(self.units(p), panels, narrow, threads,
+                            planes * rows * p.down.x.axis.taps
                             + planes * p.unit_rows * p.down.y.taps
                             + <double>p.unit_planes * p.unit_rows * p.down.z.taps)
 

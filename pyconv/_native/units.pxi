@@ -72,7 +72,8 @@ cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, 
                              bint stops) except -1:
     """Run units of so many products each; return the sum of counts.
 
-    Workspaces begin as `share_units` says. ``stops``: nothing else is worth having once there is a count.
+    Workspaces begin as `share_units` says. ``stops``: nothing else is worth having once there is a
+    count.
     """
     cdef Py_ssize_t done = 0, found = 0
     cdef Py_ssize_t step = most(threads,

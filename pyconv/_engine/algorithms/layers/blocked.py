@@ -257,8 +257,9 @@ class LayerCuts:
             # Of so many shares the last thread is done soonest; each of them copies the samples.
             shares = min(
                 range(1, min(panels, 2 * _ceil(threads, units)) + 1),
-                key=lambda n: _ceil(units * n, threads)
-                * (_ceil(panels, n) * panel + FILLING_CHANNELS),
+                key=lambda n: (
+                    _ceil(units * n, threads) * (_ceil(panels, n) * panel + FILLING_CHANNELS)
+                ),
             )
         blocks = self.batch * max(1, _ceil(self.pixels, width))
         return LayerCut(
