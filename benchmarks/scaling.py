@@ -377,9 +377,8 @@ def run(given: argparse.Namespace) -> int:
     taken = [c for c in CALLS if not given.only or any(word in c.label for word in given.only)]
     of_core = 1e9 * given.core_gbs if given.core_gbs else measure().bandwidth
     repeats = 3 if given.quick else 10
-    print(
-        f"{processor.described()}, {os.cpu_count()} CPUs; one core copies {1e-9 * of_core:.1f} GB/s\n"
-    )
+    print(f"{processor.described()}; {os.cpu_count()} CPUs")
+    print(f"\n- one core copies {1e-9 * of_core:.1f} GB/s")
     if given.measure:
         return _measure(taken, [cores_of(n, given, of_core) for n in _here()], repeats)
     machines = [cores_of(n, given, of_core) for n in counts]
@@ -411,9 +410,8 @@ def run(given: argparse.Namespace) -> int:
     bad = sum(bool(f["flagged"]) for f in figures)
     print(f"\n{bad} of {len(figures)} rows lose more than {1 - FLAGGED:.0%} to their cuts")
     if given.json is not None:
-        text = json.dumps(
-            {"CPU": processor.described(), "rows": figures}, indent=1, ensure_ascii=False
-        )
+        report = {"CPU": processor.described(), "rows": figures}
+        text = json.dumps(report, indent=1, ensure_ascii=False)
         given.json.write_text(text + "\n")
     return 0
 
@@ -438,7 +436,9 @@ def _here() -> tuple[int, ...]:
 
 def _measure(calls: list[Call], machines: list[Cores], repeats: int) -> int:
     """Print what is simulated beside what is measured, in wall time, calls following each other."""
-    print("CPUs that are two threads of one core share its units: what they give is less than two.")
+    print(
+        "\nCPUs that are two threads of one core share its units: what they give is less than two."
+    )
     print("Threads are awake, as in calls that follow each other.\n")
     table = Table("call", "1 core ms", "threads", "simulated", "measured", "measured ÷ simulated")
     for call in calls:
