@@ -58,6 +58,7 @@ NOTICE = 1e-6
 PATIENCE = 20e-6, 2e-3
 #: What is lost on the way from ideal to simulated times, in the order in which it is counted.
 LOSSES = "little work", "serial", "added work", "imbalance", "waking", "bytes"
+OF_CUTS = LOSSES[1:4]
 #: A row with less than this share of the ideal is named by what it loses; the rest is work.
 GOOD = 0.9
 #: Cuts that reach less of the ideal are flagged.
@@ -167,9 +168,11 @@ class Prediction:
         return max(self.losses, key=self.losses.__getitem__)
 
     @property
-    def flagged(self) -> bool:
-        """Whether the cuts are at fault."""
-        return self.by_cuts < FLAGGED and self.binds != "bytes"
+    def flag(self) -> str:
+        """What the cuts lose most, where they are at fault."""
+        if self.by_cuts >= FLAGGED or self.binds == "bytes":
+            return ""
+        return max(OF_CUTS, key=self.losses.__getitem__)
 
 
 def predicted(one: float, cut: Cut, cores: Cores, size: float = 0.0) -> Prediction:
@@ -400,14 +403,15 @@ def run(given: argparse.Namespace) -> int:
             table.row(
                 call.label + how, f"{1e3 * one:.3g}", str(p.cores), str(p.threads),
                 f"{1e3 * p.seconds:.3g}", f"{p.speed_up:.1f}", f"{p.one / p.awake:.1f}",
-                f"{p.efficiency:.0%}", f"{p.by_cuts:.0%}", p.binds, "CUTS" if p.flagged else "",
+                f"{p.efficiency:.0%}", f"{p.by_cuts:.0%}", p.binds,
+                f"CUTS: {p.flag}" if p.flag else "",
             )  # fmt: skip
             figures.append({
                 "call": call.label, "algorithm": bound.algorithm, "cores": p.cores,
                 "threads": p.threads, "one": one, "seconds": p.seconds, "awake": p.awake,
-                "losses": p.losses, "by_cuts": p.by_cuts, "binds": p.binds, "flagged": p.flagged,
+                "losses": p.losses, "by_cuts": p.by_cuts, "binds": p.binds, "flag": p.flag,
             })  # fmt: skip
-    bad = sum(bool(f["flagged"]) for f in figures)
+    bad = sum(bool(f["flag"]) for f in figures)
     print(f"\n{bad} of {len(figures)} rows lose more than {1 - FLAGGED:.0%} to their cuts")
     if given.json is not None:
         report = {"CPU": processor.described(), "rows": figures}

@@ -106,6 +106,7 @@ def test_threads_that_are_idle_sleep(gaps, asleep, woken):
 
 
 def test_losses_add_up_and_the_largest_binds():
+    assert scaling.OF_CUTS == ("serial", "added work", "imbalance")
     second = scaling.MACHINE.seconds_per_thread
     cores = Cores(8, of_core=1e9, of_socket=2e9, wake=second / 9, start=second / 5,
                   patience=(1, 1))  # fmt: skip
@@ -114,11 +115,11 @@ def test_losses_add_up_and_the_largest_binds():
     assert math.fsum(p.losses.values()) == pytest.approx(p.seconds - p.one / 8)
     assert tuple(p.losses) == scaling.LOSSES
     assert p.binds == "imbalance"
-    assert p.flagged  # 8 threads are worth it, and the largest share is 4 of 7
+    assert p.flag == "imbalance"  # 8 threads are worth it, and the largest share is 4 of 7
     even = predicted(8 * second, Cut((Region(0, (second,) * 8),), 0), Cores(8))
-    assert (even.binds, even.speed_up, even.efficiency, even.flagged) == ("work", 8, 1, False)
+    assert (even.binds, even.speed_up, even.efficiency, even.flag) == ("work", 8, 1, "")
     less = predicted(2 * second, Cut((Region(0, (second,) * 2),), 0), Cores(8))
-    assert (less.binds, less.by_cuts, less.flagged) == ("little work", 1, False)
+    assert (less.binds, less.by_cuts, less.flag) == ("little work", 1, "")
 
 
 def test_the_least_of_several_calls_is_taken_part_by_part():
