@@ -4,7 +4,8 @@ Calls are cut for as many threads as they would use there (`cuts.py`), and each 
 itself on this core. `simulated` then gives the shares to threads as `pool.c` does: the caller wakes
 the threads that sleep, one after another; whoever comes first claims the next share. The model
 
-    work        every share takes what it took here, and at least its bytes ÷ rate of one core
+    work        every share takes what it took here, its bytes included; and at least its bytes ÷
+                rate of one core, if that is given
     bytes       a region takes at least its bytes ÷ rate of the socket
     waking      seconds of the caller for each thread, and seconds until the thread runs
     imbalance   a region ends with its last share
@@ -33,7 +34,6 @@ from benchmarks import cuts, processor
 from benchmarks.cases import Case
 from benchmarks.cuts import Cut
 from benchmarks.layer_cases import Layer
-from benchmarks.limits import measure
 from benchmarks.table import Table
 from pyconv import filters
 from pyconv._engine.machine import MACHINE
@@ -333,7 +333,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--core-gbs", metavar="GB/S", type=float,
-        help="of one core (default: a copy, measured here)",
+        help="of one core, where it is less than this one's (default: shares take what they took)",
     )  # fmt: skip
     parser.add_argument(
         "--socket-gbs", metavar="GB/S", type=float,
@@ -378,10 +378,11 @@ def run(given: argparse.Namespace) -> int:
         print("--cores: 1 to 64 are allowed")
         return 2
     taken = [c for c in CALLS if not given.only or any(word in c.label for word in given.only)]
-    of_core = 1e9 * given.core_gbs if given.core_gbs else measure().bandwidth
+    of_core = 1e9 * given.core_gbs if given.core_gbs else math.inf
     repeats = 3 if given.quick else 10
     print(f"{processor.described()}; {os.cpu_count()} CPUs")
-    print(f"\n- one core copies {1e-9 * of_core:.1f} GB/s")
+    core = f"{given.core_gbs:g} GB/s at most" if given.core_gbs else "as its share took here"
+    print(f"\n- bytes of one core: {core}")
     if given.measure:
         return _measure(taken, [cores_of(n, given, of_core) for n in _here()], repeats)
     machines = [cores_of(n, given, of_core) for n in counts]
