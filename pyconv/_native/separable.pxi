@@ -181,6 +181,9 @@ cdef class SeparableLoop:
                     best_rows, best_planes, least_work = p.unit_rows, p.unit_planes, work
                 if self.units(p) >= MOST_UNITS * threads:
                     break
+            p.unit_rows = ceil_div(rows, slabs)
+            if self.units(p) >= MOST_UNITS * threads:
+                break
         p.unit_rows, p.unit_planes = best_rows, best_planes
 
     cdef double work_of_last(self, const Strips* p, int threads) noexcept:

@@ -76,8 +76,8 @@ cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, 
     count.
     """
     cdef Py_ssize_t done = 0, found = 0
-    cdef Py_ssize_t step = most(threads,
-                                <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+    # As many units for each thread: a step that is shared unevenly is waited for.
+    cdef Py_ssize_t step = threads * most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products))
     while done < units and not (stops and found):
         step = least(step, units - done)
         # The first step has a share for every thread, of no units perhaps.

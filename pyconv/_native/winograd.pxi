@@ -235,8 +235,8 @@ cdef class WinogradLoop:
                 packing.y = block + planes + biases
                 share_units(run_packing, &packing, 0, s.blocks, threads, work, each, 0)
                 s.weights = packing.y
-            step = most(threads, <Py_ssize_t>(
-                threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
+            step = threads * most(1, <Py_ssize_t>(
+                PRODUCTS_BETWEEN_SIGNALS * s.parts
                 / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
                    * s.outputs)))
             while done < units:
