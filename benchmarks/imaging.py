@@ -7,7 +7,8 @@ they read lies in arrays or images of their own before they are timed. Settings:
 
     DIPlib      SetNumberOfThreads; "zero order"; GaussFIR, Uniform and GeneralConvolution in single
                 precision; no 8-bit rows, as their results are of single precision
-    SimpleITK   SetGlobalDefaultNumberOfThreads; zero-flux Neumann; Mean and Convolution;
+    SimpleITK   SetGlobalDefaultNumberOfThreads; zero-flux Neumann; Mean (BoxMean leaves out
+                what lies outside, which is another result); Convolution, of 8-bit images none;
                 SmoothingRecursiveGaussian beside a Gaussian of ours within `RECURSIVE`. Its
                 DiscreteGaussian samples no Gaussian (it differs by 0.008 at σ = 2), and has no row
     libvips     VIPS_CONCURRENCY; edges are copied; no cache of operations; conv and convsep, by

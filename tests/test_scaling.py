@@ -58,6 +58,7 @@ needs_pool = pytest.mark.skipif(
         ([5, 5, 5], Cores(3, wake=1, start=2, notice=0.5), False, 5.5),
         # The caller runs 0 and, from 1 on, the last; the thread 1 and, from 5 on, what is left.
         ([1, 5, 5, 5], Cores(2), False, 10),
+        ([1, 5, 1, 8], Cores(2), False, 9),
         # The last that is left at 2, when the caller is done, is 2: thread 2 comes at 21.
         ([1, 9, 4], Cores(3, wake=0.5, start=20), True, 2 + 4 + 9),
         ([7], Cores(8, wake=1, start=1), True, 7),
