@@ -231,6 +231,18 @@ def test_long_filters_across_the_lines(dtype, rng):
         )
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((9000, 37), 0), ((3, 8300, 5), 1), ((9000, 7, 5), 0)])
+def test_lines_are_turned_in_groups(shape, axis, rng, monkeypatch):
+    """Each has the bits that it has alone, however many are turned at once."""
+    b, one = rng.standard_normal(_lines.PLAIN_ACROSS + 1), np.ones(1)
+    x = rng.standard_normal(shape)
+    expected = signal.lfilter(b, one, x, axis)
+    for size in (1, 1 << 19, 1 << 40):
+        monkeypatch.setattr(_lines, "TURNED_BYTES", size)
+        for source in (x, x.astype(">f8"), np.asfortranarray(x)):
+            np.testing.assert_array_equal(signal.lfilter(b, one, source, axis), expected)
+
+
 # ---- between two rates ------------------------------------------------------------------------
 
 
