@@ -400,6 +400,67 @@ class Plans:
         require(str(explanation), "an explanation of nothing")
 
 
+class Banks:
+    """One kernel for each line: what `correlate` and `convolve` make of each, with every policy."""
+
+    def draw(self, rng):
+        ndim = int(rng.integers(1, 4))
+        shape, axis = lengths(rng, ndim, 24), int(rng.integers(ndim))
+        lines = [n for i, n in enumerate(shape) if i != axis]
+        if rng.random() < 0.3:
+            lines = [n if rng.random() < 0.5 else 1 for n in lines]
+        options = {"mode": extent(rng, 1)} | some(
+            rng,
+            boundary=lambda: pick(rng, NAMES),
+            stride=lambda: int(rng.integers(1, 5)),
+            dilation=lambda: int(rng.integers(1, 4)),
+            fill_value=lambda: int(rng.integers(2)),
+            dtype=lambda: pick(rng, INTEGERS),
+            overflow=lambda: pick(rng, OVERFLOWS),
+            workers=lambda: int(rng.integers(1, 4)),
+        )
+        if "dtype" in options and rng.random() < 0.5:
+            options["rounding"] = pick(rng, list(ROUNDINGS))
+        taps = int(pick(rng, (1, 2, 5, 17, 40)))
+        dtypes = (*REAL, *INTEGERS) if "dtype" in options else (*FLOATS, *INTEGERS)
+        return {
+            "x": spec(rng, shape, pick(rng, dtypes)),
+            "w": spec(rng, [*lines, taps], pick(rng, dtypes)),
+            "axis": axis - ndim * int(rng.integers(2)), "options": options,
+            "flip": bool(rng.random() < 0.5),
+            "out": pick(rng, ("", "plain", "x0", "x1", "x-1", *arrays.LAYOUTS)),
+        }  # fmt: skip
+
+    def check(self, case):
+        x, w, options, axis = build(case["x"]), build(case["w"]), options_of(case), case["axis"]
+        each = pyconv.convolve_each if case["flip"] else pyconv.correlate_each
+        one = pyconv.convolve if case["flip"] else pyconv.correlate
+        lines = np.moveaxis(x, axis, -1)
+        kernels_of = np.broadcast_to(w, (*lines.shape[:-1], w.shape[-1]))
+        try:
+            y = call_or_none(each, x, w, axis=axis, **options)
+        except OverflowError:
+            y = None
+        found = []
+        for at in np.ndindex(lines.shape[:-1]):
+            try:
+                found.append(call_or_none(one, lines[at], kernels_of[at], **options))
+            except OverflowError:
+                found.append(None)
+        if y is None:  # the bound is that of all lines and kernels
+            unsure = case["x"]["dtype"] not in ("?", "i1", "u1", "i2", "u2")
+            require(unsure or any(f is None for f in found), "refused, but there is a result")
+            return
+        require(all(f is not None for f in found), "there is a result of what has none")
+        right = np.moveaxis(np.array(found).reshape(*lines.shape[:-1], -1), -1, axis)
+        require(y.dtype == right.dtype, f"dtype {y.dtype} for {right.dtype}")
+        exact(y, right, "each line")  # of whole numbers
+        if case["out"]:
+            source, out = out_like(case, x, y)
+            require(each(source, w, axis=axis, out=out, **options) is out, "another array than out")
+            same_bits(np.ascontiguousarray(out), y, f"out={case['out']}")
+
+
 class Coverage:
     """`coverage` is the share of Σ|w| that is seen, and a masked call the normalised sum."""
 
@@ -1263,6 +1324,7 @@ CALLS = {
     "sums": ("x", "w"), "coverage": ("x", "w"), "filters": ("x",), "ndimage": ("x", "w"),
     "signal": ("x", "w"), "templates": ("x", "t"), "lags": ("a", "b"),
     "layers": ("x", "w", "bias"), "pools": ("x",), "operators": ("w",), "plans": ("x", "w"),
+    "banks": ("x", "w"),
 }  # fmt: skip
 #: Options that families do not draw.
 MORE = {
@@ -1270,6 +1332,7 @@ MORE = {
              "workers", "boundary", "axes", "stride", "dilation", "fill_value", "mode"),
     "plans": ("x_dtype", "flip", "dtype", "overflow", "rounding", "method", "rtol", "max_memory"),
     "coverage": ("flip", "mask", "max_memory", "workers", "fill_value"),
+    "banks": ("dtype", "overflow", "rounding", "method", "rtol", "workers", "axis"),
     "filters": ("boundary", "fill_value", "dtype", "overflow", "rtol", "workers", "axes"),
     "ndimage": ("mode", "cval", "output", "axes"),
     "signal": ("mode",),
@@ -1308,6 +1371,7 @@ class Refused:
             "sums": lambda: (pyconv.correlate, True),
             "plans": lambda: (pyconv.plan, False),
             "coverage": lambda: (pyconv.coverage, False),
+            "banks": lambda: (pyconv.correlate_each, True),
             "filters": lambda: (getattr(filters, case["name"]), True),
             "ndimage": lambda: (getattr(ndimage, case["name"]), False),
             "signal": lambda: (getattr(signal, case["name"]), False),
@@ -1343,6 +1407,7 @@ FAMILIES = {
     "sums": Sums(),
     "plans": Plans(),
     "coverage": Coverage(),
+    "banks": Banks(),
     "wild": Wild(),
     "integers": Integers(),
     "rounded": Rounded(),

@@ -581,25 +581,35 @@ class Prepared:
 
     def _rounded(self, interval: Interval, w: np.ndarray) -> BoundProblem:
         """Return the plan of sums that are rounded, which lie in an interval before that."""
-        problem = self.problem
-        results = rounded_interval(interval, w.size, str(problem.rounding))
-        check_overflow(results, problem.dtype, problem.overflow)
-        low, high = LIMITS[problem.dtype]
-        long_low, long_high = LIMITS[np.dtype(np.int64)]
-        bounded = long_low <= results.low and results.high < long_high
-        fits = bounded and low <= results.low and results.high <= high
-        overflow = problem.overflow
-        if fits:  # every policy is the same then, and more loops know this one
-            overflow = "wrap"
-        elif overflow == "raise":  # uint64 holds what loops do not cut
-            overflow = "saturate"
-        bounded = fits if problem.dtype.kind == "b" else bounded
-        key = (overflow, bounded, w.tobytes())
-        return self.by_weights.get(key, self._planned_rounded, overflow, bounded, w)
+        problem = bounded_problem(self.problem, interval, w.size)
+        key = (problem.overflow, problem.unbounded, w.tobytes())
+        return self.by_weights.get(key, self._planned_rounded, problem, w)
 
-    def _planned_rounded(self, overflow: str, bounded: bool, w: np.ndarray) -> BoundProblem:
-        problem = replace(self.problem, overflow=overflow, unbounded=not bounded)
+    def _planned_rounded(self, problem: Problem, w: np.ndarray) -> BoundProblem:
         return BoundProblem(problem, self.planner.choose(problem, self.method, w))
+
+
+def bounded_problem(problem: Problem, interval: Interval, taps: int) -> Problem:
+    """Return the problem of rounded sums that lie in an interval before they are rounded.
+
+    Raises
+    ------
+    OverflowError
+        Under ``overflow="raise"``, if the integers that they may become do not fit.
+    """
+    results = rounded_interval(interval, taps, str(problem.rounding))
+    check_overflow(results, problem.dtype, problem.overflow)
+    low, high = LIMITS[problem.dtype]
+    long_low, long_high = LIMITS[np.dtype(np.int64)]
+    bounded = long_low <= results.low and results.high < long_high
+    fits = bounded and low <= results.low and results.high <= high
+    overflow = problem.overflow
+    if fits:  # every policy is the same then, and more loops know this one
+        overflow = "wrap"
+    elif overflow == "raise":  # uint64 holds what loops do not cut
+        overflow = "saturate"
+    bounded = fits if problem.dtype.kind == "b" else bounded
+    return replace(problem, overflow=overflow, unbounded=not bounded)
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:

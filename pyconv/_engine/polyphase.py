@@ -62,6 +62,9 @@ class Outside(NamedTuple):
     fill: float = 0
 
 
+OUTSIDE = Outside()
+
+
 def takes(rate: Rate, taps: int) -> bool:
     """Return whether the loop is made for a filter of so many taps."""
     return max(rate.phases, rate.step, -(-taps // rate.up)) <= MOST
@@ -99,7 +102,7 @@ class Bound:
         m, _ = divmod(rate.start + (rate.outputs - 1) * rate.down, rate.up)
         low, high = max(0, -origin), max(0, max(m, *(m for m, _ in phases)) - (size - 1))
         width = loader.native.recursive_width(sums)
-        abreast = inner > 1 and SHARE * inner >= width
+        abreast = are_abreast(shape, axis, sums)
         periods = -(-rate.outputs // rate.phases)
         fair = periods if abreast else -(-periods * lines // width)
         whole = max(1, min(ROWS // max(rate.phases, rate.step), fair))
@@ -127,15 +130,26 @@ class Bound:
             row[common:] = taps[common : common + 1] if taps.size > common else 0
         return w
 
-    def run(self, x: Array, h: Array, y: Array, fill: float) -> None:
-        """Write the results of an array to another, which shares no memory with it."""
-        count = threads.resolve(None, MACHINE.threads_for(self.seconds))
+    def run(
+        self,
+        x: Array,
+        h: Array,
+        y: Array,
+        fill: float,
+        clip: bool = False,
+        workers: int | None = None,
+    ) -> None:
+        """Write the results of an array to another, which shares no memory with it.
+
+        Integers are rounded, and clipped or wrapped.
+        """
+        count = threads.resolve(workers, MACHINE.threads_for(self.seconds))
         w, outside = self.weights(h), np.array([fill], self._sums)
         if count == 1:
-            self.loop.run(x, w, y, outside, False, 1)
+            self.loop.run(x, w, y, outside, clip, 1)
             return
         with threads.running():
-            self.loop.run(x, w, y, outside, False, count)
+            self.loop.run(x, w, y, outside, clip, count)
 
 
 def resampled(
@@ -163,18 +177,37 @@ def resampled(
     return y
 
 
-def filtered_each(x: Array, filters: Array, own: Array, axis: int, start: int, count: int) -> Array:
-    """Return outputs of full convolutions, of each line with one of the filters, of real numbers.
+def filtered_each(
+    x: Array,
+    filters: Array,
+    own: Array,
+    axis: int,
+    start: int,
+    count: int,
+    step: int = 1,
+    outside: Outside = OUTSIDE,
+    y: Array | None = None,
+    clip: bool = False,
+    workers: int | None = None,
+) -> Array:
+    """Return every `step`-th output of convolutions, of each line with one of the filters.
 
-    ``own`` is the filter of each line, in the order of their axes.
+    ``own`` is the filter of each line, in the order of their axes. All are real numbers; ``y``
+    may be an array of integers, which are rounded, and clipped or wrapped.
     """
     sums = filters.dtype
-    rate, outside, taps = Rate(1, 1, start, count), Outside(), filters.shape[1]
-    key = "bank", loader.native, x.shape, axis, sums, taps, rate, own.tobytes()
+    rate, taps = Rate(1, step, start, count), filters.shape[1]
+    key = "bank", loader.native, x.shape, axis, sums, taps, rate, outside.boundary, own.tobytes()
     bound = kept(key, Bound, x.shape, axis, sums, taps, rate, outside, own)
-    y = empty(bound.y_shape, sums)
-    bound.run(readable(x, axis, sums), filters, y, 0.0)
+    y = empty(bound.y_shape, sums) if y is None else y
+    bound.run(readable(x, axis, sums), filters, y, outside.fill, clip, workers)
     return y
+
+
+def are_abreast(shape: tuple[int, ...], axis: int, sums: np.dtype) -> bool:
+    """Return whether lines along an axis are neighbours, so many that no line is transposed."""
+    inner = math.prod(shape[axis + 1 :])
+    return inner > 1 and SHARE * inner >= loader.native.recursive_width(sums)
 
 
 def readable(x: Array, axis: int, sums: np.dtype) -> Array:
