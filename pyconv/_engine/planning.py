@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,12 +15,14 @@ import numpy.typing as npt
 from pyconv._engine import threads
 from pyconv._engine.algorithms import (
     ALGORITHMS,
+    RATE_ALGORITHMS,
     ROUNDING_ALGORITHMS,
     Algorithm,
     arranged,
     slabs,
 )
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
+from pyconv._engine.algorithms.phases import phases_of
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
     DTYPES,
@@ -106,7 +109,8 @@ class BoundProblem:
                         self.plain.run(x[item], w, y[item], count)
                     return
                 if self.plain is None:
-                    self.plain = BoundProblem(plainly, PLANNER.choose(plainly, "auto"))
+                    planner = planner_of(plainly)
+                    self.plain = BoundProblem(plainly, planner.choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
 
         return run_fit_data
@@ -253,15 +257,51 @@ class RoundingPlanner(CorrelationPlanner):
         return able
 
 
-#: The planners of correlations, and of those whose results are rounded.
+class RatePlanner(CorrelationPlanner):
+    """The planner of correlations whose stride is a fraction, between two rates of samples.
+
+    Its algorithms see the axes as they lie, and take any weights.
+    """
+
+    noun = "correlation between two rates"
+
+    def description(self, problem: Problem) -> str:
+        """Return the words by which wisdom knows a problem, with the denominator of its stride."""
+        return f"{super().description(problem)} up={problem.up}"
+
+    def fitted(
+        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
+    ) -> Algorithm | str:
+        """Return the algorithm, or why it cannot."""
+        reason = algorithm.rejects(problem)
+        return algorithm if reason is None else reason
+
+    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
+        """Return the algorithms that could run."""
+        return self._fitted(problem, w)
+
+    def weight_dependent(self, problem: Problem, method: str) -> tuple[str, ...]:
+        """Return no algorithm."""
+        return ()
+
+
+#: The planners of correlations, of those whose results are rounded, and of those between two rates.
 PLANNER = CorrelationPlanner(ALGORITHMS)
 ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
+RATE_PLANNER = RatePlanner(RATE_ALGORITHMS)
 METHODS = PLANNER.methods
 
 
 def planner_of(problem: Problem) -> CorrelationPlanner:
     """Return the planner of a problem."""
+    if problem.is_between_rates:
+        return RATE_PLANNER
     return ROUNDING_PLANNER if problem.is_rounded else PLANNER
+
+
+def _takes_fewer(problem: Problem, method: str) -> bool:
+    """Return whether the algorithms take a problem of fewer taps, or an exchanged one, in place."""
+    return method in _CUT_METHODS and not (problem.is_rounded or problem.is_between_rates)
 
 
 def _one_item(problem: Problem) -> Problem:
@@ -339,7 +379,7 @@ def _fewer_taps(problem: Problem) -> tuple[Problem, Fewer, Callable[[np.ndarray]
 
 def on_fewer_taps(problem: Problem, method: str, w: np.ndarray) -> tuple[Problem, np.ndarray]:
     """Return a problem and weights as calls sum them: no tap idle, none that repeats another."""
-    while method in _CUT_METHODS and not problem.is_rounded:
+    while _takes_fewer(problem, method):
         cut = _fewer_taps(problem)
         if cut is None or not cut[2](w):
             break
@@ -469,6 +509,7 @@ class Prepared:
             problem.x_dtype.itemsize == 1
             and math.prod(problem.w_shape) <= FEW_PRODUCTS
             and method in ("auto", "direct")
+            and not problem.is_between_rates
         )
         self.plans: dict[np.dtype, BoundProblem] = {}
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
@@ -483,7 +524,7 @@ class Prepared:
         self.exchange: Exchange | None = None
         #: The call on fewer taps, its weights, and the weights that it is the same sum for.
         self.cut: tuple[Prepared, Fewer, Callable[[np.ndarray], bool]] | None = None
-        if any_weights or method not in _CUT_METHODS or problem.is_rounded:
+        if any_weights or not _takes_fewer(problem, method):
             return
         if (cut := _fewer_taps(problem)) is not None:
             self.cut = Prepared(cut[0], method), cut[1], cut[2]
@@ -530,7 +571,7 @@ class Prepared:
         compute = problem.compute
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
             fill = problem.fill_value if problem.reads_fill else None
-            interval = result_interval(x, w, fill)
+            interval = interval_of(problem, x, w, fill)
             if problem.is_rounded:
                 return self._rounded(interval, w)
             if compute is not None:
@@ -560,7 +601,8 @@ class Prepared:
         if dependents is None:
             dependents = ()
             if not self.any_weights:
-                dependents = PLANNER.weight_dependent(self.problem.summed_in(compute), self.method)
+                summed = self.problem.summed_in(compute)
+                dependents = self.planner.weight_dependent(summed, self.method)
             self.dependents[compute] = dependents
         if dependents and (
             dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"
@@ -569,7 +611,8 @@ class Prepared:
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
-            plan = self.plans[compute] = BoundProblem(problem, PLANNER.choose(problem, self.method))
+            algorithm = self.planner.choose(problem, self.method)
+            plan = self.plans[compute] = BoundProblem(problem, algorithm)
         return plan
 
     def _for_weights(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
@@ -600,6 +643,21 @@ class Prepared:
     def _planned_rounded(self, overflow: str, bounded: bool, w: np.ndarray) -> BoundProblem:
         problem = replace(self.problem, overflow=overflow, unbounded=not bounded)
         return BoundProblem(problem, self.planner.choose(problem, self.method, w))
+
+
+def interval_of(
+    problem: Problem, x: np.ndarray, w: np.ndarray, fill: complex | None
+) -> Interval:
+    """Bound every output, of a problem between two rates by the weights that meet samples."""
+    if not problem.is_between_rates or x.size == 0:
+        return result_interval(x, w, fill)
+    ends = np.array([x.min(), x.max()], x.dtype.newbyteorder("="))
+    by_phase = [result_interval(ends, w[p.weights(problem)], fill) for p in phases_of(problem)]
+    return Interval(
+        min(i.low for i in by_phase),
+        max(i.high for i in by_phase),
+        max((i.magnitude for i in by_phase), key=lambda m: (m != m, m)),
+    )
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:
@@ -639,7 +697,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str, *(type(d) for d in DTYPES)))
+_PLAIN = frozenset((type(None), bool, int, float, str, Fraction, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:
