@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
-from pyconv._engine.polyphase import filtered_each
+from pyconv._engine.banks import filtered_each
 from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
 
 #: SciPy's own functions, whatever is put in their place later.
