@@ -263,8 +263,6 @@ class RatePlanner(CorrelationPlanner):
     Its algorithms see the axes as they lie, and take any weights.
     """
 
-    noun = "correlation between two rates"
-
     def description(self, problem: Problem) -> str:
         """Return the words by which wisdom knows a problem, with the denominator of its stride."""
         return f"{super().description(problem)} up={problem.up}"

@@ -578,16 +578,25 @@ def _rates(stride: object, n: int) -> list[tuple[int, int]]:
     given = (stride,) if entries is None else entries
     if not any(isinstance(s, Fraction) for s in given):
         return [(s, 1) for s in positive(stride, n, "stride")]
-    # A fraction that is whole is that integer; so are others for the checks of their number.
-    whole = [s.numerator if isinstance(s, Fraction) else s for s in given]
-    downs = positive(whole[0] if entries is None else whole, n, "stride")
-    ups = [s.denominator if isinstance(s, Fraction) else 1 for s in given]
-    ups *= n // len(ups)
-    if n > 1 and max(ups) > 1:
+    if entries is not None and len(entries) != n:
         raise ValueError(
-            f"stride={stride!r}: a fraction is allowed for a kernel of one dimension; w has {n}"
+            f"stride={stride!r} has {len(entries)} entries; allowed are one number or one for each "
+            f"of the {n} kernel axes"
         )
-    return list(zip(downs, ups, strict=True))
+    rates = [
+        (s.numerator, s.denominator) if isinstance(s, Fraction) else (integer(s, "stride"), 1)
+        for s in given
+    ]
+    if min(down for down, _ in rates) < 1:
+        raise ValueError(
+            f"stride={stride!r}: integers of at least 1 and fractions above 0 are allowed"
+        )
+    if n > 1 and any(up > 1 for _, up in rates):
+        raise ValueError(
+            f"stride={stride!r}: a fraction is allowed for a kernel of one dimension, and w has {n}; "
+            "integers of at least 1 are allowed"
+        )
+    return rates * (n // len(rates))
 
 
 def check_whole_strides(problem: Problem, what: str) -> None:

@@ -27,7 +27,13 @@ from pyconv._engine.planning import (
     on_fewer_taps,
     planner_of,
 )
-from pyconv._engine.problem import Axis, CallOptions, Problem, make_problem
+from pyconv._engine.problem import (
+    Axis,
+    CallOptions,
+    Problem,
+    check_whole_strides,
+    make_problem,
+)
 from pyconv._native import loader
 from pyconv._pieces.plan import Array, PiecePlan, Source
 from pyconv._pieces.reach import Reach, Run
@@ -238,6 +244,7 @@ class SumPlan(PiecePlan):
         verb: str | None = None,
     ) -> None:
         problem = make_problem(source.shape, source.dtype, w.shape, w.dtype, **options.of_problem())
+        check_whole_strides(problem, "arrays that are made in pieces take")
         self._nan_policy = nan_policy
         check_beforehand(problem, w)
         places = [_place(a) for a in problem.spatial]

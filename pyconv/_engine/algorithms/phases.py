@@ -49,7 +49,7 @@ class Phase(NamedTuple):
             a.stride, self.dilation, a.boundary, self.outputs,
         )  # fmt: skip
         y_shape = (*of.y_shape[: a.axis], self.outputs, *of.y_shape[a.axis + 1 :])
-        return replace(of, w_shape=(self.taps,), spatial=(own,), y_shape=y_shape)
+        return replace(of, w_shape=(self.taps,), spatial=(own,), y_shape=y_shape, whole=None)
 
 
 def phases_of(problem: Problem) -> tuple[Phase, ...]:
