@@ -47,6 +47,8 @@ def pad_axis(x, axis, low, high, boundary, fill_value):
 
 def wide(a):
     """Return ``a`` in a dtype in which sums are exact, or much more exact."""
+    if a.dtype == object:
+        return a
     if a.dtype.kind in "biu":
         return np.array(a.astype(object) * 1, dtype=object)
     return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
