@@ -27,7 +27,7 @@ PLAIN = [name for name in METHODS if name != "fft"]
 #: up, down.
 RATES = ((2, 1), (1, 2), (3, 2), (2, 3), (5, 7), (7, 5), (16, 1), (160, 147))
 EXTENTS = ("valid", "same", "full", [(40, 33)], [(-3, 7)], [(5, -4)])
-#: Samples and taps: fewer taps than phases, fewer samples than taps, more of both than vectors hold.
+#: Samples and taps: fewer taps than phases, fewer samples than taps, more than vectors hold.
 SIZES = ((1, 1), (4, 9), (33, 2), (40, 33))
 #: Of x, of w and of the result, if that is not theirs.
 DTYPES = (
@@ -88,7 +88,7 @@ def test_the_definition(rng, isa, rate, boundary):
 
 @pytest.mark.parametrize("dilation", [2, 3, 5, 6])
 def test_dilated_kernels(rng, dilation):
-    """Steps of taps that share factors with the rates, and phases in which none lies on a sample."""
+    """Taps whose steps share factors with the rates, and phases in which none meets a sample."""
     for up, down in ((6, 1), (6, 5), (4, 3), (3, 2), (2, 5), (9, 4)):
         for mode, boundary in zip(EXTENTS, (*BOUNDARIES, "wrap"), strict=True):
             x, w = small(rng, (2, 60), "f4"), small(rng, 7, "f4")
@@ -110,9 +110,7 @@ def test_lines_around_the_width_of_vectors(rng, isa, lines, dtype):
         y = pyconv.correlate(x, w, "same", "mirror", stride=stride, method="polyphase")
         assert_exact(y, expected, y.dtype)
         across = np.ascontiguousarray(x.T)
-        y = pyconv.correlate(
-            across, w, "same", "mirror", stride=stride, axes=0, method="polyphase"
-        )
+        y = pyconv.correlate(across, w, "same", "mirror", stride=stride, axes=0, method="polyphase")
         assert_exact(y, expected.T, y.dtype)
 
 
@@ -491,7 +489,7 @@ def test_chunked_and_labelled_arrays_take_whole_strides():
 def test_labelled_arrays_take_whole_strides():
     """Coordinates cannot be cut to a fraction."""
     xarray = pytest.importorskip("xarray")
-    import pyconv.xarray  # noqa: F401, PLC0415
+    import pyconv.xarray  # noqa: F401
 
     with pytest.raises(ValueError, match="coordinates of a dimension take whole strides"):
         xarray.DataArray(X, dims="t").pyconv.correlate(W, dims="t", stride=Fraction(3, 2))

@@ -2,8 +2,8 @@
 
     y[l, n] = Σ_j h[l, j] · x[l, n − j]
 
-They are summed by the loop of `polyphase`, each output in the order of its samples. It is one way to
-sum, so that there is nothing to choose or to explain.
+They are summed by the loop of `polyphase`, each output in the order of its samples. It is one way
+to sum, so that there is nothing to choose or to explain.
 """
 
 from __future__ import annotations

@@ -643,9 +643,7 @@ class Prepared:
         return BoundProblem(problem, self.planner.choose(problem, self.method, w))
 
 
-def interval_of(
-    problem: Problem, x: np.ndarray, w: np.ndarray, fill: complex | None
-) -> Interval:
+def interval_of(problem: Problem, x: np.ndarray, w: np.ndarray, fill: complex | None) -> Interval:
     """Bound every output, of a problem between two rates by the weights that meet samples."""
     if not problem.is_between_rates or x.size == 0:
         return result_interval(x, w, fill)

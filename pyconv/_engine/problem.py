@@ -2,8 +2,10 @@
 
     y[i] = Σ_u x[i·s + u·d − p] · w[u]
 
-A stride of one axis may be a fraction, s = down/up: x then has up − 1 zeros between its samples, and
-pads, taps and extents count on that grid. Nothing below this module checks or converts an argument again.
+The stride of a kernel of one axis may be a fraction, s = down/up: x then has up − 1 zeros between
+its samples, and pads, taps and extents count the places of that grid.
+
+Nothing below this module checks or converts an argument again.
 """
 
 from __future__ import annotations
@@ -219,9 +221,7 @@ class Problem:
             boundary=tuple(a.boundary for a in self.spatial),
             fill_value=self.fill_value,
             axes=tuple(a.axis for a in self.spatial),
-            stride=tuple(
-                a.stride if a.up == 1 else Fraction(a.stride, a.up) for a in self.spatial
-            ),
+            stride=tuple(a.stride if a.up == 1 else Fraction(a.stride, a.up) for a in self.spatial),
             dilation=tuple(a.dilation for a in self.spatial),
             dtype=self.dtype,
             overflow=self.overflow,
@@ -573,7 +573,7 @@ def positive(value: object, n: int, argument: str) -> tuple[int, ...]:
 
 
 def _rates(stride: object, n: int) -> list[tuple[int, int]]:
-    """Return the stride of each of ``n`` axes as down and up, of which up is 1 where it is whole."""
+    """Return the stride of each of ``n`` axes as down and up, which is 1 where it is whole."""
     entries = several(stride)
     given = (stride,) if entries is None else entries
     if not any(isinstance(s, Fraction) for s in given):
@@ -593,8 +593,8 @@ def _rates(stride: object, n: int) -> list[tuple[int, int]]:
         )
     if n > 1 and any(up > 1 for _, up in rates):
         raise ValueError(
-            f"stride={stride!r}: a fraction is allowed for a kernel of one dimension, and w has {n}; "
-            "integers of at least 1 are allowed"
+            f"stride={stride!r}: a fraction is allowed for a kernel of one dimension, and w has "
+            f"{n}; integers of at least 1 are allowed"
         )
     return rates * (n // len(rates))
 

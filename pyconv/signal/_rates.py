@@ -20,8 +20,8 @@ import numpy.typing as npt
 import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
-from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.algorithms.correlation import polyphase
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.planner import CALLS
 from pyconv._engine.planning import Prepared, prepare

@@ -10,29 +10,24 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.algorithms.phases import Phase, phases_of
-from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.machine import Machine
 from pyconv._engine.problem import Problem
 
 #: Phases whose plans are worth their tables.
 MOST = 1024
 
 
-@dataclass(frozen=True)
 class EachPhase:
-    """Each phase of the outputs by another algorithm."""
+    """Each phase of the outputs by another algorithm, whose name it has."""
 
-    algorithm: Algorithm
-
-    @property
-    def name(self) -> str:
-        """The word of that algorithm."""
-        return self.algorithm.name
+    def __init__(self, algorithm: Algorithm) -> None:
+        self.algorithm = algorithm
+        self.name = algorithm.name
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why the algorithm cannot take a phase."""
