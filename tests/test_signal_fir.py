@@ -303,7 +303,8 @@ def test_resample_poly_is_scipys(dtype, rates, rng):
         for padtype in ("constant", "mean", "median", "maximum", "minimum", "line", "reflect"):
             both("resample_poly", x, *rates, axis, padtype=padtype)
         both("resample_poly", x, *rates, axis, "hamming", cval=2)
-        for window in ([1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])):
+        weights = [1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])
+        for window in (*weights, np.array([True, False]), [True]):
             both("resample_poly", x, *rates, axis, window)
 
 

@@ -456,7 +456,8 @@ def resampled_by(
     up, down = rates[0] // shared, rates[1] // shared
     if isinstance(window, list | np.ndarray):
         h = np.asarray(window)
-        if h.ndim != 1 or not taken(h) or not is_finite(h):
+        # SciPy multiplies it in place, which bools do not allow.
+        if h.ndim != 1 or h.dtype.kind == "b" or not taken(h) or not is_finite(h):
             return None
         middle = (h.size - 1) // 2
     else:
