@@ -75,14 +75,16 @@ class EachPhase:
                 run = made[own]
             steps.append((phase, phase.weights(problem), run))
         before = (slice(None),) * a.axis
+        most = math.prod(problem.y_shape) // a.out * steps[0][0].outputs
 
         def run_phases(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
+            room = np.empty(most, y.dtype)  # fresh memory for each phase would take as long
             for phase, weights, run in steps:
                 into = y[(*before, slice(phase.first, None, a.up))]
                 if run is None:
                     into[...] = 0
                     continue
-                part = np.empty(into.shape, y.dtype)
+                part = room[: into.size].reshape(into.shape)
                 run(x, w[weights], part, workers)
                 into[...] = part
 
