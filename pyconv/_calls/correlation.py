@@ -78,8 +78,8 @@ def correlate(
         read with ``up - 1`` zeros between its samples, inside and outside, which are never
         multiplied, and every `down`-th output of that grid is kept. Taps, dilation, extents and
         pads count its places, ``(n - 1) * up + 1`` for `n` samples; ``full`` is
-        `scipy.signal.upfirdn`. Such calls take no `mask`, `nan_policy` ``omit`` and `rounding`,
-        and no chunked arrays. See :doc:`/signals`.
+        `scipy.signal.upfirdn`. Such calls take no `mask`, `nan_policy` ``omit`` and `rounding`.
+        See :doc:`/signals`.
     dilation : int or sequence of int, optional
         Distance in samples between neighbouring weights.
     dtype : dtype, optional

@@ -193,6 +193,8 @@ class Problem:
     def part(self, shape: tuple[int, ...], firsts: Sequence[int], outs: Sequence[int]) -> Problem:
         """Return the problem of some results, on an array of the samples that those read.
 
+        With a stride that is a fraction the first result is one of the first phase.
+
         Parameters
         ----------
         shape : tuple of int
@@ -205,8 +207,8 @@ class Problem:
         """
         axes, y_shape = [], [*shape]
         for a, first, out in zip(self.spatial, firsts, outs, strict=True):
-            size, low = shape[a.axis], a.low - first
-            high = (out - 1) * a.stride + a.span - low - size
+            size, low = shape[a.axis], a.low - first * a.up
+            high = (out - 1) * a.stride + a.span - low - ((size - 1) * a.up + 1)
             axes.append(replace(a, size=size, low=low, high=high, out=out))
             y_shape[a.axis] = out
         return replace(

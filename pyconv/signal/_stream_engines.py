@@ -280,7 +280,7 @@ class Planned(Plain):
 
     def __init__(self, f: Filter, lead: tuple[int, ...]) -> None:
         self._filter = f
-        lengths = LENGTHS if f.down == 1 else LENGTHS[:2]
+        lengths: tuple[int, ...] = LENGTHS if f.down == 1 else LENGTHS[:2]
         self.most, reach = (lengths[-1] - 2) * f.down, (lengths[-1] + 1) * f.down
         if lengths[-1] * f.down > READ:  # few results of a chunk: one plan for them
             lengths = (max(1, READ // f.down),)

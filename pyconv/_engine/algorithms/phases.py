@@ -49,25 +49,34 @@ class Phase(NamedTuple):
             a.stride, self.dilation, a.boundary, self.outputs,
         )  # fmt: skip
         y_shape = (*of.y_shape[: a.axis], self.outputs, *of.y_shape[a.axis + 1 :])
-        return replace(of, w_shape=(self.taps,), spatial=(own,), y_shape=y_shape, whole=None)
+        # A piece begins with the first phase, as the whole does.
+        whole = None if of.whole is None else phases_of(of.whole)[self.first].problem(of.whole)
+        return replace(of, w_shape=(self.taps,), spatial=(own,), y_shape=y_shape, whole=whole)
 
 
 def phases_of(problem: Problem) -> tuple[Phase, ...]:
     """Return the phases of a problem that have outputs."""
-    return _phases(problem.spatial[0])
+    (a,) = problem.spatial
+    return _phases(a, min(a.up, a.out))
+
+
+def every_phase(problem: Problem) -> tuple[Phase, ...]:
+    """Return the phases of a problem, those without outputs too, which follow the others."""
+    (a,) = problem.spatial
+    return _phases(a, a.up)
 
 
 @functools.lru_cache(maxsize=8)  # a plan asks for them some times
-def _phases(a: Axis) -> tuple[Phase, ...]:
-    return tuple(_each(a))
+def _phases(a: Axis, count: int) -> tuple[Phase, ...]:
+    return tuple(_each(a, count))
 
 
-def _each(a: Axis) -> Iterator[Phase]:
+def _each(a: Axis, count: int) -> Iterator[Phase]:
     shared = math.gcd(a.dilation, a.up)
     step, dilation = a.up // shared, a.dilation // shared
     inverse = pow(dilation, -1, step)
-    for first in range(min(a.up, a.out)):
-        outputs = -(-(a.out - first) // a.up)
+    for first in range(count):
+        outputs = max(0, -(-(a.out - first) // a.up))
         place = first * a.stride - a.low  # of the first tap of the first output
         if place % shared:
             yield Phase(first, outputs, 0, step, 0, 0, dilation)  # no tap lies on a sample

@@ -4,7 +4,10 @@
 
 The loop goes through the phases p in turn, on as many lines side by side as vectors hold. Whatever
 the threads, and however lines are cut into pieces, an output adds its products in the order of its
-samples, the oldest first. The same loop runs banks of one filter a line (`banks.py`).
+samples, the oldest first; where not all phases have as many, the oldest of those that have one more
+comes last. All phases decide about that, those without outputs too.
+
+The same loop runs banks of one filter a line (`banks.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pyconv._engine.algorithms.loop_adapters import (
     copies,
     on_real_parts,
 )
-from pyconv._engine.algorithms.phases import phase_taps, phases_of
+from pyconv._engine.algorithms.phases import every_phase, phase_taps, phases_of
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.machine import MACHINE, Machine
 from pyconv._engine.problem import Problem
@@ -152,7 +155,7 @@ _SUMS = tuple(map(np.dtype, (np.float32, np.float64, np.complex64, np.complex128
 
 def _taps(real: Problem) -> Taps:
     (a,) = real.spatial
-    phases = phases_of(real)
+    phases = every_phase(real)
     return Taps(a.stride, tuple(p.sample for p in phases), tuple(p.taps for p in phases))
 
 
@@ -169,7 +172,7 @@ def _order(real: Problem) -> Array:
     The loop has the taps of all phases first, and of those with one more the oldest one last.
     """
     n = real.w_shape[0]
-    phases = phases_of(real)
+    phases = every_phase(real)
     common = min(p.taps for p in phases)
     order = np.full((len(phases), common + 1), n, np.intp)
     for row, p in zip(order, phases, strict=True):
