@@ -131,6 +131,27 @@ def test_layouts(rng, layout):
                 np.testing.assert_array_equal(room, expected.astype(y.dtype))
 
 
+def test_batches_of_nothing():
+    """No lines, or lines of no channels."""
+    for method in ("auto", *METHODS):
+        options = {"stride": Fraction(3, 2), "method": method}
+        assert pyconv.correlate(np.ones((0, 10)), np.ones(3), **options).shape == (0, 6)
+        y = pyconv.correlate(np.ones((4, 10, 0), "i2"), np.ones(3), axes=1, **options)
+        assert y.shape == (4, 6, 0)
+
+
+def test_short_axes_beside_long_ones(rng):
+    """Phases of few results, of many lines, are seen with the lines last."""
+    for n in (1, 3, 7):
+        x, w = small(rng, (2, 400, n), "c8"), small(rng, 3, "c8")
+        for axis in (1, 2):
+            expected, _ = resample(x, w, 2, 3, "same", "nearest", axis=axis)
+            options = {"stride": Fraction(3, 2), "axes": axis, "boundary": "nearest"}
+            for method in ("auto", "direct", "reference"):
+                y = pyconv.correlate(x, w, "same", method=method, **options)
+                assert_exact(y, expected, np.complex64)
+
+
 def test_out_may_be_the_samples(rng):
     """As if it were not."""
     x, w = small(rng, (4, 31), "f8"), small(rng, 5, "f8")

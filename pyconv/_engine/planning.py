@@ -22,7 +22,7 @@ from pyconv._engine.algorithms import (
     slabs,
 )
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
-from pyconv._engine.algorithms.phases import phases_of
+from pyconv._engine.algorithms.phases import tap_step
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
     DTYPES,
@@ -648,7 +648,9 @@ def interval_of(problem: Problem, x: np.ndarray, w: np.ndarray, fill: complex | 
     if not problem.is_between_rates or x.size == 0:
         return result_interval(x, w, fill)
     ends = np.array([x.min(), x.max()], x.dtype.newbyteorder("="))
-    by_phase = [result_interval(ends, w[p.weights(problem)], fill) for p in phases_of(problem)]
+    step = tap_step(problem)
+    by_phase = [result_interval(ends, w[first::step], fill) for first in range(min(step, w.size))]
+    by_phase.append(Interval(0, 0, 0))  # that of outputs in which no tap meets a sample
     return Interval(
         min(i.low for i in by_phase),
         max(i.high for i in by_phase),

@@ -86,7 +86,12 @@ def _each(a: Axis, count: int) -> Iterator[Phase]:
         yield Phase(first, outputs, tap, step, taps, (place + tap * a.dilation) // a.up, dilation)
 
 
+def tap_step(problem: Problem) -> int:
+    """Return the taps from one that meets a sample to the next of an output."""
+    (a,) = problem.spatial
+    return a.up // math.gcd(a.dilation, a.up)
+
+
 def phase_taps(problem: Problem) -> int:
     """Return the most taps that an output sums."""
-    (a,) = problem.spatial
-    return -(-a.taps // (a.up // math.gcd(a.dilation, a.up)))
+    return -(-problem.w_shape[0] // tap_step(problem))

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from pyconv._engine.algorithms import arranged
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run
 from pyconv._engine.algorithms.phases import Phase, phases_of
 from pyconv._engine.machine import Machine
@@ -26,40 +27,44 @@ class EachPhase:
     """Each phase of the outputs by another algorithm, whose name it has."""
 
     def __init__(self, algorithm: Algorithm) -> None:
-        self.algorithm = algorithm
+        self._algorithm = algorithm
         self.name = algorithm.name
+
+    def _on(self, phase: Problem) -> Algorithm:
+        """Return the algorithm, on the arrays of a phase as they are best seen."""
+        return arranged.arranged(self._algorithm, phase)
 
     def rejects(self, problem: Problem) -> str | None:
         """Return why the algorithm cannot take a phase."""
         (a,) = problem.spatial
         if min(a.up, a.out) > MOST:
             return f"the stride has {a.up} phases, more than {MOST}"
-        reasons = (self.algorithm.rejects(p) for p, _ in _kinds(problem))
+        reasons = (self._on(p).rejects(p) for p, _ in _kinds(problem))
         return next((reason for reason in reasons if reason is not None), None)
 
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of all phases, and of the copies of their outputs."""
         moved = math.prod(problem.y_shape) * problem.dtype.itemsize
         seconds = 2 * moved / machine.copy_bytes_per_second
-        return seconds + sum(n * self.algorithm.cost(p, machine) for p, n in _kinds(problem))
+        return seconds + sum(n * self._on(p).cost(p, machine) for p, n in _kinds(problem))
 
     def error_bound(self, problem: Problem) -> float:
         """Return the largest bound of a phase, whose weights are some of all."""
-        return max((self.algorithm.error_bound(p) for p, _ in _kinds(problem)), default=0.0)
+        return max((self._on(p).error_bound(p) for p, _ in _kinds(problem)), default=0.0)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of the phase that takes the most."""
-        return max((self.algorithm.workspace(p) for p, _ in _kinds(problem)), default=0) + 4096
+        return max((self._on(p).workspace(p) for p, _ in _kinds(problem)), default=0) + 4096
 
     def copies(self, problem: Problem) -> Copies:
         """Return what the algorithm converts, and the outputs of a phase."""
-        made = max((self.algorithm.copies(p) for p, _ in _kinds(problem)), default=Copies())
+        made = max((self._on(p).copies(p) for p, _ in _kinds(problem)), default=Copies())
         beside = -(-problem.dtype.itemsize // problem.up)
         return made._replace(result=made.result + beside)
 
     def threads(self, problem: Problem) -> int:
         """Return the threads that the phase of most work can keep busy."""
-        return max((self.algorithm.threads(p) for p, _ in _kinds(problem)), default=1)
+        return max((self._on(p).threads(p) for p, _ in _kinds(problem)), default=1)
 
     def bind(self, problem: Problem) -> Run:
         """Return the function that runs the phases one after the other."""
@@ -71,7 +76,7 @@ class EachPhase:
             if phase.taps:
                 own = phase.problem(problem)
                 if own not in made:
-                    made[own] = self.algorithm.bind(own)
+                    made[own] = self._on(own).bind(own)
                 run = made[own]
             steps.append((phase, phase.weights(problem), run))
         before = (slice(None),) * a.axis
