@@ -19,7 +19,7 @@ from pyconv import operators, signal
 from pyconv._engine.algorithms import RATE_ALGORITHMS, slabs
 from pyconv._engine.algorithms.correlation import each_phase, polyphase
 from pyconv._engine.boundaries import BOUNDARIES
-from pyconv._engine.planning import RATE_PLANNER, prepare
+from pyconv._engine.planning import RATE_PLANNER, planner_of, prepare
 from pyconv._engine.problem import CallOptions
 
 METHODS = [a.name for a in RATE_ALGORITHMS]
@@ -294,17 +294,17 @@ def test_upfirdn_reads_the_weights_that_meet_samples(rng):
 
 def test_bounds_are_those_of_a_phase():
     """Weights that never meet the same samples are not added up."""
-    x, w = np.array([255, 255], "u1"), np.array([1, 2, 1], "i4")
+    x, w = np.array([255, 255], "u1"), np.array([1, 3, 1], "i4")
     y = pyconv.correlate(x, w, [(2, 2)], stride=Fraction(1, 2), dtype="u2")
-    assert y.tolist() == [255, 510, 510, 510, 255]
-    with pytest.raises(OverflowError, match=r"\[0, 510\]"):
+    assert y.tolist() == [255, 765, 510, 765, 255]
+    with pytest.raises(OverflowError, match=r"\[0, 765\]"):
         pyconv.correlate(x, w, [(2, 2)], stride=Fraction(1, 2), dtype="u1")
     saturated = pyconv.correlate(
         x, w, [(2, 2)], stride=Fraction(1, 2), dtype="u1", overflow="saturate"
     )
     assert saturated.tolist() == [255] * 5
     wrapped = pyconv.correlate(x, w, [(2, 2)], stride=Fraction(1, 2), dtype="u1", overflow="wrap")
-    assert wrapped.tolist() == [255, 254, 254, 254, 255]
+    assert wrapped.tolist() == [255, 253, 254, 253, 255]
     with pytest.raises(OverflowError, match="NaN or infinite"):
         pyconv.correlate(np.array([1.0, np.nan]), w, stride=Fraction(1, 2), dtype="i4")
 
@@ -395,8 +395,13 @@ def test_tuning(rng):
         times = pyconv.tune(x, w, stride=Fraction(2, 3))
         assert {"polyphase", "direct"} <= set(times) <= set(METHODS)
         assert pyconv.explain(x, w, stride=Fraction(2, 3)).algorithm == next(iter(times))
-        # A whole stride of as many results is another problem.
-        assert pyconv.explain(x, w, stride=2).algorithm == "direct"
+        # One result is all that these strides leave; they are three problems.
+        known = set()
+        for stride in (7, Fraction(7, 2), Fraction(7, 3)):
+            problem = prepare(np.zeros(2), np.ones(2), CallOptions(stride=stride)).problem
+            assert problem.y_shape == (1,)
+            known.add(planner_of(problem).description(problem))
+        assert len(known) == 3
     finally:
         pyconv._engine.planner.WISDOM.forget()
         clear_caches()
