@@ -61,7 +61,11 @@ LEAVES = {
     "pyconv._engine.layer_problem": {"pyconv._engine.boundaries", "pyconv._engine.problem"},
     "pyconv.arithmetic": {"pyconv._engine.layer_problem", "pyconv._engine.problem"},
     "pyconv.kernels": {"pyconv._engine.dtypes", "pyconv._engine.problem"},
-    "pyconv._engine.output_arrays": {"pyconv._native.layout", "pyconv._engine.dtypes"},
+    "pyconv._engine.output_arrays": {
+        "pyconv._native.calls",
+        "pyconv._native.layout",
+        "pyconv._engine.dtypes",
+    },
     "pyconv._engine.wisdom": {"pyconv._engine.files", "pyconv._engine.threads"},
 }
 #: The floors above the leaves, from the ground up, by the beginning of a name. The calls and
