@@ -55,7 +55,7 @@ LEAVES = {
     "pyconv._engine.docstrings": set(),
     "pyconv._engine.dtypes": set(),
     "pyconv._engine.files": set(),
-    "pyconv._engine.machine": set(),
+    "pyconv._engine.machine": {"pyconv._native.cpu", "pyconv._native.loader"},
     "pyconv._engine.threads": {"pyconv._native.workers"},
     "pyconv._engine.problem": {"pyconv._engine.boundaries", "pyconv._engine.dtypes"},
     "pyconv._engine.layer_problem": {"pyconv._engine.boundaries", "pyconv._engine.problem"},
