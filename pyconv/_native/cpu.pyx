@@ -25,7 +25,7 @@ def features():
 
 
 def vendor():
-    """Return the vendor as the CPU spells it, like ``AuthenticAMD``; an empty text if it does not."""
+    """Return the vendor as the CPU spells it, like ``AuthenticAMD``, or an empty text."""
     cdef char letters[12]
     cpu_vendor(letters)
     return letters[:12].decode("ascii", "replace").strip("\0")
