@@ -56,13 +56,17 @@ LEAVES = {
     "pyconv._engine.docstrings": set(),
     "pyconv._engine.dtypes": set(),
     "pyconv._engine.files": set(),
-    "pyconv._engine.machine": set(),
+    "pyconv._engine.machine": {"pyconv._native.cpu", "pyconv._native.loader"},
     "pyconv._engine.threads": {"pyconv._native.workers"},
     "pyconv._engine.problem": {"pyconv._engine.boundaries", "pyconv._engine.dtypes"},
     "pyconv._engine.layer_problem": {"pyconv._engine.boundaries", "pyconv._engine.problem"},
     "pyconv.arithmetic": {"pyconv._engine.layer_problem", "pyconv._engine.problem"},
     "pyconv.kernels": {"pyconv._engine.dtypes", "pyconv._engine.problem"},
-    "pyconv._engine.output_arrays": {"pyconv._native.layout", "pyconv._engine.dtypes"},
+    "pyconv._engine.output_arrays": {
+        "pyconv._native.calls",
+        "pyconv._native.layout",
+        "pyconv._engine.dtypes",
+    },
     "pyconv._engine.wisdom": {"pyconv._engine.files", "pyconv._engine.threads"},
 }
 #: The floors above the leaves, from the ground up, by the beginning of a name. The calls and

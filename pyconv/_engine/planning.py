@@ -40,6 +40,7 @@ from pyconv._engine.machine import MACHINE
 from pyconv._engine.output_arrays import allocator, plain_array
 from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
 from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
+from pyconv._native.calls import plain_key
 
 #: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
@@ -51,6 +52,8 @@ FEW_PRODUCTS = 36
 EXCHANGE_SECONDS = 2.5e-6
 #: The methods that take any weights and sum products of them, whichever weights are cut off.
 _CUT_METHODS = ("auto", "direct", "fft", "im2col")
+#: The plan of an integer sum is kept for weights of no more bytes: more take long to compare.
+FEW_BYTES = 4096
 NAN_POLICIES = ("propagate", "raise", "omit")
 
 
@@ -483,11 +486,13 @@ class Prepared:
 
     __slots__ = (
         "any_weights",
+        "by_bounds",
         "by_weights",
         "cut",
         "dependents",
         "exchange",
         "method",
+        "narrow",
         "planner",
         "plans",
         "problem",
@@ -513,6 +518,9 @@ class Prepared:
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
         self.dependents: dict[np.dtype, tuple[str, ...]] = {}
         self.by_weights = Cache(MAX_WEIGHTS)
+        #: Whether the bounds of results depend on the weights alone; the plans of the last few.
+        self.narrow = is_integer(problem.x_dtype) and problem.x_dtype.itemsize <= 2
+        self.by_bounds = Cache(MAX_WEIGHTS)
         #: What computes a call, once known, if that does not depend on the data.
         self.settled: BoundProblem | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
@@ -568,16 +576,9 @@ class Prepared:
         problem = self.problem
         compute = problem.compute
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
-            fill = problem.fill_value if problem.reads_fill else None
-            interval = interval_of(problem, x, w, fill)
-            if problem.is_rounded:
-                return self._rounded(interval, w)
-            if compute is not None:
-                self._check(interval, w)
-                return self._bound(compute, w)
-            return self._bound(
-                exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
-            )
+            if self.narrow and w.nbytes <= FEW_BYTES:
+                return self.by_bounds.get(w.tobytes(), self._within_bounds, x, w)
+            return self._within_bounds(x, w)
         plan = self._bound(compute, w)
         if not self.dependents[compute]:
             if self.runs_as_written:
@@ -585,6 +586,21 @@ class Prepared:
         elif self.dependents[compute] == ("box",):
             self.uneven = self.plans.get(compute)
         return plan
+
+    def _within_bounds(self, x: np.ndarray, w: np.ndarray) -> BoundProblem:
+        """Return the plan of a sum whose bounds decide; OverflowError if they are too wide."""
+        problem = self.problem
+        compute = problem.compute
+        fill = problem.fill_value if problem.reads_fill else None
+        interval = interval_of(problem, x, w, fill)
+        if problem.is_rounded:
+            return self._rounded(interval, w)
+        if compute is not None:
+            self._check(interval, w)
+            return self._bound(compute, w)
+        return self._bound(
+            exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
+        )
 
     def _check(self, interval: Interval, w: np.ndarray) -> None:
         """Raise OverflowError if the policy asks for it and the integer results may not fit."""
@@ -695,7 +711,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str, Fraction, *(type(d) for d in DTYPES)))
+_PLAIN = frozenset((type(None), bool, int, float, str, type, Fraction, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:
@@ -715,11 +731,11 @@ def _exact(option: object) -> object:
 
 def exact_key(options: tuple[object, ...]) -> tuple[object, ...] | None:
     """Return a hashable spelling of options with their types, None if equality could confuse it."""
-    kinds = tuple(map(type, options))
-    if _PLAIN.issuperset(kinds):
-        return options, kinds
+    plain = plain_key(options, _PLAIN)
+    if plain is not None:
+        return plain
     try:
-        return tuple(map(_exact, options)), kinds
+        return tuple(map(_exact, options)), tuple(map(type, options))
     except LookupError:
         return None
 
