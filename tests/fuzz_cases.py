@@ -8,7 +8,9 @@ must give an array or a documented error, and an untouched ``out``.
 
 import copy
 import itertools
+import math
 import warnings
+from fractions import Fraction
 from typing import ClassVar
 
 import arrays
@@ -33,6 +35,7 @@ from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, ROUNDING_ALG
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import OVERFLOWS, ROUNDINGS
+from pyconv._engine.planning import RATE_PLANNER
 from pyconv._native import loader
 from pyconv.kernels import KERNELS
 from pyconv.nn import functional, grad
@@ -58,6 +61,7 @@ ODD = {
     "zero": 0,
     "true": True,
     "half": 0.5,
+    "fraction": Fraction(3, 2),
     "nan": float("nan"),
     "infinity": float("inf"),
     "2**31": 2**31,
@@ -1065,6 +1069,48 @@ class Streams:
             close(y, right, 8 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
 
 
+class Rates:
+    """Strides that are fractions: zeros between samples, the sum, every so many results."""
+
+    def draw(self, rng):
+        ndim = int(rng.integers(1, 4))
+        return {
+            "x": spec(rng, lengths(rng, ndim), pick(rng, (*FLOATS, *INTEGERS))),
+            "w": spec(rng, [pick(rng, (1, 2, 3, 8, 17, 40))], pick(rng, (*FLOATS, *INTEGERS))),
+            "rate": [pick(rng, (2, 3, 5, 16, 160)), pick(rng, (1, 2, 3, 7, 147))],
+            "axis": int(rng.integers(ndim)),
+            "flip": bool(rng.random() < 0.5),
+            "method": pick(rng, ("auto", "auto", "polyphase", "direct", "reference")),
+            "options": {"mode": extent(rng, 1)}
+            | some(
+                rng,
+                boundary=lambda: pick(rng, NAMES),
+                fill_value=lambda: int(rng.integers(2)),
+                dilation=lambda: int(rng.integers(1, 4)),
+            ),
+        }
+
+    def check(self, case):
+        x, w, options = build(case["x"]), build(case["w"]), options_of(case)
+        (up, down), axis = case["rate"], case["axis"]
+        call = pyconv.convolve if case["flip"] else pyconv.correlate
+        asked = {"axes": axis, "stride": Fraction(down, up), "method": case["method"]}
+        if case["method"] not in RATE_PLANNER.methods or down % up == 0:
+            asked["method"] = "auto"
+        y = call_or_none(call, x, w, **asked, **options)
+        if y is None:
+            return
+        shared = math.gcd(up, down)
+        right, _ = oracles.resample(
+            x, w, up // shared, down // shared, axis=axis, flip=case["flip"], **options
+        )
+        if y.dtype.kind in "biu" or case["method"] != "auto":
+            exact(y, right, "definition")
+            return
+        largest = float(np.abs(oracles.wide(x)).max() * np.abs(oracles.wide(w)).sum())
+        close(y, right, 64 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
+
+
 # ---- layers -----------------------------------------------------------------------------------
 
 PADDING_MODES = list(layer_oracles.BOUNDARIES)
@@ -1418,6 +1464,7 @@ FAMILIES = {
     "templates": Templates(),
     "lags": Lags(),
     "streams": Streams(),
+    "rates": Rates(),
     "layers": Layers(),
     "pools": Pools(),
     "columns": Columns(),

@@ -1,6 +1,7 @@
 """correlate_each, convolve_each, banks of lfilter: each line is what its own kernel makes of it."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import oracles
@@ -8,7 +9,7 @@ import pytest
 from arrays import LAYOUTS, assert_exact, bits, noise, small
 
 import pyconv
-from pyconv._engine import banks, polyphase
+from pyconv._engine import bank_loop, banks
 from pyconv._engine.dtypes import OVERFLOWS, ROUNDINGS, bank_interval, result_interval
 from pyconv._native import loader
 from pyconv.signal import lfilter
@@ -196,8 +197,8 @@ def test_neighbours_are_summed_side_by_side(rng, monkeypatch):
         sums.append(args[0].shape)
         return kept(*args, **keywords)
 
-    kept = polyphase.filtered_each
-    monkeypatch.setattr(polyphase, "filtered_each", counted)
+    kept = bank_loop.filtered_each
+    monkeypatch.setattr(bank_loop, "filtered_each", counted)
     for lines, taps, count in ((64, 9, 1), (64, banks.TAPS_ABREAST + 1, 0), (3, 9, 0)):
         x, w = noise(rng, (600, lines), "d"), noise(rng, (lines, taps), "d")
         y = pyconv.correlate_each(x, w, axis=0, rtol=0)
@@ -390,3 +391,18 @@ def test_what_lfilter_makes_of_no_dtype(b, a, options, error, words):
     """Each is refused by name."""
     with pytest.raises(error, match=words):
         lfilter(b, a, np.ones((2, 9), "i2"), **options)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((5, 40), 1), ((40, 70), 0), ((3, 40, 7), 1)])
+@pytest.mark.parametrize("stride", [Fraction(2, 3), Fraction(5, 2), Fraction(4, 1)])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_a_stride_that_is_a_fraction(rng, shape, axis, stride, dtype):
+    """Neighbours, too, are then summed line by line."""
+    x = rng.integers(-50, 50, shape).astype(dtype)
+    w = rng.integers(-3, 4, (*np.delete(shape, axis), 7)).astype(dtype)
+    y = pyconv.correlate_each(x, w, "same", "mirror", axis=axis, stride=stride)
+    lines = np.moveaxis(y, axis, -1)
+    for at in np.ndindex(lines.shape[:-1]):
+        line = np.moveaxis(x, axis, -1)[at]
+        right = pyconv.correlate(line, w[at], "same", "mirror", stride=stride)
+        np.testing.assert_array_equal(lines[at], right)

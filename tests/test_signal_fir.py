@@ -13,7 +13,6 @@ import scipy.signal
 import pyconv
 from pyconv import signal
 from pyconv._engine import planner
-from pyconv._engine.polyphase import Outside, Rate, resampled
 from pyconv._native import loader
 from pyconv.signal import _fir, _lines, _rates
 
@@ -316,7 +315,8 @@ def test_resample_poly_is_scipys(dtype, rates, rng):
         for padtype in ("constant", "mean", "median", "maximum", "minimum", "line", "reflect"):
             both("resample_poly", x, *rates, axis, padtype=padtype)
         both("resample_poly", x, *rates, axis, "hamming", cval=2)
-        for window in ([1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])):
+        weights = [1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])
+        for window in (*weights, np.array([True, False]), [True]):
             both("resample_poly", x, *rates, axis, window)
 
 
@@ -338,10 +338,10 @@ def test_phases_apart_and_together(rng):
     for dtype, rates, taps in itertools.product("fd", ((3, 2), (8, 5), (5, 16)), (2, 3, 40)):
         x, h = numbers(rng, (5, 600), dtype), numbers(rng, taps, dtype)
         for start, count in ((0, 700), (7, 300), (1200, 9)):
-            rate = Rate(*rates, start, count)
+            rate = _rates.Rate(*rates, start, count)
             for boundary in ("constant", "nearest", "symmetric", "mirror", "wrap"):
-                found = resampled(x, h, 1, rate, np.dtype(dtype), Outside(boundary, 3.0))
-                expected = _rates._by_phases(x, h, 1, rate, np.dtype(dtype), boundary, 3.0)
+                call = x, h, 1, rate, np.dtype(dtype), boundary, 3.0
+                found, expected = _rates._in_one_loop(*call), _rates._by_phases(*call)
                 np.testing.assert_array_equal(found, expected, strict=True)
 
 

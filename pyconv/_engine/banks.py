@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine import polyphase, threads
+from pyconv._engine import bank_loop, threads
 from pyconv._engine.algorithms.base import Algorithm, is_bank
 from pyconv._engine.algorithms.loop_adapters import CONVERTED
 from pyconv._engine.dtypes import (
@@ -121,13 +121,14 @@ class Bank(NamedTuple):
         (a,), sums = problem.spatial, problem.compute
         return (
             algorithm is not None
+            and not problem.is_between_rates
             and algorithm.name == "direct"
             and sums in (np.float32, np.float64)
             and problem.dtype not in CONVERTED
             and a.dilation == 1
             and a.taps <= TAPS_ABREAST
-            and polyphase.takes(polyphase.Rate(1, a.stride, 0, a.out), a.taps)
-            and polyphase.are_abreast(x.shape, self.axis, sums)
+            and bank_loop.takes(a.stride, a.taps)
+            and bank_loop.are_abreast(x.shape, self.axis, sums)
         )
 
     def _sum_abreast(
@@ -136,8 +137,8 @@ class Bank(NamedTuple):
         (a,) = problem.spatial
         with np.errstate(all="ignore"):  # IEEE: too large for the sums is infinite
             h = (filters if problem.flip else filters[:, ::-1]).astype(problem.compute)
-        outside = polyphase.Outside(a.boundary, problem.fill_value.real)
-        polyphase.filtered_each(
+        outside = bank_loop.Outside(a.boundary, problem.fill_value.real)
+        bank_loop.filtered_each(
             x, h, self.own(), self.axis, a.taps - 1 - a.low, a.out, a.stride, outside, y,
             problem.overflow == "saturate", workers,
         )  # fmt: skip

@@ -17,9 +17,9 @@ import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine import banks
+from pyconv._engine.bank_loop import filtered_each
 from pyconv._engine.output_arrays import plain_array
 from pyconv._engine.planning import prepare
-from pyconv._engine.polyphase import filtered_each
 from pyconv.signal._lines import (
     Array,
     along,

@@ -32,7 +32,13 @@ from pyconv._engine.output_arrays import check_out, empty, plain_array, writable
 from pyconv._engine.planner import kept
 from pyconv._engine.planning import BoundProblem as Bound
 from pyconv._engine.planning import Prepared, check_nan, planner_of, prepare
-from pyconv._engine.problem import CallOptions, Problem, flag, make_problem
+from pyconv._engine.problem import (
+    CallOptions,
+    Problem,
+    check_whole_strides,
+    flag,
+    make_problem,
+)
 from pyconv._engine.separable_passes import Part
 from pyconv._native import layout
 
@@ -99,6 +105,7 @@ class Omission:
         else:
             self.prepared = _prepared_part(x, w, options, part)
         self.problem: Problem = self.prepared.problem
+        check_whole_strides(self.problem, "nan_policy='omit', mask and coverage take")
         self._w = w
         result = self.problem.dtype
         sums = DTYPES[np.result_type(natural, result)].compute
