@@ -400,7 +400,7 @@ PACKED, ROWS, PANELS = range(3)
 
 
 class _Kept(NamedTuple):
-    """A copy of weights: in the order of the tiles, or contiguous rows that are read as they lie."""
+    """A copy of weights: in the order of the tiles, or rows that are read as they lie."""
 
     kind: int
     array: np.ndarray
