@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         large,
         lenet,
         pipelines,
+        rates,
         regret,
         replay,
         scaling,
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     large.add_parser(commands)
     peers_report.add_parser(commands)
     pipelines.add_parser(commands)
+    rates.add_parser(commands)
     replay.add_parser(commands)
     scaling.add_parser(commands)
     streams.add_parser(commands)

@@ -11,7 +11,12 @@ import pytest
 import source_tree
 
 import pyconv
-from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv._engine.algorithms import (
+    ALGORITHMS,
+    LAYER_ALGORITHMS,
+    RATE_ALGORITHMS,
+    WEIGHT_GRADIENT_ALGORITHMS,
+)
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES
 from pyconv._native import loader
@@ -124,6 +129,7 @@ def test_every_compiled_algorithm_is_counted():
     """An algorithm that is added to a table is counted; BLAS chooses its loops by the CPU."""
     for kind, algorithms in (
         (instructions.Filter, ALGORITHMS),
+        (instructions.Resampled, (RATE_ALGORITHMS[0],)),  # the others pose problems of Filter
         (instructions.Forward, LAYER_ALGORITHMS),
     ):
         counted = {c.method for c in instructions.CALLS.values() if isinstance(c, kind)}

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.dtypes import native_dtype
-from pyconv._native import layout
+from pyconv._native import calls, layout
 
 
 def is_masked(value: object) -> TypeGuard[np.ma.MaskedArray]:
@@ -110,11 +110,7 @@ _ALIGNED_FROM = 16 << 10
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return a fresh array; large ones begin at a cache line."""
     size = math.prod(shape) * dtype.itemsize
-    if size < _ALIGNED_FROM:
-        return np.empty(shape, dtype)
-    raw = np.empty(size + 64, np.uint8)
-    first = -raw.ctypes.data % 64
-    return raw[first : first + size].view(dtype).reshape(shape)
+    return np.empty(shape, dtype) if size < _ALIGNED_FROM else calls.aligned(shape, dtype, size)
 
 
 def turned(x: np.ndarray) -> np.ndarray:
@@ -139,5 +135,7 @@ def ones(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 def allocator(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
     """Return `empty` for arrays of one kind, which decides once whether they are large."""
-    large = math.prod(shape) * dtype.itemsize >= _ALIGNED_FROM
-    return partial(empty if large else np.empty, shape, dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < _ALIGNED_FROM:
+        return partial(np.empty, shape, dtype)
+    return partial(calls.aligned, shape, dtype, size)
