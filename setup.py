@@ -472,7 +472,7 @@ def extensions() -> list[Extension]:
     loops = [f"{isa}.{family}" for isa in built_isas() for family in FAMILIES]
     return [
         extension("workers", "pool.c"),
-        *(extension(name) for name in ("cpu", "blas", "layout", *loops)),
+        *(extension(name) for name in ("cpu", "blas", "calls", "layout", *loops)),
     ]
 
 

@@ -26,8 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         large,
         lenet,
         pipelines,
+        rates,
         regret,
         replay,
+        scaling,
         streams,
         variants,
     )
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.dropins import DROPIN_CLASSES, DROPIN_PEERS
     from benchmarks.filter_classes import FILTER_CLASSES, FILTER_PEERS
     from benchmarks.fir import FIR_CLASSES, FIR_PEERS
+    from benchmarks.imaging import IMAGING_CLASSES, IMAGING_PEERS, TRANSFORM_PEERS
     from benchmarks.layer_classes import LAYER_CLASSES
     from benchmarks.layer_peers import LAYER_PEERS, TORCH
     from benchmarks.peers import PEERS
@@ -61,6 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         METHODS[:1],
     )
     _add(commands, "fir", "FIR filters and resampling beside SciPy", FIR_CLASSES, FIR_PEERS)
+    _add(
+        commands,
+        "imaging",
+        "filters beside DIPlib, SimpleITK and libvips",
+        IMAGING_CLASSES,
+        (*IMAGING_PEERS, *TRANSFORM_PEERS),
+    )
     _add(commands, "astropy", "astropy's convolutions beside ours", ASTROPY_CLASSES, ASTROPY_PEERS)
     _add(commands, "layers", "layers beside frameworks", LAYER_CLASSES, LAYER_PEERS, LAYER_METHODS)
     _add(commands, "training", "whole models beside torch", TRAINING_CLASSES, (TORCH,))
@@ -91,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     large.add_parser(commands)
     peers_report.add_parser(commands)
     pipelines.add_parser(commands)
+    rates.add_parser(commands)
     replay.add_parser(commands)
+    scaling.add_parser(commands)
     streams.add_parser(commands)
     variants.add_parser(commands)
     given = parser.parse_args(arguments)

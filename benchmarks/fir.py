@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 
 import pyconv
@@ -15,6 +16,7 @@ from benchmarks.speed import Comparison, Goal, Profile, Row, WrongResultError
 from benchmarks.threads import COUNT
 
 OURS, SCIPYS, SOXRS = "pyconv.signal", "scipy.signal", "soxr"
+EACH, NDIMAGES = "pyconv", "scipy.ndimage"
 #: Roundings of the greatest value by which a result may differ from SciPy's.
 EPSILONS = 256
 #: What soxr's filter may leave of, or add to, tones of at most half the lowest Nyquist frequency.
@@ -165,6 +167,42 @@ def bank(profile: Profile) -> Iterator[Row]:
         yield _row(f"one filter a channel k=31 axis={axis}", source, 31 * x.size, each)
 
 
+def bank_of_integers(profile: Profile) -> Iterator[Row]:
+    """Yield the rows of delays of 384 channels of int16 by parts of a sample, to int16."""
+    n = 10_000 if profile.quick else 100_000
+    rng = np.random.default_rng(23)
+    x = rng.integers(-3000, 3000, (384, n)).astype("int16")
+    late = rng.uniform(-0.5, 0.5, (384, 1))
+    w = np.sinc(np.arange(-15, 15) - late) * np.hanning(32)[1:-1]
+    options = {"dtype": x.dtype, "overflow": "saturate"}
+
+    def scipys() -> np.ndarray:
+        lines = [scipy.ndimage.correlate1d(a, b, mode="nearest") for a, b in zip(x, w, strict=True)]
+        return np.stack(lines)
+
+    expected = scipys().astype(int)
+
+    def check(name: str, y: np.ndarray) -> None:  # SciPy cuts towards zero
+        y = y if y.shape == x.shape else y.T
+        found = int(np.abs(y - expected).max())
+        if not found <= 1:
+            raise WrongResultError(f"{name} differs by {found} from SciPy's")
+
+    for axis, source in ((-1, x), (0, np.ascontiguousarray(x.T))):
+        for label, weights, more in (
+            ("sums of float32", w.astype("float32"), {}),
+            ("sums of float64", w, {}),
+            ("half_even", w, {"rounding": "half_even"}),
+        ):
+            pyconv.set_workers(COUNT)
+            ours = functools.partial(
+                pyconv.correlate_each, source, weights, "same", "nearest", axis=axis,
+                **options, **more,
+            )  # fmt: skip
+            yield Row(f"k=30 axis={axis} {label} {source.shape}", 30 * x.size,
+                      {EACH: ours, NDIMAGES: scipys}, check, size=2 * x.nbytes)  # fmt: skip
+
+
 FIR_CLASSES = (
     Comparison("filters", "FIR filters of float32", OURS, filters("float32"),
                (Goal((SCIPYS,), mean=10.0, each=10.0),)),
@@ -179,5 +217,7 @@ FIR_CLASSES = (
     Comparison("soxr", "Between two rates, as sharp as soxr's HQ", OURS, as_sharp("float32"),
                (Goal((SOXRS,), mean=1.0, each=1.0), Goal((SCIPYS,)))),
     Comparison("bank", "One filter a channel", OURS, bank, (Goal((SCIPYS,)),)),
+    Comparison("bank-integers", "One filter a channel, int16 to int16", EACH, bank_of_integers,
+               (Goal((NDIMAGES,)),)),
 )  # fmt: skip
 FIR_PEERS = (Peer(SOXRS, "soxr", "soxr", _soxr),)

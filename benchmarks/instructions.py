@@ -12,11 +12,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.signal
 
 import pyconv
 from benchmarks.callgrind import ISA, MissingToolError, count, run_counted
@@ -33,6 +35,8 @@ LIGHT_TOLERANCE = 0.05
 LIGHT = 100_000
 #: What a layer's error is granted, in rounding units of the largest sum of magnitudes.
 LAYER_EPSILONS = 64
+#: What that of a filter between two rates is granted, in units of max|x| · Σ|w|.
+FILTER_EPSILONS = 8
 
 #: A call that is ready to be counted, its result, and the error that it has and is granted.
 Bound = tuple[Callable[[], object], float, float]
@@ -52,6 +56,31 @@ class Filter:
         call = self.case.bind(x, w, y, self.method)
         found = error(call(), self.case.exact_by_ndimage(x, w), x, w)
         return call, found, tolerance(self.case)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """`convolve` of lines with a stride that is a fraction, by one algorithm."""
+
+    shape: tuple[int, ...]
+    taps: int
+    up: int
+    down: int
+    method: str
+
+    def bind(self) -> Bound:
+        """Return the call that fills a given result."""
+        rng = np.random.default_rng(7)
+        x = rng.standard_normal(self.shape).astype(np.float32)
+        w = rng.standard_normal(self.taps).astype(np.float32)
+        wide = [a.astype(np.float64) for a in (w, x)]
+        exact = scipy.signal.upfirdn(*wide, self.up, self.down)
+        call = partial(
+            pyconv.convolve, x, w, "full", stride=Fraction(self.down, self.up),
+            out=np.full(exact.shape, np.nan, np.float32), method=self.method, workers=1,
+        )  # fmt: skip
+        scale = np.abs(x).max() * np.abs(w).sum() * np.finfo(np.float32).eps
+        return call, float(np.abs(call() - exact).max() / scale), FILTER_EPSILONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +140,7 @@ class WeightGradient:
 
 
 #: Small, because valgrind runs fifty times slower; odd sizes, because the ends of rows are work.
-CALLS: dict[str, Filter | Planned | Forward | WeightGradient] = {
+CALLS: dict[str, Filter | Resampled | Planned | Forward | WeightGradient] = {
     "2-D 3×3 direct": Filter(Case((129, 203), (3, 3)), "direct"),
     "2-D 9×9 direct": Filter(Case((129, 203), (9, 9)), "direct"),
     "2-D 9×9 direct float64": Filter(
@@ -126,6 +155,7 @@ CALLS: dict[str, Filter | Planned | Forward | WeightGradient] = {
     "2-D 25×25 recursive": Filter(
         Case((129, 203), (25, 25), kernel="gaussian", rtol=1e-3), "recursive"
     ),
+    "1-D 61 polyphase 2/3": Resampled((7, 3001), 61, 3, 2, "polyphase"),
     "layer 3×3 blocked": Forward(Layer(32, 32, 28, 3), "blocked"),
     "layer 3×3 winograd4": Forward(Layer(32, 32, 28, 3), "winograd4"),
     "layer 3×3 winograd2": Forward(Layer(32, 32, 28, 3), "winograd2"),

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import processor
 from benchmarks.noise import Watch
 from benchmarks.peers import Peer
 from benchmarks.table import Table
 from benchmarks.threads import COUNT
 from benchmarks.timing import Effort, interleaved_halves
 from pyconv._calls.versions import versions
-from pyconv._engine.machine import cpu_name
 
 #: What a shared machine changes from run to run: a goal missed by less is not called missed.
 NOISE = 0.1
@@ -203,7 +203,7 @@ def machine(peers: tuple[Peer[Any], ...]) -> dict[str, str]:
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": date.today().isoformat(),
-        "CPU": cpu_name(),
+        "CPU": processor.described(),
         **versions(),
         **found,
         "threads of each contender": str(COUNT),

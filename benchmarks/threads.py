@@ -8,13 +8,14 @@ import os
 VARIABLE = "PYCONV_BENCHMARK_THREADS"
 COUNT = int(os.environ.get(VARIABLE, "1"))
 
-#: Read by OpenMP and the BLAS libraries.
+#: Read by OpenMP, the BLAS libraries, numba and libvips.
 LIMITS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "VIPS_CONCURRENCY",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import typing
 
+from pyconv._calls.banks import convolve_each, correlate_each
 from pyconv._calls.correlation import convolve, correlate
 from pyconv._calls.explanation import explain
 from pyconv._calls.lag_peaks import xcorr_peak
@@ -45,7 +46,9 @@ __all__ = [
     "arithmetic",
     "astropy",
     "convolve",
+    "convolve_each",
     "correlate",
+    "correlate_each",
     "coverage",
     "explain",
     "fill_gaps",

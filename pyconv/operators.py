@@ -23,7 +23,7 @@ from pyconv._engine.dtypes import supported
 from pyconv._engine.layer_problem import LayerProblem, adjoint_phases
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import array_of, prepare
-from pyconv._engine.problem import Axis, CallOptions, Problem, flag
+from pyconv._engine.problem import Axis, CallOptions, Problem, check_whole_strides, flag
 
 __all__ = ["linear_operator", "sparse_matrix"]
 
@@ -194,7 +194,9 @@ def _problem(
     dtype = default if x_dtype is None else supported(x_dtype, "x_dtype")
     if dtype.kind not in "fc":
         raise TypeError(f"x_dtype={dtype}: floating-point and complex dtypes are allowed")
-    return prepare(array_of(x_shape, dtype, "x_shape"), w, options).problem
+    problem = prepare(array_of(x_shape, dtype, "x_shape"), w, options).problem
+    check_whole_strides(problem, "operators take")
+    return problem
 
 
 def _kernel(problem: Problem, w: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 import pyconv
 from pyconv import filters
 from pyconv._calls.missing import coverage
-from pyconv._engine.problem import CallOptions, make_problem, several
+from pyconv._engine.problem import CallOptions, check_whole_strides, make_problem, several
 
 try:
     import pandas as pd
@@ -436,6 +436,7 @@ def _with_kernel(name: str, source: Any, arguments: dict[str, Any]) -> tuple[Any
     options = CallOptions(axes=call.axes, **words)
     x = source.data
     problem = make_problem(x.shape, x.dtype, w.shape, w.dtype, **options.of_problem())
+    check_whole_strides(problem, "the coordinates of a dimension take")
     y = KERNELS[name](x, w, axes=call.axes, **given)
     kept: dict[Any, slice | None] = {}
     for dim, axis in zip(call.dims, problem.spatial, strict=True):

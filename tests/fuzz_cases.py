@@ -8,7 +8,9 @@ must give an array or a documented error, and an untouched ``out``.
 
 import copy
 import itertools
+import math
 import warnings
+from fractions import Fraction
 from typing import ClassVar
 
 import arrays
@@ -33,6 +35,7 @@ from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, ROUNDING_ALG
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import OVERFLOWS, ROUNDINGS
+from pyconv._engine.planning import RATE_PLANNER
 from pyconv._native import loader
 from pyconv.kernels import KERNELS
 from pyconv.nn import functional, grad
@@ -58,6 +61,7 @@ ODD = {
     "zero": 0,
     "true": True,
     "half": 0.5,
+    "fraction": Fraction(3, 2),
     "nan": float("nan"),
     "infinity": float("inf"),
     "2**31": 2**31,
@@ -398,6 +402,67 @@ class Plans:
         same_bits(plan(x), plan(x), "plan, twice")
         explanation = pyconv.explain(x, w, flip=flip, **options)
         require(str(explanation), "an explanation of nothing")
+
+
+class Banks:
+    """One kernel for each line: what `correlate` and `convolve` make of each, with every policy."""
+
+    def draw(self, rng):
+        ndim = int(rng.integers(1, 4))
+        shape, axis = lengths(rng, ndim, 24), int(rng.integers(ndim))
+        lines = [n for i, n in enumerate(shape) if i != axis]
+        if rng.random() < 0.3:
+            lines = [n if rng.random() < 0.5 else 1 for n in lines]
+        options = {"mode": extent(rng, 1)} | some(
+            rng,
+            boundary=lambda: pick(rng, NAMES),
+            stride=lambda: int(rng.integers(1, 5)),
+            dilation=lambda: int(rng.integers(1, 4)),
+            fill_value=lambda: int(rng.integers(2)),
+            dtype=lambda: pick(rng, INTEGERS),
+            overflow=lambda: pick(rng, OVERFLOWS),
+            workers=lambda: int(rng.integers(1, 4)),
+        )
+        if "dtype" in options and rng.random() < 0.5:
+            options["rounding"] = pick(rng, list(ROUNDINGS))
+        taps = int(pick(rng, (1, 2, 5, 17, 40)))
+        dtypes = (*REAL, *INTEGERS) if "dtype" in options else (*FLOATS, *INTEGERS)
+        return {
+            "x": spec(rng, shape, pick(rng, dtypes)),
+            "w": spec(rng, [*lines, taps], pick(rng, dtypes)),
+            "axis": axis - ndim * int(rng.integers(2)), "options": options,
+            "flip": bool(rng.random() < 0.5),
+            "out": pick(rng, ("", "plain", "x0", "x1", "x-1", *arrays.LAYOUTS)),
+        }  # fmt: skip
+
+    def check(self, case):
+        x, w, options, axis = build(case["x"]), build(case["w"]), options_of(case), case["axis"]
+        each = pyconv.convolve_each if case["flip"] else pyconv.correlate_each
+        one = pyconv.convolve if case["flip"] else pyconv.correlate
+        lines = np.moveaxis(x, axis, -1)
+        kernels_of = np.broadcast_to(w, (*lines.shape[:-1], w.shape[-1]))
+        try:
+            y = call_or_none(each, x, w, axis=axis, **options)
+        except OverflowError:
+            y = None
+        found = []
+        for at in np.ndindex(lines.shape[:-1]):
+            try:
+                found.append(call_or_none(one, lines[at], kernels_of[at], **options))
+            except OverflowError:
+                found.append(None)
+        if y is None:  # the bound is that of all lines and kernels
+            unsure = case["x"]["dtype"] not in ("?", "i1", "u1", "i2", "u2")
+            require(unsure or any(f is None for f in found), "refused, but there is a result")
+            return
+        require(all(f is not None for f in found), "there is a result of what has none")
+        right = np.moveaxis(np.array(found).reshape(*lines.shape[:-1], -1), -1, axis)
+        require(y.dtype == right.dtype, f"dtype {y.dtype} for {right.dtype}")
+        exact(y, right, "each line")  # of whole numbers
+        if case["out"]:
+            source, out = out_like(case, x, y)
+            require(each(source, w, axis=axis, out=out, **options) is out, "another array than out")
+            same_bits(np.ascontiguousarray(out), y, f"out={case['out']}")
 
 
 class Coverage:
@@ -1004,6 +1069,48 @@ class Streams:
             close(y, right, 8 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
 
 
+class Rates:
+    """Strides that are fractions: zeros between samples, the sum, every so many results."""
+
+    def draw(self, rng):
+        ndim = int(rng.integers(1, 4))
+        return {
+            "x": spec(rng, lengths(rng, ndim), pick(rng, (*FLOATS, *INTEGERS))),
+            "w": spec(rng, [pick(rng, (1, 2, 3, 8, 17, 40))], pick(rng, (*FLOATS, *INTEGERS))),
+            "rate": [pick(rng, (2, 3, 5, 16, 160)), pick(rng, (1, 2, 3, 7, 147))],
+            "axis": int(rng.integers(ndim)),
+            "flip": bool(rng.random() < 0.5),
+            "method": pick(rng, ("auto", "auto", "polyphase", "direct", "reference")),
+            "options": {"mode": extent(rng, 1)}
+            | some(
+                rng,
+                boundary=lambda: pick(rng, NAMES),
+                fill_value=lambda: int(rng.integers(2)),
+                dilation=lambda: int(rng.integers(1, 4)),
+            ),
+        }
+
+    def check(self, case):
+        x, w, options = build(case["x"]), build(case["w"]), options_of(case)
+        (up, down), axis = case["rate"], case["axis"]
+        call = pyconv.convolve if case["flip"] else pyconv.correlate
+        asked = {"axes": axis, "stride": Fraction(down, up), "method": case["method"]}
+        if case["method"] not in RATE_PLANNER.methods or down % up == 0:
+            asked["method"] = "auto"
+        y = call_or_none(call, x, w, **asked, **options)
+        if y is None:
+            return
+        shared = math.gcd(up, down)
+        right, _ = oracles.resample(
+            x, w, up // shared, down // shared, axis=axis, flip=case["flip"], **options
+        )
+        if y.dtype.kind in "biu" or case["method"] != "auto":
+            exact(y, right, "definition")
+            return
+        largest = float(np.abs(oracles.wide(x)).max() * np.abs(oracles.wide(w)).sum())
+        close(y, right, 64 * float(np.finfo(y.dtype).eps) * max(1.0, largest), "definition")
+
+
 # ---- layers -----------------------------------------------------------------------------------
 
 PADDING_MODES = list(layer_oracles.BOUNDARIES)
@@ -1263,6 +1370,7 @@ CALLS = {
     "sums": ("x", "w"), "coverage": ("x", "w"), "filters": ("x",), "ndimage": ("x", "w"),
     "signal": ("x", "w"), "templates": ("x", "t"), "lags": ("a", "b"),
     "layers": ("x", "w", "bias"), "pools": ("x",), "operators": ("w",), "plans": ("x", "w"),
+    "banks": ("x", "w"),
 }  # fmt: skip
 #: Options that families do not draw.
 MORE = {
@@ -1270,6 +1378,7 @@ MORE = {
              "workers", "boundary", "axes", "stride", "dilation", "fill_value", "mode"),
     "plans": ("x_dtype", "flip", "dtype", "overflow", "rounding", "method", "rtol", "max_memory"),
     "coverage": ("flip", "mask", "max_memory", "workers", "fill_value"),
+    "banks": ("dtype", "overflow", "rounding", "method", "rtol", "workers", "axis"),
     "filters": ("boundary", "fill_value", "dtype", "overflow", "rtol", "workers", "axes"),
     "ndimage": ("mode", "cval", "output", "axes"),
     "signal": ("mode",),
@@ -1308,6 +1417,7 @@ class Refused:
             "sums": lambda: (pyconv.correlate, True),
             "plans": lambda: (pyconv.plan, False),
             "coverage": lambda: (pyconv.coverage, False),
+            "banks": lambda: (pyconv.correlate_each, True),
             "filters": lambda: (getattr(filters, case["name"]), True),
             "ndimage": lambda: (getattr(ndimage, case["name"]), False),
             "signal": lambda: (getattr(signal, case["name"]), False),
@@ -1343,6 +1453,7 @@ FAMILIES = {
     "sums": Sums(),
     "plans": Plans(),
     "coverage": Coverage(),
+    "banks": Banks(),
     "wild": Wild(),
     "integers": Integers(),
     "rounded": Rounded(),
@@ -1353,6 +1464,7 @@ FAMILIES = {
     "templates": Templates(),
     "lags": Lags(),
     "streams": Streams(),
+    "rates": Rates(),
     "layers": Layers(),
     "pools": Pools(),
     "columns": Columns(),

@@ -9,6 +9,7 @@ import ctypes
 import itertools
 import mmap
 import sys
+from fractions import Fraction
 
 import layer_oracles
 import numpy as np
@@ -324,6 +325,26 @@ def sweep_correlations(rng, method):
         check(rng, x_shape, w_shape, "float64", method, workers, mode="same")
 
 
+def check_rates(rng, dtype, axis, turn):
+    """Run filters between two rates, whose panels read and write neighbouring lines or pieces."""
+    up, down = ((3, 2), (2, 3), (1, 2), (16, 15))[turn % 4]
+    for n, lines in itertools.product((1, 15, 16, 17, 100), (1, 3, 8, 17)):
+        x, w = whole(rng, (lines, n), dtype), whole(rng, (1, 2, 9, 40)[(n + turn) % 4], dtype)
+        x = np.ascontiguousarray(x.T) if axis == 0 else x
+        mode = ("full", "same", [(-1, 5)])[(n + lines + turn) % 3]
+        options = {"mode": mode, "boundary": [*BOUNDARIES][turn % 5]}
+        stride = Fraction(down, up)
+        expected, _ = oracles.resample(x, w, up, down, axis=axis, **options)
+        if not expected.size:
+            continue
+        for at_end, method in itertools.product((True, False), ("auto", "direct")):
+            gx, gw = guarded(x, at_end), guarded(w, at_end)
+            y = pyconv.correlate(gx, gw, stride=stride, axes=axis, method=method, **options)
+            out = beside_guard(y.shape, y.dtype, at_end)
+            pyconv.correlate(gx, gw, stride=stride, axes=axis, method=method, out=out, **options)
+            np.testing.assert_array_equal(out, expected.astype(out.dtype))
+
+
 def sweep():
     """Run everything."""
     rng = np.random.default_rng(7)
@@ -335,6 +356,9 @@ def sweep():
     for dtype in ("float32", "float64"):
         check_rounded(rng, dtype)
         check_one_sample_axes(rng, dtype)
+    for turn, (dtype, axis) in enumerate(itertools.product(DTYPES, (0, 1))):
+        for more in range(5 if WHOLE else 2):
+            check_rates(rng, dtype, axis, turn + more)
     for algorithm in ALGORITHMS:
         if algorithm.name != "reference" and not isinstance(algorithm, WeightDependentAlgorithm):
             sweep_correlations(rng, algorithm.name)

@@ -47,6 +47,8 @@ def pad_axis(x, axis, low, high, boundary, fill_value):
 
 def wide(a):
     """Return ``a`` in a dtype in which sums are exact, or much more exact."""
+    if a.dtype == object:
+        return a
     if a.dtype.kind in "biu":
         return np.array(a.astype(object) * 1, dtype=object)
     return a.astype(np.complex128 if a.dtype.kind == "c" else np.float64)
@@ -97,3 +99,24 @@ def correlate(
         total = total + samples * weights[u]
         scale = scale + abs(samples) * abs(weights[u])
     return (total.astype(object), scale.astype(object)) if exact else (total, scale)
+
+
+def resample(
+    x, w, up, down, mode="valid", boundary="constant", *, fill_value=0, axis=-1, dilation=1,
+    flip=False,
+):  # fmt: skip
+    """Return the same between two rates: zeros between samples, the sum, every `down`-th of it.
+
+    What is outside the samples has zeros in between as well.
+    """
+    x, w = np.asarray(x), np.asarray(w)
+    ((low, high),) = pads_of(mode, [(w.size - 1) * dilation + 1])
+    places = (x.shape[axis] - 1) * up + 1 + low + high
+    before, after = (max(0, -(-pad // up)) for pad in (low, high))
+    x = np.moveaxis(pad_axis(wide(x), axis, before, after, boundary, fill_value), axis, -1)
+    grid = np.zeros((*x.shape[:-1], x.shape[-1] * up), x.dtype)
+    grid[..., ::up] = x
+    first = before * up - low
+    grid = grid[..., first : first + places]
+    sums = correlate(grid, w, stride=down, dilation=dilation, flip=flip)
+    return tuple(np.moveaxis(each, -1, axis) for each in sums)

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from arrays import noise
 
 import pyconv
 from pyconv import kernels, nn
-from pyconv._engine.algorithms import ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS, RATE_ALGORITHMS
 
 #: Where it is granted for Gaussians, for each axis.
 RECURSIVE_RTOL = 1e-3
@@ -130,8 +131,31 @@ def test_every_algorithm_has_its_bound():
     table = page.partition("   * - algorithm")[2].partition("\nA ")[0]
     rows = re.findall(r"^   \* - (.*)$", table, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"``(\w+)``", row)}
-    assert named == {a.name for a in ALGORITHMS} | {"winograd"}
+    between_rates = {a.name for a in RATE_ALGORITHMS}
+    assert named == {a.name for a in ALGORITHMS} | between_rates | {"winograd"}
     assert set(BOUNDS) == {a.name for a in ALGORITHMS}
+    assert set(RATE_BOUNDS) == between_rates
+
+
+#: Of each algorithm between two rates: what it is held against.
+RATE_BOUNDS = {"polyphase": plain, "direct": plain, "fft": transforms, "reference": plain}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("method", RATE_BOUNDS)
+def test_stated_bound_between_two_rates(rng, method, data, dtype):
+    """Against the definition: zeros between the samples, and every so many of its results."""
+    up, down, n, taps = 3, 2, 400, 65
+    w = random_weights(rng, (taps,)).astype(dtype)
+    x = np.zeros((n - 1) * up + 1, dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        x[::up] = np.clip(data(rng, (n,)), -1e30, 1e30).astype(dtype)
+    y = pyconv.correlate(x[::up].copy(), w, stride=Fraction(down, up), method=method)
+    total = sums_of(x, w)[0][::down]
+    bound = RATE_BOUNDS[method](x, w, np.longdouble(np.finfo(dtype).eps))[::down]
+    assert y.shape == total.shape
+    assert (abs(y - total) <= bound).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -81,3 +81,30 @@ def test_complex_numbers():
 def test_the_argument_is_named(options, error, words):
     with pytest.raises(error, match=words):
         pa.convolve_fft(np.append(LINE, np.nan), np.ones(3), **options)
+
+
+@pytest.mark.parametrize("boundary", ["x", 3, ("x",)])
+@pytest.mark.parametrize("name", ["convolve", "convolve_fft"])
+def test_boundaries_that_are_allowed_are_listed(name, boundary):
+    """None among them, where it may stand: not as one of several."""
+    with pytest.raises(ValueError, match="is unknown; allowed are circular.*zeros") as error:
+        getattr(pa, name)(LINE, np.ones(3), boundary)
+    assert ("and None" in str(error.value)) == (not isinstance(boundary, tuple))
+
+
+def test_units_are_those_of_this_module_alone():
+    """Other functions read a quantity as SciPy's do: as the array of its values."""
+    units = pytest.importorskip("astropy.units")
+    q, w = LINE * units.m, np.array([1.0, 2.0, 4.0])
+    assert pa.convolve(q, w).unit == units.m
+    calls = (
+        lambda x: pyconv.correlate(x, w),
+        lambda x: pyconv.correlate_each(x, w),
+        lambda x: pyconv.xcorr(x, x)[0],
+        lambda x: pyconv.ndimage.correlate1d(x, w),
+        lambda x: pyconv.signal.lfilter(w, 1.0, x),
+        lambda x: pyconv.filters.gaussian(x, 1.0),
+    )
+    for call in calls:
+        assert type(call(q)) is np.ndarray
+        np.testing.assert_array_equal(call(q), call(LINE))

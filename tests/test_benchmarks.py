@@ -11,7 +11,12 @@ import pytest
 import source_tree
 
 import pyconv
-from pyconv._engine.algorithms import ALGORITHMS, LAYER_ALGORITHMS, WEIGHT_GRADIENT_ALGORITHMS
+from pyconv._engine.algorithms import (
+    ALGORITHMS,
+    LAYER_ALGORITHMS,
+    RATE_ALGORITHMS,
+    WEIGHT_GRADIENT_ALGORITHMS,
+)
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES
 from pyconv._native import loader
@@ -26,8 +31,10 @@ from benchmarks import (
     compilers,
     dashboard,
     house,
+    imaging,
     instructions,
     noise,
+    processor,
     recorded,
     replay,
     tables,
@@ -40,6 +47,7 @@ from benchmarks.cliff_calls import CALLS, GROUPS
 from benchmarks.peers import PEER_EPSILONS, PEERS, installed
 from benchmarks.report import pages, summary
 from benchmarks.report.command import compare, joined
+from benchmarks.speed import WrongResultError
 from benchmarks.suite import correlation
 from benchmarks.timing import Effort, Minima, interleaved_halves
 
@@ -53,6 +61,8 @@ from benchmarks.timing import Effort, Minima, interleaved_halves
         "dropins",
         "fir",
         "astropy",
+        "imaging",
+        "scaling",
         "layers",
         "training",
         "filters",
@@ -119,6 +129,7 @@ def test_every_compiled_algorithm_is_counted():
     """An algorithm that is added to a table is counted; BLAS chooses its loops by the CPU."""
     for kind, algorithms in (
         (instructions.Filter, ALGORITHMS),
+        (instructions.Resampled, (RATE_ALGORITHMS[0],)),  # the others pose problems of Filter
         (instructions.Forward, LAYER_ALGORITHMS),
     ):
         counted = {c.method for c in instructions.CALLS.values() if isinstance(c, kind)}
@@ -563,3 +574,81 @@ def test_variants_must_agree(monkeypatch):
     monkeypatch.setattr(variants, "calls", lambda: [("call", lambda: partial(float, next(given)))])
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         command.main(["variants", "--quick"])
+
+
+# ---- imaging libraries, transforms, the processor ---------------------------------------------
+
+
+def test_a_peer_that_differs_is_left_out_and_named():
+    """Ours may not differ."""
+
+    def check(name, y):
+        imaging.compare(name, y, np.zeros(3), 1.0)
+
+    calls = {imaging.OURS: lambda: np.ones(3), "far": lambda: np.full(3, 1.5)}
+    calls["near"] = lambda: np.full(3, 0.5)
+    calls["other"] = lambda: np.zeros(4)
+    row = imaging.agreeing("row", 1, calls, check, 1)
+    assert list(row.contenders) == [imaging.OURS, "near"]
+    assert row.label == "row (left out: far differs by 1.5, not 1; other has shape (4,))"
+    calls[imaging.OURS] = lambda: np.full(3, np.nan)
+    with pytest.raises(WrongResultError, match="differs by nan"):
+        imaging.agreeing("row", 1, calls, check, 1)
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("n", [9, 16, 17, 100])
+def test_overlapping_blocks_are_the_convolution(n, taps):
+    rng = np.random.default_rng(n)
+    x, w = rng.integers(-9, 9, n).astype(float), rng.integers(-9, 9, taps).astype(float)
+    y = imaging.overlap_save(x, w, 16, np.fft.rfft, np.fft.irfft)
+    np.testing.assert_allclose(y, np.convolve(x, w, "same"), atol=1e-9)
+
+
+IMAGING_JOBS = [
+    *(("float32", 2, job) for job in imaging.FLAT),
+    *(("uint8", 2, job) for job in imaging.NARROW_FLAT),
+    *(("float32", 3, job) for job in imaging.DEEP),
+    *(("uint8", 3, job) for job in imaging.NARROW_DEEP),
+]
+
+
+@pytest.mark.parametrize(("dtype", "ndim", "job"), IMAGING_JOBS)
+def test_imaging_libraries_that_are_installed_do_the_same_job(dtype, ndim, job):
+    """Ours and those of each library, beside `scipy.ndimage` in double precision."""
+    x = np.random.default_rng(7).random((90, 110) if ndim == 2 else (24, 25, 26))
+    x = (x * 255.99).astype(dtype) if dtype == "uint8" else x.astype(dtype)
+    calls = {imaging.OURS: imaging._ours(job, x)}
+    calls |= {p.name: p.bind(job, x) for p in installed(imaging.IMAGING_PEERS)}
+    for name, call in calls.items():
+        if call is not None:
+            imaging._checker(job, x)(name, call())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_transforms_that_are_installed_do_the_same_job(dtype):
+    rng = np.random.default_rng(8)
+    x, w = (rng.standard_normal(n).astype(dtype) for n in (3000, 101))
+    expected = np.convolve(x.astype("float64"), w.astype("float64"), "same")
+    for peer in installed(imaging.TRANSFORM_PEERS):
+        imaging.compare(peer.name, peer.bind(x, w)(), expected, 1e3 * np.finfo(dtype).eps)
+
+
+def test_the_processor_is_named_by_its_numbers_and_caches(monkeypatch, tmp_path):
+    monkeypatch.setattr(processor, "cpu_name", lambda: "a CPU")
+    (tmp_path / "info").write_text(
+        "model\t\t: 17\ncpu family\t: 25\nmodel name\t: a CPU\nstepping\t: 1\n"
+    )
+    for index, (level, kind, size) in enumerate(
+        [("1", "Data", "32K"), ("1", "Instruction", "64K"), ("2", "Unified", "1024K")]
+    ):
+        folder = tmp_path / f"index{index}"
+        folder.mkdir()
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(text + "\n")
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "info")
+    monkeypatch.setattr(processor, "CACHES", tmp_path)
+    assert processor.described() == "a CPU, family 25 model 17 stepping 1, L1 32K, L2 1024K"
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(processor, "CACHES", tmp_path / "none")
+    assert processor.described() == "a CPU"

@@ -551,7 +551,7 @@ def test_an_interrupted_build_says_what_to_do(unbuilt):
     import pyconv._native.cpu
 
     root, run = unbuilt
-    for name in ("cpu", "blas", "layout", "workers"):
+    for name in ("cpu", "blas", "calls", "layout", "workers"):
         for path in Path(pyconv._native.cpu.__file__).parent.glob(f"{name}.*"):
             if path.suffix in (".so", ".pyd"):
                 shutil.copy(path, root / "pyconv/_native")

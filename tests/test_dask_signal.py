@@ -3,12 +3,14 @@
 import itertools
 import pickle
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import pyconv
 from pyconv import signal
+from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._pieces import piece_plan
 from pyconv.signal._rates import BACKGROUNDS, BOUNDARY_OF, MADE
 
@@ -107,6 +109,69 @@ def test_upfirdn_has_the_bits_of_the_whole_array(rng, line, dtype):
             check(signal.upfirdn, (h,), x, chunks, *rate, axis, **options)
             if dtype == np.complex64 and i % 3 == 0:
                 check(signal.upfirdn, (h,), x, chunks, *rate, axis, "constant", 0)
+
+
+@pytest.mark.parametrize(("line", "dtype"), CASES)
+def test_strides_that_are_fractions_have_the_bits_of_the_whole_array(rng, line, dtype):
+    """Every extent and boundary, by each algorithm of plain sums; dilations, exact integers."""
+    shape, axis, chunks = line
+    x = samples(rng, shape, dtype)
+    extents = ["same", "valid", "full", [(30, 45)], [(-4, -3)], [(7, -2)]]
+    cases = itertools.product(RATES, extents, (1, 6, 40))
+    for i, ((up, down), extent, taps) in enumerate(cases):
+        whole = dtype == np.int16 and i % 2
+        w = (
+            np.rint(9 * weights(rng, taps, dtype)).astype("i2")
+            if whole
+            else weights(rng, taps, dtype)
+        )
+        if i % 7 == 0 and not whole:
+            w = w + 1j * w[::-1]
+        options = {
+            "mode": extent, "boundary": [*BOUNDARIES][i % 5], "stride": Fraction(down, up),
+            "axes": axis, "dilation": 1 + (i % 11 == 0),
+        }  # fmt: skip
+        options["fill_value"] = 1 if options["boundary"] == "constant" else 0
+        options["rtol"] = 0  # a whole array may be taken to transforms
+        if down % up:
+            check_call(x, chunks, w, i, options)
+
+
+def check_call(x, chunks, w, turn, options):
+    """Compare a call, or the results of one method, on chunks with those of the whole array."""
+    method = ("auto", "direct", "polyphase", "reference")[turn % 4]
+    call = pyconv.convolve if turn % 3 else pyconv.correlate
+    try:
+        expected = call(x, w, method=method, **options)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error)[:40])):
+            call(da.from_array(x, chunks=chunks), w, method=method, **options)
+        return
+    y = call(da.from_array(x, chunks=chunks), w, method=method, **options)
+    assert (y.shape, y.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_array_equal(y.compute(scheduler="synchronous"), expected, strict=True)
+
+
+def test_files_are_resampled_in_pieces(rng):
+    """`stream` gives the bits of the whole array, in the memory that it is granted."""
+    x, w = rng.standard_normal((3, 50_000)).astype("f4"), rng.standard_normal(31).astype("f4")
+    options = {"mode": "same", "boundary": "mirror", "stride": Fraction(2, 3)}
+    expected = pyconv.correlate(x, w, method="polyphase", **options)
+    found = np.zeros_like(expected)
+    pyconv.stream(pyconv.correlate, x, found, w, max_memory=200_000, **options)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_transforms_of_phases_are_no_business_of_pieces():
+    """Each would be of a whole phase."""
+    x = da.from_array(np.ones(90), chunks=20)
+    options = {"stride": Fraction(2, 3), "mode": "same"}
+    with pytest.raises(ValueError, match="method='fft' transforms whole phases"):
+        pyconv.correlate(x, np.ones(9), method="fft", **options)
+    with pytest.raises(ValueError, match="whole strides"):
+        pyconv.correlate(x, np.ones(9), nan_policy="omit", **options)
+    with pytest.raises(MemoryError, match="the least that would do"):
+        pyconv.correlate(x, np.ones(9), max_memory=100, **options)
 
 
 @pytest.mark.parametrize("line", LINES)

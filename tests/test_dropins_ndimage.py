@@ -750,3 +750,11 @@ def test_scipys_casts_are_stated_as_they_are(dtype, rng, monkeypatch):
     for name, args in calls.items():
         y = getattr(scipy.ndimage, name)(x, *args, **given)
         np.testing.assert_array_equal(y.view(np.uint8), expected[name].view(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve", "correlate1d", "convolve1d"])
+@pytest.mark.parametrize("dtype", ["f8", "M8[s]"])
+def test_no_weights(name, dtype):
+    """None is an array without dimensions, whatever the samples are."""
+    with pytest.raises(RuntimeError, match=r"^(weights.ndim \(0\) must match|no filter weights)"):
+        getattr(ndimage, name)(np.zeros((3, 3), dtype), None)

@@ -33,9 +33,10 @@ from pyconv import (
     viz,
 )
 from pyconv._engine import planner
-from pyconv._engine.algorithms import ALGORITHMS, ROUNDING_ALGORITHMS
+from pyconv._engine.algorithms import ALGORITHMS, RATE_ALGORITHMS, ROUNDING_ALGORITHMS
+from pyconv._engine.algorithms.correlation.each_phase import EachPhase
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS, ROUNDINGS
-from pyconv._engine.planning import METHODS, ROUNDING_PLANNER
+from pyconv._engine.planning import METHODS, RATE_PLANNER, ROUNDING_PLANNER
 from pyconv._engine.problem import EXTENTS
 from pyconv.nn import functional, grad
 
@@ -55,13 +56,14 @@ LEAVES = {
     "pyconv._engine.docstrings": set(),
     "pyconv._engine.dtypes": set(),
     "pyconv._engine.files": set(),
-    "pyconv._engine.machine": set(),
+    "pyconv._engine.machine": {"pyconv._native.cpu", "pyconv._native.loader"},
     "pyconv._engine.threads": {"pyconv._native.workers"},
     "pyconv._engine.problem": {"pyconv._engine.boundaries", "pyconv._engine.dtypes"},
     "pyconv._engine.layer_problem": {"pyconv._engine.boundaries", "pyconv._engine.problem"},
     "pyconv.arithmetic": {"pyconv._engine.layer_problem", "pyconv._engine.problem"},
     "pyconv.kernels": {"pyconv._engine.dtypes", "pyconv._engine.problem"},
     "pyconv._engine.output_arrays": {
+        "pyconv._native.calls",
         "pyconv._native.layout",
         "pyconv._engine.dtypes",
         "pyconv._engine.threads",
@@ -89,7 +91,10 @@ PUBLIC_ROOMS = {
 #: Those that an import of their own has to name, as it adds to another package.
 IMPORTED = {"pyconv.xarray"}
 #: One file for each algorithm; the other files of the folder are what they share.
-ALGORITHM_FILES = {type(algorithm).__module__ for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS)}
+ALGORITHM_FILES = {
+    type(algorithm).__module__
+    for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS, *RATE_ALGORITHMS)
+}
 #: The floor of calls and public modules.
 CALLS = len(FLOORS)
 
@@ -195,18 +200,24 @@ def test_compiled_files_import_nothing_above_them():
 
 
 def test_algorithms_keep_the_contract():
-    """Names are different, and the definition, which both have, comes last."""
+    """Names are different, and the definition, which all have, comes last."""
     names = [algorithm.name for algorithm in ALGORITHMS]
     roundings = [algorithm.name for algorithm in ROUNDING_ALGORITHMS]
     assert len({*names}) == len(names)
     assert len({*roundings}) == len(roundings)
+    rates = [algorithm.name for algorithm in RATE_ALGORITHMS]
+    assert len({*rates}) == len(rates)
     assert {*names} & {*roundings} == {"reference"}
-    assert names[-1] == roundings[-1] == "reference"
+    # Each phase of a stride that is a fraction is a problem of its own, solved by one of these.
+    assert {*rates} - {*names} == {"polyphase"}
+    assert names[-1] == roundings[-1] == rates[-1] == "reference"
     assert ("auto", *names) == METHODS
     assert ("auto", *roundings) == ROUNDING_PLANNER.methods
-    for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS):
+    assert ("auto", *rates) == RATE_PLANNER.methods
+    for algorithm in (*ALGORITHMS, *ROUNDING_ALGORITHMS, *RATE_ALGORITHMS):
         module = importlib.import_module(type(algorithm).__module__)
-        assert module.__name__ == f"pyconv._engine.algorithms.correlation.{algorithm.name}"
+        file = "each_phase" if isinstance(algorithm, EachPhase) else algorithm.name
+        assert module.__name__ == f"pyconv._engine.algorithms.correlation.{file}"
         for member in ("rejects", "cost", "error_bound", "workspace", "copies", "threads", "bind"):
             assert callable(getattr(algorithm, member))
 
@@ -230,6 +241,8 @@ def test_documentation_lists_the_algorithms_of_roundings():
     """They are words for ``method``, too."""
     words = re.search(r"have other algorithms: (.*?)\.\n", pyconv.correlate.__doc__, re.DOTALL)[1]
     assert re.findall(r"``(\w+)``", words) == [a.name for a in ROUNDING_ALGORITHMS]
+    words = re.search(r"that is a fraction has (.*?)\.\n", pyconv.correlate.__doc__, re.DOTALL)[1]
+    assert re.findall(r"``(\w+)``", words) == [a.name for a in RATE_ALGORITHMS]
 
 
 def test_every_dtype_is_computed():

@@ -278,3 +278,19 @@ def test_rows_across_the_memory_that_no_memory_is_granted_for(rng):
     for granted in (least, 1 << 20, 4 << 20, 64 << 20):
         y = pyconv.correlate(x, w, "same", method="direct", max_memory=granted)
         assert bits(y) == expected
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+def test_copies_into_a_part_of_an_array(rng, dtype):
+    """Long columns to rows that lie apart, and back, around the squares that are turned at once."""
+    for n, lines in ((5000, 15), (5001, 16), (4999, 17), (4097, 33), (32, 2100)):
+        x = noise(rng, (n, lines), dtype)
+        rows = np.full((lines + 2, n + 3), 7, dtype)
+        native_layout.turn_rows(x.T, rows[1:-1, 2:-1])
+        np.testing.assert_array_equal(rows[1:-1, 2:-1], x.T)
+        columns = np.full((n + 2, lines + 3), 7, dtype)
+        native_layout.turn_rows(rows[1:-1, 2:-1].T, columns[1:-1, 2:-1])
+        np.testing.assert_array_equal(columns[1:-1, 2:-1], x)
+        for room in (rows, columns):
+            room[1:-1, 2:-1] = 7
+            assert (room == 7).all()

@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import oracles
@@ -16,6 +17,7 @@ import pyconv.operators
 from pyconv._calls.missing import blocks, precision, weights
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES
+from pyconv._engine.planner import clear_cache
 
 #: Kernel dimensions, shape of x, axes, kernel shape.
 SHAPES = {
@@ -812,3 +814,29 @@ def test_explanations_count_the_sums():
         assert (f"{most // 2} sums like that of a row, {most} at most" in str(why)) == (most > 1)
         assert copy.copy(why).most_sums == most
     assert pyconv.explain(np.ones(9, int), np.ones(3, int), nan_policy="omit").most_sums == 1
+
+
+def test_calls_that_are_kept_hold_their_own_weights(rng):
+    """Changed weights, fill values and masks are another call; so are threads at once."""
+    x = rng.normal(size=(40, 50))
+    x[rng.random(x.shape) < 0.1] = np.nan
+    w = np.ones((3, 3))
+    first = pyconv.correlate(x, w, "same", nan_policy="omit")
+    w[0, 0] = 5
+    second = pyconv.correlate(x, w, "same", nan_policy="omit")
+    assert bits(first) != bits(second)
+    w[0, 0] = 1
+    assert bits(pyconv.correlate(x, w, "same", nan_policy="omit")) == bits(first)
+    for fill in (0, np.nan, float("nan"), 2.0, 0.0, False):
+        with_fill = [
+            pyconv.correlate(x, w, "same", nan_policy="omit", fill_value=fill) for _ in range(2)
+        ]
+        clear_cache()
+        again = pyconv.correlate(x, w, "same", nan_policy="omit", fill_value=fill)
+        assert {bits(y) for y in with_fill} == {bits(again)}
+    with ThreadPoolExecutor(4) as pool:
+        clear_cache()
+        several = pool.map(
+            lambda _: bits(pyconv.correlate(x, w, "same", nan_policy="omit", workers=1)), range(32)
+        )
+        assert set(several) == {bits(first)}

@@ -14,12 +14,13 @@ from test_properties import valid_calls
 
 import pyconv
 from pyconv._calls import correlation
-from pyconv._engine import planner, planning
+from pyconv._engine import output_arrays, planner, planning
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.dtypes import DTYPES, OVERFLOWS
 from pyconv._engine.problem import EXTENTS, CallOptions, make_problem
+from pyconv._native import calls
 from pyconv.nn import functional
 
 
@@ -102,6 +103,57 @@ def test_narrow_integers_are_settled(rng):
     x = rng.integers(0, 256, (9, 9), np.uint8)
     wrapped = pyconv.plan(shape=(9, 9), w=w, dtype="uint8", overflow="wrap")
     assert bits(wrapped(x)) == bits(pyconv.correlate(x, w, dtype="uint8", overflow="wrap"))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_weights_decide_about_narrow_integers(rng, dtype):
+    """Plans of one shape are kept by their weights; one that is refused is refused each time."""
+    x = rng.integers(0, 100, (9, 40)).astype(dtype)
+    options = {"mode": "same", "dtype": np.int16, "overflow": "raise"}
+    few, many = np.ones((3, 3), np.int64), np.full((3, 3), 2**12)
+    if dtype == np.int16:
+        options["dtype"], many = np.int32, many * 2**8
+    exact = [pyconv.correlate(x.astype(np.int64), w, mode="same") for w in (few, few[::-1] * 2)]
+    for _ in range(2):
+        for w, right in zip((few, few[::-1] * 2), exact, strict=True):
+            np.testing.assert_array_equal(pyconv.correlate(x, w, **options), right)
+        with pytest.raises(OverflowError):
+            pyconv.correlate(x, many, **options)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1 << 14,), (3, 5, 1 << 12), (1,) * 60 + (1 << 15,)])
+@pytest.mark.parametrize("dtype", [*DTYPES])
+def test_fresh_results_begin_at_a_line_of_the_cache(shape, dtype):
+    y = output_arrays.empty(shape, dtype)
+    assert y.shape == shape
+    assert y.dtype == dtype
+    assert y.flags.carray
+    assert y.nbytes < output_arrays._ALIGNED_FROM or y.ctypes.data % 64 == 0
+    y[...] = 1
+    assert y.all()
+    assert (y.base is None) == (y.nbytes < output_arrays._ALIGNED_FROM)
+
+
+def test_fresh_results_are_as_large_as_they_say():
+    """What the compiled function is told is not believed."""
+    for size in (0, 399, 401, 2**62):
+        with pytest.raises(ValueError, match="has not"):
+            calls.aligned((10, 10), np.dtype(np.float32), size)
+    for dtype, size in ((object, 80), (np.float64, -80)):
+        with pytest.raises(ValueError, match="is allowed here"):
+            calls.aligned((10,), np.dtype(dtype), size)
+    with pytest.raises((ValueError, MemoryError)):
+        calls.aligned((2**60,), np.dtype(np.float32), 2**62)
+
+
+def test_keys_tell_values_by_their_types():
+    """Numbers that are equal are not the same option; classes are, and arrays are no key."""
+    keys = [planning.exact_key((o,)) for o in (1, 1.0, True, np.int16, np.dtype(np.int16), "1")]
+    assert len(set(keys)) == len(keys)
+    assert planning.exact_key((1, None)) == planning.exact_key((1, None))
+    assert planning.exact_key(([1, 2],)) != planning.exact_key(([1.0, 2],))
+    assert planning.exact_key((np.ones(2),)) is None
+    assert planning.exact_key(()) == ((), ())
 
 
 def test_data_that_would_spoil_a_transform(rng):

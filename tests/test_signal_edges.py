@@ -189,3 +189,13 @@ def test_a_stream_that_has_ended_promises_nothing():
     for rate in ("up", "down", "block"):
         with pytest.raises(ValueError, match=f"{rate}=10000000000"):
             signal.StreamingFilter([1.0, 2], **{rate: 10**10})
+
+
+@pytest.mark.parametrize("name", ["convolve2d", "correlate2d"])
+@pytest.mark.parametrize("boundary", ["wrap", "symm"])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_nothing_has_no_boundary(name, boundary, shape):
+    """SciPy's own functions end the process there."""
+    with pytest.raises(ValueError, match=f"^in1 has shape .*boundary='{boundary}' needs a sample"):
+        getattr(signal, name)(np.zeros(shape), np.ones((2, 2)), boundary=boundary)
+    assert getattr(signal, name)(np.zeros(shape), np.ones((2, 2)), "same", boundary).shape == shape

@@ -13,7 +13,6 @@ import scipy.signal
 import pyconv
 from pyconv import signal
 from pyconv._engine import planner
-from pyconv._engine.polyphase import Outside, Rate, resampled
 from pyconv._native import loader
 from pyconv.signal import _fir, _lines, _rates
 
@@ -231,6 +230,18 @@ def test_long_filters_across_the_lines(dtype, rng):
         )
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((9000, 37), 0), ((3, 8300, 5), 1), ((9000, 7, 5), 0)])
+def test_lines_are_turned_in_groups(shape, axis, rng, monkeypatch):
+    """Each has the bits that it has alone, however many are turned at once."""
+    b, one = rng.standard_normal(_lines.PLAIN_ACROSS + 1), np.ones(1)
+    x = rng.standard_normal(shape)
+    expected = signal.lfilter(b, one, x, axis)
+    for size in (1, 1 << 19, 1 << 40):
+        monkeypatch.setattr(_lines, "TURNED_BYTES", size)
+        for source in (x, x.astype(">f8"), np.asfortranarray(x)):
+            np.testing.assert_array_equal(signal.lfilter(b, one, source, axis), expected)
+
+
 # ---- between two rates ------------------------------------------------------------------------
 
 
@@ -304,7 +315,8 @@ def test_resample_poly_is_scipys(dtype, rates, rng):
         for padtype in ("constant", "mean", "median", "maximum", "minimum", "line", "reflect"):
             both("resample_poly", x, *rates, axis, padtype=padtype)
         both("resample_poly", x, *rates, axis, "hamming", cval=2)
-        for window in ([1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])):
+        weights = [1, 2, 1], np.array([1, 2, 3, 4], "f"), np.array([1.0, 2, 1, 4, 2])
+        for window in (*weights, np.array([True, False]), [True]):
             both("resample_poly", x, *rates, axis, window)
 
 
@@ -326,10 +338,10 @@ def test_phases_apart_and_together(rng):
     for dtype, rates, taps in itertools.product("fd", ((3, 2), (8, 5), (5, 16)), (2, 3, 40)):
         x, h = numbers(rng, (5, 600), dtype), numbers(rng, taps, dtype)
         for start, count in ((0, 700), (7, 300), (1200, 9)):
-            rate = Rate(*rates, start, count)
+            rate = _rates.Rate(*rates, start, count)
             for boundary in ("constant", "nearest", "symmetric", "mirror", "wrap"):
-                found = resampled(x, h, 1, rate, np.dtype(dtype), Outside(boundary, 3.0))
-                expected = _rates._by_phases(x, h, 1, rate, np.dtype(dtype), boundary, 3.0)
+                call = x, h, 1, rate, np.dtype(dtype), boundary, 3.0
+                found, expected = _rates._in_one_loop(*call), _rates._by_phases(*call)
                 np.testing.assert_array_equal(found, expected, strict=True)
 
 

@@ -99,6 +99,35 @@ def test_rates_follow_the_definition(rng, rate, taps, lengths):
         np.testing.assert_array_equal(streamed(stream, x.astype(dtype), lengths), exact)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "c16", "i2", "f2"])
+@pytest.mark.parametrize(
+    "rate",
+    [(1, 10**9), (10**9, 10**9 + 1), (7, 2**31), (2**31, 2**31 - 1), (1, 5000), (2**31, 2**30)],
+)
+def test_memory_does_not_depend_on_the_rates(rng, rate, dtype):
+    """Nor do results: those of rates that leave few, and of weights that meet few samples."""
+    up, down = rate
+    x, w = data(rng, 30000, dtype), data(rng, 40, dtype)
+    wide = x.astype(np.result_type(dtype, "f8")), w.astype(np.result_type(dtype, "f8"))
+    results = ((x.size - 1) * up + w.size - 1) // down + 1
+    expected = np.zeros(results, wide[0].dtype)
+    for n in range(results):
+        m, r = divmod(n * down, up)
+        taps = wide[1][r::up] if r < w.size else wide[1][:0]
+        read = [m - j for j in range(len(taps))]
+        expected[n] = sum(
+            wide[0][i] * v for i, v in zip(read, taps, strict=True) if 0 <= i < x.size
+        )
+    tracemalloc.start()
+    try:
+        stream = StreamingFilter(w, up=up, down=down, dtype=dtype)
+        y = streamed(stream, x, (7000, 1, 0, 70000))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(y, expected, rtol=1e-2 if dtype == "f2" else 1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
 @pytest.mark.parametrize(
     "options",

@@ -8,16 +8,18 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from arrays import noise
 
 import pyconv
-from pyconv._engine import files, machine_rates, planner, planning, wisdom
+from pyconv._engine import files, machine, machine_rates, planner, planning, wisdom
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
 from pyconv._engine.machine import MACHINE
+from pyconv._native import cpu
 
 SHAPE, W = (40, 41), np.ones((5, 5), "float32")
 
@@ -326,6 +328,71 @@ def test_the_machine_is_measured(tmp_path, use_file):
     use_file(path)
     pyconv.plan(shape=SHAPE, w=W)
     assert asdict(MACHINE) == rates
+
+
+@pytest.mark.parametrize(
+    ("asked", "vendor", "isa", "name"),
+    [
+        ("", "GenuineIntel", "avx512", "intel-avx512"),
+        ("", "GenuineIntel", "avx2", "intel-avx2"),
+        ("", "GenuineIntel", "baseline", "zen4"),
+        ("", "AuthenticAMD", "avx512", "zen4"),
+        ("", "", "baseline", "zen4"),
+        ("zen4", "GenuineIntel", "avx512", "zen4"),
+        ("intel-avx512", "AuthenticAMD", "avx2", "intel-avx512"),
+    ],
+)
+def test_a_machine_is_a_row(asked, vendor, isa, name):
+    """The row for the maker of the CPU and the loops, or the one that is asked for."""
+    assert machine.chosen_row(asked, vendor, isa).name == name
+
+
+def test_rows_are_sound():
+    """The last one is for every machine; each has rates that there are."""
+    assert machine.ROWS[-1].vendor == machine.ROWS[-1].isa == ""
+    assert len({row.name for row in machine.ROWS}) == len(machine.ROWS)
+    for row in machine.ROWS:
+        assert machine.are_plausible(dict(row.rates))
+        machine.Machine(**row.rates)
+
+
+def test_a_row_is_asked_for_by_name():
+    """In the environment; a name that there is not is refused by the import."""
+    script = "import pyconv._engine.machine as m; print(m.ROW.name, m.MACHINE == m.Machine())"
+
+    def run(name):
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYCONV_MACHINE": name}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    for name in ("zen4", "intel-avx2"):
+        assert run(name).stdout.split() == [name, str(name == "zen4")]
+    message = "PYCONV_MACHINE='z80' in the environment: allowed are intel-"
+    assert message in run("z80").stderr
+
+
+def test_the_vendor_is_what_the_cpu_says():
+    vendor = cpu.vendor()
+    assert (len(vendor) == 12 and vendor.isascii()) or not vendor
+    listed = Path("/proc/cpuinfo")
+    if listed.exists() and "vendor_id" in listed.read_text():
+        assert f": {vendor}" in listed.read_text()
+
+
+def test_slow_memory_does_not_make_transforms_fast():
+    """The least that a transform could take is no estimate where a plain sum is bound by memory."""
+    MACHINE.take({"direct_bytes_per_second": 220e9, "fft_rate": 20e9, "copy_bytes_per_second": 7e9})
+    try:
+        planner.clear_cache()
+        for shape, taps in (((10**6,), 3), ((2048, 2048), 3)):
+            w = np.ones((taps,) * len(shape), "float32") + np.float32(0.5) * (
+                np.arange(taps) == 0
+            ).astype("float32")
+            assert pyconv.plan(shape=shape, w=w).algorithm != "fft", shape
+    finally:
+        MACHINE.take({})
+        planner.clear_cache()
 
 
 def test_predictions_follow_the_rates(monkeypatch):

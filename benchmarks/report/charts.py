@@ -22,6 +22,14 @@ COLOURS = {
     "astropy": "#eeca3b",
     "scikit-image": "#72b7b2",
     "numba": "#54a24b",
+    "scipy.ndimage": "#2f4b7c",
+    "scipy.signal": "#9ecae9",
+    "DIPlib": "#8c564b",
+    "SimpleITK": "#e377c2",
+    "libvips": "#17becf",
+    "ducc0": "#bcbd22",
+    "mkl_fft": "#0068b5",
+    "soxr": "#d67195",
 }
 _OTHER = "#999999"
 _BAR = 0.8

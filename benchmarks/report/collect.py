@@ -14,6 +14,8 @@ from typing import Any
 from benchmarks import threads
 from benchmarks.dropins import DROPIN_CLASSES
 from benchmarks.filter_classes import FILTER_CLASSES
+from benchmarks.fir import FIR_CLASSES
+from benchmarks.imaging import IMAGING_CLASSES
 from benchmarks.layer_classes import LAYER_CLASSES
 from benchmarks.limits import measure
 from benchmarks.speed import Comparison, Profile
@@ -29,6 +31,8 @@ GROUPS: dict[str, Comparison] = {
 }
 GROUPS |= {f"filters-{group.name}": group for group in FILTER_CLASSES}
 GROUPS |= {group.name: group for group in DROPIN_CLASSES}
+GROUPS |= {f"fir-{group.name}": group for group in FIR_CLASSES}
+GROUPS |= {f"imaging-{group.name}": group for group in IMAGING_CLASSES}
 GROUPS |= {f"layers-{group.name}": group for group in LAYER_CLASSES}
 GROUPS |= {group.name: group for group in TRAINING_CLASSES}
 

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fir import FIR_PEERS
+from benchmarks.imaging import IMAGING_PEERS, TRANSFORM_PEERS
 from benchmarks.layer_peers import LAYER_PEERS
 from benchmarks.peers import PEERS
 from benchmarks.report import pages
@@ -45,7 +47,7 @@ def run(given: Any) -> int:
         report = joined([json.loads(file.read_text()) for file in given.given])
     else:
         counts = given.threads or sorted({1, len(os.sched_getaffinity(0))})
-        header = machine((*PEERS, *LAYER_PEERS))
+        header = machine((*PEERS, *LAYER_PEERS, *FIR_PEERS, *IMAGING_PEERS, *TRANSFORM_PEERS))
         for name in ("threads of each contender", "BLAS", "workers", "CPUs"):
             header.pop(name, None)
         report = {

@@ -134,8 +134,14 @@ def check_boundary(boundary: Any, fill_value: Any) -> None:
     """Raise ValueError for a boundary that neither astropy nor pyconv has."""
     if boundary is None:
         return
-    for word in boundary if isinstance(boundary, tuple | list) else (boundary,):
-        boundary_name(word, fill_value)
+    several = isinstance(boundary, tuple | list)
+    try:
+        for word in boundary if several else (boundary,):
+            boundary_name(word, fill_value)
+    except ValueError as error:
+        if several or "; allowed are " not in str(error):
+            raise
+        raise ValueError(f"{error}, and None") from None
 
 
 def check_dimensions(x: np.ndarray, w: np.ndarray, axes: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def correlate(
     *,
     fill_value: complex = 0,
     axes: int | Sequence[int] | None = None,
-    stride: int | Sequence[int] = 1,
+    stride: int | Fraction | Sequence[int | Fraction] = 1,
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
@@ -71,8 +72,14 @@ def correlate(
         value of `x`'s dtype.
     axes : int or sequence of int, optional
         Axis of `x` that each kernel axis acts on; by default the last ``w.ndim``.
-    stride : int or sequence of int, optional
-        Keep every `stride`-th output, exactly as slicing the result of stride 1.
+    stride : int, Fraction or sequence, optional
+        Keep every `stride`-th output, exactly as slicing the result of stride 1. A
+        `fractions.Fraction` ``down/up``, for a kernel of one dimension, changes the rate: `x` is
+        read with ``up - 1`` zeros between its samples, inside and outside, which are never
+        multiplied, and every `down`-th output of that grid is kept. Taps, dilation, extents and
+        pads count its places, ``(n - 1) * up + 1`` for `n` samples; ``full`` is
+        `scipy.signal.upfirdn`. Such calls take no `mask`, `nan_policy` ``omit`` and `rounding`.
+        See :doc:`/signals`.
     dilation : int or sequence of int, optional
         Distance in samples between neighbouring weights.
     dtype : dtype, optional
@@ -112,6 +119,7 @@ def correlate(
         Algorithm. ``auto``, the default, takes the one with the least predicted time. Sums with
         a `rounding` have other algorithms: ``rounded_mean``, ``fixed_point``,
         ``rounded_sum`` and ``reference``.
+        A stride that is a fraction has ``polyphase``, ``direct``, ``fft`` and ``reference``.
     rtol : float, optional
         Error that is allowed, as a part of ``max|x| * sum|w|``. A number is compared with the
         proven bound of each algorithm, and 0 allows only plain sums of products. By default a
@@ -170,6 +178,12 @@ def correlate(
     >>> pyconv.correlate(x, [1, 1], axes=0, stride=2)
     array([[3, 5, 7]])
 
+    At twice the rate, with means between the samples:
+
+    >>> from fractions import Fraction
+    >>> pyconv.correlate([1.0, 3.0, 7.0], [0.5, 1.0, 0.5], "same", stride=Fraction(1, 2))
+    array([1., 2., 3., 5., 7.])
+
     A smoothed picture of 8 bits, with the same integers by every algorithm:
 
     >>> picture = np.array([[10, 20, 35], [40, 50, 60], [70, 80, 91]], "uint8")
@@ -198,7 +212,7 @@ def convolve(
     *,
     fill_value: complex = 0,
     axes: int | Sequence[int] | None = None,
-    stride: int | Sequence[int] = 1,
+    stride: int | Fraction | Sequence[int | Fraction] = 1,
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def explain(
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
     axes: int | Sequence[int] | None = None,
-    stride: int | Sequence[int] = 1,
+    stride: int | Fraction | Sequence[int | Fraction] = 1,
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",

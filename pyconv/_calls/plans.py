@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -276,7 +277,7 @@ def plan(
     x_dtype: npt.DTypeLike | None = None,
     fill_value: complex = 0,
     axes: int | Sequence[int] | None = None,
-    stride: int | Sequence[int] = 1,
+    stride: int | Fraction | Sequence[int | Fraction] = 1,
     dilation: int | Sequence[int] = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",

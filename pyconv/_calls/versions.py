@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pyconv._engine.machine import ROW
 from pyconv._engine.threads import available_cpus, get_workers
 from pyconv._native import loader
 from pyconv._version import __version__
@@ -24,6 +25,7 @@ def versions() -> dict[str, str]:
         "SciPy": scipy.__version__,
         "platform": platform.platform(),
         "ISA": f"{loader.native.ISA} (can run {', '.join(loader.runnable())})",
+        "rates": ROW.name,
         "threads": loader.native.threading(),
         "BLAS": blas(),
         "CPUs": str(available_cpus()),

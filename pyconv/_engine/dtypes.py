@@ -127,6 +127,42 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
     Narrow integer types are bounded by their limits, without reading ``x``. ``fill_value`` is
     None where no output reads it.
     """
+    low, high = _ends(x, fill_value)
+    positive, negative = _signed_sums(w)
+    return Interval(
+        positive * low + negative * high,
+        positive * high + negative * low,
+        max(abs(low), abs(high)) * (positive - negative),
+    )
+
+
+def bank_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) -> Interval:
+    """Bound every output of correlating lines of ``x`` with rows of ``w``, as `result_interval`.
+
+    A filter may meet any line.
+    """
+    low, high = _ends(x, fill_value)
+    farthest = max(abs(low), abs(high))
+    wide = w.astype(np.float64 if w.dtype.kind == "f" else object)
+    if is_integer(w.dtype) and (w.dtype.itemsize < 8 or _are_small(w)):
+        wide = w.astype(np.int64)
+    with np.errstate(all="ignore"):  # a NaN spoils both sums
+        positive, negative = np.maximum(wide, 0).sum(1), np.minimum(wide, 0).sum(1)
+        total = (positive - negative).max()
+        magnitude = farthest * (total.item() if isinstance(total, np.generic) else total)
+        if positive.dtype == np.int64 and magnitude >= 2**62:
+            positive, negative = positive.astype(object), negative.astype(object)
+        lows, highs = positive * low + negative * high, positive * high + negative * low
+    return Interval(min(lows.tolist()), max(highs.tolist()), magnitude)
+
+
+def _are_small(w: np.ndarray) -> bool:
+    """Return whether sums along rows of integers are far from what 64 bits hold."""
+    return max(abs(int(w.min())), abs(int(w.max()))) * w.shape[1] < 2**62
+
+
+def _ends(x: np.ndarray, fill_value: complex | None) -> tuple[Any, Any]:
+    """Return a least and a greatest value of the samples, and of what is read outside."""
     low: Any
     high: Any
     if is_integer(x.dtype) and x.dtype.itemsize <= 2:
@@ -139,12 +175,7 @@ def result_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) ->
         low, high = min(low, fill_value), max(high, fill_value)
     elif fill_value is not None:  # NaN, which min and max would pass over
         low = high = fill_value
-    positive, negative = _signed_sums(w)
-    return Interval(
-        positive * low + negative * high,
-        positive * high + negative * low,
-        max(abs(low), abs(high)) * (positive - negative),
-    )
+    return low, high
 
 
 def _signed_sums(w: np.ndarray) -> tuple[float, float]:

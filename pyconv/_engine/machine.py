@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from pyconv._native import cpu, loader
 
 
 @dataclass(slots=True)
 class Machine:
     """Rates of one core. The defaults were measured on a Zen 4 core of a 2023 server.
 
-    They are the same wherever pyconv runs, so that a call chooses the same algorithm, and returns
-    the same bits, in every process; `tune_machine` puts what it has measured in their place.
+    They do not change by themselves, so that a call chooses the same algorithm, and returns the
+    same bits, in every process; `tune_machine` puts what it has measured in their place.
     """
 
     #: Multiply-adds per second of the vector loops, in bytes of operands: a float32
@@ -44,9 +48,49 @@ class Machine:
         return max(1, int(seconds / self.seconds_per_thread))
 
 
-MACHINE = Machine()
+class Row(NamedTuple):
+    """The rates of a kind of machine, where they differ from those of `Machine`."""
 
-_DEFAULTS = asdict(Machine())
+    #: The word for it, which ``PYCONV_MACHINE`` may be.
+    name: str
+    #: What the CPU says of its maker; the loops in use, empty for any.
+    vendor: str
+    isa: str
+    rates: Mapping[str, float]
+
+
+#: The machines that were measured (``python -m benchmarks machine`` prints the row of another one).
+#: The last row is for all that no other describes.
+ROWS = (
+    # A virtual machine on Sapphire Rapids, 2 MiB of level-2 cache, 2026-11-30.
+    Row("intel-avx512", "GenuineIntel", "avx512", {
+        "direct_bytes_per_second": 220e9, "gemv_bytes_per_second": 8e9, "fft_rate": 15e9,
+        "cache_bytes": 2 << 20,
+    }),
+    Row("intel-avx2", "GenuineIntel", "avx2", {
+        "direct_bytes_per_second": 145e9, "gemv_bytes_per_second": 8e9, "fft_rate": 11.5e9,
+        "cache_bytes": 2 << 20,
+    }),
+    Row("zen4", "", "", {}),
+)  # fmt: skip
+
+
+def chosen_row(asked: str, vendor: str, isa: str) -> Row:
+    """Return the row that is asked for, or the first that describes a CPU and its loops."""
+    for row in ROWS:
+        if row.name == asked or (not asked and row.vendor in ("", vendor) and row.isa in ("", isa)):
+            return row
+    raise ValueError(
+        f"PYCONV_MACHINE={asked!r} in the environment: "
+        f"allowed are {', '.join(row.name for row in ROWS)}"
+    )
+
+
+#: What predictions are made of, unless something else was measured.
+ROW = chosen_row(os.environ.get("PYCONV_MACHINE", "").strip(), cpu.vendor(), loader.native.ISA)
+MACHINE = Machine(**ROW.rates)
+
+_DEFAULTS = asdict(MACHINE)
 #: Machines are no more than so many times faster or slower than the defaults say.
 _MAX_TIMES = 1e6
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pyconv._engine.dtypes import native_dtype
 from pyconv._engine.threads import ForkedLock
-from pyconv._native import layout
+from pyconv._native import calls, layout
 
 
 def is_masked(value: object) -> TypeGuard[np.ma.MaskedArray]:
@@ -113,10 +113,15 @@ _ALIGNED_FROM = 16 << 10
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return a fresh array; large ones begin at a cache line."""
     size = math.prod(shape) * dtype.itemsize
-    if size < _ALIGNED_FROM:
-        return np.empty(shape, dtype)
+    return np.empty(shape, dtype) if size < _ALIGNED_FROM else _aligned(shape, dtype, size)
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
+    """Return a fresh array of so many bytes that begins at a cache line."""
     rooms = vars(_recycling).get("rooms")
-    raw = np.empty(size + 64, np.uint8) if rooms is None else rooms.take(size + 64)
+    if rooms is None:
+        return calls.aligned(shape, dtype, size)
+    raw = rooms.take(size + 64)
     first = -raw.ctypes.data % 64
     return raw[first : first + size].view(dtype).reshape(shape)
 
@@ -215,5 +220,7 @@ def ones(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 def allocator(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[], np.ndarray]:
     """Return `empty` for arrays of one kind, which decides once whether they are large."""
-    large = math.prod(shape) * dtype.itemsize >= _ALIGNED_FROM
-    return partial(empty if large else np.empty, shape, dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < _ALIGNED_FROM:
+        return partial(np.empty, shape, dtype)
+    return partial(_aligned, shape, dtype, size)

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,12 +15,14 @@ import numpy.typing as npt
 from pyconv._engine import threads
 from pyconv._engine.algorithms import (
     ALGORITHMS,
+    RATE_ALGORITHMS,
     ROUNDING_ALGORITHMS,
     Algorithm,
     arranged,
     slabs,
 )
 from pyconv._engine.algorithms.base import Run, UnfitDataError, WeightDependentAlgorithm
+from pyconv._engine.algorithms.phases import tap_step
 from pyconv._engine.dtypes import (
     ACCUMULATORS,
     DTYPES,
@@ -38,6 +41,7 @@ from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.output_arrays import allocator, plain_array
 from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
 from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
+from pyconv._native.calls import plain_key
 
 #: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
@@ -49,6 +53,8 @@ FEW_PRODUCTS = 36
 EXCHANGE_SECONDS = 2.5e-6
 #: The methods that take any weights and sum products of them, whichever weights are cut off.
 _CUT_METHODS = ("auto", "direct", "fft", "im2col")
+#: The plan of an integer sum is kept for weights of no more bytes: more take long to compare.
+FEW_BYTES = 4096
 NAN_POLICIES = ("propagate", "raise", "omit")
 
 
@@ -107,7 +113,8 @@ class BoundProblem:
                         self.plain.run(x[item], w, y[item], count)
                     return
                 if self.plain is None:
-                    self.plain = BoundProblem(plainly, PLANNER.choose(plainly, "auto"))
+                    planner = planner_of(plainly)
+                    self.plain = BoundProblem(plainly, planner.choose(plainly, "auto"))
                 self.plain.run(x, w, y, min(workers, self.plain.most_threads))
 
         return run_fit_data
@@ -265,15 +272,49 @@ class RoundingPlanner(CorrelationPlanner):
         return able
 
 
-#: The planners of correlations, and of those whose results are rounded.
+class RatePlanner(CorrelationPlanner):
+    """The planner of correlations whose stride is a fraction, between two rates of samples.
+
+    Its algorithms see the axes as they lie, and take any weights.
+    """
+
+    def description(self, problem: Problem) -> str:
+        """Return the words by which wisdom knows a problem, with the denominator of its stride."""
+        return f"{super().description(problem)} up={problem.up}"
+
+    def fitted(
+        self, algorithm: Algorithm, problem: Problem, w: np.ndarray | None
+    ) -> Algorithm | str:
+        """Return the algorithm, or why it cannot."""
+        reason = algorithm.rejects(problem)
+        return algorithm if reason is None else reason
+
+    def able(self, problem: Problem, w: np.ndarray | None, fastest: str | None) -> list[Algorithm]:
+        """Return the algorithms that could run."""
+        return self._fitted(problem, w)
+
+    def weight_dependent(self, problem: Problem, method: str) -> tuple[str, ...]:
+        """Return no algorithm."""
+        return ()
+
+
+#: The planners of correlations, of those whose results are rounded, and of those between two rates.
 PLANNER = CorrelationPlanner(ALGORITHMS)
 ROUNDING_PLANNER = RoundingPlanner(ROUNDING_ALGORITHMS)
+RATE_PLANNER = RatePlanner(RATE_ALGORITHMS)
 METHODS = PLANNER.methods
 
 
 def planner_of(problem: Problem) -> CorrelationPlanner:
     """Return the planner of a problem."""
+    if problem.is_between_rates:
+        return RATE_PLANNER
     return ROUNDING_PLANNER if problem.is_rounded else PLANNER
+
+
+def _takes_fewer(problem: Problem, method: str) -> bool:
+    """Return whether the algorithms take a problem of fewer taps, or an exchanged one, in place."""
+    return method in _CUT_METHODS and not (problem.is_rounded or problem.is_between_rates)
 
 
 def _one_item(problem: Problem) -> Problem:
@@ -351,7 +392,7 @@ def _fewer_taps(problem: Problem) -> tuple[Problem, Fewer, Callable[[np.ndarray]
 
 def on_fewer_taps(problem: Problem, method: str, w: np.ndarray) -> tuple[Problem, np.ndarray]:
     """Return a problem and weights as calls sum them: no tap idle, none that repeats another."""
-    while method in _CUT_METHODS and not problem.is_rounded:
+    while _takes_fewer(problem, method):
         cut = _fewer_taps(problem)
         if cut is None or not cut[2](w):
             break
@@ -457,11 +498,13 @@ class Prepared:
 
     __slots__ = (
         "any_weights",
+        "by_bounds",
         "by_weights",
         "cut",
         "dependents",
         "exchange",
         "method",
+        "narrow",
         "planner",
         "plans",
         "problem",
@@ -481,11 +524,15 @@ class Prepared:
             problem.x_dtype.itemsize == 1
             and math.prod(problem.w_shape) <= FEW_PRODUCTS
             and method in ("auto", "direct")
+            and not problem.is_between_rates
         )
         self.plans: dict[np.dtype, BoundProblem] = {}
         #: The algorithms that weights may be fit for, for each dtype of the sums; their plans.
         self.dependents: dict[np.dtype, tuple[str, ...]] = {}
         self.by_weights = Cache(MAX_WEIGHTS)
+        #: Whether the bounds of results depend on the weights alone; the plans of the last few.
+        self.narrow = is_integer(problem.x_dtype) and problem.x_dtype.itemsize <= 2
+        self.by_bounds = Cache(MAX_WEIGHTS)
         #: What computes a call, once known, if that does not depend on the data.
         self.settled: BoundProblem | None = None
         #: The plan of weights whose ends differ, where others may be a box. On small arrays it
@@ -495,7 +542,7 @@ class Prepared:
         self.exchange: Exchange | None = None
         #: The call on fewer taps, its weights, and the weights that it is the same sum for.
         self.cut: tuple[Prepared, Fewer, Callable[[np.ndarray], bool]] | None = None
-        if any_weights or method not in _CUT_METHODS or problem.is_rounded:
+        if any_weights or not _takes_fewer(problem, method):
             return
         if (cut := _fewer_taps(problem)) is not None:
             self.cut = Prepared(cut[0], method), cut[1], cut[2]
@@ -541,16 +588,9 @@ class Prepared:
         problem = self.problem
         compute = problem.compute
         if compute is None or (is_integer(problem.dtype) and compute.kind == "f"):
-            fill = problem.fill_value if problem.reads_fill else None
-            interval = result_interval(x, w, fill)
-            if problem.is_rounded:
-                return self._rounded(interval, w)
-            if compute is not None:
-                self._check(interval, w)
-                return self._bound(compute, w)
-            return self._bound(
-                exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
-            )
+            if self.narrow and w.nbytes <= FEW_BYTES:
+                return self.by_bounds.get(w.tobytes(), self._within_bounds, x, w)
+            return self._within_bounds(x, w)
         plan = self._bound(compute, w)
         if not self.dependents[compute]:
             if self.runs_as_written:
@@ -558,6 +598,21 @@ class Prepared:
         elif self.dependents[compute] == ("box",):
             self.uneven = self.plans.get(compute)
         return plan
+
+    def _within_bounds(self, x: np.ndarray, w: np.ndarray) -> BoundProblem:
+        """Return the plan of a sum whose bounds decide; OverflowError if they are too wide."""
+        problem = self.problem
+        compute = problem.compute
+        fill = problem.fill_value if problem.reads_fill else None
+        interval = interval_of(problem, x, w, fill)
+        if problem.is_rounded:
+            return self._rounded(interval, w)
+        if compute is not None:
+            self._check(interval, w)
+            return self._bound(compute, w)
+        return self._bound(
+            exact_accumulator(interval, problem.dtype, problem.overflow, short=self.short), w
+        )
 
     def _check(self, interval: Interval, w: np.ndarray) -> None:
         """Raise OverflowError if the policy asks for it and the integer results may not fit."""
@@ -572,7 +627,8 @@ class Prepared:
         if dependents is None:
             dependents = ()
             if not self.any_weights:
-                dependents = PLANNER.weight_dependent(self.problem.summed_in(compute), self.method)
+                summed = self.problem.summed_in(compute)
+                dependents = self.planner.weight_dependent(summed, self.method)
             self.dependents[compute] = dependents
         if dependents and (
             dependents != ("box",) or w.item(0) == w.item(-1) or self.method != "auto"
@@ -581,7 +637,8 @@ class Prepared:
         plan = self.plans.get(compute)
         if plan is None:
             problem = self.problem.summed_in(compute)
-            plan = self.plans[compute] = BoundProblem(problem, PLANNER.choose(problem, self.method))
+            algorithm = self.planner.choose(problem, self.method)
+            plan = self.plans[compute] = BoundProblem(problem, algorithm)
         return plan
 
     def _for_weights(self, compute: np.dtype, w: np.ndarray) -> BoundProblem:
@@ -593,25 +650,50 @@ class Prepared:
 
     def _rounded(self, interval: Interval, w: np.ndarray) -> BoundProblem:
         """Return the plan of sums that are rounded, which lie in an interval before that."""
-        problem = self.problem
-        results = rounded_interval(interval, w.size, str(problem.rounding))
-        check_overflow(results, problem.dtype, problem.overflow)
-        low, high = LIMITS[problem.dtype]
-        long_low, long_high = LIMITS[np.dtype(np.int64)]
-        bounded = long_low <= results.low and results.high < long_high
-        fits = bounded and low <= results.low and results.high <= high
-        overflow = problem.overflow
-        if fits:  # every policy is the same then, and more loops know this one
-            overflow = "wrap"
-        elif overflow == "raise":  # uint64 holds what loops do not cut
-            overflow = "saturate"
-        bounded = fits if problem.dtype.kind == "b" else bounded
-        key = (overflow, bounded, w.tobytes())
-        return self.by_weights.get(key, self._planned_rounded, overflow, bounded, w)
+        problem = bounded_problem(self.problem, interval, w.size)
+        key = (problem.overflow, problem.unbounded, w.tobytes())
+        return self.by_weights.get(key, self._planned_rounded, problem, w)
 
-    def _planned_rounded(self, overflow: str, bounded: bool, w: np.ndarray) -> BoundProblem:
-        problem = replace(self.problem, overflow=overflow, unbounded=not bounded)
+    def _planned_rounded(self, problem: Problem, w: np.ndarray) -> BoundProblem:
         return BoundProblem(problem, self.planner.choose(problem, self.method, w))
+
+
+def bounded_problem(problem: Problem, interval: Interval, taps: int) -> Problem:
+    """Return the problem of rounded sums that lie in an interval before they are rounded.
+
+    Raises
+    ------
+    OverflowError
+        Under ``overflow="raise"``, if the integers that they may become do not fit.
+    """
+    results = rounded_interval(interval, taps, str(problem.rounding))
+    check_overflow(results, problem.dtype, problem.overflow)
+    low, high = LIMITS[problem.dtype]
+    long_low, long_high = LIMITS[np.dtype(np.int64)]
+    bounded = long_low <= results.low and results.high < long_high
+    fits = bounded and low <= results.low and results.high <= high
+    overflow = problem.overflow
+    if fits:  # every policy is the same then, and more loops know this one
+        overflow = "wrap"
+    elif overflow == "raise":  # uint64 holds what loops do not cut
+        overflow = "saturate"
+    bounded = fits if problem.dtype.kind == "b" else bounded
+    return replace(problem, overflow=overflow, unbounded=not bounded)
+
+
+def interval_of(problem: Problem, x: np.ndarray, w: np.ndarray, fill: complex | None) -> Interval:
+    """Bound every output, of a problem between two rates by the weights that meet samples."""
+    if not problem.is_between_rates or x.size == 0:
+        return result_interval(x, w, fill)
+    ends = np.array([x.min(), x.max()], x.dtype.newbyteorder("="))
+    step = tap_step(problem)
+    by_phase = [result_interval(ends, w[first::step], fill) for first in range(min(step, w.size))]
+    by_phase.append(Interval(0, 0, 0))  # that of outputs in which no tap meets a sample
+    return Interval(
+        min(i.low for i in by_phase),
+        max(i.high for i in by_phase),
+        max((i.magnitude for i in by_phase), key=lambda m: (m != m, m)),
+    )
 
 
 def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:
@@ -651,7 +733,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str, *(type(d) for d in DTYPES)))
+_PLAIN = frozenset((type(None), bool, int, float, str, type, Fraction, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:
@@ -671,11 +753,11 @@ def _exact(option: object) -> object:
 
 def exact_key(options: tuple[object, ...]) -> tuple[object, ...] | None:
     """Return a hashable spelling of options with their types, None if equality could confuse it."""
-    kinds = tuple(map(type, options))
-    if _PLAIN.issuperset(kinds):
-        return options, kinds
+    plain = plain_key(options, _PLAIN)
+    if plain is not None:
+        return plain
     try:
-        return tuple(map(_exact, options)), kinds
+        return tuple(map(_exact, options)), tuple(map(type, options))
     except LookupError:
         return None
 

@@ -2,6 +2,9 @@
 
     y[i] = Σ_u x[i·s + u·d − p] · w[u]
 
+The stride of a kernel of one axis may be a fraction, s = down/up: x then has up − 1 zeros between
+its samples, and pads, taps and extents count the places of that grid.
+
 Nothing below this module checks or converts an argument again.
 """
 
@@ -10,7 +13,8 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,16 +90,35 @@ class Axis:
     dilation: int
     boundary: str
     out: int
+    #: Places of the grid for each sample, zeros between them: the stride is stride/up. Wisdom knows
+    #: problems by their words, in which those of whole strides have not changed.
+    up: int = field(default=1, repr=False)
 
     @property
     def span(self) -> int:
         """Samples from the first tap to the last, both included."""
         return (self.taps - 1) * self.dilation + 1
 
+    @property
+    def places(self) -> int:
+        """Places of the grid from the first sample to the last, both included."""
+        return (self.size - 1) * self.up + 1
+
     def sources(self, tap: int) -> np.ndarray:
-        """Return, for each output, the index of the sample that ``tap`` reads (or FILL)."""
-        i = np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
-        return BOUNDARIES[self.boundary].index(i, self.size)
+        """Return, for each output, the index of the sample that ``tap`` reads (or FILL).
+
+        With a stride that is a fraction, of the sample at or before the tap's place.
+        """
+        i = self._places(tap)
+        return BOUNDARIES[self.boundary].index(i if self.up == 1 else i // self.up, self.size)
+
+    def meets(self, tap: int) -> np.ndarray:
+        """Return, for each output, whether ``tap`` lies on a sample, or on what is read outside."""
+        return self._places(tap) % self.up == 0
+
+    def _places(self, tap: int) -> np.ndarray:
+        """Return, for each output, the place of a tap."""
+        return np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
 
     def taps_inside(self) -> tuple[int, int]:
         """Return the first tap that reads a sample for some output, and the one after the last.
@@ -153,12 +176,24 @@ class Problem:
     whole: Problem | None = None
 
     @property
+    def up(self) -> int:
+        """Places of the grid for each sample: more than 1 where the stride is a fraction."""
+        return self.spatial[0].up  # a kernel of several axes has whole strides
+
+    @property
+    def is_between_rates(self) -> bool:
+        """Whether it is one of `RATE_ALGORITHMS`."""
+        return self.spatial[0].up > 1
+
+    @property
     def deciding(self) -> Problem:
         """The problem that decides in which order results are summed: this one, or the whole."""
         return self if self.whole is None else self.whole
 
     def part(self, shape: tuple[int, ...], firsts: Sequence[int], outs: Sequence[int]) -> Problem:
         """Return the problem of some results, on an array of the samples that those read.
+
+        With a stride that is a fraction the first result is one of the first phase.
 
         Parameters
         ----------
@@ -172,8 +207,8 @@ class Problem:
         """
         axes, y_shape = [], [*shape]
         for a, first, out in zip(self.spatial, firsts, outs, strict=True):
-            size, low = shape[a.axis], a.low - first
-            high = (out - 1) * a.stride + a.span - low - size
+            size, low = shape[a.axis], a.low - first * a.up
+            high = (out - 1) * a.stride + a.span - low - ((size - 1) * a.up + 1)
             axes.append(replace(a, size=size, low=low, high=high, out=out))
             y_shape[a.axis] = out
         return replace(
@@ -188,7 +223,7 @@ class Problem:
             boundary=tuple(a.boundary for a in self.spatial),
             fill_value=self.fill_value,
             axes=tuple(a.axis for a in self.spatial),
-            stride=tuple(a.stride for a in self.spatial),
+            stride=tuple(a.stride if a.up == 1 else Fraction(a.stride, a.up) for a in self.spatial),
             dilation=tuple(a.dilation for a in self.spatial),
             dtype=self.dtype,
             overflow=self.overflow,
@@ -199,8 +234,8 @@ class Problem:
 
     @property
     def products(self) -> int:
-        """Multiplications of the plain definition."""
-        return math.prod(self.y_shape) * math.prod(self.w_shape)
+        """Multiplications of the plain definition, none with zeros between samples."""
+        return -(-math.prod(self.y_shape) * math.prod(self.w_shape) // self.up)
 
     @property
     def is_rounded(self) -> bool:
@@ -284,7 +319,7 @@ class Problem:
     @property
     def table_bytes(self) -> int:
         """Return the bytes of the indices that are read outside ``x``, while they are made."""
-        return 16 * sum(max(0, a.low) + max(0, a.high) for a in self.spatial)
+        return 16 * sum((max(0, a.low) + max(0, a.high)) // a.up for a in self.spatial)
 
     def tables_exceed(self) -> str | None:
         """Return why the pads are too wide for tables within ``max_memory``, if they are."""
@@ -298,7 +333,9 @@ class Problem:
     @property
     def reads_fill(self) -> bool:
         """Whether some output may read the fill value."""
-        return any(a.boundary == "constant" and (a.low > 0 or a.high > 0) for a in self.spatial)
+        return any(
+            a.boundary == "constant" and (a.low >= a.up or a.high >= a.up) for a in self.spatial
+        )
 
 
 def make_problem(
@@ -343,13 +380,13 @@ def make_problem(
     where = spatial_axes(axes, n, x_shape)
     if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         raise ValueError(f"overflow={overflow!r} is unknown; allowed are {', '.join(OVERFLOWS)}")
-    strides = positive(stride, n, "stride")
+    rates = _rates(stride, n)
     dilations = positive(dilation, n, "dilation")
     boundaries = boundary_names(boundary, n, fill_value)
     spans = [(k - 1) * d + 1 for k, d in zip(w_shape, dilations, strict=True)]
     pads = _pads(mode, spans, where, len(x_shape))
     spatial = tuple(
-        _axis(where[i], x_shape[where[i]], w_shape[i], pads[i], strides[i], dilations[i], b, mode)
+        _axis(where[i], x_shape[where[i]], w_shape[i], pads[i], *rates[i], dilations[i], b, mode)
         for i, b in enumerate(boundaries)
     )
     y_shape = list(x_shape)
@@ -360,6 +397,11 @@ def make_problem(
         natural = np.result_type(x_dtype, w_dtype, np.float32)
     result = natural if dtype is None else supported(dtype, "dtype")
     word, tolerance = _rounding(rounding, natural, result), _tolerance(rtol)
+    if word is not None and spatial[0].up > 1:
+        raise ValueError(
+            f"rounding={rounding!r} takes whole strides, and stride={stride!r} is a fraction; "
+            "rounding=None is allowed with it"
+        )
     if word is not None and not mean:
         natural = np.result_type(natural, np.float64)
     compute = _compute_dtype(natural, result)
@@ -443,6 +485,7 @@ def _axis(
     taps: int,
     pads: tuple[int, int],
     stride: int,
+    up: int,
     dilation: int,
     boundary: str,
     mode: object,
@@ -450,16 +493,19 @@ def _axis(
     low, high = pads
     span = (taps - 1) * dilation + 1
     check_samples(size, axis)
-    if max(span, abs(low), abs(high), size, stride) > MAX_COORDINATE // 8:
+    places = (size - 1) * up + 1
+    if max(span, abs(low), abs(high), places, stride, up) > MAX_COORDINATE // 8:
+        between = f"/{up}, {places} places with zeros between samples," if up > 1 else ""
         raise ValueError(
             f"axis {axis}: size {size}, kernel span {span} ({taps} taps, dilation {dilation}), "
-            f"pads {pads} and stride {stride} must each be at most 2**59"
+            f"pads {pads} and stride {stride}{between} must each be at most 2**59"
         )
-    positions = size + low + high - span + 1
+    positions = places + low + high - span + 1
     if positions <= 0:
         raise ValueError(
             f"the result would be empty along axis {axis}: x has length {size}"
-            + (f" ({size + low + high} with pads {pads})" if low or high else "")
+            + (f", {places} places with zeros between samples" if up > 1 else "")
+            + (f" ({places + low + high} with pads {pads})" if low or high else "")
             + f" and the kernel spans {span} ({taps} taps, dilation {dilation}) "
             f"under mode={mode!r}; use mode='same' or 'full', or a shorter kernel"
         )
@@ -473,6 +519,7 @@ def _axis(
         dilation=dilation,
         boundary=boundary,
         out=-(-positions // stride),
+        up=up,
     )
 
 
@@ -525,6 +572,43 @@ def positive(value: object, n: int, argument: str) -> tuple[int, ...]:
     if min(numbers) < 1:
         raise ValueError(f"{argument}={value!r}: integers of at least 1 are allowed")
     return numbers
+
+
+def _rates(stride: object, n: int) -> list[tuple[int, int]]:
+    """Return the stride of each of ``n`` axes as down and up, which is 1 where it is whole."""
+    entries = several(stride)
+    given = (stride,) if entries is None else entries
+    if not any(isinstance(s, Fraction) for s in given):
+        return [(s, 1) for s in positive(stride, n, "stride")]
+    if entries is not None and len(entries) != n:
+        raise ValueError(
+            f"stride={stride!r} has {len(entries)} entries; allowed are one number or one for each "
+            f"of the {n} kernel axes"
+        )
+    rates = [
+        (s.numerator, s.denominator) if isinstance(s, Fraction) else (integer(s, "stride"), 1)
+        for s in given
+    ]
+    if min(down for down, _ in rates) < 1:
+        raise ValueError(
+            f"stride={stride!r}: integers of at least 1 and fractions above 0 are allowed"
+        )
+    if n > 1 and any(up > 1 for _, up in rates):
+        raise ValueError(
+            f"stride={stride!r}: a fraction is allowed for a kernel of one dimension, and w has "
+            f"{n}; integers of at least 1 are allowed"
+        )
+    return rates * (n // len(rates))
+
+
+def check_whole_strides(problem: Problem, what: str) -> None:
+    """Raise ValueError for a stride that is a fraction, where ``what`` takes whole ones alone."""
+    if problem.is_between_rates:
+        a = problem.spatial[0]
+        raise ValueError(
+            f"stride={Fraction(a.stride, a.up)!r} is a fraction, and {what} whole strides; "
+            "integers of at least 1 are allowed"
+        )
 
 
 def spatial_axes(axes: object, n: int, x_shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, KERNELS, Number
@@ -57,7 +57,7 @@ def sobel(
     >>> filters.sobel(image)[1]
     array([40, 40,  0])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -104,7 +104,7 @@ def prewitt(
     >>> filters.prewitt(image)[1]
     array([30, 30,  0])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -151,7 +151,7 @@ def scharr(
     >>> filters.scharr(image)[1]
     array([160, 160,   0])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -200,7 +200,7 @@ def roberts(
     array([[0, 0],
            [0, 7]])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -266,7 +266,7 @@ def gradient_magnitude(
         raise ValueError(f"operator={operator!r} is unknown; allowed are {', '.join(OPERATORS)}")
     if (operator == "gaussian") != (sigma is not None):
         raise ValueError(f"sigma={sigma!r}: operator='gaussian' needs it, and no other has it")
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, "raise", nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -52,7 +52,7 @@ def laplace(
     >>> filters.laplace([0, 1, 4, 9, 16])
     array([ 1,  2,  2,  2, -7])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -98,7 +98,7 @@ def edge(
            [-1,  8, -1],
            [-1, -1, -1]])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -148,7 +148,7 @@ def log(
     >>> filters.log([0.0, 0.0, 0.0, 100.0, 0.0, 0.0, 0.0], sigma=1).round()
     array([  4.,  16.,   0., -40.,   0.,  16.,   4.])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -201,7 +201,7 @@ def dog(
     >>> filters.dog([0.0, 0.0, 0.0, 100.0, 0.0, 0.0, 0.0], sigma=1).round()
     array([-5., -6.,  4., 15.,  4., -6., -5.])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip

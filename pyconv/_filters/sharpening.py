@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -54,7 +54,7 @@ def sharpen(
     >>> filters.sharpen(step, dtype=np.uint8, overflow="saturate")
     array([100,   0, 255, 200], dtype=uint8)
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -109,7 +109,7 @@ def unsharp(
     >>> filters.unsharp([1.0, 1.0, 2.0, 2.0], sigma=1, amount=1.0).round(2)
     array([0.94, 0.7 , 2.3 , 2.06])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -154,7 +154,7 @@ def emboss(
            [27, 45, 36],
            [27, 36,  9]])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import kernels
-from pyconv._calls.filter_call import Array, Axes, Boundary, Call, Options, filtered
+from pyconv._calls.filter_call import Array, Axes, Boundary, Call, filtered
 from pyconv._engine.docstrings import documented
 from pyconv._filters.arguments import SHARED
 from pyconv.kernels import ALL_NDIMS, Number
@@ -74,7 +74,7 @@ def gaussian(
     >>> slope.dtype, slope[:, 0, 0].round().astype(int).tolist()
     (dtype('float32'), [1, 12, 36, 36, 12, 1])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -121,7 +121,7 @@ def box(
     >>> filters.box([0.0, 3.0, 0.0, 6.0], size=3)
     array([1., 1., 3., 4.])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -171,7 +171,7 @@ def disk(
            [1., 1., 1.],
            [0., 1., 0.]])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -221,7 +221,7 @@ def ball(
            [1., 1., 1.],
            [0., 1., 0.]])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip
@@ -270,7 +270,7 @@ def motion(
     >>> filters.motion(np.eye(3), length=3)[1]
     array([0.33333333, 0.33333333, 0.33333333])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip

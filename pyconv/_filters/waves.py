@@ -77,7 +77,7 @@ def gabor(
     >>> filters.gabor(stripes, wavelength=6)[6:12].round(2)
     array([ 0.5 ,  0.24, -0.25, -0.5 , -0.25,  0.25])
     """
-    options = Options(
+    options = (
         boundary, fill_value, stride, dtype, overflow, nan_policy, mask, out, method, rtol,
         max_memory, workers,
     )  # fmt: skip

@@ -49,4 +49,4 @@ def rectify(cnp.ndarray x, cnp.ndarray dy, cnp.ndarray y, int threads):
     call.loop = &r
     call.sums = SUMS_FLOAT if cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT else SUMS_DOUBLE
     run_in_steps(run_rectified, &call, cnp.PyArray_SIZE(x), RECTIFIED_PRODUCTS, threads, NULL, 0,
-                 False)
+                 0, False)

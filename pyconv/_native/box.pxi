@@ -399,13 +399,15 @@ cdef class BoxLoop:
         while rows > 4 * few_rows and self.additions(b) > PRODUCTS_BETWEEN_SIGNALS:
             rows = ceil_div(rows, 2)
             self.cut(b, planes, rows, cols)
-        while rows > most(8, few_rows) and self.units(b) < wanted:
-            rows = ceil_div(rows, 2)
-            self.cut(b, planes, rows, cols)
-        while planes > few_planes and self.units(b) < wanted:
+        rows = slab_rows(rows, most(4, few_rows // 2), b.y.out, few_rows // 2,
+                         self.n_batch * b.n_planes, b.n_panels,
+                         narrow_panel(b.x.axis.out, cols, b.n_panels), threads)
+        self.cut(b, planes, rows, cols)
+        # A multiple of the threads is shared evenly.
+        while planes > few_planes and self.units(b) < wanted and self.units(b) % threads:
             planes = ceil_div(planes, 2)
             self.cut(b, planes, rows, cols)
-        while cols > few_cols and self.units(b) < wanted:
+        while cols > few_cols and self.units(b) < wanted and self.units(b) % threads:
             cols = ceil_div(cols, 2)
             self.cut(b, planes, rows, cols)
 

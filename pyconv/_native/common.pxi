@@ -329,11 +329,19 @@ cdef extern from "spare.h":
     bint spare_leave(spare_place* place, void* block) noexcept nogil
 
 cdef spare_place spare
+# A block of so many bytes is kept for the next call, and of more for each thread beyond the first:
+# pages that every call asks for anew took 64 threads longer than their units.
 cdef size_t SPARE_LIMIT = 8 << 20
+cdef size_t SPARE_OF_THREAD = 2 << 20
 
 
 cdef inline size_t block_bytes(const void* block) noexcept nogil:
     return (<const size_t*>(<const char*>block - 16))[0]
+
+
+cdef inline size_t* block_limit(void* block) noexcept nogil:
+    """Return where a block says how large it may be to be kept."""
+    return <size_t*>(<char*>block - 24)
 
 
 cdef inline void free_block(void* block) noexcept nogil:
@@ -353,6 +361,7 @@ cdef void* take_block(size_t size) except NULL:
         if raw == NULL:
             raise MemoryError(f"no memory for a workspace of {size} bytes")
         block = raw + 128 - (<uintptr_t>raw % 64)
+        block_limit(block)[0] = SPARE_LIMIT
         (<size_t*>(block - 16))[0] = size
         (<void**>(block - 8))[0] = raw
     if WORKSPACE_ZONE:
@@ -361,10 +370,16 @@ cdef void* take_block(size_t size) except NULL:
     return block
 
 
+cdef inline void allow_for_threads(void* block, Py_ssize_t threads) noexcept nogil:
+    """Allow a block to be kept that is as large as so many threads need."""
+    cdef size_t limit = SPARE_LIMIT + (threads - 1) * SPARE_OF_THREAD
+    block_limit(block)[0] = most(block_limit(block)[0], limit)
+
+
 cdef void put_block(void* block) noexcept:
     cdef void* other
     workspace_check(<char*>block, block_bytes(block) + WORKSPACE_ZONE)
-    if block_bytes(block) > SPARE_LIMIT:
+    if block_bytes(block) > block_limit(block)[0]:
         free_block(block)
         return
     other = spare_exchange(&spare, NULL)
@@ -387,6 +402,7 @@ cdef void* take_parts(Py_ssize_t* shared, Py_ssize_t threads, Py_ssize_t* each) 
     shared[0] += WORKSPACE_ZONE
     each[0] += WORKSPACE_ZONE
     block = <char*>take_block(shared[0] + threads * each[0])
+    allow_for_threads(block, threads)
     if WORKSPACE_ZONE:
         at = block + shared[0]
         for t in range(threads + 1):

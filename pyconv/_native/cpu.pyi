@@ -1,5 +1,6 @@
-"""The features of this CPU."""
+"""Who made this CPU, and its features."""
 
 from __future__ import annotations
 
 def features() -> list[str]: ...
+def vendor() -> str: ...

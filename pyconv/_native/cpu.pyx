@@ -1,5 +1,5 @@
 # cython: freethreading_compatible=True
-"""The features of this CPU that the variants of the loops ask for."""
+"""Who made this CPU, and its features that the variants of the loops ask for."""
 
 cdef extern from "cpu.h":
     int cpu_has_avx2() noexcept nogil
@@ -8,6 +8,7 @@ cdef extern from "cpu.h":
     int cpu_has_avx512bw() noexcept nogil
     int cpu_has_avx512dq() noexcept nogil
     int cpu_has_avx512vl() noexcept nogil
+    void cpu_vendor(char* letters) noexcept nogil
 
 
 def features():
@@ -21,3 +22,10 @@ def features():
         "avx512vl": cpu_has_avx512vl(),
     }
     return [name for name, has in present.items() if has]
+
+
+def vendor():
+    """Return the vendor as the CPU spells it, like ``AuthenticAMD``, or an empty text."""
+    cdef char letters[12]
+    cpu_vendor(letters)
+    return letters[:12].decode("ascii", "replace").strip("\0")

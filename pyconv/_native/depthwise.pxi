@@ -218,7 +218,7 @@ cdef class DepthwiseLoop:
         call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         try:
             run_in_steps(run_depthwise, &call, units, <double>s.rows * s.cols * s.n_taps, threads,
-                         block + tables, each, False)
+                         block + tables, each, 0, False)
         finally:
             put_block(block)
 

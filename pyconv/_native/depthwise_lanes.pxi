@@ -299,6 +299,6 @@ cdef class DepthwiseLanesLoop:
         call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         try:
             run_in_steps(run_lanes, &call, units, <double>s.lanes * s.rows * s.x.out * s.n_taps,
-                         threads, block + shared, each, False)
+                         threads, block + shared, each, 0, False)
         finally:
             put_block(block)

@@ -250,15 +250,16 @@ cdef class DirectLoop:
         return self.thread_bytes(&self.s)
 
     def run(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray y, cnp.ndarray fill, bint clip,
-            int threads, gaps=None, cnp.ndarray divisor=None):
+            int threads, gaps=None, cnp.ndarray divisor=None, cnp.ndarray filters=None):
         """Solve the problem: ``y`` is C-contiguous, ``x`` aligned and in native byte order.
 
         ``w`` has the dtype of the sums; ``fill`` holds one value or one for each sample of a
         pixel. With ``gaps`` (mask, whether NaN are missing, sign, least, tiny) samples are left
         out: the mask is None or of the shape of ``x``, the numbers are those of `divide_gaps`;
         the dtype of ``y`` is that of the sums, floating-point. The sums of a product are divided
-        by ``divisor``, an array of one number in their dtype, if there is one. Returns whether no
-        result of a product was seen that may not be finite.
+        by ``divisor``, an array of one number in their dtype, if there is one. Of a bank ``w`` has
+        an axis of filters in front, and ``filters`` the one of each item of the batch, contiguous
+        intp. Returns whether no result of a product was seen that may not be finite.
         """
         cdef Stencil s = self.s
         cdef Gaps g
@@ -273,6 +274,9 @@ cdef class DirectLoop:
         self.set_result(&s, y, clip)
         if divisor is not None:
             s.divisor = cnp.PyArray_DATA(divisor)
+        if filters is not None:
+            s.filters = numbers(filters)
+            s.filter_bytes = self.n_weights * self.item
         if gaps is not None:
             self.set_gaps(&s, &g, gaps)
         elif (not s.line and not s.product and ceil_div(s.y.out, s.y.comb) <= STENCIL_FLAT_ROWS
@@ -282,7 +286,7 @@ cdef class DirectLoop:
             self.lay_out(&s, threads)
         units = self.units(&s)
         threads = <int>least(threads, units)
-        shared = self.table_bytes(&s, 3 * n_batch)
+        shared = self.table_bytes(&s, 3 * n_batch, 1 if filters is None else w.shape[0])
         each = self.thread_bytes(&s)
         block = <char*>take_parts(&shared, threads, &each)
         try:
@@ -296,9 +300,8 @@ cdef class DirectLoop:
                     weigh(&s, &g, self.n_weights, <float*>(block + shared))
                 else:
                     weigh(&s, &g, self.n_weights, <double*>(block + shared))
-            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             return run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared,
-                                each, False) == 0
+                                each, self.unfilled_bytes(&s, threads), False) == 0
         finally:
             put_block(block)
 
@@ -331,14 +334,13 @@ cdef class DirectLoop:
             return
         s.boxes = numbers(listed)
         threads = <int>least(threads, units)
-        shared = self.table_bytes(&s, 2 * n_batch)
+        shared = self.table_bytes(&s, 2 * n_batch, 1)
         each = self.thread_bytes(&s)
         block = <char*>take_parts(&shared, threads, &each)
         try:
             self.set_call(&call, &s, x, y, self.write_tables(&s, w, block))
-            clear_parts(block + shared, threads, each, self.unfilled_bytes(&s, threads))
             run_in_steps(run_direct, &call, units, products_of(&s), threads, block + shared, each,
-                         False)
+                         self.unfilled_bytes(&s, threads), False)
         finally:
             put_block(block)
 
@@ -431,9 +433,10 @@ cdef class DirectLoop:
                        and (s.line or s.y.comb * s.out_y % LINE_BYTES == 0))
         return 0
 
-    cdef Py_ssize_t table_bytes(self, const Stencil* s, Py_ssize_t places) noexcept:
+    cdef Py_ssize_t table_bytes(self, const Stencil* s, Py_ssize_t places,
+                                Py_ssize_t n_filters) noexcept:
         """Return the bytes of what `write_tables` writes, and of ``places`` behind it."""
-        cdef Py_ssize_t tables = (self.n_weights * self.item
+        cdef Py_ssize_t tables = (n_filters * self.n_weights * self.item
                                   + s.n_segments * <Py_ssize_t>sizeof(stencil_segment))
         places += 5 * s.n_segments
         return (tables + places * <Py_ssize_t>sizeof(Py_ssize_t) + 127) // 64 * 64
@@ -441,8 +444,9 @@ cdef class DirectLoop:
     cdef Py_ssize_t* write_tables(self, Stencil* s, cnp.ndarray w, char* block) noexcept:
         """Write weights and segments to the block; return what follows them."""
         cdef Py_ssize_t item = self.item
-        cdef Py_ssize_t i, k, axis, stride, taps
+        cdef Py_ssize_t i, k, f, axis, n_filters = 1, filter_stride = 0
         cdef Py_ssize_t strides[3]
+        cdef bint bank = s.filters != NULL
         cdef const char* first = cnp.PyArray_BYTES(w)
         cdef char* out = block
         cdef stencil_segment* segments
@@ -452,18 +456,22 @@ cdef class DirectLoop:
             axis = self.w_axis_of[i]
             strides[i] = 0
             if axis >= 0:
+                axis += bank
                 strides[i] = w.strides[axis]
                 if self.flip:
                     first += (w.shape[axis] - 1) * strides[i]
                     strides[i] = -strides[i]
+        if bank:
+            n_filters, filter_stride = w.shape[0], w.strides[0]
         s.weights = block
-        if self.n_weights:
+        for f in range(n_filters if self.n_weights else 0):
             at = numbers(self.weight_table)
             for k in range(self.n_weights):
                 memcpy(out, first + at[0] * strides[0] + at[1] * strides[1] + at[2] * strides[2],
                        item)
                 out += item
                 at += 3
+            first += filter_stride
         out = block + (out - block + 7) // 8 * 8
         segments = <stencil_segment*>out
         columns = <Py_ssize_t*>(segments + s.n_segments)

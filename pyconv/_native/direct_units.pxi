@@ -312,6 +312,7 @@ cdef Py_ssize_t run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
     """
     cdef Stencil own = (<const Stencil*>c.loop)[0]
     cdef const Stencil* s = &own
+    cdef const char* weights = <const char*>own.weights
     cdef Py_ssize_t found = 0
     cdef Py_ssize_t unit, rest, batch
     cdef Block b
@@ -331,6 +332,8 @@ cdef Py_ssize_t run_units(const Call* c, Py_ssize_t start, Py_ssize_t stop,
         batch = rest // s.n_planes
         if s.gaps != NULL and s.gaps.masked:
             b.mask = s.gaps.samples + s.gaps.batch[batch]
+        if s.filters != NULL:
+            own.weights = weights + s.filters[batch] * s.filter_bytes
         if b.row_from < b.row_to:
             run_unit(s, &b, c.x + c.x_batch[batch], c.y + c.y_batch[batch], work)
     if s.streaming:

@@ -210,13 +210,13 @@ cdef class FftLoop:
                                           <double*>block)
             call = Call(&s, self.sums_code, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y), x_batch,
                         out_batch)
-            step = most(threads, <Py_ssize_t>(
-                threads * POINTS_BETWEEN_SIGNALS
+            step = threads * most(1, <Py_ssize_t>(
+                POINTS_BETWEEN_SIGNALS
                 / (<double>s.along_z.n * s.along_y.n * s.along_x.n)))
             done = 0
             while done < pairs and whole:
                 step = least(step, pairs - done)
-                whole = not share_units(run_tiles, &call, done, step, threads, work, each)
+                whole = not share_units(run_tiles, &call, done, step, threads, work, each, 0)
                 done += step
                 PyErr_CheckSignals()
         finally:

@@ -310,7 +310,6 @@ cdef class FixedLoop:
         Lines lie the same for any number of threads.
         """
         cdef Py_ssize_t group = p.group, lines = p.planes * p.rows, most_rows, widest, n
-        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         p.unit_cols = p.x.out
         if not p.down.present:
             p.unit_cols = most(8 * FIXED_STEP, FIXED_WINDOW // (2 * lines)) // group
@@ -331,9 +330,10 @@ cdef class FixedLoop:
         p.panel = most(4, FIXED_WINDOW // (2 * p.y.taps * FIXED_STEP)) * FIXED_STEP
         p.panel_pitch = line_pitch(least(n, 2 * p.panel))
         p.unit_rows = least(p.y.out, most_rows)
-        while (p.unit_rows > most(8, p.y.taps) and self.n_batch * p.z.out * p.n_panels
-               * ceil_div(p.y.out, p.unit_rows) < wanted):
-            p.unit_rows = ceil_div(p.unit_rows, 2)
+        # Rows beyond a slab are copied, which takes far less than sums.
+        p.unit_rows = slab_rows(p.unit_rows, most(4, p.y.taps // 2), p.y.out, p.y.taps // 4,
+                                self.n_batch * p.z.out, p.n_panels,
+                                <double>widest / p.unit_cols, threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
         p.fill_at = (2 * p.most_terms + p.most_taps) * <Py_ssize_t>sizeof(char*)
         p.lines_at = whole_lines(p.fill_at + p.x.size * group + FIXED_STEP)

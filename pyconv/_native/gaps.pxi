@@ -150,7 +150,7 @@ def clear_gaps(cnp.ndarray x, cnp.ndarray out, cnp.ndarray seen, mask, bint nan,
     else:
         set_gaps_rows(&s, (x, out, seen, mask), (True, True, True, False))
     call.loop = &s
-    return share_units(clear_runs, &call, 0, s.runs, threads, NULL, 0) != 0
+    return share_units(clear_runs, &call, 0, s.runs, threads, NULL, 0, 0) != 0
 
 
 cdef Py_ssize_t divide_runs(const Call* c, Py_ssize_t start, Py_ssize_t stop,
@@ -191,4 +191,4 @@ def divide_gaps(cnp.ndarray y, cnp.ndarray d, double whole, int sign, double lea
     s.weights.whole, s.weights.sign, s.weights.least, s.weights.tiny = whole, sign, least, tiny
     set_gaps_rows(&s, (y, d), (True, False))
     call.loop = &s
-    share_units(divide_runs, &call, 0, s.runs, threads, NULL, 0)
+    share_units(divide_runs, &call, 0, s.runs, threads, NULL, 0, 0)

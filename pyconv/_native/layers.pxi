@@ -209,6 +209,7 @@ cdef class LayerLoop:
         call.loop, call.sums = s, SUMS_FLOAT if self.item == 4 else SUMS_DOUBLE
         call.x, call.y = cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y)
         block = <char*>take_block(threads * each)
+        allow_for_threads(block, threads)
         for t in range(threads):
             guard_parts(block + t * each, s.sizes, 8)
         try:
@@ -216,7 +217,7 @@ cdef class LayerLoop:
                 run_pieces(run_layer, &call, units, s.n_batch * s.n_units,
                            PRODUCTS_BETWEEN_SIGNALS / products, threads, block, each)
             else:
-                run_in_steps(run_layer, &call, units, products, threads, block, each, False)
+                run_in_steps(run_layer, &call, units, products, threads, block, each, 0, False)
         finally:
             put_block(block)
         return 0

@@ -28,10 +28,19 @@ cdef extern from "join.h":
     void join_row(const Joined* joined, const char* plane, Py_ssize_t row, Py_ssize_t first,
                   Py_ssize_t end, char* to) noexcept nogil
 
+cdef extern from "turn.h":
+    enum:
+        TURN_BLOCK          # samples along both sides of what is turned at once
+    void turn_block_uint16_t(const char* x, Py_ssize_t x_row, char* y,
+                             Py_ssize_t y_row) noexcept nogil
+    void turn_block_uint32_t(const char* x, Py_ssize_t x_row, char* y,
+                             Py_ssize_t y_row) noexcept nogil
+    void turn_block_uint64_t(const char* x, Py_ssize_t x_row, char* y,
+                             Py_ssize_t y_row) noexcept nogil
+
 cdef enum:
     LINE = 64               # bytes of the cache
     LEAST_BYTES = 1 << 16   # a smaller array stays in the cache, however it is read
-    BLOCK = 16              # samples along both sides of what is turned at once
     MAX_AXES = 16           # of windows that lie in several arrays
 
 TURNED_BYTES = LEAST_BYTES
@@ -147,29 +156,46 @@ def turn_rows(cnp.ndarray x not None, cnp.ndarray y not None):
 
 
 cdef void turn(const Turn* t, const item_t* x, item_t* y) noexcept nogil:
-    """Copy an array of two axes, block by block: lines of the cache are read and written whole."""
-    cdef item_t block[BLOCK][BLOCK]
-    cdef Py_ssize_t row = 0, across, i, j, rows, columns
-    cdef const char* source
-    while row < t.row:
-        columns = min(<Py_ssize_t>BLOCK, t.row - row)
-        across = 0
-        while across < t.across:
-            rows = min(<Py_ssize_t>BLOCK, t.across - across)
-            source = <const char*>x + row * t.x_row + across * t.x_across
-            if rows == BLOCK and t.x_across == <Py_ssize_t>sizeof(item_t):
-                for j in range(columns):
-                    for i in range(BLOCK):
-                        block[i][j] = (<const item_t*>(source + j * t.x_row))[i]
-            else:
-                for j in range(columns):
-                    for i in range(rows):
-                        block[i][j] = (<const item_t*>(source + j * t.x_row + i * t.x_across))[0]
+    """Copy an array of two axes, block by block: lines of the cache are read and written whole.
+
+    Blocks go along the shorter axis first: what they leave of a line is still in the cache when
+    the next ones take it.
+    """
+    cdef Py_ssize_t rows = (t.row + TURN_BLOCK - 1) // TURN_BLOCK, i, j
+    cdef Py_ssize_t lines = (t.across + TURN_BLOCK - 1) // TURN_BLOCK
+    if lines <= rows:
+        for i in range(rows):
+            for j in range(lines):
+                turn_block(t, x, y, i * TURN_BLOCK, j * TURN_BLOCK)
+    else:
+        for j in range(lines):
             for i in range(rows):
-                memcpy(<char*>y + (across + i) * t.y_across + row * <Py_ssize_t>sizeof(item_t),
-                       block[i], columns * <Py_ssize_t>sizeof(item_t))
-            across += BLOCK
-        row += BLOCK
+                turn_block(t, x, y, i * TURN_BLOCK, j * TURN_BLOCK)
+
+
+cdef inline void turn_block(const Turn* t, const item_t* x, item_t* y, Py_ssize_t row,
+                            Py_ssize_t across) noexcept nogil:
+    """Copy a block, or what is left of one at the end of an axis."""
+    cdef item_t block[TURN_BLOCK][TURN_BLOCK]
+    cdef Py_ssize_t rows = min(<Py_ssize_t>TURN_BLOCK, t.across - across)
+    cdef Py_ssize_t columns = min(<Py_ssize_t>TURN_BLOCK, t.row - row), i, j
+    cdef const char* source = <const char*>x + row * t.x_row + across * t.x_across
+    cdef char* target = <char*>y + across * t.y_across + row * <Py_ssize_t>sizeof(item_t)
+    if item_t is not uint8_t:
+        if (rows == TURN_BLOCK and columns == TURN_BLOCK
+                and t.x_across == <Py_ssize_t>sizeof(item_t)):
+            if item_t is uint16_t:
+                turn_block_uint16_t(source, t.x_row, target, t.y_across)
+            elif item_t is uint32_t:
+                turn_block_uint32_t(source, t.x_row, target, t.y_across)
+            else:
+                turn_block_uint64_t(source, t.x_row, target, t.y_across)
+            return
+    for j in range(columns):
+        for i in range(rows):
+            block[i][j] = (<const item_t*>(source + j * t.x_row + i * t.x_across))[0]
+    for i in range(rows):
+        memcpy(target + i * t.y_across, block[i], columns * <Py_ssize_t>sizeof(item_t))
 
 
 def settled(cnp.ndarray a not None):

@@ -121,6 +121,7 @@ class RoundedSumLoop:
         weights: Array,
         divisor: float,
         difference: bool,
+        filters: Array | None = None,
     ) -> None: ...
     def run(
         self,
@@ -251,6 +252,7 @@ class DirectLoop:
         threads: int,
         gaps: tuple[Any, ...] | None = None,
         divisor: Array | None = None,
+        filters: Array | None = None,
     ) -> bool: ...
     def run_boxes(
         self, x: Array, w: Array, y: Array, fill: Array, clip: bool, threads: int, boxes: Array

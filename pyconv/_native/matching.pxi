@@ -128,7 +128,7 @@ cdef Py_ssize_t run_match(const Match* s, Py_ssize_t units, const char* x, char*
     call.loop, call.x, call.y = s, x, y
     try:
         return run_in_steps(match_units, &call, units, samples * MATCH_PRODUCTS, threads,
-                            block + shared, each, False)
+                            block + shared, each, 0, False)
     finally:
         put_block(block)
 
@@ -295,4 +295,4 @@ def match_plainly(cnp.ndarray x, seen, cnp.ndarray places, cnp.ndarray t, double
     s.y = <double*>cnp.PyArray_DATA(y)
     call.loop = &s
     run_in_steps(match_rows, &call, y.shape[0] * y.shape[1],
-                 <double>s.cols * s.taps * MATCH_PRODUCTS, threads, NULL, 0, False)
+                 <double>s.cols * s.taps * MATCH_PRODUCTS, threads, NULL, 0, 0, False)

@@ -128,15 +128,15 @@ cdef class MeansLoop:
 
     cdef void lay_out(self, Means* p, int threads) noexcept:
         """Cut the work: signals in time, units for each thread."""
-        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cdef Py_ssize_t few = most(8, 2 * p.y.taps)
         p.unit_cols = least(p.x.axis.out, most(MEANS_COLS, 2 * p.x.axis.taps) // p.x.group + 1)
         p.n_panels = ceil_div(p.x.axis.out, p.unit_cols)
         p.unit_rows = p.y.out
-        while p.unit_rows > few and (
-                self.additions(p) > PRODUCTS_BETWEEN_SIGNALS
-                or self.n_batch * p.n_panels * ceil_div(p.y.out, p.unit_rows) < wanted):
+        while p.unit_rows > few and self.additions(p) > PRODUCTS_BETWEEN_SIGNALS:
             p.unit_rows = ceil_div(p.unit_rows, 2)
+        p.unit_rows = slab_rows(p.unit_rows, ceil_div(few, 2), p.y.out, p.y.taps, self.n_batch,
+                                p.n_panels,
+                                narrow_panel(p.x.axis.out, p.unit_cols, p.n_panels), threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
         # Two vectors more: rows are read and written by whole ones.
         p.pitch = (ceil_div((p.unit_cols + p.x.axis.taps - 1) * p.x.group, p.lanes) + 2) * p.lanes

@@ -398,7 +398,7 @@ cdef int run_pool(Pool* s, cnp.ndarray x, cnp.ndarray y, int64_t* where, int thr
     block = <char*>take_parts(&shared, threads, &each)
     try:
         run_in_steps(run_panels, &call, units, samples * s.panel, threads, block + shared, each,
-                     False)
+                     0, False)
     finally:
         put_block(block)
     return 0

@@ -3,12 +3,13 @@
 
 #define HALF (TAPS / 2)
 #define AT(c, u) SUFFIX(load)(x + (c) * LANES + (u) * step)
-/* Σ w[u] · s[u], each pair of taps about the centre multiplied once. */
-#define FOLDED(acc, w, flip, s)                                                                   \
+/* Σ w[u] · s[u], each pair of taps about the centre multiplied once. A sample times 1 or −1 is exact, so
+   that the sum of a pair has one rounding. */
+#define FOLDED(acc, w, sign, s)                                                                   \
     do {                                                                                          \
         acc = SUFFIX(splat)(0);                                                                   \
-        STENCIL_UNROLL for (int u = 0; u < HALF; u++)                                             \
-            acc = SUFFIX(multiply_add)(acc, w[u], SUFFIX(joined)(s(u), s(TAPS - 1 - u), flip));   \
+        STENCIL_UNROLL for (int u = 0; u < HALF; u++) acc = SUFFIX(multiply_add)(                 \
+            acc, w[u], SUFFIX(multiply_add)(s(u), sign, s(TAPS - 1 - u)));                        \
         acc = SUFFIX(multiply_add)(acc, w[HALF], s(HALF));                                        \
     } while (0)
 #define SAMPLE(u) AT(c, u)
@@ -19,56 +20,76 @@
     do {                                                                                          \
         EACH(c) {                                                                                 \
             sums[q][c] = SUFFIX(multiply_add)(SUFFIX(splat)(0), single_x, AT(c, HALF));           \
-            FOLDED(beside[q][c], across, flip_x, SAMPLE);                                         \
+            FOLDED(beside[q][c], across, sign_x, SAMPLE);                                         \
         }                                                                                         \
         x += pitch;                                                                               \
+        OPAQUE(x);                                                                                \
     } while (0)
 #else
 #define NEXT_ROW(q)                                                                               \
     do {                                                                                          \
-        EACH(c) FOLDED(sums[q][c], across, flip_x, SAMPLE);                                       \
+        EACH(c) FOLDED(sums[q][c], across, sign_x, SAMPLE);                                       \
         x += pitch;                                                                               \
+        OPAQUE(x);                                                                                \
     } while (0)
 #endif
+/* A row of results, from the sums of row q on. */
+#ifdef CROSS
+#define BESIDE(acc) acc = SUFFIX(multiply_add)(acc, single_y, beside[(k + HALF) % TAPS][c])
+#else
+#define BESIDE(acc) (void)0
+#endif
+#define RESULTS                                                                                   \
+    do {                                                                                          \
+        NEXT_ROW((k + TAPS - 1) % TAPS);                                                          \
+        EACH(c) {                                                                                 \
+            VEC acc;                                                                              \
+            FOLDED(acc, down, sign_y, SUM);                                                       \
+            BESIDE(acc);                                                                          \
+            if (!plain && divisor) acc = SUFFIX(over)(acc, SUFFIX(splat)(*divisor));              \
+            carried = SUFFIX(carried)(carried, acc);                                              \
+            if (!plain && streaming) SUFFIX(stream)(y + c * LANES, acc);                          \
+            else SUFFIX(store)(y + c * LANES, acc);                                               \
+        }                                                                                         \
+        y += y_pitch;                                                                             \
+        OPAQUE(y);                                                                                \
+    } while (0)
 
-STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SCALAR *x, ptrdiff_t pitch, ptrdiff_t step,
-                                                const SCALAR *w, const SCALAR *divisor, SCALAR *y,
-                                                ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
+/* `plain` is a literal: no divisor, and stores as usual. */
+STENCIL_INLINE int TILE_BODY(const int plain, const SCALAR *x, ptrdiff_t pitch,
+                                     ptrdiff_t step, const SCALAR *w, const SCALAR *divisor,
+                                     SCALAR *y, ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
     /* Of the last TAPS rows: the newest is in the place of the oldest. */
     VEC sums[TAPS][COLS], across[HALF + 1], down[HALF + 1];
 #ifdef CROSS
     VEC beside[TAPS][COLS];
     const VEC single_x = SUFFIX(splat)(w[2 * TAPS + 2]), single_y = SUFFIX(splat)(w[2 * TAPS + 3]);
 #endif
-    const VEC flip_x = SUFFIX(splat)(w[2 * TAPS] < 0 ? (SCALAR)-0.0 : 0),
-              flip_y = SUFFIX(splat)(w[2 * TAPS + 1] < 0 ? (SCALAR)-0.0 : 0);
+    const VEC sign_x = SUFFIX(splat)(w[2 * TAPS]), sign_y = SUFFIX(splat)(w[2 * TAPS + 1]);
     SUFFIX(words) carried = {0};
     WORD sign = 0;
+    ptrdiff_t r = 0;
     STENCIL_UNROLL for (int u = 0; u <= HALF; u++) {
         across[u] = SUFFIX(splat)(w[u]);
         down[u] = SUFFIX(splat)(w[TAPS + u]);
     }
     STENCIL_UNROLL for (int q = 0; q < TAPS - 1; q++) NEXT_ROW(q);
-    for (ptrdiff_t r = 0; r < rows;) {
-        STENCIL_UNROLL for (int k = 0; k < TAPS; k++) {
-            NEXT_ROW((k + TAPS - 1) % TAPS);
-            EACH(c) {
-                VEC acc;
-                FOLDED(acc, down, flip_y, SUM);
-#ifdef CROSS
-                acc = SUFFIX(multiply_add)(acc, single_y, beside[(k + HALF) % TAPS][c]);
-#endif
-                if (divisor) acc = SUFFIX(over)(acc, SUFFIX(splat)(*divisor));
-                carried = SUFFIX(carried)(carried, acc);
-                if (streaming) SUFFIX(stream)(y + c * LANES, acc);
-                else SUFFIX(store)(y + c * LANES, acc);
-            }
-            y += y_pitch;
-            if (++r == rows) break;
-        }
+    for (; r + TAPS <= rows; r += TAPS) STENCIL_UNROLL for (int k = 0; k < TAPS; k++) RESULTS;
+    STENCIL_UNROLL for (int k = 0; k < TAPS - 1; k++) {
+        if (r == rows) break;
+        RESULTS;
+        r++;
     }
     for (int lane = 0; lane < LANES; lane++) sign |= LANE(carried, lane);
     return sign >> (8 * sizeof(WORD) - 1);
+}
+
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SCALAR *x, ptrdiff_t pitch, ptrdiff_t step,
+                                                const SCALAR *w, const SCALAR *divisor, SCALAR *y,
+                                                ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
+    if (divisor || streaming)
+        return TILE_BODY(0, x, pitch, step, w, divisor, y, y_pitch, rows, streaming);
+    return TILE_BODY(1, x, pitch, step, w, divisor, y, y_pitch, rows, streaming);
 }
 #undef HALF
 #undef AT
@@ -76,3 +97,5 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SCALAR *x, ptrdiff_t pitch
 #undef SAMPLE
 #undef SUM
 #undef NEXT_ROW
+#undef BESIDE
+#undef RESULTS

@@ -9,34 +9,34 @@
 #endif
 #define COLS STENCIL_AREA_VECTORS
 
-/* a + b, or a − b where `flip` has the bits of −0 instead of those of 0. */
-#if STENCIL_HAS_VECTORS
-STENCIL_INLINE VEC SUFFIX(joined)(VEC a, VEC b, VEC flip) {
-    return a + (VEC)((SUFFIX(words))b ^ (SUFFIX(words))flip);
-}
+#if STENCIL_HAS_VECTORS && defined(__GNUC__)
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 #else
-STENCIL_INLINE VEC SUFFIX(joined)(VEC a, VEC b, VEC flip) {
-    STENCIL_EACH_LANE(i) a.lane[i] += signbit(flip.lane[i]) ? -b.lane[i] : b.lane[i];
-    return a;
-}
+#define OPAQUE(pointer) (void)(pointer)
 #endif
-
 #define EACH(c) STENCIL_UNROLL for (int c = 0; c < COLS; c++)
 #define TAPS 3
 #define TILE SUFFIX(product3)
+#define TILE_BODY SUFFIX(product3_body)
 #include "product_body.h"
 #undef TILE
+#undef TILE_BODY
 #define CROSS
 #define TILE SUFFIX(cross3)
+#define TILE_BODY SUFFIX(cross3_body)
 #include "product_body.h"
 #undef CROSS
 #undef TAPS
 #undef TILE
+#undef TILE_BODY
 #define TAPS 5
 #define TILE SUFFIX(product5)
+#define TILE_BODY SUFFIX(product5_body)
 #include "product_body.h"
 #undef TAPS
 #undef TILE
+#undef TILE_BODY
+#undef OPAQUE
 #undef EACH
 #undef COLS
 #undef LANE

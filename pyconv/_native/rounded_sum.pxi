@@ -28,6 +28,7 @@ cdef struct RoundedSum:
     SpatialAxis z, y
     Source x
     rounded_sum_terms terms
+    const Py_ssize_t* filters       # the filter of each item of the batch, or NULL: all have one
     Py_ssize_t z_stride, y_stride                   # of the caller's array, in bytes
     Py_ssize_t out_z, out_y, out_item               # of the result, in bytes
     row_emit emit
@@ -39,6 +40,7 @@ cdef Py_ssize_t run_rounded_sums(const Call* c, Py_ssize_t start, Py_ssize_t sto
                               void* memory) noexcept nogil:
     """Run units start … stop − 1, in the order batch, plane, slab, panel."""
     cdef const RoundedSum* p = <const RoundedSum*>c.loop
+    cdef rounded_sum_terms terms = p.terms
     cdef double* work = <double*>memory
     cdef Py_ssize_t unit, rest, batch, z, row_from, rows, col_from, cols, pixels, first, before
     cdef Py_ssize_t until_end, t, q, index
@@ -53,6 +55,8 @@ cdef Py_ssize_t run_rounded_sums(const Call* c, Py_ssize_t start, Py_ssize_t sto
         rest = rest // p.n_slabs
         z = rest % p.z.out
         batch = rest // p.z.out
+        if p.filters != NULL:
+            terms.weights = p.terms.weights + p.filters[batch] * terms.n_singles
         rows = least(p.unit_rows, p.y.out - row_from)
         cols = least(p.unit_cols, p.x.axis.out - col_from)
         pixels = cols + p.x.axis.taps - 1
@@ -74,7 +78,7 @@ cdef Py_ssize_t run_rounded_sums(const Call* c, Py_ssize_t start, Py_ssize_t sto
         out = (c.y + c.y_batch[batch] + z * p.out_z + row_from * p.out_y
                + col_from * p.x.group * p.out_item)
         for q in range(rows):
-            rounded_sum_row(work + q * p.pitch, &p.terms, cols * p.x.group, line)
+            rounded_sum_row(work + q * p.pitch, &terms, cols * p.x.group, line)
             p.emit(line, cols * p.x.group, out + q * p.out_y, p.out_item)
     return 0
 
@@ -84,17 +88,18 @@ cdef class RoundedSumLoop:
 
     Parameters are plain numbers, checked by the caller: axes and batch as those of `DirectLoop`;
     ``singles``, ``firsts`` and ``seconds`` hold a row of taps along z, y and x for each sample;
-    ``weights`` those of the singles, then of the pairs.
+    ``weights`` those of the singles, then of the pairs. ``filters`` is the filter of each item of
+    the batch, where they have singles alone, with the weights of the first filter, the next, ….
     """
 
     cdef RoundedSum p
-    cdef object tables, offsets, weights
+    cdef object tables, offsets, weights, kept
     cdef Py_ssize_t axis_of[3]
     cdef tuple batch
     cdef Py_ssize_t n_batch
 
     def __init__(self, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, singles, firsts,
-                 seconds, weights, double divisor, bint difference):
+                 seconds, weights, double divisor, bint difference, filters=None):
         cdef RoundedSum* p = &self.p
         self.batch = tuple(batch)
         self.n_batch = n_batch
@@ -111,6 +116,10 @@ cdef class RoundedSumLoop:
         p.terms.weights = <const double*>cnp.PyArray_DATA(self.weights)
         p.terms.divisor = divisor
         p.terms.difference = difference
+        p.filters = NULL
+        if filters is not None:
+            self.kept = np.array(filters, np.intp)
+            p.filters = numbers(self.kept)
 
     cdef void lay_out(self, RoundedSum* p, int threads) noexcept:
         """Cut the work: a buffer that stays in the cache, units for each thread.
@@ -120,7 +129,6 @@ cdef class RoundedSumLoop:
         cdef Py_ssize_t item = sizeof(double), group = p.x.group
         cdef Py_ssize_t lanes = STENCIL_VECTOR_BYTES // item
         cdef Py_ssize_t cols = ROUNDED_SUM_WINDOW // item // (p.y.taps * p.z.taps)
-        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cols = most(2 * ROUNDED_SUM_STEP, cols // ROUNDED_SUM_STEP * ROUNDED_SUM_STEP)
         p.unit_cols = least(p.x.axis.out, most(1, cols // group))
         p.pitch = ceil_div(p.unit_cols * group, ROUNDED_SUM_STEP) * ROUNDED_SUM_STEP
@@ -132,9 +140,10 @@ cdef class RoundedSumLoop:
         p.plane = (p.rows + p.y.taps - 1) * p.pitch
         p.unit_rows = p.rows
         p.n_panels = ceil_div(p.x.axis.out, p.unit_cols)
-        while (p.unit_rows > most(8, p.y.taps) and self.n_batch * p.z.out * p.n_panels
-               * ceil_div(p.y.out, p.unit_rows) < wanted):
-            p.unit_rows = ceil_div(p.unit_rows, 2)
+        # Rows beyond a slab are converted, which takes far less than sums.
+        p.unit_rows = slab_rows(p.unit_rows, most(4, p.y.taps // 2), p.y.out, p.y.taps // 4,
+                                self.n_batch * p.z.out, p.n_panels,
+                                narrow_panel(p.x.axis.out, p.unit_cols, p.n_panels), threads)
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
 
     cdef Py_ssize_t each(self) noexcept:

@@ -120,7 +120,6 @@ cdef class SeparableLoop:
         """
         cdef const Stencil* s = &p.down
         cdef Py_ssize_t group = s.x.group
-        cdef Py_ssize_t wanted = 1 if threads == 1 else 4 * threads
         cdef Py_ssize_t widest = WHOLE_COLS if p.along and not p.ring else STRIP_COLS
         cdef Py_ssize_t cols = most(1, widest * 4 // self.item // group)
         p.step_rows = STENCIL_COLUMN_ROWS * s.y.comb
@@ -154,16 +153,49 @@ cdef class SeparableLoop:
         while (p.unit_rows > most(p.step_rows, p.span_rows)
                and self.products(p) > 4 * PRODUCTS_BETWEEN_SIGNALS):
             p.unit_rows = ceil_div(p.unit_rows, 2)
-        while (p.unit_rows > most(p.step_rows, p.span_rows) and self.units(p) < wanted):
-            p.unit_rows = ceil_div(p.unit_rows, 2)
-        while p.unit_planes > 2 * p.span_planes and self.units(p) < wanted:
-            p.unit_planes = ceil_div(p.unit_planes, 2)
+        if threads > 1:
+            self.share(p, threads)
         p.n_panels = ceil_div(s.x.axis.out, p.unit_cols)
         p.n_slabs = ceil_div(s.y.out, p.unit_rows)
         p.n_runs = ceil_div(s.z.out, p.unit_planes)
         p.ring_pitch = p.pitch
         p.ring_plane = odd_vectors(s, p.unit_rows * p.ring_pitch)
         self.lay_out_workspace(p)
+
+    cdef void share(self, Strips* p, int threads) noexcept:
+        """Cut slabs and runs of planes so that the last thread is done soonest."""
+        cdef Py_ssize_t few_rows = most(1, most(p.step_rows, p.span_rows) // 2)
+        cdef Py_ssize_t planes = p.down.z.out, rows = p.down.y.out
+        cdef Py_ssize_t slabs = ceil_div(rows, p.unit_rows)
+        cdef Py_ssize_t most_slabs = most(slabs, rows // few_rows)
+        cdef Py_ssize_t runs = ceil_div(planes, p.unit_planes)
+        cdef Py_ssize_t most_runs = most(runs, planes // p.span_planes), n_slabs, n_runs
+        cdef Py_ssize_t best_rows = p.unit_rows, best_planes = p.unit_planes
+        cdef double least_work = self.work_of_last(p, threads), work
+        for n_runs in range(runs, most_runs + 1):
+            p.unit_planes = ceil_div(planes, n_runs)
+            for n_slabs in range(slabs, most_slabs + 1):
+                p.unit_rows = ceil_div(rows, n_slabs)
+                work = self.work_of_last(p, threads)
+                if work < least_work:
+                    best_rows, best_planes, least_work = p.unit_rows, p.unit_planes, work
+                if self.units(p) >= MOST_UNITS * threads:
+                    break
+            p.unit_rows = ceil_div(rows, slabs)
+            if self.units(p) >= MOST_UNITS * threads:
+                break
+        p.unit_rows, p.unit_planes = best_rows, best_planes
+
+    cdef double work_of_last(self, const Strips* p, int threads) noexcept:
+        """Return the products of the thread that has most: rows beyond a unit are filtered too."""
+        cdef double planes = samples_read(&p.down.z, p.unit_planes)
+        cdef double rows = samples_read(&p.down.y, p.unit_rows)
+        cdef Py_ssize_t panels = ceil_div(p.down.x.axis.out, p.unit_cols)
+        cdef double narrow = narrow_panel(p.down.x.axis.out, p.unit_cols, panels)
+        return work_of_last(self.units(p), panels, narrow, threads,
+                            planes * rows * p.down.x.axis.taps
+                            + planes * p.unit_rows * p.down.y.taps
+                            + <double>p.unit_planes * p.unit_rows * p.down.z.taps)
 
     cdef void lay_out_workspace(self, Strips* p) noexcept:
         """Place the parts of a thread's workspace, each at a cache line."""

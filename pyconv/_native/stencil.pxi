@@ -36,6 +36,8 @@ cdef struct Stencil:
     const Py_ssize_t* block_segment
     const Py_ssize_t* block_weight
     const void* weights
+    const Py_ssize_t* filters       # the filter of each item of the batch, or NULL: all have one
+    Py_ssize_t filter_bytes         # of the weights of a filter
     const void* divisor             # of the sums of tiles of columns, or NULL
     Py_ssize_t z_stride, y_stride   # of the caller's array, in bytes
     bint readable                   # tiles may read it as it is

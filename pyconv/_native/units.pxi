@@ -24,6 +24,7 @@ cdef struct Shares:
     int threads
     char* work
     Py_ssize_t each         # bytes of a thread's workspace
+    Py_ssize_t cleared      # of which so many are zeros before the first unit
     Py_ssize_t units        # of all threads, of so many pieces each
     Py_ssize_t pieces
 
@@ -31,6 +32,8 @@ cdef struct Shares:
 cdef Py_ssize_t run_units_share(const void* shares, int t) noexcept nogil:
     """Run the units of one thread."""
     cdef const Shares* s = <const Shares*>shares
+    if s.cleared:
+        memset(s.work + t * s.each, 0, s.cleared)
     return s.run(s.call, s.first + s.count * t // s.threads,
                  s.first + s.count * (t + 1) // s.threads, s.work + t * s.each)
 
@@ -45,27 +48,40 @@ cdef Py_ssize_t run_pieces_share(const void* shares, int t) noexcept nogil:
 
 
 cdef Py_ssize_t share_units(units_run run, const Call* call, Py_ssize_t first, Py_ssize_t count,
-                            int threads, char* work, Py_ssize_t each) noexcept:
-    """Run units first … first + count − 1, contiguous runs of them on each thread."""
-    cdef Shares shares = Shares(run, call, first, count, threads, work, each, 0, 0)
+                            int threads, char* work, Py_ssize_t each,
+                            Py_ssize_t cleared) noexcept:
+    """Run units first … first + count − 1, contiguous runs of them on each thread.
+
+    The first ``cleared`` bytes of each thread's workspace are set to zeros before, by the thread
+    itself: of 64 threads the caller would clear, and the system would give it, more than its own
+    units read. Vectors read more samples than a row has. What earlier calls have left there is
+    often a number below the normal range, an integer of a table say, which takes the processor a
+    hundred times as long to multiply as others.
+    """
+    cdef Shares shares = Shares(run, call, first, count, threads, work, each, cleared, 0, 0)
     with nogil:
         if threads == 1:
+            if cleared:
+                memset(work, 0, cleared)
             return run(call, first, first + count, work)
         return run_shares(run_units_share, &shares, threads)
 
 
 cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, double products,
-                             int threads, char* work, Py_ssize_t each, bint stops) except -1:
+                             int threads, char* work, Py_ssize_t each, Py_ssize_t cleared,
+                             bint stops) except -1:
     """Run units of so many products each; return the sum of counts.
 
-    ``stops``: nothing else is worth having once there is a count.
+    Workspaces begin as `share_units` says. ``stops``: nothing else is worth having once there is a
+    count.
     """
     cdef Py_ssize_t done = 0, found = 0
-    cdef Py_ssize_t step = most(threads,
-                                <Py_ssize_t>(threads * PRODUCTS_BETWEEN_SIGNALS / products))
+    # As many units for each thread: a step that is shared unevenly is waited for.
+    cdef Py_ssize_t step = threads * most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products))
     while done < units and not (stops and found):
         step = least(step, units - done)
-        found += share_units(run, call, done, step, threads, work, each)
+        # The first step has a share for every thread, of no units perhaps.
+        found += share_units(run, call, done, step, threads, work, each, 0 if done else cleared)
         done += step
         PyErr_CheckSignals()
     return found
@@ -79,7 +95,7 @@ cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py
     """
     cdef Py_ssize_t most_pieces = ceil_div(units, threads) * pieces, done = 0, found = 0
     cdef Py_ssize_t count = most(1, <Py_ssize_t>step)
-    cdef Shares shares = Shares(run, call, 0, count, threads, work, each, units, pieces)
+    cdef Shares shares = Shares(run, call, 0, count, threads, work, each, 0, units, pieces)
     while done < most_pieces:
         count = least(count, most_pieces - done)
         shares.first, shares.count = done, count
@@ -93,16 +109,53 @@ cdef Py_ssize_t run_pieces(units_run run, const Call* call, Py_ssize_t units, Py
     return found
 
 
-cdef void clear_parts(char* parts, Py_ssize_t threads, Py_ssize_t each, Py_ssize_t count) noexcept:
-    """Set the first bytes of each thread's workspace to zeros.
+cdef double work_of_last(Py_ssize_t units, Py_ssize_t panels, double narrow, int threads,
+                         double each) noexcept:
+    """Return the work of the thread that has most of some units, contiguous runs of them.
 
-    Vectors read more samples than a row has. What earlier calls have left there is often a number
-    below the normal range, an integer of a table say, which takes the processor a hundred times as
-    long to multiply as others.
+    A unit is so much work; the last of so many panels is narrow: that part of the others.
     """
-    cdef Py_ssize_t t
-    for t in range(threads):
-        memset(parts + t * each, 0, count)
+    cdef Py_ssize_t t, begin, end = 0, last
+    cdef double greatest = 0
+    if panels == 1 or narrow == 1:
+        return ceil_div(units, threads) * each
+    for t in range(1, threads + 1):
+        begin, end = end, units * t // threads
+        last = end // panels - begin // panels
+        greatest = max(greatest, end - begin - last + last * narrow)
+    return greatest * each
+
+
+cdef double narrow_panel(Py_ssize_t out, Py_ssize_t cols, Py_ssize_t panels) noexcept:
+    """Return the columns of the last panel, as a part of those of the others."""
+    return <double>(out - (panels - 1) * cols) / cols
+
+
+# Units of each thread beyond which more of them share nothing better.
+cdef Py_ssize_t MOST_UNITS = 4
+
+
+cdef Py_ssize_t slab_rows(Py_ssize_t rows, Py_ssize_t few, Py_ssize_t out, Py_ssize_t beyond,
+                          Py_ssize_t items, Py_ssize_t panels, double narrow,
+                          int threads) noexcept:
+    """Return the rows of slabs with which the last of some threads is done soonest.
+
+    They are ``rows`` of ``out`` or less, ``few`` or more, in panels of each item, the last of which
+    is narrow. A slab takes the work of ``beyond`` rows more: many slabs are shared evenly, and work
+    in vain.
+    """
+    cdef Py_ssize_t best = rows, slabs = ceil_div(out, rows), others = items * panels
+    cdef double work, least_work
+    if threads == 1:
+        return rows
+    least_work = work_of_last(others * slabs, panels, narrow, threads, rows + beyond)
+    while others * slabs < MOST_UNITS * threads and ceil_div(out, slabs + 1) >= few:
+        slabs += 1
+        rows = ceil_div(out, slabs)
+        work = work_of_last(others * slabs, panels, narrow, threads, rows + beyond)
+        if work < least_work:
+            best, least_work = rows, work
+    return best
 
 
 cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_batch,
@@ -122,8 +175,8 @@ cdef Py_ssize_t run_batch(units_run run, Call* call, tuple batch, Py_ssize_t n_b
         table = <Py_ssize_t*>block
         call.x_batch, call.y_batch = table, table + n_batch
         list_batch(batch, x, y, table, table + n_batch)
-        clear_parts(block + shared, threads, each, cleared)
-        return run_in_steps(run, call, units, products, threads, block + shared, each, stops)
+        return run_in_steps(run, call, units, products, threads, block + shared, each, cleared,
+                            stops)
     finally:
         put_block(block)
 

@@ -233,17 +233,17 @@ cdef class WinogradLoop:
             if early:
                 packing = call
                 packing.y = block + planes + biases
-                share_units(run_packing, &packing, 0, s.blocks, threads, work, each)
+                share_units(run_packing, &packing, 0, s.blocks, threads, work, each, 0)
                 s.weights = packing.y
-            for t in range(threads):
-                memset(work + t * each, 0, s.lanes * s.item)
-            step = most(threads, <Py_ssize_t>(
-                threads * PRODUCTS_BETWEEN_SIGNALS * s.parts
+            step = threads * most(1, <Py_ssize_t>(
+                PRODUCTS_BETWEEN_SIGNALS * s.parts
                 / (<double>s.planes * s.rows * s.cols * s.points * s.channels * s.z_taps
                    * s.outputs)))
             while done < units:
                 step = least(step, units - done)
-                share_units(run_chunks, &call, done, step, threads, work, each)
+                # A thread's workspace begins with what is not finite, of all its steps.
+                share_units(run_chunks, &call, done, step, threads, work, each,
+                            0 if done else s.lanes * s.item)
                 for t in range(threads):
                     finite = finite and all_zero(&s, work + t * each)
                 if not finite and self.batch == 1:

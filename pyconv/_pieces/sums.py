@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import WeightDependentAlgorithm
-from pyconv._engine.dtypes import check_overflow, check_rounded, is_integer, result_interval
+from pyconv._engine.dtypes import check_overflow, check_rounded, is_integer
 from pyconv._engine.machine import MACHINE
 from pyconv._engine.planner import kept, shortage
 from pyconv._engine.planning import (
@@ -24,6 +23,7 @@ from pyconv._engine.planning import (
     BoundProblem,
     Prepared,
     check_nan,
+    interval_of,
     on_fewer_taps,
     planner_of,
 )
@@ -71,6 +71,8 @@ def choice_for(problem: Problem, method: str, w: Array) -> Choice:
     none = (0,) * len(problem.spatial)
     planner = planner_of(problem)
     planner.check_method(method)
+    if problem.is_between_rates:
+        return _choice_between_rates(problem, method, w)
     if problem.compute is None or problem.is_rounded:
         if method in WHOLE_LINES:
             raise ValueError(_whole_lines(method))
@@ -86,6 +88,31 @@ def choice_for(problem: Problem, method: str, w: Array) -> Choice:
     if method == "box":
         return Choice(method, tuple(_multiple(a) for a in problem.spatial), none)
     return Choice(method, ones, none)
+
+
+def _choice_between_rates(problem: Problem, method: str, w: Array) -> Choice:
+    """Return what sums a whole problem whose stride is a fraction: pieces are whole periods."""
+    planner = planner_of(problem)
+    multiples, none = (problem.up,), (0,)
+    if method == "fft":
+        raise ValueError(
+            "method='fft' transforms whole phases of a stride that is a fraction, and a chunk has "
+            "none; leave method= out, or compute the array first"
+        )
+    if problem.compute is None:
+        return Choice(method, multiples, none)
+    if method != "auto":
+        planner.choose(problem, method, w)  # it says what is wrong
+        return Choice(method, multiples, none)
+    one, short = _one_output(problem), math.inf
+    for algorithm in planner.algorithms:
+        if algorithm.name == "fft" or algorithm.rejects(problem) is not None:
+            continue
+        needs = planner.workspace(algorithm, one)
+        if needs <= problem.max_memory:
+            return Choice(algorithm.name, multiples, none)
+        short = min(short, needs)
+    raise shortage(problem.max_memory, int(short))
 
 
 def choice_with_gaps(
@@ -163,17 +190,18 @@ def _least(problem: Problem, w: Array) -> str:
 
 
 def _one_output(problem: Problem) -> Problem:
-    """Return the problem of one output: pieces are small."""
+    """Return the problem of one output, or one period of them: pieces are small."""
     shape = [*problem.x_shape]
-    for a in problem.spatial:
-        shape[a.axis] = min(a.size, a.span)
-    firsts, outs = [a.low for a in problem.spatial], [1] * len(problem.spatial)
+    outs = [min(a.up, a.out) for a in problem.spatial]
+    for a, out in zip(problem.spatial, outs, strict=True):
+        shape[a.axis] = min(a.size, -(-((out - 1) * a.stride + a.span) // a.up))
+    firsts = [-(-a.low // a.up) for a in problem.spatial]
     return problem.part(tuple(shape), firsts, outs)
 
 
 def _place(axis: Axis) -> int:
     """Return the sample at whose place the first result lies."""
-    return axis.span // 2 - axis.low
+    return (axis.span // 2 - axis.low) // axis.up
 
 
 def reaches_of(
@@ -190,22 +218,30 @@ def reaches_of(
             a.axis,
             a.size,
             a.out,
-            a.low,
-            a.span,
+            *_read(a),
             a.stride,
             a.boundary,
             place=place,
             multiple=multiple,
             tile=tile,
+            up=a.up,
         )
         for a, multiple, tile, place in zip(
             problem.spatial, choice.multiples, choice.tiles, places, strict=True
         )
     ]
-    if choice.method != "auto":
+    if choice.method not in ("auto", "polyphase"):
         axes = [a.axis for a in problem.spatial]
         reaches += pixel_reaches(problem.x_shape, axes, problem.dtype)
     return reaches
+
+
+def _read(a: Axis) -> tuple[int, int]:
+    """Return the samples that a result reads before its place, and those from first to last."""
+    if a.up == 1:
+        return a.low, a.span
+    low = -(-a.low // a.up)
+    return low, low + (a.span - 1 - a.low) // a.up + 2
 
 
 def pixel_reaches(shape: tuple[int, ...], axes: Sequence[int], dtype: np.dtype) -> list[Reach]:
@@ -271,7 +307,7 @@ def check_beforehand(problem: Problem, w: Array) -> None:
     if problem.x_dtype.itemsize > 2 or problem.is_rounded:
         return
     fill = problem.fill_value if problem.reads_fill else None
-    interval = result_interval(np.zeros(1, problem.x_dtype), w, fill)
+    interval = interval_of(problem, np.zeros(1, problem.x_dtype), w, fill)
     if problem.compute is None:
         check_overflow(interval, problem.dtype, problem.overflow)
     else:
@@ -312,8 +348,9 @@ def _bound(
     w: npt.NDArray[Any],
 ) -> BoundProblem:
     part = problem.part(shape, firsts, outs)
-    named = next(a for a in ALGORITHMS if a.name == method)
-    fit = PLANNER.fitted(named, part, w)
+    planner = planner_of(part)
+    named = next(a for a in planner.algorithms if a.name == method)
+    fit = planner.fitted(named, part, w)
     if isinstance(fit, str):
         raise ValueError(f"method={method!r} cannot solve this piece: {fit}")
     return BoundProblem(part, fit)

@@ -202,7 +202,7 @@ def _kernel(
     flip: bool,
 ) -> tuple[Array, Step]:
     """Plan the correlation, or convolution, with a kernel of as many dimensions as axes."""
-    w = _numbers(weights)
+    w = _numbers(np.asarray(weights))  # None is an array of no dimensions
     _check_fill(x, w, cval)
     y = output_of(output, x, is_complex="c" in (x.dtype.kind, w.dtype.kind))
     where = axes_of(axes, x.ndim)
@@ -237,6 +237,7 @@ def _line(
     flip: bool,
 ) -> tuple[Array, Step]:
     """Plan the correlation, or convolution, along one axis."""
+    weights = np.asarray(weights)
     if flip and weights.ndim == 1:
         origin = turned(origin, len(weights))
     w = _numbers(weights)

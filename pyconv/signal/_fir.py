@@ -9,14 +9,27 @@ filter with feedback (more than one coefficient in `a`) is SciPy's.
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
-from pyconv._engine.polyphase import filtered_each
-from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
+from pyconv._engine import banks
+from pyconv._engine.bank_loop import filtered_each
+from pyconv._engine.output_arrays import plain_array
+from pyconv._engine.planning import prepare
+from pyconv.signal._lines import (
+    Array,
+    along,
+    convolved,
+    is_axis,
+    is_finite,
+    options_of,
+    sums_plainly,
+    taken,
+)
 
 #: SciPy's own functions, whatever is put in their place later.
 _scipy_lfilter, _scipy_filtfilt = scipy.signal.lfilter, scipy.signal.filtfilt
@@ -35,6 +48,10 @@ def lfilter(
     x: npt.ArrayLike,
     axis: int = -1,
     zi: npt.ArrayLike | None = None,
+    *,
+    dtype: npt.DTypeLike | None = None,
+    overflow: str = "raise",
+    rounding: str | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Filter along an axis.
 
@@ -55,33 +72,49 @@ def lfilter(
     zi : array_like, optional
         The state before the first sample, with ``max(len(a), len(b)) - 1`` entries along `axis`
         and one or as many as `x` along the others: what is added to the first outputs.
+    dtype : dtype, optional
+        Dtype of the result, which is then that of `pyconv.convolve`: integer samples under integer
+        weights are summed exactly, and other sums become integers once, half to even or as
+        `rounding` says. Beside it `a` has one coefficient, which divides the weights unless it is
+        1, and there is no `zi`.
+    overflow : {'raise', 'wrap', 'saturate'}, optional
+        What happens where an integer result cannot hold the sum, as in `pyconv.convolve`. It needs
+        a `dtype`.
+    rounding : {'half_even', 'towards_zero'}, optional
+        How sums become integers of a `dtype`, to the bit; see `pyconv.correlate`.
 
     Returns
     -------
     y : ndarray
-        The filtered samples, of the dtype ``np.result_type(b, a, x, zi)``.
+        The filtered samples, of the dtype ``np.result_type(b, a, x, zi)`` if none is asked for.
     zf : ndarray
         The state after the last sample, if `zi` was given.
 
     Raises
     ------
     ValueError
-        For dimensions and shapes that are not allowed.
+        For dimensions and shapes that are not allowed; for `zi`, or feedback, beside `dtype`.
     NotImplementedError
-        Where the result would be of integers.
+        Where the result would be of integers, and no `dtype` asks for it.
+    TypeError
+        For a `dtype` that cannot hold the result, and for `overflow` or `rounding` without one.
+    OverflowError
+        Under ``overflow='raise'``, if an integer result might not hold the exact sum.
 
     See Also
     --------
+    pyconv.correlate_each : other extents and boundaries, one filter for each channel.
     scipy.signal.lfilter : the same signature, with every parameter at length.
 
     Notes
     -----
     Of float32 samples the result is float32 if `b` and `a` are arrays of float32, too; a number
     for `a` makes it float64, as in SciPy. Filters of more than 128 taps, along other axes than the
-    last one of more than 700, may go through a transform where that is faster, with an error that
+    last one of more than 400, may go through a transform where that is faster, with an error that
     is expected to stay within 64 units of rounding of ``sum|b|`` times the largest sample that an
-    output reads. One filter for each channel is not of SciPy's function, and has to have weights
-    that are all finite.
+    output reads. One filter for each channel, and the keywords behind `zi`, are not of SciPy's
+    function; weights have to be finite for these. A `dtype` has `b` and `x` decide alone in which
+    precision is summed, whatever `a` is: samples of int16 under weights of float32 in float32.
 
     Examples
     --------
@@ -100,7 +133,16 @@ def lfilter(
     >>> signal.lfilter([[1.0, -1.0], [0.5, 0.5]], 1.0, [[1.0, 4.0, 9.0], [1.0, 4.0, 9.0]])
     array([[1. , 3. , 5. ],
            [0.5, 2.5, 6.5]])
+
+    From 16 bits to 16 bits:
+
+    >>> import numpy as np
+    >>> x = np.array([100, 200, 301], np.int16)
+    >>> signal.lfilter([0.5, 0.5], 1, x, dtype=np.int16)
+    array([ 50, 150, 250], dtype=int16)
     """
+    if dtype is not None or rounding is not None or overflow != "raise":
+        return _of_dtype(b, a, x, axis, zi, dtype, overflow, rounding)
     if type(x) is not np.ndarray and is_planned(x):
         return in_pieces("line", lfilter, x, ("b", "a", "axis", "zi"), (b, a, axis, zi))
     weights, divisors, samples = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
@@ -122,6 +164,68 @@ def lfilter(
     return y, _state_after(whole, samples, axis, state)
 
 
+def _of_dtype(
+    b: Any, a: Any, x: Any, axis: Any, zi: Any, dtype: Any, overflow: Any, rounding: Any
+) -> Array:
+    """Return the samples, filtered and of a dtype that is asked for."""
+    if dtype is None:
+        raise TypeError(
+            f"overflow={overflow!r}, rounding={rounding!r}: they say how results become those of a "
+            "dtype; pass dtype="
+        )
+    if is_planned(x):
+        raise TypeError(
+            f"dtype={dtype!r}: lfilter makes no results of a dtype of arrays of chunks; "
+            "pyconv.convolve(x, b, ((len(b) - 1, 0),), axes=axis, dtype=…) does"
+        )
+    weights, samples = np.atleast_1d(b), plain_array(x, "x")
+    _check_of_dtype(weights, np.atleast_1d(a), samples, axis, zi)
+    (divisor,) = np.atleast_1d(a)
+    if divisor != 1:
+        with np.errstate(all="ignore"):
+            weights = weights / divisor
+    if weights.dtype.kind in "fc" and not is_finite(weights):
+        raise _not_finite(divisor)
+    axis, taps = operator.index(axis) % samples.ndim, weights.shape[-1]
+    plain = sums_plainly(taps, 1, "constant", across=axis != samples.ndim - 1)
+    options = options_of(axis, (taps - 1, 0), dtype=dtype, plain=plain)
+    options = options._replace(overflow=overflow, rounding=rounding)
+    if weights.ndim == 1:
+        return prepare(samples, weights, options).run(samples, weights)
+    return banks.prepare(samples, weights, axis, options).run(samples, weights, None, None)
+
+
+def _check_of_dtype(b: Array, a: Array, x: Array, axis: Any, zi: Any) -> None:
+    """Raise ValueError for a call that has no result of a dtype that is asked for."""
+    if a.shape != (1,):
+        raise ValueError(f"a has shape {a.shape}: one coefficient is allowed beside dtype=")
+    if zi is not None:
+        raise ValueError(
+            f"zi has shape {np.shape(zi)}: none is allowed beside dtype=, as a state is not "
+            "rounded; put the samples before the first one in front of x instead"
+        )
+    if not is_axis(axis, x.ndim):
+        raise ValueError(f"axis={axis!r}: x has axes {-x.ndim} to {x.ndim - 1}")
+    at = operator.index(axis) % x.ndim
+    lines = [n for k, n in enumerate(x.shape) if k != at]
+    if not banks.reaches(b.shape[:-1], lines):
+        raise _misfit(b, lines, axis)
+    if not b.size:
+        raise ValueError(f"b has shape {b.shape}: at least one weight is needed")
+
+
+def _misfit(b: Array, lines: list[int], axis: object) -> ValueError:
+    """Return the error of filters that are not broadcast to the lines."""
+    return ValueError(
+        f"b has shape {b.shape}, filters of {b.shape[-1]} taps: without its last axis it has "
+        f"to be broadcast to {tuple(lines)}, the shape of x without axis={axis}"
+    )
+
+
+def _not_finite(a: object) -> ValueError:
+    return ValueError(f"b / a has weights that are not finite (a={a})")
+
+
 def normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Array | None:
     """Return the weights in the dtype of the result, divided; None for calls that are SciPy's.
 
@@ -137,7 +241,7 @@ def normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> 
         return None
     lines = list(x.shape)
     del lines[operator.index(axis)]  # type: ignore[arg-type]
-    if b.ndim > 1 and not _reaches(b.shape[:-1], lines):
+    if b.ndim > 1 and not banks.reaches(b.shape[:-1], lines):
         return None
     if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, operator.index(axis)):  # type: ignore[arg-type]
         return None
@@ -163,15 +267,12 @@ def _bank_refusal(b: Array, a: Array, x: Array, axis: object, zi: Array | None) 
         return ValueError(f"b of shape {b.shape} and x of shape {x.shape}: neither may be empty")
     at = operator.index(axis) % x.ndim  # type: ignore[arg-type]
     lines = [n for k, n in enumerate(x.shape) if k != at]
-    if not _reaches(b.shape[:-1], lines):
-        return ValueError(
-            f"b has shape {b.shape}, filters of {b.shape[-1]} taps: without its last axis it has "
-            f"to be broadcast to {tuple(lines)}, the shape of x without axis={axis}"
-        )
+    if not banks.reaches(b.shape[:-1], lines):
+        return _misfit(b, lines, axis)
     if zi is not None and not _is_state(zi, b.shape[-1] - 1, x.shape, at):
         expected = (*x.shape[:at], b.shape[-1] - 1, *x.shape[at + 1 :])
         return ValueError(f"zi has shape {zi.shape}: {expected} is allowed, or 1 along other axes")
-    return ValueError(f"b / a has weights that are not finite (a={a[0]})")
+    return _not_finite(a[0])
 
 
 def _divided(b: Array, a: Array, dtype: np.dtype) -> Array | None:
@@ -181,14 +282,6 @@ def _divided(b: Array, a: Array, dtype: np.dtype) -> Array | None:
         with np.errstate(all="ignore"):
             w /= a[0].astype(dtype)
     return w if is_finite(w) else None
-
-
-def _reaches(shape: tuple[int, ...], lines: list[int]) -> bool:
-    """Return whether filters of a shape are broadcast to lines of another."""
-    try:
-        return np.broadcast_shapes(shape, tuple(lines)) == tuple(lines)
-    except ValueError:
-        return False
 
 
 def _is_state(zi: Array, length: int, shape: tuple[int, ...], axis: int) -> bool:

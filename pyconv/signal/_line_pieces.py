@@ -18,14 +18,13 @@ import numpy as np
 from pyconv._dask.door import answered, is_chunked
 from pyconv._engine import threads
 from pyconv._engine.planning import on_fewer_taps
-from pyconv._engine.polyphase import Rate
 from pyconv._engine.problem import CallOptions, Problem, make_problem
 from pyconv._pieces.plan import PiecePlan, Source
 from pyconv._pieces.reach import MIXED, Reach, Read, Run
 from pyconv._pieces.sums import Choice, SumPlan, choice_for, pixel_reaches, reaches_of, sum_part
 from pyconv.signal import _fir, _planes, _rates, _savitzky_golay
 from pyconv.signal._lines import Array, along, options_of, sums_plainly
-from pyconv.signal._rates import BOUNDARY_OF, MADE, UNCHANGED, Resampling
+from pyconv.signal._rates import BOUNDARY_OF, MADE, UNCHANGED, Rate, Resampling
 
 
 class _NotOursError(Exception):

@@ -6,14 +6,16 @@ outside the array is a boundary of the engine's, or samples that are put beside 
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyconv._engine.dtypes import DTYPES
-from pyconv._engine.output_arrays import empty, turned, writable_in_place
+from pyconv._engine.output_arrays import empty, writable_in_place
 from pyconv._engine.planner import CALLS
 from pyconv._engine.planning import Prepared, prepare
 from pyconv._engine.problem import CallOptions
@@ -26,9 +28,12 @@ Array = npt.NDArray[Any]
 PLAIN_TAPS = 128
 #: The same along other axes than the last one, whose lines are turned for it, so many outputs at a
 #: time or, of long filters, so many times their taps. Measured on a Xeon (AVX-512), 2026-11-30, 64
-#: lines of 100,000 float32: as they lie 55 ms for 501 taps and 326 for 3000, turned 82 and 93.
-PLAIN_ACROSS = 700
+#: lines of 100,000 float32: as they lie 34 ms for 301 taps and 53 for 501, turned 30 and 30; 384
+#: lines of 20,000 float64 108 and 170, turned 114 and 111.
+PLAIN_ACROSS = 400
 BLOCK, BLOCK_TAPS = 8192, 8
+#: Bytes of the samples of a block that are turned at once.
+TURNED_BYTES = 4 << 20
 
 
 def taken(*arrays: Array) -> bool:
@@ -142,14 +147,16 @@ def _across(
 ) -> Array:
     """Do as `convolved` for long filters, of lines that lie across those of the memory.
 
-    Blocks of them are turned, which stay in the cache; how many outputs they have depends on the
-    filter alone, and so do the bits of results.
+    Blocks of some of them are turned, which stay in the cache; how many outputs they have depends
+    on the filter alone, and so do the bits of results.
     """
     n, low, reach = x.shape[axis], pads[0], w.size - 1
     shape = list(x.shape)
     shape[axis] = count = n + sum(pads) - reach
     y = empty(tuple(shape), dtype)
     step = max(BLOCK, BLOCK_TAPS * w.size)
+    groups = [*_groups(x.shape[:axis] + x.shape[axis + 1 :], step + reach, x.itemsize)]
+    memory = _Memory(x.dtype), _Memory(dtype)
     for first in range(0, count, step):
         after = min(first + step, count)
         start, stop = first - low, after - low + reach  # of the samples that are read
@@ -157,24 +164,53 @@ def _across(
         beside = (max(0, -start) if start < n else n - 1 - start, max(0, stop - n))
         if stop < 1:
             beside = (-start, stop - 1)
-        lines = _turned(np.moveaxis(part, axis, -1))
-        sums = convolved(
-            lines, w, x.ndim - 1, beside, dtype=dtype, boundary=boundary, fill=fill, flip=flip
-        )
-        into = y[along(axis, x.ndim, first, after)]
-        back = np.moveaxis(sums, -1, axis)
-        if into.flags.c_contiguous:
-            layout.turn_rows(back, into)
-        else:
-            into[...] = back
+        sources = np.moveaxis(part, axis, -1)
+        results = np.moveaxis(y[along(axis, x.ndim, first, after)], axis, -1)
+        for group in groups:
+            source, result = sources[group], results[group]
+            lines = memory[0].array(source.shape)
+            if source.dtype.isnative and source.flags.aligned:
+                layout.turn_rows(source, lines)
+            else:
+                lines[...] = source
+            sums = memory[1].array(result.shape)
+            convolved(
+                lines, w, x.ndim - 1, beside, dtype=dtype, boundary=boundary, fill=fill, flip=flip,
+                out=sums,
+            )  # fmt: skip
+            layout.turn_rows(np.moveaxis(sums, -1, axis), np.moveaxis(result, -1, axis))
     return y
 
 
-def _turned(lines: Array) -> Array:
-    """Return lines one after the other."""
-    if lines.dtype.isnative and lines.flags.aligned and lines.size:
-        return turned(lines)
-    return np.ascontiguousarray(lines)
+def _groups(lead: tuple[int, ...], samples: int, item: int) -> Iterator[tuple[slice, ...]]:
+    """Yield indices of lines of so many samples each, as many as are turned at once."""
+    rest = math.prod(lead[1:]) * samples * item
+    count = max(1, TURNED_BYTES // rest)
+    if not lead or count >= lead[0]:
+        yield ()
+        return
+    for first in range(0, lead[0], count):
+        part = slice(first, first + count)
+        if rest <= TURNED_BYTES:
+            yield (part,)
+        else:
+            yield from ((part, *others) for others in _groups(lead[1:], samples, item))
+
+
+class _Memory:
+    """Memory for one array after the other: that of fresh ones would be cleared each time."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self._room = np.empty(0, dtype)
+
+    def array(self, shape: tuple[int, ...]) -> Array:
+        """Return an array that holds anything, until the next one is asked for."""
+        size = math.prod(shape)
+        if size > self._room.size:
+            self._room = empty((size,), self._room.dtype)
+        return self._room[:size].reshape(shape)
 
 
 def along(

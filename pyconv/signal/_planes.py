@@ -92,6 +92,7 @@ def _convolve2d(
     if turned:
         x, w = w, x
     if not taken(x, w):
+        _check_samples(x, mode, boundary)
         return _scipy_convolve2d(x, w, mode, boundary, fillvalue), None
     run = _planes(x, w, mode, boundary, fillvalue, flip=True)
     return run(x, w), exchanged(run) if turned else run
@@ -152,12 +153,22 @@ def _correlate2d(
     if turned:
         x, w = w, x
     if not taken(x, w):
+        _check_samples(x, mode, boundary)
         y = _scipy_correlate2d(x, w, mode, boundary, fillvalue)
         return y[::-1, ::-1] if turned else y, None
     run = _planes(x, w, mode, boundary, fillvalue, flip=False)
     if turned:
         return run(x, w)[::-1, ::-1], lambda x, w: run(w, x)[::-1, ::-1]
     return run(x, w), run
+
+
+def _check_samples(x: Array, mode: str, boundary: str) -> None:
+    """Raise ValueError where SciPy would divide by the samples of an axis that has none."""
+    if mode == "full" and 0 in x.shape and boundary != "fill":
+        raise ValueError(
+            f"in1 has shape {x.shape}: boundary={boundary!r} needs a sample along each axis; "
+            "boundary='fill' needs none"
+        )
 
 
 def _planes(

@@ -3,7 +3,8 @@
     y[n] = Σ_j h[p + j·up] · x[m − j]   with   n·down + start = m·up + p,  0 ≤ p < up
 
 Zeros that would be put between samples are never multiplied. Outputs with one p are a phase: a
-convolution with every up-th weight, at every so many samples.
+convolution with every up-th weight, at every so many samples. A call is one problem of the engine,
+whose stride is the fraction down / up; with one phase the stride is whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +20,13 @@ import numpy.typing as npt
 import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
+from pyconv._engine.algorithms.correlation import polyphase
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.output_arrays import empty
-from pyconv._engine.polyphase import Outside, Rate, resampled, takes
+from pyconv._engine.planner import CALLS
+from pyconv._engine.planning import Prepared, prepare
+from pyconv._engine.problem import MAX_COORDINATE, CallOptions
+from pyconv._native import loader
 from pyconv.signal._lines import Array, along, convolved, is_axis, is_finite, taken
 
 #: SciPy's own functions, whatever is put in their place later.
@@ -44,6 +50,26 @@ BACKGROUNDS: dict[str, Callable[..., Array]] = {
     "minimum": np.min,
     "maximum": np.max,
 }
+
+
+class Rate(NamedTuple):
+    """Where the outputs of a filter lie between the samples."""
+
+    up: int
+    down: int
+    #: The first output, counted at `up` times the rate of the samples.
+    start: int
+    outputs: int
+
+    @property
+    def phases(self) -> int:
+        """Outputs after which the weights of one are those of another again."""
+        return self.up // math.gcd(self.up, self.down)
+
+    @property
+    def step(self) -> int:
+        """Samples between two such outputs."""
+        return self.down // math.gcd(self.up, self.down)
 
 
 def upfirdn(
@@ -221,7 +247,7 @@ def between(
         rate = rate._replace(start=start + before * up)
     fill = cval if mode == "constant" else 0
     if in_one_loop(h, x.dtype, rate, fill):
-        return resampled(x, h, axis, rate, dtype, Outside(boundary, fill))
+        return _in_one_loop(x, h, axis, rate, dtype, boundary, fill)
     return _by_phases(x, h, axis, rate, dtype, boundary, fill)
 
 
@@ -235,7 +261,34 @@ def beside(taps: int, rate: Rate, n: int) -> tuple[int, int]:
 def in_one_loop(h: Array, x_dtype: np.dtype, rate: Rate, fill: float) -> bool:
     """Return whether one loop goes through all phases."""
     one_part = h.dtype.kind != "c" and not (fill and x_dtype.kind == "c")
-    return one_part and rate.phases > 1 and takes(rate, h.size)
+    longest = max(rate.phases, rate.step, -(-h.size // rate.up))
+    return one_part and rate.phases > 1 and longest <= polyphase.MOST
+
+
+def _in_one_loop(
+    x: Array, h: Array, axis: int, rate: Rate, dtype: np.dtype, boundary: str, fill: float
+) -> Array:
+    """Return the results of `between`, of a problem whose stride is a fraction."""
+    key = (
+        "rate", loader.native, x.shape, x.dtype, h.size, h.dtype, axis, rate, dtype, boundary,
+        fill, type(fill),
+    )  # fmt: skip
+    prepared: Prepared | None = CALLS.found.get(key)
+    shared = math.gcd(rate.up, rate.down)
+    w = h if shared == 1 else h[rate.start % shared :: shared]
+    if prepared is None:
+        if not w.size:  # no weight meets a sample
+            return np.zeros((*x.shape[:axis], rate.outputs, *x.shape[axis + 1 :]), dtype)
+        up, down, start = rate.phases, rate.step, rate.start // shared
+        low = w.size - 1 - start
+        high = (rate.outputs - 1) * down + w.size - low - ((x.shape[axis] - 1) * up + 1)
+        options = CallOptions(
+            flip=True, mode=((low, high),), boundary=boundary, fill_value=fill, axes=axis,
+            stride=Fraction(down, up), dtype=dtype, overflow="wrap", rtol=0.0,
+            max_memory=MAX_COORDINATE, method=polyphase.Polyphase.name,
+        )  # fmt: skip
+        prepared = CALLS.keep(key, prepare(x, w, options))
+    return prepared.run(x, w)
 
 
 def phases_of(h: Array, rate: Rate, n: int) -> Iterator[tuple[Array, tuple[int, int]]]:
@@ -403,7 +456,8 @@ def resampled_by(
     up, down = rates[0] // shared, rates[1] // shared
     if isinstance(window, list | np.ndarray):
         h = np.asarray(window)
-        if h.ndim != 1 or not taken(h) or not is_finite(h):
+        # SciPy multiplies it in place, which bools do not allow.
+        if h.ndim != 1 or h.dtype.kind == "b" or not taken(h) or not is_finite(h):
             return None
         middle = (h.size - 1) // 2
     else:

@@ -35,8 +35,10 @@ LEAST_BLOCK = 32
 #: beside its arithmetic, and the products of spectra, are then about equal. Blocks of two chunks
 #: take half the time of blocks of one, and their longest call not much more than each of those.
 PER_WEIGHT = 25
-#: Results that are gathered at once.
-GATHERED = 512
+#: Results that are gathered at once, and samples of a chunk that are kept for them at most.
+GATHERED, CHUNK = 512, 1 << 16
+#: Samples that a plan reads at most, or those of one result.
+READ = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,13 +280,16 @@ class Planned(Plain):
 
     def __init__(self, f: Filter, lead: tuple[int, ...]) -> None:
         self._filter = f
-        lengths = LENGTHS if f.down == 1 else LENGTHS[:2]
-        self.most = (lengths[-1] - 2) * f.down
+        lengths: tuple[int, ...] = LENGTHS if f.down == 1 else LENGTHS[:2]
+        self.most, reach = (lengths[-1] - 2) * f.down, (lengths[-1] + 1) * f.down
+        if lengths[-1] * f.down > READ:  # few results of a chunk: one plan for them
+            lengths = (max(1, READ // f.down),)
+            self.most, reach = CHUNK, (lengths[-1] - 1) * f.down + 1
         self._phases = [
             Phase(np.ascontiguousarray(f.w[r :: f.up]), lead, lengths, f.down, f.x_dtype, f.dtype)
             for r in range(min(f.up, f.w.size))
         ]
-        self._recent = Recent(lead, f.x_dtype, f.phase_taps, self.most, (lengths[-1] + 1) * f.down)
+        self._recent = Recent(lead, f.x_dtype, f.phase_taps, self.most, reach)
         if f.up == f.down == 1 and not is_integer(f.x_dtype):
             w, plan = self._phases[0].w, self._phases[0].plans[0]
             self.short = Short(self._recent, w.size - 1, plan.span, plan.run, w, plan.y)
@@ -309,8 +314,10 @@ class Gathered(Plain):
     def __init__(self, f: Filter, lead: tuple[int, ...]) -> None:
         self._filter = f
         taps = f.phase_taps
-        self.most = max(1, GATHERED * f.down // f.up)
-        weights = np.zeros((taps, f.up), f.dtype)
+        self.most = max(1, min(GATHERED * f.down // f.up, CHUNK))
+        #: Behind these phases there are only some in which no weight meets a sample.
+        self._phases = min(f.up, f.w.size)
+        weights = np.zeros((taps, self._phases), f.dtype)
         weights.reshape(-1)[: f.w.size] = f.w
         #: The weights of each phase, in the order of the samples.
         self._weights = np.ascontiguousarray(weights[::-1].T)
@@ -323,10 +330,12 @@ class Gathered(Plain):
         if not count:
             return
         f = self._filter
-        q, r = np.divmod(np.arange(outputs, outputs + count) * f.down, f.up)
-        q += 1 - f.phase_taps - self._recent.base
+        first, place = divmod(outputs * f.down, f.up)
+        first += 1 - f.phase_taps - self._recent.base
+        q, r = np.divmod(place + np.arange(count) * f.down, f.up)
         with np.errstate(all="ignore"):
-            x, w = self._windows[..., q, :], self._weights[r]
+            x = self._windows[..., first + q, :]
+            w = self._weights[np.minimum(r, self._phases - 1)]
             missing = r >= self._short
             if f.dtype.kind == "f":
                 self._add(x * w, missing, y)

@@ -22,6 +22,7 @@ from pyconv._engine.algorithms.base import (
     Algorithm,
     Left,
     Normalisation,
+    Omit,
     OmittingAlgorithm,
     UnfitDataError,
     is_omitting,
@@ -29,16 +30,23 @@ from pyconv._engine.algorithms.base import (
 from pyconv._engine.boundaries import boundary_name
 from pyconv._engine.dtypes import DTYPES, is_integer, natural_dtype, supported
 from pyconv._engine.output_arrays import check_out, empty, plain_array, writable_in_place
-from pyconv._engine.planner import kept
+from pyconv._engine.planner import CALLS, kept
+from pyconv._engine.planning import FEW_BYTES, Prepared, check_nan, exact_key, planner_of, prepare
 from pyconv._engine.planning import BoundProblem as Bound
-from pyconv._engine.planning import Prepared, check_nan, planner_of, prepare
-from pyconv._engine.problem import CallOptions, Problem, flag, make_problem
+from pyconv._engine.problem import (
+    CallOptions,
+    Problem,
+    check_whole_strides,
+    flag,
+    make_problem,
+)
 from pyconv._engine.separable_passes import Part
-from pyconv._native import layout
+from pyconv._native import layout, loader
 
 #: Samples of items that are gathered, of those with gaps and of those without.
 #: Larger items are read and written where they lie, one by one.
 GATHERED = 1 << 18
+_NO_LOOP: tuple[Any, int, Any] = (None, 0, None)
 
 
 def check_quotient(dtype: Any) -> None:
@@ -99,12 +107,16 @@ class Omission:
         else:
             self.prepared = _prepared_part(x, w, options, part)
         self.problem: Problem = self.prepared.problem
+        check_whole_strides(self.problem, "nan_policy='omit', mask and coverage take")
         self._w = w
         result = self.problem.dtype
         sums = DTYPES[np.result_type(natural, result)].compute
         self._sums = np.dtype(np.float64) if sums is None else sums
         self._exact = exact
         self.weights = self.weights_in(self._sums)
+        #: The last plan, with finer sums than its own; the last loops of both sums, of each way.
+        self._finest: tuple[Bound, Sums | None] | None = None
+        self._loops: dict[tuple[str, Normalisation], tuple[Bound, int, Omit]] = {}
 
     def weights_in(self, sums: np.dtype) -> Weights:
         """Return what the division of sums in a dtype has to know of the weights."""
@@ -216,6 +228,7 @@ class Omission:
         """Return the call on so many items, which one axis in front counts."""
         items, method = _items(self.problem, count), self.prepared.method
         part = copy.copy(self)
+        part._finest, part._loops = None, {}
         part.problem = items
         part.prepared = kept(("items", items, method), Prepared, items, method)
         return part
@@ -252,6 +265,12 @@ class Omission:
 
     def _finer(self, bound: Bound) -> Sums | None:
         """Return the sums of outputs of low coverage; None if no others are finer."""
+        finest = self._finest
+        if finest is None or finest[0] is not bound:  # it takes longer than a small array
+            finest = self._finest = bound, self._finer_than(bound)
+        return finest[1]
+
+    def _finer_than(self, bound: Bound) -> Sums | None:
         problem, wide = bound.problem, np.result_type(self._sums, np.float64)
         if is_local(bound) or is_affordable(problem, bound.algorithm.name):
             return Sums(self._sums, 0.0, "auto")
@@ -323,13 +342,17 @@ class Omission:
         normalisation: Normalisation,
     ) -> Left | None:
         """Run a loop that makes both sums; None if it takes too much memory, or not the samples."""
-        most = problem.max_memory // algorithm.omission_workspace(problem)
-        if most < 1:
-            return None
+        key = algorithm.name, normalisation
+        bound, most, solve = self._loops.get(key, _NO_LOOP)
+        if bound is not run.bound:
+            most = problem.max_memory // algorithm.omission_workspace(problem)
+            if most < 1:
+                return None
+            if self._outside:
+                problem = replace(problem, fill_value=math.nan)
+            solve = algorithm.bind_omission(problem, normalisation)
+            self._loops[key] = run.bound, most, solve
         count = min(threads.resolve(run.workers, run.bound.useful_threads), most)
-        if self._outside:
-            problem = replace(problem, fill_value=math.nan)
-        solve = algorithm.bind_omission(problem, normalisation)
         w = layout.settled(self._w.astype(problem.compute, copy=False))
         mask = None if run.mask is None else layout.settled(run.mask)
         x, y = layout.settled(run.x), layout.settled(y)
@@ -378,6 +401,23 @@ def _settled_dtype(dtype: Any, natural: np.dtype) -> Any:
     return dtype
 
 
+def _omission(
+    x: np.ndarray, w: np.ndarray, options: CallOptions, omit_nan: bool, masked: bool
+) -> Omission:
+    """Return the call, kept with the weights of small kernels."""
+    exact = None if w.nbytes > FEW_BYTES or w.dtype.hasobject else exact_key(tuple(options))
+    if exact is None:
+        return Omission(x, w, options, omit_nan, masked)
+    key = (
+        "omission", loader.native, x.shape, x.dtype, w.shape, w.dtype, w.tobytes(), exact, omit_nan,
+        masked,
+    )  # fmt: skip
+    found: Omission | None = CALLS.found.get(key)
+    if found is None:  # nobody else may change the weights that are kept
+        found = CALLS.keep(key, Omission(x, w.copy(), options, omit_nan, masked))
+    return found
+
+
 def omit(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
@@ -390,7 +430,7 @@ def omit(
     """Return the result of a call that `leaves_out` samples."""
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
-    call = Omission(samples, weights, options, nan_policy == "omit", missing is not None)
+    call = _omission(samples, weights, options, nan_policy == "omit", missing is not None)
     if out is not None:
         check_out(out, call.problem.y_shape, call.problem.dtype, "; pass dtype= for another result")
     check_seen(nan_policy, samples, missing)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pyconv._engine.algorithms.base import Algorithm, LayerAlgorithm, WeightGradientAlgorithm
 from pyconv._engine.algorithms.correlation.box import Box
 from pyconv._engine.algorithms.correlation.direct import Direct
+from pyconv._engine.algorithms.correlation.each_phase import EachPhase
 from pyconv._engine.algorithms.correlation.fft import Fft
 from pyconv._engine.algorithms.correlation.fixed_point import FixedPoint
 from pyconv._engine.algorithms.correlation.im2col import Im2col
+from pyconv._engine.algorithms.correlation.polyphase import Polyphase
 from pyconv._engine.algorithms.correlation.recursive import Recursive
 from pyconv._engine.algorithms.correlation.reference import Reference
 from pyconv._engine.algorithms.correlation.rounded_mean import RoundedMean
@@ -35,6 +37,14 @@ ROUNDING_ALGORITHMS: tuple[Algorithm, ...] = (
     RoundedSum(),
     Reference(),
 )
+#: The ways to a stride that is a fraction. By the costs that they predict, `polyphase` goes before
+#: `direct` wherever it can, whatever the rates of the machine: their bits differ.
+RATE_ALGORITHMS: tuple[Algorithm, ...] = (
+    Polyphase(),
+    EachPhase(Direct()),
+    EachPhase(Fft()),
+    Reference(),
+)
 #: The ways to solve a layer, and its gradient for the weights.
 LAYER_ALGORITHMS: tuple[LayerAlgorithm, ...] = (
     Blocked(),
@@ -53,6 +63,7 @@ WEIGHT_GRADIENT_ALGORITHMS: tuple[WeightGradientAlgorithm, ...] = (
 __all__ = [
     "ALGORITHMS",
     "LAYER_ALGORITHMS",
+    "RATE_ALGORITHMS",
     "ROUNDING_ALGORITHMS",
     "WEIGHT_GRADIENT_ALGORITHMS",
     "Algorithm",

@@ -155,6 +155,30 @@ def may_be_local(algorithm: Algorithm) -> TypeGuard[LocalAlgorithm]:
     return hasattr(algorithm, "is_local")
 
 
+class BankAlgorithm(Algorithm, Protocol):
+    """An algorithm whose loop sums each line with a filter of its own."""
+
+    def run_bank(
+        self,
+        problem: Problem,
+        x: np.ndarray,
+        w: np.ndarray,
+        filters: np.ndarray,
+        y: np.ndarray,
+        workers: int,
+    ) -> None:
+        """Do as a `Run` for lines along the last axis; ``w`` has a row for each filter.
+
+        ``filters`` is that of each line, contiguous numbers of intp.
+        """
+        ...
+
+
+def is_bank(algorithm: Algorithm) -> TypeGuard[BankAlgorithm]:
+    """Return whether a loop of an algorithm takes one filter a line."""
+    return hasattr(algorithm, "run_bank")
+
+
 def is_omitting(algorithm: Algorithm) -> TypeGuard[OmittingAlgorithm]:
     """Return whether a loop of an algorithm makes both sums."""
     return hasattr(algorithm, "bind_omission")

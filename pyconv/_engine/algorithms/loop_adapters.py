@@ -89,17 +89,14 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
     last = spatial[-1][0].axis
     batch = [a for a in range(last) if all(s.axis != a for s, _ in spatial)]
     group = math.prod(problem.x_shape[last + 1 :])
-    deciding = problem.deciding
-    wholly = math.prod(deciding.x_shape[last + 1 :])
+    wholly = math.prod(problem.deciding.x_shape[last + 1 :])
     line = shared = False
     if wholly >= wide and len(spatial) < 3:  # columns are the trailing axes themselves
         spatial.append((plain_axis(ndim - 1, group), -1))
         group = 1
     elif len(spatial) == 1:
         x = spatial[0][0]
-        # An item is summed in one order, alone and in a batch.
-        out = deciding.spatial[0].out
-        shared = out * wholly >= LONG_LINE or x.span * wholly >= LONG_SPAN
+        shared = _is_shared(problem)
         rows = max(batch, key=lambda a: (min(problem.x_shape[a], TILE_ROWS), a), default=-1)
         line = rows < 0 or problem.x_shape[rows] == 1
         line = line or (shared and _are_lines(problem, x, group))
@@ -109,6 +106,25 @@ def form_of(problem: Problem, wide: int = WIDE_GROUP) -> Form:
     spatial = [(ABSENT, -1)] * (3 - len(spatial)) + spatial
     (z, zw), (y, yw), (x, xw) = spatial
     return Form((z, y, x), (zw, yw, xw), tuple(batch), max(group, 1), line, shared)
+
+
+def line_form(problem: Problem) -> Form:
+    """Cast a problem of one axis as lines, each by itself; what follows is parts of a sample."""
+    (x,) = problem.spatial
+    group = math.prod(problem.x_shape[x.axis + 1 :])
+    axes = (ABSENT, ABSENT, x)
+    return Form(axes, (-1, -1, 0), tuple(range(x.axis)), group, True, _is_shared(problem))
+
+
+def _is_shared(problem: Problem) -> bool:
+    """Return whether taps along an axis are summed in the order in which vectors share loads.
+
+    An item is summed in one order, alone and in a batch.
+    """
+    deciding = problem.deciding
+    (x,) = deciding.spatial
+    group = math.prod(deciding.x_shape[x.axis + 1 :])
+    return x.out * group >= LONG_LINE or x.span * group >= LONG_SPAN
 
 
 def _are_lines(problem: Problem, x: Axis, group: int) -> bool:

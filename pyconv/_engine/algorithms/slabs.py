@@ -30,7 +30,10 @@ READ_TWICE = 1.25
 
 
 class _Costs(NamedTuple):
-    """The bytes of copies along one axis that may be cut: n results read (n − 1)·s + span rows."""
+    """The bytes of copies along one axis that may be cut: n results read (n − 1)·s + span rows.
+
+    With a stride that is a fraction they read about an up-th of that, and are whole periods.
+    """
 
     axis: int
     results: int
@@ -38,21 +41,37 @@ class _Costs(NamedTuple):
     span: int
     each_row: int
     each_result: int
+    up: int = 1
+    #: Places from the first row that is read to the first tap of a slab.
+    offset: int = 0
+
+    @property
+    def least(self) -> int:
+        """The fewest results of a slab."""
+        return min(self.up, self.results)
 
     def rows(self, n: int) -> int:
-        return (n - 1) * self.stride + self.span
+        return (self.offset + (n - 1) * self.stride + self.span - 1) // self.up + 1
 
     def bytes(self, n: int) -> int:
         return self.rows(n) * self.each_row + n * self.each_result
 
     def most(self, room: int) -> int:
         """Return how many results fit."""
-        free = room - (self.span - self.stride) * self.each_row
-        return min(self.results, free // (self.stride * self.each_row + self.each_result))
+        more = self.offset + self.span - 1 - self.stride + self.up
+        free = room * self.up - more * self.each_row
+        n = free // (self.stride * self.each_row + self.up * self.each_result)
+        return self.results if n >= self.results else n - n % self.up
+
+    def fair(self, n: int) -> int:
+        """Return as many results, or fewer, of which the last slab lacks few."""
+        even = -(-self.results // -(-self.results // n))
+        return min(self.results, even + -even % self.up)
 
     def ample(self) -> int:
         """Return the bytes of a slab that reads few samples twice."""
-        return self.bytes(min(self.results, -(-SPANS * self.span // self.stride)))
+        n = max(self.up, -(-SPANS * self.span // self.stride))
+        return self.bytes(min(self.results, n))
 
 
 def _costs(problem: Problem, copies: Copies) -> list[_Costs]:
@@ -64,26 +83,31 @@ def _costs(problem: Problem, copies: Copies) -> list[_Costs]:
     costs = []
     for axis, (size, out) in enumerate(zip(problem.x_shape, problem.y_shape, strict=True)):
         a = spatial.get(axis)
-        stride, span = (1, 1) if a is None else (a.stride, a.span)
+        stride, span, up, offset = (1, 1, 1, 0)
+        if a is not None:
+            stride, span, up, offset = a.stride, a.span, a.up, -a.low % a.up
         each_row = math.prod(problem.x_shape) // size * sample
         each_result = math.prod(problem.y_shape) // out * result
-        costs.append(_Costs(axis, out, stride, span, each_row, each_result))
+        costs.append(_Costs(axis, out, stride, span, each_row, each_result, up, offset))
     return costs
 
 
 def _cut(costs: list[_Costs], room: int) -> tuple[_Costs, int]:
-    """Return the axis to cut, and how many of its results a slab has; one if none fits."""
+    """Return the axis to cut, and how many of its results a slab has; the fewest if none fits."""
     best, least = None, math.inf
     for cost in costs:
         n = cost.most(room)
         if n < 1:
             continue
-        share = cost.rows(n) / (n * cost.stride)
+        share = cost.rows(n) * cost.up / (n * cost.stride)
         if share < least:
-            best, least = (cost, -(-cost.results // -(-cost.results // n))), share
+            best, least = (cost, cost.fair(n)), share
         if least <= READ_TWICE:
             break
-    return best or (min(costs, key=lambda cost: cost.bytes(1)), 1)
+    if best is not None:
+        return best
+    smallest = min(costs, key=lambda cost: cost.bytes(cost.least))
+    return smallest, smallest.least
 
 
 class _Share(NamedTuple):
@@ -107,7 +131,7 @@ def _share(algorithm: Algorithm, problem: Problem) -> _Share:
     costs = _costs(problem, copies)
     # The rest is enough for the algorithm wherever it is enough for the smallest slab.
     room = problem.max_memory - algorithm.workspace(replace(problem, max_memory=0))
-    least, ample = min(c.bytes(1) for c in costs), min(c.ample() for c in costs)
+    least, ample = min(c.bytes(c.least) for c in costs), min(c.ample() for c in costs)
     taken = min(_whole(problem, copies), max(least, min(max(SLAB, ample), room)))
     rest = replace(problem, max_memory=max(0, problem.max_memory - taken))
     return _Share(taken, algorithm.workspace(rest), rest)
@@ -228,13 +252,14 @@ class _Slabs:
 
     def _slab(self, n: int) -> Problem:
         problem, axis, rows = self._problem, self._costs.axis, self._costs.rows(n)
+        low = -self._costs.offset
         return replace(
             problem,
             x_shape=(*problem.x_shape[:axis], rows, *problem.x_shape[axis + 1 :]),
             y_shape=(*problem.y_shape[:axis], n, *problem.y_shape[axis + 1 :]),
             x_dtype=self._x_dtype,
             spatial=tuple(
-                replace(a, size=rows, low=0, high=0, out=n) if a is self._axis else a
+                replace(a, size=rows, low=low, high=0, out=n) if a is self._axis else a
                 for a in problem.spatial
             ),
         )
@@ -243,7 +268,7 @@ class _Slabs:
         """Return what a slab reads, contiguous and in native byte order."""
         a = self._axis
         before: tuple[Any, ...] = (slice(None),) * self._costs.axis
-        first = start if a is None else start * a.stride - a.low
+        first = start if a is None else (start * a.stride - a.low) // a.up
         stop = first + self._costs.rows(n)
         with np.errstate(all="ignore"):
             if a is None or (first >= 0 and stop <= a.size):

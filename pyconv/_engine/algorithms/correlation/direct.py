@@ -32,6 +32,7 @@ from pyconv._engine.algorithms.loop_adapters import (
     bind_loop,
     copies,
     form_of,
+    line_form,
     loadable,
     on_real_parts,
 )
@@ -127,6 +128,25 @@ class Direct:
 
         return run
 
+    def run_bank(
+        self,
+        problem: Problem,
+        x: np.ndarray,
+        w: np.ndarray,
+        filters: np.ndarray,
+        y: np.ndarray,
+        workers: int,
+    ) -> None:
+        """Sum lines along the last axis, each with its row of ``w`` and the bits it has alone."""
+
+        def bind(real: Problem, fill: np.ndarray) -> Loop:
+            loop = _bank_loop(loader.native, real)
+            return lambda x, w, y, clip, workers: loop.run(
+                x, w, y, fill, clip, workers, None, None, filters
+            )
+
+        bind_loop(problem, bind)(x, w, y, workers)
+
 
 def _folded(problem: Problem) -> int:
     """Return how many axes follow the spatial ones."""
@@ -161,6 +181,23 @@ def _loop(native: ModuleType, problem: Problem, parts: int) -> tuple[Any, Form]:
         problem.flip,
     )
     return loop, form
+
+
+@functools.lru_cache(maxsize=16)
+def _bank_loop(native: ModuleType, problem: Problem) -> Any:
+    """Return the loop of lines, their parts of a sample side by side."""
+    form = line_form(problem)
+    return native.DirectLoop(
+        problem.compute,
+        axis_rows(form.axes),
+        form.w_axes,
+        form.batch,
+        math.prod(problem.x_shape[a] for a in form.batch),
+        form.group,
+        form.line,
+        form.shared,
+        problem.flip,
+    )
 
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:

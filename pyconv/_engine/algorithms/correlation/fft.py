@@ -21,6 +21,7 @@ from pyconv._engine.algorithms.base import (
     Omit,
     Run,
     UnfitDataError,
+    summation_cost,
 )
 from pyconv._engine.algorithms.columns import (
     Columns,
@@ -161,7 +162,7 @@ class Fft:
         moved = math.prod(problem.x_shape) * size.item / machine.copy_bytes_per_second
         least = CALL_SECONDS + max(moved, outputs * MIN_STAGES / machine.fft_rate)
         apart = apart_seconds(part_of(*on_real_parts(problem)), machine)
-        if outputs * math.prod(problem.w_shape) / machine.direct_bytes_per_second < least + apart:
+        if summation_cost(problem, machine) < runs * (least + apart):
             return runs * (least + apart)  # a plain sum is faster than any tile: look for none
         return runs * (max(least, _seconds(size, _tile_of(size), machine)) + apart)
 

@@ -38,7 +38,8 @@ class Reference:
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of a gather, a product and a sum for each tap."""
         object_sums = problem.compute == object
-        return problem.products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
+        products = math.prod(problem.y_shape) * math.prod(problem.w_shape)
+        return products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
 
     def error_bound(self, problem: Problem) -> float:
         """Return the bound of a plain sum."""
@@ -117,7 +118,12 @@ def _sum_block(
             outside = where[a.axis] == FILL
             if outside.any():
                 samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
-        sums += samples * w[u]
+        products = samples * w[u]
+        for a, tap in zip(problem.spatial, u, strict=True):
+            if a.up > 1:  # zeros between samples are not multiplied
+                between = ~a.meets(tap)[block[a.axis]]
+                products[(slice(None),) * a.axis + (between,)] = 0
+        sums += products
         if (number + 1) % terms == 0:
             total += sums
             sums[...] = 0

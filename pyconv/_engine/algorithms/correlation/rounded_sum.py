@@ -15,7 +15,7 @@ import numpy as np
 
 from pyconv._engine.algorithms.arranged import contiguous
 from pyconv._engine.algorithms.base import Algorithm, Copies, Run, summation_bound, summation_cost
-from pyconv._engine.algorithms.loop_adapters import addressable, axis_rows, form_of
+from pyconv._engine.algorithms.loop_adapters import addressable, axis_rows, form_of, line_form
 from pyconv._engine.algorithms.slabs import too_little_for_copies
 from pyconv._engine.algorithms.terms import Terms, terms_of
 from pyconv._engine.dtypes import LIMITS
@@ -100,6 +100,24 @@ class RoundedSum:
 
         return run
 
+    def run_bank(
+        self,
+        problem: Problem,
+        x: np.ndarray,
+        w: np.ndarray,
+        filters: np.ndarray,
+        y: np.ndarray,
+        workers: int,
+    ) -> None:
+        """Sum lines along the last axis, each with its own row of ``w``.
+
+        Products of weights of zero are added: samples have to be finite where there are such.
+        """
+        rows = w[:, ::-1] if problem.flip else w
+        places = tuple((u,) for u in range(w.shape[1]))
+        terms = Terms(places, (), False, tuple(rows.astype(np.float64).ravel()))
+        RoundedSum(_loop(problem, terms, filters)).bind(problem)(x, w, y, workers)
+
 
 def _is_folded(problem: Problem) -> bool:
     """Return whether several samples follow the last axis that is summed along."""
@@ -107,11 +125,12 @@ def _is_folded(problem: Problem) -> bool:
     return math.prod(problem.x_shape[last + 1 :]) > 1
 
 
-def _loop(problem: Problem, terms: Terms) -> Any:
+def _loop(problem: Problem, terms: Terms, filters: np.ndarray | None = None) -> Any:
+    """Return the loop of terms; of a bank their weights are those of one filter after the other."""
     steps = [a.dilation for a in problem.spatial]
     spatial = (replace(a, taps=a.span, dilation=1) for a in problem.spatial)
     problem = replace(problem, spatial=tuple(spatial))
-    form = form_of(problem)
+    form = form_of(problem) if filters is None else line_form(problem)
 
     def taps(places: Sequence[tuple[int, ...]]) -> np.ndarray:
         """Return where taps read along z, y and x, a row for each place."""
@@ -131,4 +150,5 @@ def _loop(problem: Problem, terms: Terms) -> Any:
         np.array(terms.weights, np.float64),
         terms.divisor,
         terms.difference,
+        filters,
     )

@@ -90,6 +90,8 @@ class Forms(NamedTuple):
     reads_rows: bool
     #: Weights that are neither packed nor read as they lie are packed panel by panel.
     packs_panels: bool
+    #: Reading weights as they lie is no slower than reading them packed: a plan copies them.
+    keeps_rows: bool
 
 
 class LayerCuts:
@@ -128,7 +130,8 @@ class LayerCuts:
         pixels = min(self.pixels, ROWS_PIXELS) if packs_panels else self.pixels
         plain, rate = self.by_channel(plain=True)
         packed_rate = max(by_channel, by_pixel) * pixels / (pixels + PACKING_PIXELS)
-        return Forms(form, plain, rate >= packed_rate, packs_panels)
+        keeps_rows = rate >= max(by_channel, by_pixel)
+        return Forms(form, plain, rate >= packed_rate, packs_panels, keeps_rows)
 
     def chunk(self, terms: int) -> int:
         """Return the channels of chunks of much the same size, of about so many terms at most."""
@@ -252,8 +255,15 @@ class LayerCuts:
         width = min(max(PANELS_BYTES // (chunk * self.taps * self.item), 64), MAX_PIXELS)
         width = _ceil(self.pixels, _ceil(self.pixels, width))
         width = _ceil(width, self.lanes) * self.lanes
-        if threads > 1 and self.groups * n_chunks < threads:
-            shares = min(_ceil(threads, self.groups * n_chunks), _ceil(self.outs, panel))
+        if threads > 1:
+            panels, units = _ceil(self.outs, panel), self.groups * n_chunks
+            # Of so many shares the last thread is done soonest; each of them copies the samples.
+            shares = min(
+                range(1, min(panels, 2 * _ceil(threads, units)) + 1),
+                key=lambda n: (
+                    _ceil(units * n, threads) * (_ceil(panels, n) * panel + FILLING_CHANNELS)
+                ),
+            )
         blocks = self.batch * max(1, _ceil(self.pixels, width))
         return LayerCut(
             chunk=chunk,
@@ -392,17 +402,15 @@ class Blocked:
         return run
 
 
-class _Packed:
-    """Weights in the order of the tiles."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-
 #: The weights that a loop takes: packed, read as they lie, or packed panel by panel.
 PACKED, ROWS, PANELS = range(3)
+
+
+class _Kept(NamedTuple):
+    """A copy of weights: in the order of the tiles, or rows that are read as they lie."""
+
+    kind: int
+    array: np.ndarray
 
 
 class _Bound:
@@ -437,13 +445,19 @@ class _Bound:
         """Return whether `run` reads the weights as they lie."""
         return self._cuts.forms.reads_rows and bool(self._in_order(w))
 
-    def pack(self, w: np.ndarray) -> _Packed:
-        return _Packed(self._loop(PACKED, 1).pack(w))
+    def pack(self, w: np.ndarray) -> _Kept:
+        """Return a copy of the weights of a plan, which runs many times."""
+        if self._cuts.forms.keeps_rows:
+            return _Kept(ROWS, w.astype(w.dtype, order="C"))
+        return self._packed(w)
+
+    def _packed(self, w: np.ndarray) -> _Kept:
+        return _Kept(PACKED, self._loop(PACKED, 1).pack(w))
 
     def run(
         self,
         x: np.ndarray,
-        w: np.ndarray | _Packed,
+        w: np.ndarray | _Kept,
         bias: np.ndarray | None,
         y: np.ndarray,
         workers: int,
@@ -456,8 +470,8 @@ class _Bound:
             if forms.packs_panels:
                 self._loop(PANELS, workers).run(x, w, bias, y, workers)
                 return True
-            w = self.pack(w)
-        self._loop(PACKED, workers).run(x, w.array, bias, y, workers)
+            w = self._packed(w)
+        self._loop(w.kind, workers).run(x, w.array, bias, y, workers)
         return True
 
 

@@ -1,0 +1,13 @@
+"""What a call on a small array would spend most of its time on in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def plain_key(
+    options: tuple[object, ...], plain: frozenset[type]
+) -> tuple[tuple[object, ...], tuple[type, ...]] | None: ...
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> npt.NDArray[Any]: ...
