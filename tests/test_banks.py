@@ -406,3 +406,17 @@ def test_a_stride_that_is_a_fraction(rng, shape, axis, stride, dtype):
         line = np.moveaxis(x, axis, -1)[at]
         right = pyconv.correlate(line, w[at], "same", "mirror", stride=stride)
         np.testing.assert_array_equal(lines[at], right)
+
+
+@pytest.mark.parametrize("overflow", OVERFLOWS)
+def test_kernels_of_zeros_have_no_bound_to_pass(overflow):
+    """Whatever the samples are."""
+    x = np.full(5, 2**63, np.uint64)
+    assert not pyconv.correlate_each(x, [0, 0], overflow=overflow).any()
+    outside = {"fill_value": 2**64 - 1, "overflow": overflow}
+    assert not pyconv.correlate_each(x[:3], [0, 0], "full", **outside).any()
+
+
+def test_kernels_without_weights_say_their_shape():
+    with pytest.raises(ValueError, match=r"^w has shape \(4, 0\): each line needs at least one"):
+        pyconv.correlate_each(np.ones((4, 5)), np.ones((4, 0)))

@@ -526,3 +526,69 @@ def test_labelled_arrays_take_whole_strides():
 
     with pytest.raises(ValueError, match="coordinates of a dimension take whole strides"):
         xarray.DataArray(X, dims="t").pyconv.correlate(W, dims="t", stride=Fraction(3, 2))
+
+
+# ---- few results of many phases, weights that are no numbers ------------------------------------
+
+
+@pytest.mark.parametrize("method", ["auto", "polyphase", "direct", "fft", "reference"])
+def test_a_weight_that_is_nan_reaches_the_results_that_read_it(method):
+    """Other phases do not read it, and results between samples read nothing."""
+    x, w = np.ones(40), np.array([1.0, np.nan, 1.0, 2.0])
+    y = pyconv.correlate(x, w, "full", stride=Fraction(1, 2), method=method)
+    spoilt = 0 if np.isnan(y[0]) else 1
+    assert np.isnan(y[spoilt::2]).all()
+    assert np.isfinite(y[1 - spoilt :: 2]).all()
+    alone = pyconv.correlate(x, w[1:2], "full", stride=Fraction(1, 7), method=method)
+    assert np.isnan(alone[::7]).all()
+    assert np.isnan(alone).sum() == len(x)
+
+
+@pytest.mark.parametrize(
+    ("n", "taps", "stride"),
+    [
+        (150, 4 * 9001, Fraction(8191, 9001)),
+        (10, 1000, Fraction(7, 10**5)),
+        (7, 30, Fraction(10**5, 9)),
+        (50, 2049, Fraction(2, 1025)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["f8", "i4", "c16"])
+@pytest.mark.parametrize("boundary", ["constant", "mirror"])
+def test_rates_of_many_phases(rng, n, taps, stride, dtype, boundary):
+    """Each result sums the taps that lie on samples, however many phases there are."""
+    x = rng.integers(-9, 9, n).astype(dtype)
+    w = rng.integers(-9, 9, taps).astype(dtype)
+    y = pyconv.convolve(x, w, "full", boundary, stride=stride)
+    n_y = -(-((n - 1) * stride.denominator + taps) // stride.numerator)
+    assert y.shape == (n_y,)
+    for i in rng.integers(0, n_y, 60):
+        place = int(i) * stride.numerator
+        total = 0
+        for m in range((place - taps) // stride.denominator - 1, place // stride.denominator + 2):
+            u = place - m * stride.denominator
+            if 0 <= u < taps:
+                total += w[u] * (x[_mirrored(m, n)] if boundary == "mirror" else (
+                    x[m] if 0 <= m < n else 0))  # fmt: skip
+        assert y[i] == total
+    if boundary == "constant" and dtype == "f8":
+        up, down = stride.denominator, stride.numerator
+        np.testing.assert_array_equal(signal.upfirdn(w, x, up, down), y)
+
+
+def _mirrored(m, n):
+    """Return the sample that lies at a place outside."""
+    m %= 2 * (n - 1)
+    return min(m, 2 * (n - 1) - m)
+
+
+def test_the_method_of_fractions_is_told_of_a_whole_stride():
+    for stride in (2, Fraction(2, 1)):
+        with pytest.raises(ValueError, match=r"^method='polyphase' is for strides that are frac"):
+            pyconv.correlate(np.ones(9), np.ones(3), stride=stride, method="polyphase")
+
+
+@pytest.mark.parametrize("stride", [1.5, "3/2", [1.5]])
+def test_a_number_that_is_no_fraction(stride):
+    with pytest.raises(TypeError, match=r"an integer of at least 1, or a fractions.Fraction"):
+        pyconv.correlate(np.ones(9), np.ones(3), stride=stride)

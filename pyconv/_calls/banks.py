@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def correlate_each(
     *,
     axis: int = -1,
     fill_value: complex = 0,
-    stride: int = 1,
+    stride: int | Fraction = 1,
     dilation: int = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
@@ -59,7 +60,9 @@ def correlate_each(
         The axis of `x` that is summed along.
     fill_value : scalar, optional
         The value that ``boundary='constant'`` reads outside.
-    stride, dilation : int, optional
+    stride : int or Fraction, optional
+        As for `correlate`: a `fractions.Fraction` changes the rate of each line.
+    dilation : int, optional
         As for `correlate`.
     dtype, overflow, rounding
         As for `correlate`: the dtype of the result, what becomes of integers that it cannot hold,
@@ -131,7 +134,7 @@ def convolve_each(
     *,
     axis: int = -1,
     fill_value: complex = 0,
-    stride: int = 1,
+    stride: int | Fraction = 1,
     dilation: int = 1,
     dtype: npt.DTypeLike | None = None,
     overflow: str = "raise",
@@ -213,6 +216,8 @@ def run_bank(
                 "dask.array.map_overlap"
             )
     x, w = plain_array(x, "x"), plain_array(w, "w")
+    if w.ndim and not w.shape[-1]:
+        raise ValueError(f"w has shape {w.shape}: each line needs at least one weight")
     options = CallOptions(
         flip=flip, mode=mode, boundary=boundary, fill_value=fill_value, stride=stride,
         dilation=dilation, dtype=dtype, overflow=overflow, rounding=rounding, rtol=rtol,

@@ -150,7 +150,7 @@ def bank_interval(x: np.ndarray, w: np.ndarray, fill_value: complex | None) -> I
         positive, negative = np.maximum(wide, 0).sum(1), np.minimum(wide, 0).sum(1)
         total = (positive - negative).max()
         magnitude = farthest * (total.item() if isinstance(total, np.generic) else total)
-        if positive.dtype == np.int64 and magnitude >= 2**62:
+        if positive.dtype == np.int64 and max(magnitude, farthest) >= 2**62:
             positive, negative = positive.astype(object), negative.astype(object)
         lows, highs = positive * low + negative * high, positive * high + negative * low
     return Interval(min(lows.tolist()), max(highs.tolist()), magnitude)

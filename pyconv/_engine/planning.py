@@ -99,7 +99,8 @@ class BoundProblem:
             try:
                 run(x, w, y, workers)
             except UnfitDataError:
-                if np.isnan(w).any():  # every output reads every weight
+                # Every output reads every weight, but for those between two rates.
+                if np.isnan(w).any() and not plainly.is_between_rates:
                     y[...] = complex(np.nan, np.nan) if y.dtype.kind == "c" else np.nan
                     return
                 if lead:  # each item by itself, so that the others are summed as they are alone
@@ -159,6 +160,15 @@ def _nothing(x: np.ndarray, w: np.ndarray, y: np.ndarray, workers: int) -> None:
 
 class CorrelationPlanner(Planner[Problem, Algorithm]):
     """The planner of correlations, whose weights some algorithms depend on."""
+
+    def check_method(self, method: object) -> str:
+        """Return ``method``; ValueError for a word that is unknown, or of another stride."""
+        if method not in self.methods and method in RATE_PLANNER.methods:
+            raise ValueError(
+                f"method={method!r} is for strides that are fractions, and the stride is whole; "
+                f"allowed are {', '.join(self.methods)}"
+            )
+        return super().check_method(method)
 
     def item(self, problem: Problem) -> Problem:
         """Return the problem of one item, so that it is summed in the order that it has alone.

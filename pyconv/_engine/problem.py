@@ -579,6 +579,11 @@ def _rates(stride: object, n: int) -> list[tuple[int, int]]:
     entries = several(stride)
     given = (stride,) if entries is None else entries
     if not any(isinstance(s, Fraction) for s in given):
+        if n == 1 and len(given) == 1 and isinstance(given[0], float | str):
+            raise TypeError(
+                f"stride={stride!r}: an integer of at least 1, or a fractions.Fraction down/up, is "
+                "allowed"
+            )
         return [(s, 1) for s in positive(stride, n, "stride")]
     if entries is not None and len(entries) != n:
         raise ValueError(

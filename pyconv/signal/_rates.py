@@ -20,7 +20,7 @@ import numpy.typing as npt
 import scipy.signal
 
 from pyconv._dask.door import in_pieces, is_planned
-from pyconv._engine.algorithms.correlation import polyphase
+from pyconv._engine.algorithms.correlation import each_phase, polyphase
 from pyconv._engine.boundaries import BOUNDARIES
 from pyconv._engine.output_arrays import empty
 from pyconv._engine.planner import CALLS
@@ -248,6 +248,8 @@ def between(
     fill = cval if mode == "constant" else 0
     if in_one_loop(h, x.dtype, rate, fill):
         return _in_one_loop(x, h, axis, rate, dtype, boundary, fill)
+    if rate.phases > each_phase.MOST:  # a convolution of each would take as long as all sums
+        return _in_one_loop(x, h, axis, rate, dtype, boundary, fill, "reference")
     return _by_phases(x, h, axis, rate, dtype, boundary, fill)
 
 
@@ -266,12 +268,19 @@ def in_one_loop(h: Array, x_dtype: np.dtype, rate: Rate, fill: float) -> bool:
 
 
 def _in_one_loop(
-    x: Array, h: Array, axis: int, rate: Rate, dtype: np.dtype, boundary: str, fill: float
+    x: Array,
+    h: Array,
+    axis: int,
+    rate: Rate,
+    dtype: np.dtype,
+    boundary: str,
+    fill: float,
+    method: str = "polyphase",
 ) -> Array:
     """Return the results of `between`, of a problem whose stride is a fraction."""
     key = (
         "rate", loader.native, x.shape, x.dtype, h.size, h.dtype, axis, rate, dtype, boundary,
-        fill, type(fill),
+        fill, type(fill), method,
     )  # fmt: skip
     prepared: Prepared | None = CALLS.found.get(key)
     shared = math.gcd(rate.up, rate.down)
@@ -285,7 +294,7 @@ def _in_one_loop(
         options = CallOptions(
             flip=True, mode=((low, high),), boundary=boundary, fill_value=fill, axes=axis,
             stride=Fraction(down, up), dtype=dtype, overflow="wrap", rtol=0.0,
-            max_memory=MAX_COORDINATE, method=polyphase.Polyphase.name,
+            max_memory=MAX_COORDINATE if method == "polyphase" else None, method=method,
         )  # fmt: skip
         prepared = CALLS.keep(key, prepare(x, w, options))
     return prepared.run(x, w)

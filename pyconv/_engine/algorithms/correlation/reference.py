@@ -1,7 +1,8 @@
 """The definition in plain NumPy, one tap at a time: y = Σ_u x[i·s + u·d − p] · w[u].
 
 Slow, and takes every problem: any span, and integers of any size (as Python integers). The
-outputs are computed in blocks that the workspace is enough for.
+outputs are computed in blocks that the workspace is enough for. Between two rates each output goes
+through the taps that lie on samples, however many phases there are.
 """
 
 from __future__ import annotations
@@ -12,8 +13,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyconv._engine.algorithms.base import Copies, Run, block_of, summation_bound
-from pyconv._engine.boundaries import FILL
+from pyconv._engine.algorithms.base import (
+    Copies,
+    Run,
+    block_of,
+    epsilon,
+    narrowing,
+    summation_bound,
+)
+from pyconv._engine.algorithms.phases import phase_taps, tap_step
+from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import Machine
 from pyconv._engine.problem import Problem
@@ -38,11 +47,14 @@ class Reference:
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of a gather, a product and a sum for each tap."""
         object_sums = problem.compute == object
-        products = math.prod(problem.y_shape) * math.prod(problem.w_shape)
+        taps = phase_taps(problem) if problem.is_between_rates else math.prod(problem.w_shape)
+        products = math.prod(problem.y_shape) * taps
         return products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
 
     def error_bound(self, problem: Problem) -> float:
-        """Return the bound of a plain sum."""
+        """Return the bound of a plain sum, of the taps that meet samples."""
+        if problem.is_between_rates:
+            return (phase_taps(problem) + 2) * epsilon(problem) + narrowing(problem)
         return summation_bound(problem)
 
     def workspace(self, problem: Problem) -> int:
@@ -70,8 +82,9 @@ class Reference:
                     w = np.flip(w)
                 elif w.dtype.kind == "c":
                     w = w.conj()
+                sum_block = _sum_phases if problem.is_between_rates else _sum_block
                 for block in _blocks(problem.y_shape, block_shape):
-                    total = _sum_block(problem, x, w, block)
+                    total = sum_block(problem, x, w, block)
                     y[block] = narrow(total, y.dtype, problem.overflow, problem.rounding)
 
         return run
@@ -82,6 +95,8 @@ def _output_bytes(problem: Problem) -> int:
 
 
 def _table_bytes(problem: Problem) -> int:
+    if problem.is_between_rates:  # there are none of all outputs
+        return 16 * math.prod(problem.w_shape) + 4096
     return 64 * sum(problem.y_shape) + 16 * math.prod(problem.w_shape) + 4096
 
 
@@ -118,11 +133,43 @@ def _sum_block(
             outside = where[a.axis] == FILL
             if outside.any():
                 samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
-        products = samples * w[u]
-        for a, tap in zip(problem.spatial, u, strict=True):
-            if a.up > 1:  # zeros between samples are not multiplied
-                between = ~a.meets(tap)[block[a.axis]]
-                products[(slice(None),) * a.axis + (between,)] = 0
+        sums += samples * w[u]
+        if (number + 1) % terms == 0:
+            total += sums
+            sums[...] = 0
+    total += sums
+    return total
+
+
+def _sum_phases(
+    problem: Problem, x: np.ndarray, w: np.ndarray, block: tuple[slice, ...]
+) -> np.ndarray:
+    """Sum the taps of each output that lie on samples: zeros between them are not multiplied."""
+    (a,) = problem.spatial
+    where = [np.arange(*p.indices(n)) for n, p in zip(problem.y_shape, block, strict=True)]
+    shared, step, compute = math.gcd(a.dilation, a.up), tap_step(problem), problem.compute
+    places = where[a.axis] * a.stride - a.low  # of the first tap
+    # u · dilation + place is a multiple of up.
+    inverse = pow(a.dilation // shared, -1, step)
+    first = np.where(places % shared == 0, -(places // shared) * inverse % step, a.taps)
+    wide = [1] * x.ndim
+    wide[a.axis] = -1
+    total, sums = np.zeros((2, *(len(i) for i in where)), compute)
+    taps = phase_taps(problem)
+    terms = block_of(taps) if total.dtype.kind in "fc" else taps
+    for number in range(taps):
+        u = first + number * step
+        some = u < a.taps
+        u = np.where(some, u, 0)
+        sources = BOUNDARIES[a.boundary].index((places + u * a.dilation) // a.up, a.size)
+        where[a.axis] = np.where(some, sources, 0)
+        samples = x[np.ix_(*where)].astype(compute)
+        outside = some & (sources == FILL)
+        if outside.any():
+            samples[(slice(None),) * a.axis + (outside,)] = problem.fill_value
+        products = samples * w[u].reshape(wide)
+        if not some.all():
+            products[(slice(None),) * a.axis + (~some,)] = 0
         sums += products
         if (number + 1) % terms == 0:
             total += sums
