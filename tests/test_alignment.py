@@ -5,6 +5,7 @@ room is looked at, because most machines load misaligned samples without a word.
 """
 
 import functools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -219,3 +220,17 @@ def test_operators(watched, rng):
     check(lambda w, x: linear_operator((11, 12), w, "same", "wrap") @ x, w=w, x=x)
     check(lambda w, x: linear_operator((11, 12), w, "same", "wrap").H @ x, w=w, x=x)
     check(lambda w: sparse_matrix((11, 12), w, "same", "wrap").toarray(), w=w)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_banks(watched, rng, dtype, axis):
+    """A filter for each of some neighbouring lines, or of rows; a filter between two rates."""
+    x = np.moveaxis(noise(rng, (64, 90), dtype), axis, 0).copy()
+    w = noise(rng, (x.shape[1 - axis], 7), dtype)
+    check(functools.partial(pyconv.correlate_each, axis=axis), x=x, w=w)
+    if dtype != "int16":  # SciPy has no such samples under integer weights
+        check(lambda x, w: pyconv_signal.lfilter(w, 1, x, axis=axis), x=x, w=w)
+    call = functools.partial(pyconv.correlate, axes=axis, stride=Fraction(2, 3))
+    check(call, x=x, w=w[0].copy())
+    assert watched

@@ -91,6 +91,8 @@ def _readable(x: Array, axis: int, sums: np.dtype) -> Array:
     """Return an array as the loop reads it: of real numbers, contiguous behind the axis."""
     if not x.dtype.isnative or x.dtype == np.float16:
         x = x.astype(sums)
+    elif not x.flags.aligned:
+        x = x.copy()
     if math.prod(x.shape[axis + 1 :]) > 1:
         return np.ascontiguousarray(x)
     return x
