@@ -110,6 +110,7 @@ BANK = np.ones((2, 3))
     ("b", "a", "x", "options", "error", "words"),
     [
         (BANK, 1.0, np.ones((3, 9)), {}, ValueError, r"b has shape \(2, 3\)"),
+        (BANK, 1.0, np.ones(9), {}, ValueError, "^Parameter b is not .*: x is one line"),
         (BANK, [1.0, 0.5], np.ones((2, 9)), {}, ValueError, r"a has shape \(2,\)"),
         (BANK, 0.0, np.ones((2, 9)), {}, ValueError, "b / a"),
         (BANK * np.nan, 1.0, np.ones((2, 9)), {}, ValueError, "b / a"),

@@ -250,6 +250,11 @@ def normalised(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> 
 
 def _bank_refusal(b: Array, a: Array, x: Array, axis: object, zi: Array | None) -> Exception:
     """Return the error of a call with one filter for each channel."""
+    if x.ndim == 1:  # as SciPy says it, of which programs read the first words
+        return ValueError(
+            f"Parameter b is not a non-empty 1d array, since b.shape={b.shape}: x is one line, "
+            "which takes one filter"
+        )
     if a.shape != (1,):
         return ValueError(
             f"a has shape {a.shape}: one coefficient is allowed beside one filter for each channel"
