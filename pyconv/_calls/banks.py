@@ -217,7 +217,7 @@ def run_bank(
             )
     x, w = plain_array(x, "x"), plain_array(w, "w")
     if w.ndim and not w.shape[-1]:
-        raise ValueError(f"w has shape {w.shape}: each line needs at least one weight")
+        raise ValueError(f"w is empty (shape {w.shape}); each line needs at least one weight")
     options = CallOptions(
         flip=flip, mode=mode, boundary=boundary, fill_value=fill_value, stride=stride,
         dilation=dilation, dtype=dtype, overflow=overflow, rounding=rounding, rtol=rtol,
