@@ -418,5 +418,5 @@ def test_kernels_of_zeros_have_no_bound_to_pass(overflow):
 
 
 def test_kernels_without_weights_say_their_shape():
-    with pytest.raises(ValueError, match=r"^w is empty \(shape \(4, 0\)\); each line needs at least one"):
+    with pytest.raises(ValueError, match=r"^w is empty \(shape \(4, 0\)\); each line needs"):
         pyconv.correlate_each(np.ones((4, 5)), np.ones((4, 0)))
