@@ -303,6 +303,18 @@ class RatePlanner(CorrelationPlanner):
         """Return the algorithms that could run."""
         return self._fitted(problem, w)
 
+    def candidates(
+        self, problem: Problem, method: str = "auto", w: np.ndarray | None = None
+    ) -> list[Algorithm]:
+        """Return the algorithms that could run, the best first, and the definition last.
+
+        Of few samples it may be the fastest one, but NumPy rounds complex products as they lie.
+        """
+        able = super().candidates(problem, method, w)
+        if self.fastest(problem) is None:
+            able.sort(key=lambda a: a.name == "reference")
+        return able
+
     def weight_dependent(self, problem: Problem, method: str) -> tuple[str, ...]:
         """Return no algorithm."""
         return ()
