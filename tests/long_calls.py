@@ -12,6 +12,7 @@ import functools
 import os
 import signal
 import sys
+from fractions import Fraction
 
 import numpy as np
 
@@ -222,6 +223,22 @@ def windows():
         ),
     )
     yield "pyconv.correlate box", lambda f: f(ones(8000, 8000), ones(401, 401), method="box")
+    yield (
+        "pyconv.correlate polyphase",
+        lambda f: f(noise(20_000_000), noise(30_001), stride=Fraction(2, 3), method="polyphase"),
+    )
+    yield "pyconv.correlate_each", lambda f: f(noise(384, 200_000), noise(384, 4001), rtol=0)
+    yield (
+        "pyconv.correlate_each neighbours",
+        lambda f: f(noise(200_000, 384), noise(384, 501), axis=0, method="direct"),
+    )
+    yield (
+        "pyconv.convolve_each",
+        lambda f: f(
+            noise(384, 200_000).astype("i2"), noise(384, 2001), dtype="i2", rounding="half_even",
+            overflow="saturate",
+        ),
+    )  # fmt: skip
     yield "pyconv.convolve", lambda f: f(ones(6000, 6000), noise(401, 401), "same", rtol=0)
     yield "pyconv.coverage", lambda f: f(ones(4000, 4000) != 0, noise(201, 201) ** 2, "same")
     yield "pyconv.plan", lambda f: f(ones(6000, 6000), noise(401, 401), rtol=0)(ones(6000, 6000))
