@@ -76,8 +76,10 @@ cdef Py_ssize_t run_in_steps(units_run run, const Call* call, Py_ssize_t units, 
     count.
     """
     cdef Py_ssize_t done = 0, found = 0
-    # As many units for each thread: a step that is shared unevenly is waited for.
-    cdef Py_ssize_t step = threads * most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / products))
+    # As many units for each thread: a step that is shared unevenly is waited for. Units of a filter
+    # that reads nothing have no products.
+    cdef double each_products = products if products > 1 else 1
+    cdef Py_ssize_t step = threads * most(1, <Py_ssize_t>(PRODUCTS_BETWEEN_SIGNALS / each_products))
     while done < units and not (stops and found):
         step = least(step, units - done)
         # The first step has a share for every thread, of no units perhaps.
