@@ -241,7 +241,7 @@ def main() -> int:
         folder = Path(name)
         headers = {s: headers_of(s, folder) for s in {t.system for t in TARGETS.values()}}
         families = [f"baseline/{family}" for family in TABLES["FAMILIES"]]
-        names = [*families, "cpu", "layout", "blas"]
+        names = [*families, "cpu", "calls", "layout", "blas"]
         sources = dict(zip(names, pool.map(lambda n: translate(n, folder), names), strict=True))
         sources["pool"] = ROOT / NATIVE / "pool.c"
         preludes = {label: folder / f"{label}.h" for label in TARGETS}
