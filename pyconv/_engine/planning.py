@@ -163,10 +163,8 @@ class CorrelationPlanner(Planner[Problem, Algorithm]):
 
     def check_method(self, method: object) -> str:
         """Return ``method``; ValueError for a word that is unknown, or of another stride."""
-        if isinstance(method, str) and method in {*RATE_PLANNER.methods} - {
-            *METHODS,
-            *self.methods,
-        }:
+        others = {*RATE_PLANNER.methods} - {*METHODS, *self.methods}
+        if isinstance(method, str) and method in others:
             raise ValueError(
                 f"method={method!r} is for strides that are fractions, and the stride is whole; "
                 f"allowed are {', '.join(self.methods)}"

@@ -105,20 +105,9 @@ class Axis:
         return (self.size - 1) * self.up + 1
 
     def sources(self, tap: int) -> np.ndarray:
-        """Return, for each output, the index of the sample that ``tap`` reads (or FILL).
-
-        With a stride that is a fraction, of the sample at or before the tap's place.
-        """
-        i = self._places(tap)
-        return BOUNDARIES[self.boundary].index(i if self.up == 1 else i // self.up, self.size)
-
-    def meets(self, tap: int) -> np.ndarray:
-        """Return, for each output, whether ``tap`` lies on a sample, or on what is read outside."""
-        return self._places(tap) % self.up == 0
-
-    def _places(self, tap: int) -> np.ndarray:
-        """Return, for each output, the place of a tap."""
-        return np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
+        """Return, for each output of a whole stride, the index of what ``tap`` reads, or FILL."""
+        i = np.arange(self.out, dtype=np.intp) * self.stride + (tap * self.dilation - self.low)
+        return BOUNDARIES[self.boundary].index(i, self.size)
 
     def taps_inside(self) -> tuple[int, int]:
         """Return the first tap that reads a sample for some output, and the one after the last.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
+from pyconv._engine.algorithms.phases import phase_taps
 from pyconv._engine.dtypes import is_integer
 from pyconv._engine.layer_problem import LayerProblem
 from pyconv._engine.machine import Machine
@@ -185,8 +186,12 @@ def is_omitting(algorithm: Algorithm) -> TypeGuard[OmittingAlgorithm]:
 
 
 def summation_bound(problem: Problem) -> float:
-    """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums."""
-    return (math.prod(problem.w_shape) + 2) * epsilon(problem) + narrowing(problem)
+    """Return the bound of a plain sum of products: (n + 2) ε, and 0 for exact sums.
+
+    Between two rates those of the taps that meet samples are summed.
+    """
+    n = phase_taps(problem) if problem.is_between_rates else math.prod(problem.w_shape)
+    return (n + 2) * epsilon(problem) + narrowing(problem)
 
 
 def summation_cost(problem: Problem, machine: Machine) -> float:

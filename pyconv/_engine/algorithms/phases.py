@@ -13,9 +13,14 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from pyconv._engine.problem import Axis, Problem
+
+#: A number, or an array of them.
+IndexT = TypeVar("IndexT", int, np.ndarray)
 
 
 class Phase(NamedTuple):
@@ -74,16 +79,23 @@ def _phases(a: Axis, count: int) -> tuple[Phase, ...]:
 def _each(a: Axis, count: int) -> Iterator[Phase]:
     shared = math.gcd(a.dilation, a.up)
     step, dilation = a.up // shared, a.dilation // shared
-    inverse = pow(dilation, -1, step)
     for first in range(count):
         outputs = max(0, -(-(a.out - first) // a.up))
         place = first * a.stride - a.low  # of the first tap of the first output
         if place % shared:
             yield Phase(first, outputs, 0, step, 0, 0, dilation)  # no tap lies on a sample
             continue
-        tap = -(place // shared) * inverse % step
+        tap = first_tap(a, place)
         taps = max(0, -(-(a.taps - tap) // step))
         yield Phase(first, outputs, tap, step, taps, (place + tap * a.dilation) // a.up, dilation)
+
+
+def first_tap(a: Axis, place: IndexT) -> IndexT:
+    """Return the first tap on a sample of outputs whose tap 0 has a place that some tap shares."""
+    shared = math.gcd(a.dilation, a.up)
+    step = a.up // shared
+    inverse = pow(a.dilation // shared, -1, step)  # u · dilation + place is a multiple of up
+    return -(place // shared) * inverse % step
 
 
 def tap_step(problem: Problem) -> int:

@@ -169,24 +169,10 @@ def _least_buffer(problem: Problem) -> int:
 def _loop(native: ModuleType, problem: Problem, parts: int) -> tuple[Any, Form]:
     # A fill value of two parts needs them in one pixel.
     form = _flat(form_of(problem, wide=WIDE_GROUP if parts == 1 else sys.maxsize))
-    loop = native.DirectLoop(
-        problem.compute,
-        axis_rows(form.axes),
-        form.w_axes,
-        form.batch,
-        math.prod(problem.x_shape[a] for a in form.batch),
-        form.group,
-        form.line,
-        form.shared,
-        problem.flip,
-    )
-    return loop, form
+    return _loop_of(native, problem, form), form
 
 
-@functools.lru_cache(maxsize=16)
-def _bank_loop(native: ModuleType, problem: Problem) -> Any:
-    """Return the loop of lines, their parts of a sample side by side."""
-    form = line_form(problem)
+def _loop_of(native: ModuleType, problem: Problem, form: Form) -> Any:
     return native.DirectLoop(
         problem.compute,
         axis_rows(form.axes),
@@ -198,6 +184,12 @@ def _bank_loop(native: ModuleType, problem: Problem) -> Any:
         form.shared,
         problem.flip,
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _bank_loop(native: ModuleType, problem: Problem) -> Any:
+    """Return the loop of lines, their parts of a sample side by side."""
+    return _loop_of(native, problem, line_form(problem))
 
 
 def _bind(problem: Problem, fill: np.ndarray) -> Loop:

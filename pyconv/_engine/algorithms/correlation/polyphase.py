@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pyconv._engine.algorithms.base import Copies, Run, epsilon, narrowing
+from pyconv._engine.algorithms.base import Copies, Run, summation_bound
 from pyconv._engine.algorithms.loop_adapters import (
     Loop,
     bind_loop,
@@ -125,8 +125,8 @@ class Polyphase:
         return max(work, samples * item / machine.copy_bytes_per_second)
 
     def error_bound(self, problem: Problem) -> float:
-        """Return the bound of a plain sum of the taps that meet samples."""
-        return (phase_taps(problem) + 2) * epsilon(problem) + narrowing(problem)
+        """Return the bound of a plain sum."""
+        return summation_bound(problem)
 
     def workspace(self, problem: Problem) -> int:
         """Return the bytes of a panel, of the weights of all phases and of the tables."""

@@ -13,15 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyconv._engine.algorithms.base import (
-    Copies,
-    Run,
-    block_of,
-    epsilon,
-    narrowing,
-    summation_bound,
-)
-from pyconv._engine.algorithms.phases import phase_taps, tap_step
+from pyconv._engine.algorithms.base import Copies, Run, block_of, summation_bound
+from pyconv._engine.algorithms.phases import first_tap, phase_taps, tap_step
 from pyconv._engine.boundaries import BOUNDARIES, FILL
 from pyconv._engine.dtypes import narrow
 from pyconv._engine.machine import Machine
@@ -49,16 +42,14 @@ class Reference:
     def cost(self, problem: Problem, machine: Machine) -> float:
         """Return the time of a gather, a product and a sum for each tap."""
         object_sums = problem.compute == object
-        taps = phase_taps(problem) if problem.is_between_rates else math.prod(problem.w_shape)
-        products = math.prod(problem.y_shape) * taps
-        seconds = products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
-        # What finds the tap of each output, and calls NumPy, for each tap.
-        return seconds + (taps * TAP_SECONDS if problem.is_between_rates else 0)
+        products, beside = problem.products, 0.0
+        if problem.is_between_rates:  # each output has as many, and each tap is looked for
+            taps = phase_taps(problem)
+            products, beside = math.prod(problem.y_shape) * taps, taps * TAP_SECONDS
+        return beside + products * machine.numpy_seconds_per_product * (20 if object_sums else 1)
 
     def error_bound(self, problem: Problem) -> float:
-        """Return the bound of a plain sum, of the taps that meet samples."""
-        if problem.is_between_rates:
-            return (phase_taps(problem) + 2) * epsilon(problem) + narrowing(problem)
+        """Return the bound of a plain sum."""
         return summation_bound(problem)
 
     def workspace(self, problem: Problem) -> int:
@@ -153,9 +144,7 @@ def _sum_phases(
     where = [np.arange(*p.indices(n)) for n, p in zip(problem.y_shape, block, strict=True)]
     shared, step, compute = math.gcd(a.dilation, a.up), tap_step(problem), problem.compute
     places = where[a.axis] * a.stride - a.low  # of the first tap
-    # u · dilation + place is a multiple of up.
-    inverse = pow(a.dilation // shared, -1, step)
-    first = np.where(places % shared == 0, -(places // shared) * inverse % step, a.taps)
+    first = np.where(places % shared == 0, first_tap(a, places), a.taps)
     wide = [1] * x.ndim
     wide[a.axis] = -1
     total, sums = np.zeros((2, *(len(i) for i in where)), compute)
