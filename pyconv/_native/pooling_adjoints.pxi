@@ -78,10 +78,10 @@ cdef struct Scatter:
 
 
 def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int threads):
-    """Add each dy at its index of its plane of zeros: the adjoint of `pool_largest`.
+    """Write planes of zeros, and add each dy at its index of its own: the adjoint of `pool_largest`.
 
-    All arrays have the shape (planes, samples of a plane). Return how many indices are neither
-    in a plane nor −1.
+    All arrays have the shape (planes, samples of a plane), and there are some gradients. Return how
+    many indices are neither in a plane nor −1.
     """
     cdef Scatter s
     cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)
@@ -96,10 +96,12 @@ def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int thread
 
 cdef Py_ssize_t run_scatter(const Call* c, Py_ssize_t start, Py_ssize_t stop,
                             void* work) noexcept nogil:
-    """Add gradients start … stop − 1 of all planes."""
+    """Add gradients start … stop − 1 of all planes; the first of a plane clears it."""
     cdef const Scatter* s = <const Scatter*>c.loop
     cdef Py_ssize_t outside = 0, count
     while start < stop:
+        if start % s.n == 0:
+            memset(c.y + start // s.n * s.size * s.item, 0, s.size * s.item)
         count = least(stop, (start // s.n + 1) * s.n) - start
         outside += s.rows.scatter(c.x + start * s.item, s.where + start, count, s.size,
                                   c.y + start // s.n * s.size * s.item)
