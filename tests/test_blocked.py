@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from arrays import small
 
+from pyconv._engine.algorithms.layers import blocked
 from pyconv._engine.algorithms.layers.blocked import (
     FILLING_CHANNELS,
     PACKING_PIXELS,
@@ -216,8 +217,9 @@ def cuts_of(x_shape, w_shape, options, dtype="float32"):
 
 
 @pytest.mark.parametrize("case", CHOSEN)
-def test_forms_and_cuts_are_those_that_were_recorded(case):
+def test_forms_and_cuts_are_those_that_were_recorded(case, monkeypatch):
     """Every form of a layer, and each of its cuts, on one thread and on several."""
+    monkeypatch.setattr(blocked, "CHUNK_TERMS", 320)  # which depends on the machine
     given, packed, rows, panels, gradient, weights = CHOSEN[case]
     cuts = cuts_of(*given)
     forms = cuts.forms

@@ -49,7 +49,7 @@ class Machine:
 
 
 class Row(NamedTuple):
-    """The rates of a kind of machine, where they differ from those of `Machine`."""
+    """The rates of a kind of machine, where they differ from those of `Machine`, and its sizes."""
 
     #: The word for it, which ``PYCONV_MACHINE`` may be.
     name: str
@@ -57,6 +57,9 @@ class Row(NamedTuple):
     vendor: str
     isa: str
     rates: Mapping[str, float]
+    #: Terms of an inner sum whose weights a layer's tile reads from the first cache: more are
+    #: summed in chunks.
+    chunk_terms: int = 320
 
 
 #: The machines that were measured (``python -m benchmarks machine`` prints the row of another one).
@@ -66,7 +69,7 @@ ROWS = (
     Row("intel-avx512", "GenuineIntel", "avx512", {
         "direct_bytes_per_second": 220e9, "gemv_bytes_per_second": 8e9, "fft_rate": 15e9,
         "cache_bytes": 2 << 20, "copy_bytes_per_second": 15e9,
-    }),
+    }, chunk_terms=256),
     Row("intel-avx2", "GenuineIntel", "avx2", {
         "direct_bytes_per_second": 145e9, "gemv_bytes_per_second": 8e9, "fft_rate": 11.5e9,
         "cache_bytes": 2 << 20, "copy_bytes_per_second": 15e9,

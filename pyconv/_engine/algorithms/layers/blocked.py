@@ -20,7 +20,7 @@ from pyconv._engine.algorithms.loop_adapters import (
     longest_reach,
 )
 from pyconv._engine.layer_problem import LayerProblem
-from pyconv._engine.machine import MACHINE, Machine
+from pyconv._engine.machine import MACHINE, ROW, Machine
 from pyconv._native import loader
 
 MAX_SPAN = 2**24
@@ -31,9 +31,10 @@ FILLING_CHANNELS = 6
 #: What the blocks of an image and group take besides. Measured on Zen 4, 7×7 images.
 IMAGE_SECONDS = 3e-7
 
-# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: rows of X in a chunk, or bytes of the
-# weights of a tile that are read as they lie; bytes of the panels of a unit.
-CHUNK_TERMS = 320
+#: Rows of X in a chunk.
+CHUNK_TERMS = ROW.chunk_terms
+# Measured on a Zen 4 core with 32 KiB and 1 MiB of cache: bytes of the weights of a tile that are
+# read as they lie; bytes of the panels of a unit.
 ROWS_BYTES = 16 << 10
 PANELS_BYTES = 320 << 10
 #: More weights than these would cost more in fresh pages than in packing them panel by panel.
