@@ -13,6 +13,9 @@ typedef struct {
     const ptrdiff_t *singles, *firsts, *seconds; /* offsets of samples */
     const double *weights;                       /* of the singles, then of the pairs */
     double divisor;
+    double inverse; /* 1 / divisor, where sums are whole numbers, so that a product tells where they are
+                       cut; else 0 */
+    int mean;       /* whether all weights are 1 */
     int difference; /* of pairs, not their sum */
     int whole;      /* whether sums are left as they are: what emits them rounds them */
     int truth;      /* 1 for what is not cut to 0 */
@@ -52,8 +55,19 @@ STENCIL_INLINE void rounded_sum_add(vec_double *sums, const double *a, const dou
     }
 }
 
+STENCIL_INLINE void rounded_sum_count(vec_double *sums, const double *a) {
+    for (int i = 0; i < ROUNDED_SUM_VECTORS; i++)
+        sums[i] = sums[i] + load_double(a + i * ROUNDED_SUM_LANES);
+}
+
 STENCIL_INLINE vec_double rounded_sum_whole(vec_double sum, const rounded_sum_terms *t) {
-    if (t->divisor != 1) sum = sum / splat_double(t->divisor);
+    if (t->inverse != 0) { /* half a sample further from 0, no quotient is near a whole number */
+        const rounded_sum_mask sign = (rounded_sum_mask)splat_double(-0.0),
+                               half = (rounded_sum_mask)splat_double(0.5);
+        sum = sum + (vec_double)(((rounded_sum_mask)sum & sign) | half);
+        sum = sum * splat_double(t->inverse);
+    } else if (t->divisor != 1)
+        sum = sum / splat_double(t->divisor);
     if (t->whole) return sum;
     if (t->clip) {
         const vec_double low = splat_double(t->low), high = splat_double(t->high);
@@ -75,8 +89,12 @@ static void rounded_sum_row(const double *x, const rounded_sum_terms *t, ptrdiff
     for (ptrdiff_t j = 0; j < n; j += ROUNDED_SUM_STEP) {
         const double *w = t->weights;
         for (int i = 0; i < ROUNDED_SUM_VECTORS; i++) sums[i] = splat_double(0);
-        for (ptrdiff_t k = 0; k < t->n_singles; k++)
-            rounded_sum_add(sums, x + t->singles[k] + j, x, *w++, 0);
+        if (t->mean)
+            for (ptrdiff_t k = 0; k < t->n_singles; k++)
+                rounded_sum_count(sums, x + t->singles[k] + j);
+        else
+            for (ptrdiff_t k = 0; k < t->n_singles; k++)
+                rounded_sum_add(sums, x + t->singles[k] + j, x, *w++, 0);
         if (t->difference)
             for (ptrdiff_t k = 0; k < t->n_pairs; k++)
                 rounded_sum_add(sums, x + t->firsts[k] + j, x + t->seconds[k] + j, *w++, -1);
@@ -102,7 +120,8 @@ static void rounded_sum_row(const double *x, const rounded_sum_terms *t, ptrdiff
             const volatile double product = (t->difference ? a - b : a + b) * *w++;
             sum += product;
         }
-        sum /= t->divisor;
+        if (t->inverse != 0) sum = (sum + (sum < 0 ? -0.5 : 0.5)) * t->inverse;
+        else sum /= t->divisor;
         if (t->clip) sum = sum < t->low ? t->low : sum > t->high ? t->high : sum;
         if (t->whole) y[j] = sum;
         else if (t->truth) y[j] = sum >= 1 || sum <= -1;
