@@ -268,6 +268,17 @@ def test_more_rows_than_lines_are_kept_of(isa, only_fixed, dtype, rng):
                 same("correlate", x[..., :17_000], np.full((3,) * x.ndim, 0.05), output=output)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_short_rows_of_volumes(isa, only_fixed, mode, rng):
+    """Those that follow each other are summed as one, but for planes and rows outside."""
+    for shape in ((9, 7, 64), (12, 20, 127), (2, 40, 80), (40, 2, 65), (3, 9, 513), (6, 5, 40, 3)):
+        x = samples(rng, shape, "uint8")
+        given = {"mode": mode, "cval": 3, "axes": (0, 1, 2)}
+        for output in ("uint8", "int16"):
+            same("gaussian_filter", x, (1, 1.3, 0.8), output=output, **given)
+            same("uniform_filter", x, (3, 4, 5), output=output, **given)
+
+
 def test_flat_on_one_side(isa, only_fixed, rng):
     """Differences of rows that are one value and of others that are not."""
     x = np.where(rng.random((60, 200)) < 0.5, 20, 70).astype(np.uint8)

@@ -37,6 +37,8 @@ cdef Py_ssize_t FIXED_WINDOW = 20 << 10
 cdef Py_ssize_t FIXED_PLANE = 256 << 10
 # Samples whose roots are taken at a time.
 cdef Py_ssize_t FIXED_BLOCK = 8 << 10
+# Samples of rows that are joined, at most.
+cdef Py_ssize_t FIXED_SHORT = 512
 # Samples of the panels of a kernel along y alone, which threads share.
 cdef Py_ssize_t FIXED_PANEL = 32 << 10
 
@@ -61,6 +63,9 @@ cdef struct Fixed:
     Py_ssize_t pitch, row_pitch, panel, panel_pitch
     Py_ssize_t most_terms, most_taps
     Py_ssize_t fill_at, lines_at, deep_at, panel_at, row_at     # in the workspace, in bytes
+    # Whether rows are so short that those of a plane follow each other in the workspace, and are
+    # summed as one.
+    bint joined
     int kind
     short fill
 
@@ -92,28 +97,43 @@ cdef void fill_fixed(short* out, short value, Py_ssize_t n) noexcept nogil:
         out[i] = value
 
 
+cdef void fixed_deep_rows(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row,
+                          Py_ssize_t rows, short* out, char* work) noexcept nogil:
+    """Filter along z some rows that follow each other, as one."""
+    cdef const char** taps = <const char**>work + 2 * p.most_terms
+    cdef Py_ssize_t n = p.x.size * p.group, t
+    cdef short* copy
+    for t in range(p.z.taps):
+        taps[t] = fixed_source(p, x, z + t - p.z.low, row, work + p.fill_at)
+        if n < FIXED_STEP:  # the caller's rows have no room for a step
+            copy = <short*>(work + p.panel_at) + t * FIXED_STEP
+            fixed_widen(taps[t], p.kind, n, copy)
+            taps[t] = <const char*>copy
+    sum_fixed(p, &p.deep, FIXED_INT16 if n < FIXED_STEP else p.kind, taps, rows * n, <char*>out,
+              False, work)
+
+
 cdef void fixed_deep(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row_from,
                      Py_ssize_t rows, char* work) noexcept nogil:
     """Filter along z the rows that outputs from ``row_from`` on read along y."""
-    cdef const char** taps = <const char**>work + 2 * p.most_terms
-    cdef Py_ssize_t n = p.x.size * p.group
-    cdef Py_ssize_t q, t, row
+    cdef Py_ssize_t n = p.x.size * p.group, total = rows + p.y.taps - 1
+    cdef Py_ssize_t first = row_from - p.y.low, q = 0, row
     cdef short* out = <short*>(work + p.deep_at)
-    cdef short* copy
-    for q in range(rows + p.y.taps - 1):
-        row = source_index(&p.y, row_from + q - p.y.low)
+    cdef Py_ssize_t inside = most(0, -first), until = least(total, p.y.size - first), t
+    cdef bint joined = p.joined and p.y_stride == n
+    for t in range(p.z.taps):
+        joined &= source_index(&p.z, z + t - p.z.low) >= 0
+    if joined and inside < until:
+        fixed_deep_rows(p, x, z, first + inside, until - inside, out + inside * p.row_pitch, work)
+    while q < total:
+        row = source_index(&p.y, first + q)
         if row < 0:
-            fill_fixed(out, p.fill, n)
-        else:
-            for t in range(p.z.taps):
-                taps[t] = fixed_source(p, x, z + t - p.z.low, row, work + p.fill_at)
-                if n < FIXED_STEP:  # the caller's rows have no room for a step
-                    copy = <short*>(work + p.panel_at) + t * FIXED_STEP
-                    fixed_widen(taps[t], p.kind, n, copy)
-                    taps[t] = <const char*>copy
-            sum_fixed(p, &p.deep, FIXED_INT16 if n < FIXED_STEP else p.kind, taps, n, <char*>out,
-                      False, work)
-        out += p.row_pitch
+            fill_fixed(out + q * p.row_pitch, p.fill, n)
+        elif not joined or not first + inside <= row < first + until:
+            fixed_deep_rows(p, x, z, row, 1, out + q * p.row_pitch, work)
+        elif not inside <= q < until:  # outside is what lies inside
+            memcpy(out + q * p.row_pitch, out + (row - first) * p.row_pitch, 2 * n)
+        q += 1
 
 
 cdef void fixed_down(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row_from,
@@ -127,6 +147,14 @@ cdef void fixed_down(const Fixed* p, const char* x, Py_ssize_t z, Py_ssize_t row
     cdef const char** taps = <const char**>work + 2 * p.most_terms
     cdef Py_ssize_t r, t, at = 0, cols, pitch = p.row_pitch
     cdef short* panel
+    if p.joined and p.deep.present and n == pitch and not narrow:
+        for t in range(p.y.taps):
+            taps[t] = work + p.deep_at + 2 * (done + t) * pitch
+        panel = <short*>(work + p.row_at)
+        sum_fixed(p, &p.down, FIXED_INT16, taps, rows * n, <char*>panel, False, work)
+        for r in range(rows):
+            memcpy(out + r * out_pitch, panel + r * n, 2 * n)
+        return
     while at < n:
         cols = n - at if n - at < 2 * p.panel else p.panel
         if p.deep.present:
@@ -229,6 +257,17 @@ cdef Py_ssize_t run_fixed(const Call* c, Py_ssize_t start, Py_ssize_t stop,
             else:
                 fixed_down(p, source, z, row_from, done, block, col_from * p.group, n,
                          out + done * p.out_y, p.out_y, True, work)
+            if p.joined and p.last.present and narrow:
+                for k in range(p.last.terms.n):
+                    a[k] = lines + 2 * p.last.taps[2 * k]
+                    b[k] = lines + 2 * p.last.taps[2 * k + 1]
+                row = work + p.row_at
+                fixed_rows[FIXED_INT16][p.last.terms.fold](
+                    &p.last.terms, a, b, (block - 1) * p.pitch + n, row, True)
+                for r in range(block):
+                    memcpy(out + (done + r) * p.out_y, row + r * p.pitch, n)
+                done += block
+                continue
             for r in range(block):
                 row = lines + 2 * r * p.pitch
                 if p.last.present:
@@ -319,8 +358,13 @@ cdef class FixedLoop:
         p.n_panels = p.x.out // p.unit_cols
         widest = p.x.out - (p.n_panels - 1) * p.unit_cols
         n = widest * group
-        p.pitch = line_pitch(n + ((p.x.taps - 1) * group if p.last.present else 0))
-        p.row_pitch = line_pitch(p.x.size * group)
+        # Rows that tiles go through by many steps, or that are few, gain nothing.
+        p.joined = (p.n_panels == 1 and FIXED_STEP <= n <= FIXED_SHORT and n == p.x.size * group
+                    and p.planes * p.rows == 1 and p.down.present)
+        p.pitch = n + ((p.x.taps - 1) * group if p.last.present else 0)
+        p.row_pitch = p.x.size * group
+        if not p.joined:
+            p.pitch, p.row_pitch = line_pitch(p.pitch), line_pitch(p.row_pitch)
         p.block = FIXED_LINES // (2 * p.pitch * p.planes) - p.rows + 1
         p.block = most(1, least(p.y.out, most(p.block, 2 * (p.rows - 1))))
         most_rows = most(64, p.block)
@@ -337,13 +381,15 @@ cdef class FixedLoop:
         p.n_slabs = ceil_div(p.y.out, p.unit_rows)
         p.fill_at = (2 * p.most_terms + p.most_taps) * <Py_ssize_t>sizeof(char*)
         p.lines_at = whole_lines(p.fill_at + p.x.size * group + FIXED_STEP)
-        p.deep_at = whole_lines(p.lines_at + 2 * p.planes * (p.block + p.rows - 1) * p.pitch)
+        p.deep_at = whole_lines(p.lines_at + 2 * p.planes * (p.block + p.rows - 1) * p.pitch
+                                + 2 * FIXED_STEP)
         p.panel_at = p.deep_at
         if p.deep.present:
-            p.panel_at += whole_lines(2 * (most_rows + p.y.taps - 1) * p.row_pitch)
+            p.panel_at += whole_lines(2 * (most_rows + p.y.taps - 1) * p.row_pitch
+                                      + 2 * FIXED_STEP)
         p.row_at = p.panel_at + whole_lines(2 * most(p.z.taps * FIXED_STEP, (
             p.block + p.y.taps - 1) * p.panel_pitch))
-        self.each = p.row_at + whole_lines(2 * line_pitch(n))
+        self.each = p.row_at + whole_lines(2 * line_pitch(p.block * p.pitch if p.joined else n))
 
     def workspace(self):
         """Return the bytes that a thread needs."""
