@@ -290,7 +290,7 @@ def _run(
                 "correlate", x, w, nan_policy, mask, out, workers, CallOptions._make(options)
             )
         if leaves_out(x, nan_policy, mask):
-            return omit(x, w, CallOptions._make(options), nan_policy, mask, out, workers)
+            return omit(x, w, options, nan_policy, mask, out, workers)
         x, w = plain_array(x, "x"), plain_array(w, "w")
     prepared = prepare(x, w, options)
     problem = prepared.problem

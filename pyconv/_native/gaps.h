@@ -54,6 +54,21 @@ GAPS_CLEAR(complex_float, uint32_t, 2, 0x7fffffff, 0x7f800000)
 GAPS_CLEAR(complex_double, uint64_t, 2, UINT64_C(0x7fffffffffffffff),
            UINT64_C(0x7ff0000000000000))
 
+/* Returns whether any of n numbers is NaN; the first block with one is the last that is read. */
+enum { GAPS_BLOCK = 1 << 12 };
+#define GAPS_ANY_NAN(type)                                                                   \
+    static inline int gaps_any_nan_##type(const type *x, ptrdiff_t n) {                      \
+        for (ptrdiff_t first = 0; first < n; first += GAPS_BLOCK) {                          \
+            const ptrdiff_t end = n - first < GAPS_BLOCK ? n : first + GAPS_BLOCK;           \
+            int found = 0;                                                                   \
+            for (ptrdiff_t i = first; i < end; i++) found |= x[i] != x[i];                   \
+            if (found) return 1;                                                             \
+        }                                                                                    \
+        return 0;                                                                            \
+    }
+GAPS_ANY_NAN(float)
+GAPS_ANY_NAN(double)
+
 /* Where `masked`, seen[i] is 0 beforehand for samples that are not; where `nan`, NaN are missing.
    Returns whether any sample is missing. */
 #define GAPS_SPLIT(type, word)                                                               \

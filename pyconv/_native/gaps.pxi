@@ -153,6 +153,23 @@ def clear_gaps(cnp.ndarray x, cnp.ndarray out, cnp.ndarray seen, mask, bint nan,
     return share_units(clear_runs, &call, 0, s.runs, threads, NULL, 0, 0) != 0
 
 
+def holds_nan(cnp.ndarray x):
+    """Return whether any sample is NaN.
+
+    ``x`` is C-contiguous, aligned and native, of single or double precision, real or complex.
+    """
+    cdef const void* first = cnp.PyArray_DATA(x)
+    cdef bint single = cnp.PyArray_TYPE(x) in (cnp.NPY_FLOAT, cnp.NPY_CFLOAT)
+    cdef Py_ssize_t n = cnp.PyArray_NBYTES(x) // (4 if single else 8)
+    cdef bint found
+    with nogil:
+        if single:
+            found = gaps_any_nan_float(<const float*>first, n)
+        else:
+            found = gaps_any_nan_double(<const double*>first, n)
+    return found
+
+
 cdef Py_ssize_t divide_runs(const Call* c, Py_ssize_t start, Py_ssize_t stop,
                             void* work) noexcept nogil:
     cdef const GapsRows* s = <const GapsRows*>c.loop

@@ -30,6 +30,8 @@ cdef extern from "gaps.h":
                                  unsigned char* seen) noexcept nogil
     int gaps_clear_complex_double(const void* x, const unsigned char* mask, Py_ssize_t n, void* out,
                                   unsigned char* seen) noexcept nogil
+    int gaps_any_nan_float(const float* x, Py_ssize_t n) noexcept nogil
+    int gaps_any_nan_double(const double* x, Py_ssize_t n) noexcept nogil
     int gaps_split(void* x, void* seen, Py_ssize_t n, int nan, int masked) noexcept nogil
     int gaps_split_float(float* x, float* seen, Py_ssize_t n, int nan, int masked) noexcept nogil
     int gaps_split_double(double* x, double* seen, Py_ssize_t n, int nan,

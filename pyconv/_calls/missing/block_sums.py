@@ -67,6 +67,7 @@ class BlockSums:
         outside: bool,
         run: Run,
         sums: Sums,
+        prepared: dict[object, Prepared],
     ) -> None:
         bound = run.bound
         self.problem = problem
@@ -79,8 +80,8 @@ class BlockSums:
         self.memory = problem.max_memory
         #: Memory that every block uses again.
         self._room = _spare_rooms.pop() if _spare_rooms else {}
-        #: The problems of blocks, by what decides them.
-        self._prepared: dict[object, Prepared] = {}
+        #: The problems of blocks, by what decides them: a call keeps them for its next run.
+        self._prepared = prepared
         #: Batch axes along which the same samples are missing: one of each is looked at.
         self.same = (
             {
@@ -294,7 +295,18 @@ class BlockSums:
         self, x: np.ndarray, w: np.ndarray, axes: list[Axis], y: np.ndarray, fill: complex
     ) -> bool:
         """Write a correlation to ``y``; return whether its error is local."""
-        key = (x.shape, x.dtype, w.dtype, y.dtype, fill, *axes)
+        key = (
+            x.shape,
+            x.dtype,
+            w.dtype,
+            y.dtype,
+            fill,
+            type(fill),
+            self.rtol,
+            self.method,
+            self.memory,
+            *axes,
+        )
         prepared = self._prepared.get(key)
         if prepared is None:
             prepared = self._prepared[key] = self._prepare(x, w, axes, y.dtype, fill)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from pyconv._dask.door import in_pieces, is_planned
 from pyconv._engine import threads
 from pyconv._engine.algorithms import ALGORITHMS
 from pyconv._engine.algorithms.base import (
+    NOTHING_LEFT,
     Algorithm,
     Left,
     Normalisation,
@@ -46,6 +48,8 @@ from pyconv._native import layout, loader
 #: Samples of items that are gathered, of those with gaps and of those without.
 #: Larger items are read and written where they lie, one by one.
 GATHERED = 1 << 18
+#: Sums of blocks that a call keeps prepared.
+MOST_BLOCKS = 64
 _NO_LOOP: tuple[Any, int, Any] = (None, 0, None)
 
 
@@ -56,6 +60,16 @@ def check_quotient(dtype: Any) -> None:
             f"dtype={dtype!r}: where samples are left out a result is a quotient, or NaN; a "
             "floating-point dtype is allowed"
         )
+
+
+class _AtOnce(NamedTuple):
+    """The plan of a call, and the loop that makes both of its sums."""
+
+    bound: Bound
+    solve: Omit
+    #: Threads that its memory is enough for.
+    most: int
+    w: np.ndarray
 
 
 class Omission:
@@ -117,6 +131,13 @@ class Omission:
         #: The last plan, with finer sums than its own; the last loops of both sums, of each way.
         self._finest: tuple[Bound, Sums | None] | None = None
         self._loops: dict[tuple[str, Normalisation], tuple[Bound, int, Omit]] = {}
+        #: Whether there are several items, of which some may have no gaps.
+        spatial = {a.axis for a in self.problem.spatial}
+        self._several = math.prod(n for i, n in enumerate(x.shape) if i not in spatial) > 1
+        #: What has made both sums of a whole array, and will make those of the next.
+        self._at_once: _AtOnce | None = None
+        #: Prepared sums of blocks, by what decides them.
+        self._of_blocks: dict[object, Prepared] = {}
 
     def weights_in(self, sums: np.dtype) -> Weights:
         """Return what the division of sums in a dtype has to know of the weights."""
@@ -136,10 +157,13 @@ class Omission:
         """
         problem = self.problem
         nan = self._omit_nan and self.possible and (holds_nan(x) if nan is None else nan)
-        masked = mask is not None and bool(mask.any())
-        outside = self._outside and problem.reads_fill
+        known = self._at_once
         direct = out is not None and writable_in_place(out, x, self._w)
         y = out if direct else None
+        if known is not None and nan and mask is None and layout.readable(x):
+            return self._given(self._again(known, x, y, workers), out)
+        masked = mask is not None and bool(mask.any())
+        outside = self._outside and problem.reads_fill
         plain = not (nan or masked or outside)
         if plain and problem.whole is not None and self.possible:
             plain = layout.readable(x) and self._sums_alike(x)
@@ -148,10 +172,34 @@ class Omission:
         else:
             y = empty(problem.y_shape, problem.dtype) if y is None else y
             self._omit(y, x, mask if masked else None, nan, outside, workers)
+        return self._given(y, out)
+
+    @staticmethod
+    def _given(y: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+        """Return the result, in ``out`` if that was given."""
         if out is None or y is out:
             return y
         out[...] = y
         return out
+
+    def _again(
+        self, known: _AtOnce, x: np.ndarray, y: np.ndarray | None, workers: int | None
+    ) -> np.ndarray:
+        """Return the result for ``x``, of which some is NaN, as for the array before it.
+
+        On a small array the way to the loop would take longer than that.
+        """
+        problem, bound = self.problem, known.bound
+        if y is None:
+            y = empty(problem.y_shape, problem.dtype)
+        count = min(threads.resolve(workers, bound.useful_threads), known.most)
+        left: Left | None = None
+        with contextlib.suppress(UnfitDataError), threads.running():
+            left = known.solve(layout.settled(x), None, known.w, y, True, count)
+        if left is None or left is not NOTHING_LEFT:
+            with np.errstate(all="ignore"):
+                self._finish(y, Run(x, None, True, bound, workers), left)
+        return y
 
     def _omit(
         self,
@@ -167,11 +215,10 @@ class Omission:
         # The loops that make both sums read samples as they are; other loops round differently.
         native = x.dtype.newbyteorder("=")
         copied = not (x.flags.aligned and x.dtype.isnative)
-        spatial = sorted(a.axis for a in problem.spatial)
-        batch = [axis for axis in range(x.ndim) if axis not in spatial]
         gaps = None
-        several = math.prod(x.shape[axis] for axis in batch) > 1
-        if several and not outside and problem.whole is None and not self._sums_alike(x):
+        if self._several and not outside and problem.whole is None and not self._sums_alike(x):
+            spatial = sorted(a.axis for a in problem.spatial)
+            batch = [axis for axis in range(x.ndim) if axis not in spatial]
             gaps = items_with_gaps(x, mask, nan, tuple(spatial))
         if gaps is None or gaps.all():
             if copied and x.nbytes <= problem.max_memory:
@@ -228,7 +275,8 @@ class Omission:
         """Return the call on so many items, which one axis in front counts."""
         items, method = _items(self.problem, count), self.prepared.method
         part = copy.copy(self)
-        part._finest, part._loops = None, {}
+        part._finest, part._loops, part._at_once = None, {}, None
+        part._of_blocks = {}
         part.problem = items
         part.prepared = kept(("items", items, method), Prepared, items, method)
         return part
@@ -249,19 +297,49 @@ class Omission:
     def _fill_run(self, y: np.ndarray, run: Run) -> None:
         """Write the results to ``y``, and those of low coverage once more if that is finer."""
         bound = run.bound
-        finer = self._finer(bound)
-        left = self._fill_at_once(y, run, bound.algorithm, finer is not None)
+        left = self._fill_at_once(y, run, bound.algorithm, self._finer(bound) is not None)
+        self._finish(y, run, left)
+
+    def _finish(self, y: np.ndarray, run: Run, left: Left | None) -> None:
+        """Write the results to ``y`` that are left of it, all for None."""
+        finer = self._finer(run.bound)
         if left is None:
-            sums = Sums(self._sums, bound.problem.rtol, self.prepared.method)
+            sums = Sums(self._sums, run.bound.problem.rtol, self.prepared.method)
             low = self._by_blocks(run, sums).fill(y, finer is not None)
             left = Left.LOW_COVERAGE if low else Left(0)
         if finer is None:  # what saw too little for that is NaN
             left, finer = left & Left.QUIET, Sums(self._sums, None, "auto")
+        if left and self._saw_nothing(y, run):
+            return
         if left and finer.dtype != self._sums:
             again = self._refill_at_once(y, run, finer.dtype)
             left = left if again is None else again & Left.QUIET
         if left:
             self._by_blocks(run, finer).refill(y)
+
+    def _saw_nothing(self, y: np.ndarray, run: Run) -> bool:
+        """Return whether all results that are NaN are so because all of their samples are missing.
+
+        Within a hole that is larger than the kernel others would be sought for in vain.
+        """
+        problem = self.problem
+        memory = problem.max_memory - (run.x.size + 5 * y.size)
+        if problem.whole is not None or memory <= 0 or problem.dtype.kind != "f":
+            return False
+        seen = np.isnan(run.x) if run.nan else np.zeros(run.x.shape, np.bool)
+        if run.mask is not None:
+            seen |= run.mask
+        np.logical_not(seen, out=seen)
+        ones = np.ones(self._w.shape, np.uint8)
+        options = problem.options()._replace(
+            fill_value=int(not self._outside), dtype=np.dtype(np.int32), overflow="wrap",
+            rounding=None, rtol=None, max_memory=memory, method="auto",
+        )  # fmt: skip
+        try:
+            count = prepare(seen.view(np.uint8), ones, options).run(seen.view(np.uint8), ones)
+        except MemoryError:
+            return False
+        return not count[np.isnan(y)].any()
 
     def _finer(self, bound: Bound) -> Sums | None:
         """Return the sums of outputs of low coverage; None if no others are finer."""
@@ -283,7 +361,9 @@ class Omission:
         same = how.dtype == self._sums
         w = self._w if same else self._w.astype(np.result_type(self._w, np.float64))
         weights = self.weights if same else self.weights_in(how.dtype)
-        return BlockSums(self.problem, w, weights, self._outside, run, how)
+        if len(self._of_blocks) > MOST_BLOCKS:
+            self._of_blocks = {}
+        return BlockSums(self.problem, w, weights, self._outside, run, how, self._of_blocks)
 
     def _is_real(self, bound: Bound) -> bool:
         """Return whether a loop may make both sums: real ones, of weights of one sign."""
@@ -358,9 +438,12 @@ class Omission:
         x, y = layout.settled(run.x), layout.settled(y)
         try:
             with threads.running():
-                return solve(x, mask, w, y, run.nan or self._outside, count)
+                left = solve(x, mask, w, y, run.nan or self._outside, count)
         except UnfitDataError:
             return None
+        if not (self._several or normalisation.refilling) and self.problem.whole is None:
+            self._at_once = _AtOnce(run.bound, solve, most, w)
+        return left
 
     def coverage(
         self, x: np.ndarray, mask: np.ndarray | None, y: np.ndarray, workers: int | None
@@ -402,39 +485,45 @@ def _settled_dtype(dtype: Any, natural: np.dtype) -> Any:
 
 
 def _omission(
-    x: np.ndarray, w: np.ndarray, options: CallOptions, omit_nan: bool, masked: bool
+    x: np.ndarray, w: np.ndarray, options: tuple[Any, ...], omit_nan: bool, masked: bool
 ) -> Omission:
     """Return the call, kept with the weights of small kernels."""
-    exact = None if w.nbytes > FEW_BYTES or w.dtype.hasobject else exact_key(tuple(options))
+    exact = None if w.nbytes > FEW_BYTES or w.dtype.hasobject else exact_key(options)
     if exact is None:
-        return Omission(x, w, options, omit_nan, masked)
+        return Omission(x, w, CallOptions._make(options), omit_nan, masked)
     key = (
         "omission", loader.native, x.shape, x.dtype, w.shape, w.dtype, w.tobytes(), exact, omit_nan,
         masked,
     )  # fmt: skip
     found: Omission | None = CALLS.found.get(key)
     if found is None:  # nobody else may change the weights that are kept
-        found = CALLS.keep(key, Omission(x, w.copy(), options, omit_nan, masked))
+        made = Omission(x, w.copy(), CallOptions._make(options), omit_nan, masked)
+        found = CALLS.keep(key, made)
     return found
 
 
 def omit(
     x: npt.ArrayLike,
     w: npt.ArrayLike,
-    options: CallOptions,
+    options: tuple[Any, ...],
     nan_policy: object,
     mask: npt.ArrayLike | None,
     out: np.ndarray | None,
     workers: int | None,
 ) -> np.ndarray:
-    """Return the result of a call that `leaves_out` samples."""
+    """Return the result of a call with `CallOptions` that `leaves_out` samples.
+
+    Of the options only the tuple is made yet: it is the cache's key.
+    """
     samples, missing = split_mask(x, mask)
     weights = plain_array(w, "w")
-    call = _omission(samples, weights, options, nan_policy == "omit", missing is not None)
+    omits = isinstance(nan_policy, str) and nan_policy == "omit"
+    call = _omission(samples, weights, options, omits, missing is not None)
     if out is not None:
         check_out(out, call.problem.y_shape, call.problem.dtype, "; pass dtype= for another result")
-    check_seen(nan_policy, samples, missing)
-    check_nan(nan_policy, "w", weights)
+    if not omits:
+        check_seen(nan_policy, samples, missing)
+        check_nan(nan_policy, "w", weights)
     return call.solve(samples, missing, out, workers)
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pyconv._engine.dtypes import supported
 from pyconv._engine.output_arrays import is_masked, plain_array
 from pyconv._engine.planning import check_nan
+from pyconv._native import layout, loader
 
 #: Samples that are searched for NaN at once, in the cache.
 RUN = 1 << 18
@@ -56,6 +57,8 @@ def holds_nan(x: np.ndarray) -> bool:
     """Return whether any sample is NaN."""
     if x.dtype.kind not in "fc" or not x.size:
         return False
+    if x.flags.c_contiguous and x.dtype.char in "fdFD" and layout.readable(x):
+        return loader.native.holds_nan(x)
     parts = (x.real, x.imag) if x.dtype.kind == "c" else (x,)
     if x.size <= RUN:
         with np.errstate(all="ignore"):

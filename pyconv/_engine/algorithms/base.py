@@ -118,6 +118,9 @@ class Left(IntFlag):
     QUIET = 2
 
 
+NOTHING_LEFT = Left(0)
+
+
 class LocalAlgorithm(Algorithm, Protocol):
     """An algorithm that is no plain sum, but may err as one does."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._engine.algorithms.base import (
+    NOTHING_LEFT,
     Copies,
     Left,
     Normalisation,
@@ -124,7 +125,7 @@ class Direct:
                 mask = None if mask is None else _one_run(mask, folded)
             gaps = (mask, nan, normalisation.sign, normalisation.void, normalisation.tiny)
             loop.run(x, loadable(w, y.dtype), y, fill, False, workers, gaps)
-            return Left(0)
+            return NOTHING_LEFT
 
         return run
 
