@@ -37,7 +37,7 @@ from pyconv._engine.dtypes import (
 )
 from pyconv._engine.output_arrays import check_out, empty, writable_in_place
 from pyconv._engine.planner import CALLS
-from pyconv._engine.planning import PLANNER, exact_key, prepare
+from pyconv._engine.planning import PLAIN, PLANNER, exact_key, prepare
 from pyconv._engine.problem import (
     CallOptions,
     boundary_names,
@@ -56,6 +56,7 @@ from pyconv._engine.separable_passes import (
     narrowed,
     runner,
 )
+from pyconv._native.calls import filter_key
 
 Array = npt.NDArray[Any]
 Axes = int | Sequence[int] | None
@@ -107,15 +108,11 @@ def filtered(
     Where that is no more than a planned run, the run is kept with all that decides it: of a small
     array the rest of a call takes several times as long.
     """
-    exact, out = None, given[_OUT]
-    if type(x) is np.ndarray and given[_MASK] is None:
-        if out is None:
-            exact = exact_key((axes, *arguments, *given))
-        elif type(out) is np.ndarray:
-            before, after = given[:_OUT], given[_OUT + 1 :]
-            exact = exact_key((axes, *arguments, *before, out.dtype, *after))
-    if exact is not None:
-        key = solve, x.shape, x.dtype, exact
+    out = given[_OUT]
+    key = filter_key(solve, x, axes, arguments, given, _OUT, PLAIN)
+    if key is None:
+        key = _exact_key(solve, x, axes, arguments, given)
+    if key is not None:
         found: tuple[Runner, tuple[int, ...], np.dtype] | None = CALLS.found.get(key)
         if found is not None:
             run, shape, dtype = found
@@ -124,13 +121,32 @@ def filtered(
             check_out(out, shape, dtype, HINT)
             return _written(run, x, out, given[_WORKERS])
     options = Options._make(given)
-    if exact is None and is_planned(x, options.mask):
+    if key is None and is_planned(x, options.mask):
         return in_pieces("filter", solve, x, axes, ndims, options, arguments)
     call = Call(x, axes, ndims, options)
     y = solve(call, *arguments)
-    if exact is not None and call.run is not None and options.nan_policy == "propagate":
+    if key is not None and call.run is not None and options.nan_policy == "propagate":
         CALLS.keep(key, (call.run, y.shape, native_dtype(y.dtype)))
     return y
+
+
+def _exact_key(
+    solve: Callable[..., Array],
+    x: Any,
+    axes: Axes,
+    arguments: tuple[object, ...],
+    given: tuple[Any, ...],
+) -> tuple[object, ...] | None:
+    """Return what tells a call with sequences among its options from others, as `filter_key`."""
+    out = given[_OUT]
+    if type(x) is not np.ndarray or given[_MASK] is not None:
+        return None
+    if out is not None:
+        if type(out) is not np.ndarray:
+            return None
+        given = (*given[:_OUT], out.dtype, *given[_OUT + 1 :])
+    exact = exact_key((axes, *arguments, *given))
+    return None if exact is None else (solve, x.shape, x.dtype, exact)
 
 
 def _written(run: Runner, x: Array, out: Array, workers: int | None) -> Array:

@@ -41,7 +41,7 @@ from pyconv._engine.mosaic import Mosaic
 from pyconv._engine.output_arrays import allocator, plain_array
 from pyconv._engine.planner import CALLS, MAX_WEIGHTS, WISDOM, Cache, Planner
 from pyconv._engine.problem import CallOptions, Problem, integer, make_problem, several
-from pyconv._native.calls import plain_key
+from pyconv._native.calls import array_key, plain_key
 
 #: Plain sums of 16 bits of no more products take no longer than passes along each axis in float32.
 #: Measured on Zen 4 with AVX-512, 2048² samples of 8 bits: 5×5 takes 0.8 of their time, 6×6 as
@@ -124,9 +124,12 @@ class BoundProblem:
         self, x: np.ndarray, w: np.ndarray, y: np.ndarray | None, workers: int | None
     ) -> np.ndarray:
         """Return the result: in ``y``, which shares no memory with ``x`` or ``w``, or fresh."""
-        count = threads.resolve(workers, self.useful_threads)
         if y is None:
             y = self.fresh()
+        if workers is None and self.useful_threads <= 1:  # as `resolve` says, which takes longer
+            self.run(x, w, y, 1)
+            return y
+        count = threads.resolve(workers, self.useful_threads)
         if count == 1:
             self.run(x, w, y, 1)
             return y
@@ -726,8 +729,7 @@ def plan_for(x: np.ndarray, w: np.ndarray, **options: Any) -> BoundProblem:
 
 def prepare(x: np.ndarray, w: np.ndarray, options: tuple[object, ...]) -> Prepared:
     """Return the prepared problem of a call with `CallOptions`, from the cache if it is there."""
-    # With their types, for 1 == 1.0 == True.
-    key = (x.shape, x.dtype, w.shape, w.dtype, options, tuple(map(type, options)))
+    key = array_key(x, w, options)  # with types, for 1 == 1.0 == True
     try:
         prepared: Prepared = _found[key]
     except (KeyError, TypeError):  # unknown, or a list among the options
@@ -756,7 +758,7 @@ def _prepare(x: np.ndarray, w: np.ndarray, options: CallOptions) -> Prepared:
 
 
 #: Types whose values are a hashable spelling of themselves, besides those derived from them.
-_PLAIN = frozenset((type(None), bool, int, float, str, type, Fraction, *(type(d) for d in DTYPES)))
+PLAIN = frozenset((type(None), bool, int, float, str, type, Fraction, *(type(d) for d in DTYPES)))
 
 
 def _exact(option: object) -> object:
@@ -764,11 +766,11 @@ def _exact(option: object) -> object:
 
     Sequences become a type of their own, so that a raw tuple of floats never finds them.
     """
-    if type(option) in _PLAIN or isinstance(option, str | int | float | complex | np.dtype | type):
+    if type(option) in PLAIN or isinstance(option, str | int | float | complex | np.dtype | type):
         return option
     if isinstance(option, tuple | list):
         kinds = tuple(map(type, option))
-        if _PLAIN.issuperset(kinds):
+        if PLAIN.issuperset(kinds):
             return _Sequence((tuple(option), kinds))
         return _Sequence([(_exact(o), kind) for o, kind in zip(option, kinds, strict=True)])
     raise LookupError
@@ -776,7 +778,7 @@ def _exact(option: object) -> object:
 
 def exact_key(options: tuple[object, ...]) -> tuple[object, ...] | None:
     """Return a hashable spelling of options with their types, None if equality could confuse it."""
-    plain = plain_key(options, _PLAIN)
+    plain = plain_key(options, PLAIN)
     if plain is not None:
         return plain
     try:
