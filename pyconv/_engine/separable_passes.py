@@ -227,10 +227,7 @@ def _at_once(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Want
     terms = what.terms
     if len(what.axes) == 1 and len(terms) > 1:
         terms = ((np.sum([term[0] for term in terms], axis=0),),)
-    run = None
-    if len(terms) == 1 or len(what.axes) == 2:
-        run = _fused(shape, dtype, what._replace(terms=terms), wanted)
-    return _granted(run)
+    return _granted(_fused(shape, dtype, what._replace(terms=terms), wanted))
 
 
 def _granted(run: Runner | None) -> Runner:
@@ -294,7 +291,7 @@ def _as_it_lies(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: W
         what = what._replace(terms=((total,),))
     if len(what.terms) == 1:
         return _product(shape, dtype, what, wanted)
-    if len(what.axes) == 2 and not what.places and not _is_thick(shape, what, what.terms[0]):
+    if len(what.axes) > 1 and not what.places and not _is_thick(shape, what, what.terms[0]):
         run = _fused(shape, dtype, what, wanted)
         if run is not None:
             return run
@@ -351,14 +348,26 @@ def _is_idle(row: Array, low: int) -> bool:
     return 0 <= low < len(row) and row[low] == 1 and np.count_nonzero(row) == 1
 
 
-def _fused(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) -> Runner | None:
-    """Plan passes along all axes at once, None if that would take too much memory."""
+def _fused(
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    what: Filter,
+    wanted: Wanted,
+    *,
+    lengths: bool = False,
+) -> Runner | None:
+    """Plan passes along all axes at once, for the sum of the terms or the lengths of their vectors.
+
+    None if that would take too much memory, or if no loop makes the sum of the terms.
+    """
     order = sorted(range(len(what.axes)), key=lambda i: what.axes[i])
     factors = tuple(
         np.stack([balanced(term[i], wanted.weights) for term in what.terms]) for i in order
     )
     problem = _problem(shape, dtype, what, [len(row) for row in what.terms[0]], wanted)
-    passes = Passes(factors, what.divisor)
+    passes = Passes(factors, what.divisor, lengths)
+    if not passes.sums_at_once(problem):
+        return None
     granted = len(what.axes) > 1 or wanted.max_memory is not None
     # Several terms are rounded otherwise one by one: of a part as of the whole.
     deciding = problem if len(what.terms) == 1 else problem.deciding
@@ -479,6 +488,41 @@ def _sum(shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted) 
         return y
 
     return run_all
+
+
+def lengths_runner(
+    shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
+) -> Runner | None:
+    """Return the planned lengths of vectors whose components are the terms, as `runner`.
+
+    None where they are better made of components that are stored: only passes along two or three
+    axes at once to single or double precision make them.
+    """
+    key = ("lengths", loader.native, shape, dtype, what.key(), wanted)
+    planned: tuple[Runner | None] = kept(key, _planned_lengths, shape, dtype, what, wanted)
+    return planned[0]
+
+
+def _planned_lengths(
+    shape: tuple[int, ...], dtype: np.dtype, what: Filter, wanted: Wanted
+) -> tuple[Runner | None]:
+    """Plan the lengths of vectors, in a tuple that is kept even if there is no plan."""
+    _check(shape, what.axes)
+    rows = what.terms[0]
+    problem = _problem(shape, dtype, what, [len(row) for row in rows], wanted)
+    result, sums = problem.dtype, problem.compute
+    if (
+        what.strides
+        or len(what.axes) not in (2, 3)
+        or len(what.terms) < 2
+        or sums.kind != "f"
+        or result.kind != "f"
+        or not 4 <= result.itemsize <= sums.itemsize
+        or _view(shape, what, batch=False) is not None
+        or _is_thick(shape, what, rows)
+    ):
+        return (None,)
+    return (_fused(shape, dtype, what, wanted, lengths=True),)
 
 
 # ---- weights ----------------------------------------------------------------------------------

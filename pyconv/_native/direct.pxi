@@ -118,15 +118,18 @@ cdef class DirectLoop:
         self.list_blocks(block)
 
     cdef list_product(self):
-        """List the only segment, and the weights of product.h in their order."""
-        cdef Py_ssize_t taps = self.s.y.taps
-        self.n_weights = 2 * taps + 4
+        """List a segment for each row of an output, and the weights of product.h in their order."""
+        cdef Py_ssize_t taps = self.s.y.taps, depth = self.s.z.taps, t
+        self.n_weights = 2 * taps + 4 if depth == 1 else 3 * taps + 3
+        if self.s.product & PRODUCT_WIDE:  # which are twice as wide as the samples
+            self.n_weights *= 2
         places = np.zeros((self.n_weights, 3), np.intp)
         places[:, 2] = np.arange(self.n_weights)
-        self.segment_table = np.array([taps, taps, self.s.x.group, 0, 0, 0, 0, 0], np.intp)
+        self.segment_table = np.array(
+            [[taps, taps, self.s.x.group, t, 0, 0, 0, 0] for t in range(depth)], np.intp).ravel()
         self.weight_table = places.ravel()
-        self.s.n_segments = 1
-        self.list_blocks(taps * taps)
+        self.s.n_segments = depth
+        self.list_blocks(taps * taps * depth)
 
     cdef list_blocks(self, Py_ssize_t block):
         """List where blocks of up to so many taps begin: segments, then weights."""
@@ -377,7 +380,9 @@ cdef class DirectLoop:
         # tile reads at once stay there, but a tall kernel is worth a copy.
         if s.readable and not s.line and s.y.taps > 1 and s.y.step * s.y_stride % 4096 == 0:
             s.readable = STENCIL_FLAT_ROWS <= 4 and s.y.taps < TALL
-            if s.readable or s.product:  # whose tiles read a row at a time
+            if s.product and s.z.taps > 1:  # whose tiles read three at a time, of many planes
+                s.readable = False
+            elif s.readable or s.product:  # whose tiles read a row at a time
                 s.readable = True
                 self.set_tile(s, True)
         # Samples that are further apart than a cache line are not prefetched: a tile's rows would

@@ -1,6 +1,6 @@
 /* Includes TEMPLATE once for each type of sums, with SCALAR, SUFFIX(name) and LANES, the SCALARs of a
    vector: float, double and, with WITH_INTEGERS, uint64_t, for which SCALAR_IS_INTEGER is defined,
-   with WITH_SHORTS, int16_t, the same. Of the two SCALAR_IS_UINT64 and SCALAR_IS_INT16 name one. */
+   with WITH_SHORTS, int16_t, the same. SCALAR_IS_DOUBLE, SCALAR_IS_UINT64 and SCALAR_IS_INT16 name one. */
 
 #define SCALAR float
 #define SUFFIX(name) name##_float
@@ -26,7 +26,9 @@
 
 #define SCALAR double
 #define SUFFIX(name) name##_double
+#define SCALAR_IS_DOUBLE
 #include TEMPLATE
+#undef SCALAR_IS_DOUBLE
 #undef SCALAR
 #undef SUFFIX
 

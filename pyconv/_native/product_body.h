@@ -2,7 +2,7 @@
    once for each kind and type. */
 
 #define HALF (TAPS / 2)
-#define AT(c, u) SUFFIX(load)(x + (c) * LANES + (u) * step)
+#define AT(c, u) LOAD(x + (c) * LANES + (u) * step)
 /* Σ w[u] · s[u], each pair of taps about the centre multiplied once. A sample times 1 or −1 is exact, so
    that the sum of a pair has one rounding. */
 #define FOLDED(acc, w, sign, s)                                                                   \
@@ -12,7 +12,7 @@
             acc, w[u], SUFFIX(multiply_add)(s(u), sign, s(TAPS - 1 - u)));                        \
         acc = SUFFIX(multiply_add)(acc, w[HALF], s(HALF));                                        \
     } while (0)
-#define SAMPLE(u) AT(c, u)
+#define BESIDE_IT(u) AT(c, u)
 #define SUM(u) sums[(k + (u)) % TAPS][c]
 #ifdef CROSS
 /* The sums along x go into the result as they are, beside those along y of the samples. */
@@ -20,7 +20,7 @@
     do {                                                                                          \
         EACH(c) {                                                                                 \
             sums[q][c] = SUFFIX(multiply_add)(SUFFIX(splat)(0), single_x, AT(c, HALF));           \
-            FOLDED(beside[q][c], across, sign_x, SAMPLE);                                         \
+            FOLDED(beside[q][c], across, sign_x, BESIDE_IT);                                         \
         }                                                                                         \
         x += pitch;                                                                               \
         OPAQUE(x);                                                                                \
@@ -28,7 +28,7 @@
 #else
 #define NEXT_ROW(q)                                                                               \
     do {                                                                                          \
-        EACH(c) FOLDED(sums[q][c], across, sign_x, SAMPLE);                                       \
+        EACH(c) FOLDED(sums[q][c], across, sign_x, BESIDE_IT);                                       \
         x += pitch;                                                                               \
         OPAQUE(x);                                                                                \
     } while (0)
@@ -48,17 +48,17 @@
             BESIDE(acc);                                                                          \
             if (!plain && divisor) acc = SUFFIX(over)(acc, SUFFIX(splat)(*divisor));              \
             carried = SUFFIX(carried)(carried, acc);                                              \
-            if (!plain && streaming) SUFFIX(stream)(y + c * LANES, acc);                          \
-            else SUFFIX(store)(y + c * LANES, acc);                                               \
+            if (!plain && streaming) STREAM(y + c * LANES, acc);                          \
+            else STORE(y + c * LANES, acc);                                               \
         }                                                                                         \
         y += y_pitch;                                                                             \
         OPAQUE(y);                                                                                \
     } while (0)
 
 /* `plain` is a literal: no divisor, and stores as usual. */
-STENCIL_INLINE int TILE_BODY(const int plain, const SCALAR *x, ptrdiff_t pitch,
+STENCIL_INLINE int TILE_BODY(const int plain, const SAMPLE *x, ptrdiff_t pitch,
                                      ptrdiff_t step, const SCALAR *w, const SCALAR *divisor,
-                                     SCALAR *y, ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
+                                     SAMPLE *y, ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
     /* Of the last TAPS rows: the newest is in the place of the oldest. */
     VEC sums[TAPS][COLS], across[HALF + 1], down[HALF + 1];
 #ifdef CROSS
@@ -84,9 +84,11 @@ STENCIL_INLINE int TILE_BODY(const int plain, const SCALAR *x, ptrdiff_t pitch,
     return sign >> (8 * sizeof(WORD) - 1);
 }
 
-STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SCALAR *x, ptrdiff_t pitch, ptrdiff_t step,
-                                                const SCALAR *w, const SCALAR *divisor, SCALAR *y,
+STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SAMPLE *x, const ptrdiff_t *at,
+                                                ptrdiff_t pitch, ptrdiff_t step, const SCALAR *w,
+                                                const SCALAR *divisor, SAMPLE *y,
                                                 ptrdiff_t y_pitch, ptrdiff_t rows, int streaming) {
+    (void)at;
     if (divisor || streaming)
         return TILE_BODY(0, x, pitch, step, w, divisor, y, y_pitch, rows, streaming);
     return TILE_BODY(1, x, pitch, step, w, divisor, y, y_pitch, rows, streaming);
@@ -94,7 +96,7 @@ STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SCALAR *x, ptrdiff_t pitch
 #undef HALF
 #undef AT
 #undef FOLDED
-#undef SAMPLE
+#undef BESIDE_IT
 #undef SUM
 #undef NEXT_ROW
 #undef BESIDE

@@ -4,7 +4,9 @@
 # its panel: rows are summed along x with every v into the strip of each r, a ring of rows; then
 # the rows of the strips give the next rows of the result. In three dimensions a unit is a run of
 # planes too: each plane that comes into reach goes to a slot of a ring in that way, whose planes
-# are summed along z. Along y and z these are sums of rows that lie anywhere (columns_body.h).
+# are summed along z. A sum of several products has a strip for each factor along x and a ring for
+# each along z: y = Σ_k t_k ∗ (Σ u_r ∗ (v_r ∗ x), those of ring k). Along y and z these are sums of
+# rows that lie anywhere (columns_body.h).
 # Along x a short v is summed where its row lies (row_filter.h); for a long one as many rows as a
 # vector has lanes are turned into columns (transpose_rows.h), summed as such and turned back. Both
 # give the same bits.
@@ -25,9 +27,11 @@ cdef class SeparableLoop:
     """A bound problem of axes z, y and x: its factors in the order of the tiles.
 
     Parameters are plain numbers, checked by the caller, as those of `DirectLoop`; ``axes`` holds
-    z, y and x; ``deep`` the factor along z, None where there is no such axis; ``down`` and
-    ``across`` the others, a row for each r. An ``x`` with pixels of several samples is
-    C-contiguous.
+    z, y and x; ``across`` the factors along x, a row for each strip; ``down`` those along y, a row
+    for each product, which are of ``strips`` and go to ``rings``, in ascending order; ``deep`` those
+    along z, a row for each ring, None where there is no such axis. Of ``lengths`` of vectors each
+    product is a component, with a ring, or without z a number, of its own. An ``x`` with pixels of
+    several samples is C-contiguous.
     """
 
     cdef Strips p
@@ -38,7 +42,7 @@ cdef class SeparableLoop:
     cdef int sums_code, sums_row
 
     def __init__(self, sums, axes, batch, Py_ssize_t n_batch, Py_ssize_t group, deep, down,
-                 across):
+                 across, strips, rings, bint lengths=False):
         cdef Stencil* s = &self.p.down
         sums = np.dtype(sums)
         self.sums_code = SUM_CODES[sums]
@@ -47,8 +51,10 @@ cdef class SeparableLoop:
         self.batch = tuple(batch)
         self.n_batch = n_batch
         self.tables = read_axes(&s.z, &s.y, &s.x.axis, self.axis_of, axes)
-        self.p.rank = down.shape[0]
-        self.p.ring = deep is not None
+        self.p.rank, self.p.n_products = across.shape[0], down.shape[0]
+        self.p.n_rings = 0 if deep is None else deep.shape[0]
+        self.p.lengths = lengths
+        self.p.n_parts = self.p.n_rings if self.p.n_rings else self.p.n_products if lengths else 1
         self.p.span_planes = samples_read(&s.z, 1)
         self.p.span_rows = samples_read(&s.y, 1)
         self.p.span_cols = samples_read(&s.x.axis, 1)
@@ -57,41 +63,42 @@ cdef class SeparableLoop:
         s.lanes = STENCIL_VECTOR_BYTES // self.item
         s.tile_rows, s.tile_cols = STENCIL_COLUMN_ROWS, s.lanes
         self.kept = []
-        self.list_taps(&self.p.pass_x, &s.x.axis, across, self.p.rank, 0, s.x.axis.taps)
+        self.list_taps(&self.p.pass_x, &s.x.axis, across, [0] * self.p.rank, s.x.axis.taps)
         self.p.along = s.x.axis.stride == 1 and (
             s.x.axis.taps <= (ALONG_FOLDED_TAPS if self.p.pass_x.sets[0].fold else ALONG_TAPS)
             or 2 * samples_read(&s.y, s.y.out) <= s.lanes)  # most lanes would be empty
         self.p.rows_at_once = 1 if self.p.along else s.lanes
         self.list_columns()
         self.lay_out(&self.p, 1)
-        self.list_taps(&self.p.pass_y, &s.y, down, self.p.rank,
-                       self.p.rows_held * self.p.pitch, 0)
-        self.p.rows_only = s.y.taps == 1 and s.y.stride == 1 and self.p.rank == 1 and (
+        self.list_taps(&self.p.pass_y, &s.y, down,
+                       [strip * self.p.rows_held * self.p.pitch for strip in strips], 0)
+        self.p.rows_only = s.y.taps == 1 and s.y.stride == 1 and self.p.n_products == 1 and (
             down[0, 0] == 1)
         self.p.columns_only = s.x.axis.taps == 1 and s.x.axis.stride == 1 and (
-            s.x.axis.out == s.x.axis.size and self.p.rank == 1 and across[0, 0] == 1)
-        if self.p.ring:
-            self.list_taps(&self.p.pass_z, &s.z, deep[np.newaxis], 1, 0, 0)
+            s.x.axis.out == s.x.axis.size and self.p.n_products == 1 and across[0, 0] == 1)
+        if self.p.n_rings:
+            self.list_taps(&self.p.pass_z, &s.z, deep, [0] * self.p.n_rings,
+                           s.z.taps if lengths else 0)
+        self.list_rings(rings)
         s.weights = self.p.pass_y.weights
         s.n_segments = self.p.pass_y.n_sets
 
-    cdef list_taps(self, Pass* p, const SpatialAxis* a, factors, Py_ssize_t ranks,
-                   Py_ssize_t strip, Py_ssize_t each):
+    cdef list_taps(self, Pass* p, const SpatialAxis* a, factors, offsets, Py_ssize_t each):
         """List the taps of each phase of each factor, and their weights in that order.
 
-        Of several factors zeros at both ends are left out. The weights of a factor take up ``each``
-        places, if not 0.
+        A factor sums what begins at its one of ``offsets``. Of several products zeros at both ends
+        are left out. The weights of a factor take up ``each`` places, if not 0.
         """
         cdef Py_ssize_t n = sets_of(a), f, r, skipped
         kept, begins, weights = [], [], []
-        for r in range(ranks):
+        for r in range(len(offsets)):
             skipped = 0
             for f in range(n):
                 taps = np.ascontiguousarray(factors[r][f::a.phases])
-                zeros = within_zeros(taps) if self.p.rank > 1 else 0
+                zeros = within_zeros(taps) if self.p.n_products > 1 else 0
                 taps = taps[zeros:len(taps) - zeros]
                 begins.append(zeros)
-                kept.append((r * strip, 0, len(taps), fold_of(taps)))
+                kept.append((offsets[r], 0, len(taps), fold_of(taps)))
                 weights.append(taps)
                 skipped += 2 * zeros
             if each:
@@ -100,9 +107,20 @@ cdef class SeparableLoop:
         first = np.array(begins, np.intp)
         self.kept += [sets, first, weights]
         p.sets = <const stencil_set*>cnp.PyArray_DATA(sets)
-        p.n_sets = ranks * n
+        p.n_sets = len(offsets) * n
         p.first = <const Py_ssize_t*>cnp.PyArray_DATA(first)
         p.weights = cnp.PyArray_DATA(weights)
+
+    cdef list_rings(self, rings):
+        """List where the sets along y of each ring begin and end, and their weights begin."""
+        cdef Py_ssize_t i, k, n = sets_of(&self.p.down.y)
+        starts = [n * sum(ring < k for ring in rings) for k in range(self.p.n_parts + 1)]
+        table = []
+        for k in range(len(starts)):
+            table += [starts[k], sum(self.p.pass_y.sets[i].taps for i in range(starts[k]))]
+        listed = np.array(table, np.intp)
+        self.kept.append(listed)
+        self.p.rings = <const Ring*>cnp.PyArray_DATA(listed)
 
     cdef list_columns(self):
         """Tell the sets along x where their columns lie: there all are held."""
@@ -120,7 +138,7 @@ cdef class SeparableLoop:
         """
         cdef const Stencil* s = &p.down
         cdef Py_ssize_t group = s.x.group
-        cdef Py_ssize_t widest = WHOLE_COLS if p.along and not p.ring else STRIP_COLS
+        cdef Py_ssize_t widest = WHOLE_COLS if p.along and not p.n_rings else STRIP_COLS
         cdef Py_ssize_t cols = most(1, widest * 4 // self.item // group)
         p.step_rows = STENCIL_COLUMN_ROWS * s.y.comb
         p.step_planes = STENCIL_COLUMN_ROWS * s.z.comb
@@ -139,8 +157,8 @@ cdef class SeparableLoop:
         p.unit_rows = s.y.out
         p.unit_planes = s.z.out
         p.planes_held = samples_read(&s.z, least(p.step_planes, s.z.out))
-        while p.ring and p.planes_held * p.unit_rows * p.pitch * self.item > RING_BYTES and (
-                p.unit_rows > 4 * p.span_rows):
+        while (p.n_rings * p.planes_held * p.unit_rows * p.pitch * self.item > RING_BYTES
+               and p.unit_rows > 4 * p.span_rows):
             p.unit_rows = ceil_div(p.unit_rows, 2)
         while (p.unit_rows > 4 * most(p.step_rows, p.span_rows)
                and self.products(p) > PRODUCTS_BETWEEN_SIGNALS):
@@ -213,13 +231,16 @@ cdef class SeparableLoop:
         p.outside = p.staged + ceil_div(s.lanes * (most(STAGED, group) + 4), line) * line
         p.tile = p.outside + ceil_div(samples_read(&s.x.axis, p.unit_cols) * group + 4, line) * line
         p.tables = p.tile + STENCIL_TILE_LIMIT
-        lists = p.rank * sets_of(&s.y) * <Py_ssize_t>sizeof(stencil_set) + (
+        lists = p.n_products * sets_of(&s.y) * <Py_ssize_t>sizeof(stencil_set) + (
             sets_of(&s.y) * listed(&s.y) * <Py_ssize_t>sizeof(Py_ssize_t))
-        if p.ring:
+        if p.n_rings:
             lists = most(lists, sets_of(&s.z) * <Py_ssize_t>(
-                sizeof(stencil_set) + listed(&s.z) * sizeof(Py_ssize_t)))
+                p.n_rings * sizeof(stencil_set) + listed(&s.z) * sizeof(Py_ssize_t)))
         p.planes = p.tables + ceil_div(lists, LINE_BYTES) * line
-        p.lines = p.planes + (p.planes_held * p.ring_plane if p.ring else 0)
+        p.ring = p.planes_held * p.ring_plane
+        p.parts = p.planes + p.n_rings * p.ring
+        p.part = STENCIL_COLUMN_ROWS * p.pitch if p.lengths else 0
+        p.lines = p.parts + p.n_parts * p.part + (2 * p.pitch if p.lengths else 0)
         p.end = p.lines
         if p.joined != NULL:  # rows of an odd number of lines, and vectors behind the last
             p.line_bytes = ceil_div(p.joined.item * s.x.axis.size, LINE_BYTES)
@@ -232,10 +253,10 @@ cdef class SeparableLoop:
 
     cdef double products(self, const Strips* p) noexcept:
         """Return the multiply-adds of a unit."""
-        cdef Py_ssize_t taps = p.rank * (p.down.y.taps + p.down.x.axis.taps)
+        cdef Py_ssize_t taps = p.n_products * p.down.y.taps + p.rank * p.down.x.axis.taps
         cdef int each = 8 if self.sums_code in (SUMS_INT64, SUMS_UINT64) else 1  # take many steps
         return (<double>p.unit_planes * p.unit_rows * p.unit_cols * p.down.x.group
-                * (taps + p.down.z.taps) * each)
+                * (taps + most(1, p.n_rings) * p.down.z.taps) * each)
 
     cdef Py_ssize_t thread_bytes(self, const Strips* p) noexcept:
         """Return the workspace of one thread, whole cache lines; that of any number of them."""
@@ -278,7 +299,7 @@ cdef class SeparableLoop:
         p.down.x.pixel_stride = p.down.x.sample_stride = joined.item
         p.down.x.same = row_codes[cnp.PyArray_TYPE(x)] == self.sums_row
         p.down.prefetching = p.deep.prefetching = p.in_place = False
-        if p.ring:
+        if p.n_rings:
             p.down.z_stride = table.strides[self.axis_of[0]]
         return self.run_as_set(&p, table, y, fill, threads, divisor)
 
@@ -287,14 +308,14 @@ cdef class SeparableLoop:
         """Run the loop on arrays that are set, ``x`` samples or where their rows lie."""
         cdef Call call
         cdef Py_ssize_t each
-        if divisor is not None and p.ring:
+        if divisor is not None and p.n_rings:
             p.deep.divisor = cnp.PyArray_DATA(divisor)
         elif divisor is not None:
             p.down.divisor = cnp.PyArray_DATA(divisor)
         p.down.x.fill = cnp.PyArray_DATA(fill)
         p.down.x.n_fill = fill.shape[0]
         self.lay_out(p, threads)
-        if p.ring:
+        if p.n_rings:
             p.row_bytes = p.down.out_y
             p.down.out_y = p.ring_pitch * self.item
         call.loop, call.sums = p, self.sums_code
@@ -324,10 +345,10 @@ cdef class SeparableLoop:
         s.emit = row_emits[self.sums_code][clip][y_code]
         s.streaming = (s.stored and cnp.PyArray_NBYTES(y) > STREAM_BYTES
                        and s.tile_cols * s.item >= LINE_BYTES
-                       and (p.ring or s.y.comb * s.out_y % LINE_BYTES == 0))
-        p.in_place = (p.columns_only and not p.ring and s.x.same and s.y_stride % self.item == 0
+                       and (p.n_rings or s.y.comb * s.out_y % LINE_BYTES == 0))
+        p.in_place = (p.columns_only and not p.n_rings and s.x.same and s.y_stride % self.item == 0
                       and (s.y_stride % 4096 != 0 or s.y.taps <= MAX_ALIASED_TAPS))
-        if p.ring:
+        if p.n_rings:
             p.deep = s[0]
             p.deep.weights = p.pass_z.weights
             p.deep.n_segments = p.pass_z.n_sets

@@ -86,14 +86,43 @@ cdef bint run_columns(const Strips* p, const Room* u, const char* x, char* y,
     return summable
 
 
+cdef Stencil of_parts(const Strips* p, const Stencil* s) noexcept nogil:
+    """Return the tiles that write a component of vectors to the workspace, row after row."""
+    cdef Stencil parts = s[0]
+    if p.lengths:
+        parts.stored, parts.streaming = True, False
+        parts.out_item, parts.out_y, parts.y.comb = s.item, p.pitch * s.item, 1
+    return parts
+
+
+cdef void write_lengths(const Strips* p, const Stencil* s, Py_ssize_t rows, Py_ssize_t cols,
+                        char* out, sum_t* work) noexcept nogil:
+    """Write the lengths of vectors, whose components are in the workspace."""
+    cdef Py_ssize_t r
+    cdef const sum_t* x = work + p.parts
+    cdef void* room = work + p.parts + p.n_parts * p.part
+    for r in range(rows):
+        if sum_t is float:
+            lengths_row_float_float(<const float*>x, p.part, p.n_parts, cols, room, out)
+        elif sum_t is double:
+            if s.out_item == 4:
+                lengths_row_double_float(<const double*>x, p.part, p.n_parts, cols, room, out)
+            else:
+                lengths_row_double_double(<const double*>x, p.part, p.n_parts, cols, room, out)
+        x += p.pitch
+        out += s.y.comb * s.out_y
+
+
 cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
                     sum_t* work) noexcept nogil:
     """Go down a panel of columns, ``x`` a plane; False if its rows cannot be summed."""
     cdef Stencil s = p.down
+    cdef Stencil parts = s if p.n_rings else of_parts(p, &s)
+    cdef char* out
     cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
     cdef Py_ssize_t base = u.row_from * s.y.stride, total = samples_read(
         &s.y, u.row_to - u.row_from)
-    cdef Py_ssize_t filled = 0, at = u.row_from, rows, c, first
+    cdef Py_ssize_t filled = 0, at = u.row_from, rows, c, first, k
     cdef stencil_set* sets = room_for_sets(p, work)
     cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_y.n_sets)
     cdef sum_t* strips = work
@@ -103,7 +132,6 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
         return run_rows(p, u, x, y, work)
     if p.in_place and x != NULL and cols >= s.tile_cols:
         return run_columns(p, u, x, y, work)
-    s.sets = sets
     y += u.col_from * s.x.group * s.out_item
     if s.streaming:  # what is written as whole cache lines is read as such
         strips += past_line(&s, y + at * s.out_y, 0)
@@ -125,24 +153,39 @@ cdef bint run_panel(const Strips* p, const Room* u, const char* x, char* y,
         for c in range(least(s.y.comb, rows)):
             place_rows(&p.pass_y, &s.y, first + c * s.y.stride, p.rows_held, p.pitch, sets,
                       listed_rows)
-            run_tile_row(&s, strips, 0, NULL, ceil_div(rows - c, s.y.comb), cols,
-                         y + (at + c) * s.out_y, work + p.tile, NULL)
+            for k in range(p.n_parts):
+                parts.sets = sets + p.rings[k].first
+                parts.n_segments = p.rings[k + 1].first - p.rings[k].first
+                parts.weights = <const sum_t*>p.pass_y.weights + p.rings[k].weight
+                out = y + (at + c) * s.out_y + k * p.ring * s.item
+                if p.lengths and not p.n_rings:
+                    out = <char*>(work + p.parts + k * p.part)
+                run_tile_row(&parts, strips, 0, NULL, ceil_div(rows - c, s.y.comb), cols, out,
+                             work + p.tile, NULL)
+            if p.lengths and not p.n_rings:
+                write_lengths(p, &s, ceil_div(rows - c, s.y.comb), cols, y + (at + c) * s.out_y,
+                              work)
         at += rows
     return summable
 
 
 cdef bint fill_slot(const Strips* p, const Room* u, const char* x, Py_ssize_t coordinate,
                     sum_t* slot, sum_t* work) noexcept nogil:
-    """Filter the plane at ``coordinate`` along x and y into a slot; False if not summable."""
+    """Filter the plane at ``coordinate`` along x and y into its slot of each ring.
+
+    False if not summable.
+    """
     cdef const Stencil* s = &p.down
-    cdef Py_ssize_t index = source_index(&s.z, coordinate), r
+    cdef Py_ssize_t index = source_index(&s.z, coordinate), k, r
     cdef sum_t* first = slot - u.row_from * p.ring_pitch - u.col_from * s.x.group
     cdef bint summable = run_panel(p, u, <const char*>NULL if index < 0 else x + index * s.z_stride,
                                    <char*>first, work)
-    for r in range(u.row_to - u.row_from):
-        if not summable:
-            return False
-        summable = all_summable(slot + r * p.ring_pitch, (u.col_to - u.col_from) * s.x.group)
+    for k in range(p.n_rings):
+        for r in range(u.row_to - u.row_from):
+            if not summable:
+                return False
+            summable = all_summable(slot + k * p.ring + r * p.ring_pitch,
+                                    (u.col_to - u.col_from) * s.x.group)
     return summable
 
 
@@ -151,10 +194,10 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
                      sum_t* work) noexcept nogil:
     """Fill the slots of planes that come into reach, counted from the unit's first.
 
-    One outside x is the copy of one inside, if the ring holds that, or of another that holds
+    One outside x is the copy of one inside, if the rings hold that, or of another that holds
     the fill value.
     """
-    cdef Py_ssize_t k, index, fill = -1
+    cdef Py_ssize_t k, i, index, fill = -1
     cdef SpatialAxis z = p.down.z
     cdef bint summable = True
     for k in range(filled, until):
@@ -172,8 +215,9 @@ cdef bint fill_slots(const Strips* p, const Room* u, const char* x, Py_ssize_t b
         else:
             index -= base
         if most(until - p.planes_held, 0) <= index < until:
-            copy_row(ring + k % p.planes_held * p.ring_plane,
-                     ring + index % p.planes_held * p.ring_plane, p.ring_plane)
+            for i in range(p.n_rings):
+                copy_row(ring + i * p.ring + k % p.planes_held * p.ring_plane,
+                         ring + i * p.ring + index % p.planes_held * p.ring_plane, p.ring_plane)
         elif not fill_slot(p, u, x, base + k, ring + k % p.planes_held * p.ring_plane, work):
             if not p.lenient:
                 return False
@@ -185,14 +229,15 @@ cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
                      sum_t* work) noexcept nogil:
     """Go through a run of planes; False if a filtered row cannot be summed."""
     cdef Stencil s = p.deep
+    cdef Stencil parts = of_parts(p, &s)
     cdef Py_ssize_t cols = (u.col_to - u.col_from) * s.x.group
     cdef Py_ssize_t base = u.plane_from * s.z.stride
-    cdef Py_ssize_t filled = 0, at = u.plane_from, planes, until, c, r
+    cdef Py_ssize_t filled = 0, at = u.plane_from, planes, until, c, r, k
+    cdef char* out
     cdef sum_t* ring = work + p.planes
     cdef stencil_set* sets = room_for_sets(p, work)
     cdef Py_ssize_t* listed_rows = <Py_ssize_t*>(sets + p.pass_z.n_sets)
     cdef bint summable = True
-    s.sets = sets
     y += u.col_from * s.x.group * s.out_item
     while at < u.plane_to:
         at = most(u.plane_from, least(at, u.plane_to - p.step_planes))
@@ -206,11 +251,22 @@ cdef bint run_planes(const Strips* p, const Room* u, const char* x, char* y,
         for c in range(least(s.z.comb, planes)):
             place_rows(&p.pass_z, &s.z, (at + c) * s.z.stride - base, p.planes_held,
                       p.ring_plane, sets, listed_rows)
+            for r in range(p.pass_z.n_sets):
+                sets[r].offset = r // sets_of(&s.z) * p.ring
             for r in range(u.row_to - u.row_from):
-                run_tile_row(&s, ring + r * p.ring_pitch, 0, NULL,
-                             ceil_div(planes - c, s.z.comb), cols,
-                             y + (at + c) * s.out_y + (u.row_from + r) * p.row_bytes,
-                             work + p.tile, NULL)
+                out = y + (at + c) * s.out_y + (u.row_from + r) * p.row_bytes
+                for k in range(p.n_rings if p.lengths else 1):
+                    parts.sets = sets
+                    if p.lengths:
+                        parts.n_segments = sets_of(&s.z)
+                        parts.sets += k * parts.n_segments
+                        parts.weights = <const sum_t*>s.weights + k * s.z.taps
+                    run_tile_row(&parts, ring + r * p.ring_pitch, 0, NULL,
+                                 ceil_div(planes - c, s.z.comb), cols,
+                                 <char*>(work + p.parts + k * p.part) if p.lengths else out,
+                                 work + p.tile, NULL)
+                if p.lengths:
+                    write_lengths(p, &s, ceil_div(planes - c, s.z.comb), cols, out, work)
         at += planes
     return summable
 
@@ -244,7 +300,7 @@ cdef bint filter_panels(const Call* c, Py_ssize_t start, Py_ssize_t stop,
         u.plane_to = least(p.down.z.out, u.plane_from + p.unit_planes)
         rest //= p.n_runs
         x, y = c.x + c.x_batch[rest], c.y + c.y_batch[rest]
-        if p.ring:
+        if p.n_rings:
             summable = run_planes(p, &u, x, y, work) and summable
         else:
             summable = run_panel(p, &u, x, y, work) and summable

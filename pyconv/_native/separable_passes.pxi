@@ -9,6 +9,14 @@ cdef extern from "row_filter.h":
     bint sum_along_row(const void* x, Py_ssize_t step, const stencil_set* taps, const void* w,
                        void* out, Py_ssize_t n, const void* ahead) noexcept nogil
 
+cdef extern from "lengths.h":
+    void lengths_row_float_float(const float* x, Py_ssize_t apart, Py_ssize_t parts, Py_ssize_t n,
+                                 void* rows, void* y) noexcept nogil
+    void lengths_row_double_float(const double* x, Py_ssize_t apart, Py_ssize_t parts,
+                                  Py_ssize_t n, void* rows, void* y) noexcept nogil
+    void lengths_row_double_double(const double* x, Py_ssize_t apart, Py_ssize_t parts,
+                                   Py_ssize_t n, void* rows, void* y) noexcept nogil
+
 cdef extern from "join.h":
     ctypedef struct Joined:
         Py_ssize_t rows
@@ -52,29 +60,37 @@ cdef struct Pass:
     const void* weights
 
 
+cdef struct Ring:
+    # The first of its sets along y, and its first weight; those of the next one end them.
+    Py_ssize_t first, weight
+
+
 cdef struct Strips:
     # The tiles of the passes along y and z; ``down`` has the axes and the result, or the slots
-    # of the ring where there is one, whose result ``deep`` has.
+    # of the rings where there are some, whose result ``deep`` has.
     Stencil down, deep
     Pass pass_x, pass_y, pass_z
     const Joined* joined                    # where x lies in several arrays, else NULL
-    bint ring
+    const Ring* rings                       # one more than there are parts
+    bint lengths                            # results are lengths of vectors, whose parts are sums
+    Py_ssize_t n_parts                      # rings; without any the components of a vector, or 1
     bint along                              # rows are summed where they lie
     bint lenient                            # sums that may not be added again end no run
     bint rows_only                          # y has one tap, of weight 1
     bint columns_only                       # x has
     bint in_place                           # rows are summed along y where the caller has them
-    Py_ssize_t rank
+    Py_ssize_t rank, n_products, n_rings    # factors along x, along y, and along z if there is z
     Py_ssize_t n_runs, n_slabs, n_panels, unit_planes, unit_rows, unit_cols
     Py_ssize_t span_planes, span_rows, span_cols
     Py_ssize_t step_rows, step_planes       # outputs of a row of tiles
     Py_ssize_t pitch, rows_held             # of a strip
     Py_ssize_t rows_at_once                 # that are filtered along x
-    Py_ssize_t ring_pitch, ring_plane, planes_held
+    Py_ssize_t ring_pitch, ring_plane, planes_held, ring    # samples of a ring
     Py_ssize_t row_bytes                    # from one row of the result to the next
     Py_ssize_t chunk                        # pixels that are summed along x at a time
     # Where the parts of a thread's workspace begin, in samples, behind the strips.
-    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, lines, end
+    Py_ssize_t turned, sums, staged, outside, tile, tables, planes, parts, lines, end
+    Py_ssize_t part                         # samples of a component's rows
     Py_ssize_t line_bytes                   # of a row that is joined
 
 

@@ -7,8 +7,9 @@ cdef enum:
 cdef extern from "product.h":
     enum:
         PRODUCT_ROWS
-    int product_tile(const void* x, Py_ssize_t pitch, Py_ssize_t step, int kind,
-                     const void* w, const void* divisor, void* y, Py_ssize_t y_pitch,
+        PRODUCT_WIDE
+    int product_tile(const void* x, const Py_ssize_t* at, Py_ssize_t pitch, Py_ssize_t step,
+                     int kind, const void* w, const void* divisor, void* y, Py_ssize_t y_pitch,
                      Py_ssize_t rows, int streaming) noexcept nogil
 
 cdef struct Stencil:
@@ -22,7 +23,7 @@ cdef struct Stencil:
     Py_ssize_t n_segments
     const stencil_segment* segments
     const stencil_set* sets         # of tiles of columns, whose rows lie anywhere; else NULL
-    # The kind of a product of two factors (product.h), or 0; where its tiles count results that may
+    # The kind of a product of factors (product.h), or 0; where its tiles count results that may
     # not be finite.
     int product
     Py_ssize_t* found
@@ -86,14 +87,18 @@ cdef inline void run_taps(const Stencil* s, const tile_t* x, Py_ssize_t pitch,
                           const tile_t* w, tile_t* y, Py_ssize_t y_pitch,
                           bint streaming) noexcept nogil:
     """Compute the sums of a tile over the taps of some segments."""
+    cdef Py_ssize_t at[3]
+    cdef Py_ssize_t i
     if s.line:
         line_tile(x, s.lanes, segments, n_segments, w, y, s.lanes, streaming)
     elif s.flat:
         flat_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)
     elif s.product:
         if tile_t is float or tile_t is double:
-            s.found[0] += product_tile(x + segments.offset, pitch, segments.step, s.product, w,
-                                       <const tile_t*>s.divisor, y, y_pitch, s.tile_rows,
+            for i in range(n_segments):
+                at[i] = segments[i].offset - segments.offset
+            s.found[0] += product_tile(x + segments.offset, at, pitch, segments.step, s.product,
+                                       w, <const tile_t*>s.divisor, y, y_pitch, s.tile_rows,
                                        streaming)
     elif s.sets == NULL:
         area_tile(x, pitch, segments, n_segments, w, y, y_pitch, streaming)

@@ -30,6 +30,7 @@ from pyconv.ndimage._arguments import (
 from pyconv.ndimage._calls import filtered
 from pyconv.ndimage._several_axes import (
     Pass,
+    are_joint,
     average,
     joint_window,
     one_by_one,
@@ -559,11 +560,11 @@ def _laplacian(
     check_dtypes(x, y)
     fill = fill_of(cval, x.dtype.kind == "c")
     window = Window(where, (3,) * len(where), [1] * len(where), modes, fill)
-    if len(where) == 2 and y.dtype.kind in "fc":
+    if 1 < len(where) <= MAX_SPATIAL and y.dtype.kind in "fc":
         if x.size == 0:
             return y, nothing
         sample = np.array([0.0, 1.0, 0.0])
-        terms = [[SECOND, sample], [sample, SECOND]]
+        terms = [[SECOND if a == axis else sample for a in where] for axis in sorted(where)]
         return y, partial(write, factored(x.shape, x.dtype, terms, window, y.dtype))
     # A fill value with a fraction is cut with the sum of each axis.
     whole = "constant" not in modes or float(fill.real).is_integer()
@@ -586,7 +587,14 @@ def sum_of_passes(
     fill: complex,
     dtype: np.dtype,
 ) -> Step:
-    """Plan the sum of filters, each stored in the dtype of the result."""
+    """Plan the sum of filters, each stored in the dtype of the result.
+
+    Of filters along the same two or three axes the sum alone is stored.
+    """
+    if are_joint(shape, terms, fill, dtype):
+        window = joint_window(terms[0], fill)
+        weights = [[each.weights for each in term] for term in terms]
+        return partial(write, factored(shape, x_dtype, weights, window, dtype))
     first, *others = (smooth(shape, x_dtype, term, fill, dtype) for term in terms)
 
     def run(x: Array, output: Array) -> None:

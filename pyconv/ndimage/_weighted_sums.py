@@ -31,6 +31,7 @@ from pyconv._engine.separable_passes import (
     Part,
     Runner,
     Wanted,
+    lengths_runner,
     means_runner,
     runner,
 )
@@ -150,14 +151,19 @@ def copied(x: Array, output: Array) -> None:
 
 
 def in_turn(steps: Sequence[Step]) -> Step:
-    """Return the steps as one, each of which filters what the one before it has written."""
+    """Return the steps as one, each of which filters what the one before it has written.
+
+    The last one writes the result: none writes where it reads, and nothing is copied.
+    """
     if len(steps) == 1:
         return steps[0]
 
     def run(x: Array, output: Array) -> None:
-        for step in steps:
-            step(x, output)
-            x = output
+        spare = np.empty(output.shape, output.dtype)
+        for before in range(len(steps), 0, -1):
+            to = output if before % 2 else spare
+            steps[-before](x, to)
+            x = to
 
     return run
 
@@ -192,6 +198,23 @@ def factored(
     every = np.concatenate([row for term in rows for row in term])
     what = window.filter(rows, shape)
     return runner(shape, x_dtype, what, _wanted(shape, x_dtype, dtype, every))
+
+
+def factored_lengths(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    terms: Sequence[Sequence[Array]],
+    window: Window,
+    dtype: np.dtype,
+) -> Runner | None:
+    """Return the planned lengths of vectors whose components are product kernels, as `factored`.
+
+    None where their components have to be stored.
+    """
+    rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
+    every = np.concatenate([row for term in rows for row in term])
+    what = window.filter(rows, shape)
+    return lengths_runner(shape, x_dtype, what, _wanted(shape, x_dtype, dtype, every))
 
 
 def line_sums(

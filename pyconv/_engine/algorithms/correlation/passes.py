@@ -40,8 +40,11 @@ WIDE_GROUP = 16
 #: multiple of them: as many as the vectors of every variant have lanes.
 FEW_TAPS, LINE_PIECES, FEWEST_SAMPLES, MAX_SAMPLES = 25, 16, 128, 2**13
 
-#: Taps of factors along rows and columns that one tile sums; the kind of tile of a cross.
-PRODUCT_TAPS, CROSS = (3, 5), 1
+#: Kinds of tiles (``product.h``): of a cross, of factors of so many taps along two axes and along
+#: three; what is added for three axes, and for float sums in double.
+CROSS, PRODUCT_TAPS, DEEP_TAPS, DEEP, WIDE = 1, (3, 5), (3,), 8, 16
+#: Samples that float32 holds exactly.
+SINGLE = frozenset(map(np.dtype, "bBhHf"))
 
 
 #: Bytes of a row that is joined of several arrays, at most: as many rows as vectors have lanes are.
@@ -63,6 +66,13 @@ class Form(NamedTuple):
     contiguous: bool
 
 
+class Tile(NamedTuple):
+    """The tile that sums all passes: the number of its kind (``product.h``), and its weights."""
+
+    kind: int
+    weights: np.ndarray
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Passes:
     """Passes along each axis, for a kernel whose factors the caller knows.
@@ -74,10 +84,12 @@ class Passes:
     """
 
     #: An array of shape (rank, taps) for each axis of the kernel, in the order of the axes of
-    #: ``x``; of three axes the rank is 1.
+    #: ``x``.
     factors: tuple[np.ndarray, ...]
     #: What sums are divided by, to be means.
     divisor: float = 1.0
+    #: Whether results are the lengths of vectors whose components are the products, not their sum.
+    lengths: bool = False
 
     name = "separable"
 
@@ -126,20 +138,24 @@ class Passes:
         return Factors(down, across, 0.0, deep[0][0] if deep else None)
 
     def _loop(self, real: Problem, parts: int) -> tuple[Any, Form]:
-        form = _form(real, parts)
+        form, rank = _form(real, parts), len(self.factors[0])
         if (tile := self._tile(real)) is not None:
-            n_batch = math.prod(real.x_shape[a] for a in form.batch)
-            axes = axis_rows(form.axes), (-1, -1, 0), form.batch, n_batch, form.group
-            return loader.native.DirectLoop(
-                real.compute, *axes, line=False, shared=False, flip=False, product=tile[0]
-            ), form
-        deep = None
+            return _tile_loop(real, form, tile.kind, wide=False), form
+        deep, strips, rings = None, [*range(rank)], [0] * rank
         if len(real.spatial) == 1:
-            sides = (np.ones((len(self.factors[0]), 1)), self.factors[0])
+            sides = (np.ones((rank, 1)), self.factors[0])
             down, across = sides if form.axes[2] is real.spatial[0] else sides[::-1]
+        elif self.lengths:
+            rings, (*others, down, rows) = strips, self.factors
+            deep = others[0] if others else None
+            across, strips = _distinct(rows)
+        elif len(self.factors) == 2:
+            down, across = self.factors
         else:
-            known = self._known()
-            down, across, deep = known.down, known.across, known.deep
+            deep, rings = _distinct(self.factors[0])
+            order = sorted(range(rank), key=rings.__getitem__)
+            rings, down = sorted(rings), self.factors[1][order]
+            across, strips = _distinct(self.factors[2][order])
         loop = loader.native.SeparableLoop(
             real.compute,
             axis_rows(form.axes),
@@ -149,6 +165,9 @@ class Passes:
             None if deep is None else deep.astype(real.compute),
             down.astype(real.compute),
             across.astype(real.compute),
+            strips,
+            rings,
+            self.lengths,
         )
         return loop, form
 
@@ -159,14 +178,24 @@ class Passes:
         fill = fill if len(fill) == 1 else np.tile(fill, form.group // len(fill))
         down = shift_into_range(problem, self.factors)
         over = None if self.divisor == 1 else np.array([self.divisor], problem.compute)
-        tile = self._tile(problem)
+        tile, wide = self._tile(problem), None
+        single = np.asarray(fill, np.float32)
+        if (
+            tile is not None
+            and _is_single(problem)
+            and np.array_equal(single, fill, equal_nan=True)
+        ):
+            wide = _tile_loop(problem, form, tile.kind, wide=True)
 
         def summable(
             x: np.ndarray, y: np.ndarray, outside: np.ndarray, clip: bool, workers: int
         ) -> bool:
             if tile is None:
                 return bool(loop.run(x, y, outside, clip, workers, True, over))
-            return bool(loop.run(x, tile[1], y, outside, clip, workers, None, over))
+            if wide is not None and y.dtype == np.float32 and outside is fill:
+                w = tile.weights.view(np.float32)
+                return bool(wide.run(x, w, y, single, clip, workers, None, over))
+            return bool(loop.run(x, tile.weights, y, outside, clip, workers, None, over))
 
         def run(x: np.ndarray, w: np.ndarray, y: np.ndarray, clip: bool, workers: int) -> None:
             del w
@@ -183,29 +212,39 @@ class Passes:
 
         return run
 
-    def _tile(self, real: Problem) -> tuple[int, np.ndarray] | None:
-        """Return the kind of tile that sums both passes and its weights, None if there is none.
+    def sums_at_once(self, problem: Problem) -> bool:
+        """Return whether a loop makes the whole sum, whatever the strides are."""
+        if len(self.factors) < 3 or len(self.factors[0]) == 1 or not _is_cross(self.factors):
+            return True
+        return self._tile(on_real_parts(problem)[0]) is not None
 
-        See ``product.h``, whose kinds these numbers are: a cross, or factors of so many taps.
-        """
-        if len(self.factors) != 2 or real.compute.kind != "f":
+    def _tile(self, real: Problem) -> Tile | None:
+        """Return the tile that sums all passes, None if there is none."""
+        rank, taps = self.factors[0].shape
+        deep = DEEP if len(self.factors) == 3 else 0
+        if (
+            len(self.factors) == 1
+            or self.lengths
+            or real.compute.kind != "f"
+            or any(a.stride * a.dilation != 1 for a in real.spatial)
+            or any(rows.shape[1] != taps for rows in self.factors)
+            or taps not in (DEEP_TAPS if deep else PRODUCT_TAPS)
+        ):
             return None
-        if any(a.stride * a.dilation != 1 for a in real.spatial):
-            return None
-        down, across = self.factors
-        taps, single = down.shape[1], (1.0, 1.0)
-        if taps != across.shape[1] or taps not in PRODUCT_TAPS:
-            return None
-        kind, (v, *others), (u, *_) = taps, across, down
-        if others:
-            before, v, after, kind = across[0], across[1], down[1], CROSS
-            if taps != 3 or len(across) > 2 or before[::2].any() or after[::2].any():
+        singles: tuple[float, ...] = () if deep else (1.0, 1.0)
+        rows = [factor[0] for factor in self.factors]
+        if rank > 1:
+            if taps != 3 or not _is_cross(self.factors):
                 return None
-            single = before[1], after[1]
-        signs = sign_of_image(v), sign_of_image(u)
+            rows = [factor[i] for i, factor in enumerate(self.factors)]
+            if not deep:
+                singles = self.factors[1][0, 1], self.factors[0][1, 1]
+        signs = [sign_of_image(row) for row in rows]
         if 0 in signs:
             return None
-        return kind, np.concatenate([v, u, signs, single]).astype(real.compute)
+        # Along x first.
+        weights = np.concatenate([*rows[::-1], signs[::-1], singles])
+        return Tile((taps if rank == 1 else CROSS) + deep, weights.astype(real.compute))
 
     def bind_mosaic(self, problem: Problem) -> RunMosaic | None:
         """Return the function that sums samples as they lie in several arrays.
@@ -276,6 +315,46 @@ class Passes:
                 y.reshape(-1)[...] = total.reshape(-1)[: a.out]
 
         return run_line
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Return the rows that differ, and which of them each row is."""
+    keys = [row.tobytes() for row in rows]
+    first = [*dict.fromkeys(keys)]
+    return np.stack([rows[keys.index(key)] for key in first]), [first.index(key) for key in keys]
+
+
+def _is_cross(factors: tuple[np.ndarray, ...]) -> bool:
+    """Return whether each of some terms of three taps goes along an axis of its own, in order.
+
+    Of three axes the weight along the others is 1.
+    """
+    return len(factors[0]) == len(factors) and all(
+        i == axis or (not row[::2].any() and (len(factors) == 2 or row[1] == 1))
+        for axis, rows in enumerate(factors)
+        for i, row in enumerate(rows)
+    )
+
+
+def _is_single(problem: Problem) -> bool:
+    """Return whether samples and results are float32 where the sums are double."""
+    return (
+        problem.compute == np.float64
+        and problem.dtype == np.float32
+        and problem.x_dtype.newbyteorder("=") in SINGLE
+    )
+
+
+def _tile_loop(real: Problem, form: Form, kind: int, *, wide: bool) -> Any:
+    """Return the loop of tiles of a kind. Along three axes their rows are planes."""
+    z, y, x = form.axes
+    axes = (y, z, x) if kind & DEEP else (z, y, x)
+    n_batch = math.prod(real.x_shape[a] for a in form.batch)
+    return loader.native.DirectLoop(
+        np.dtype(np.float32) if wide else real.compute, axis_rows(axes), (-1, -1, 0), form.batch,
+        n_batch, form.group, line=False, shared=False, flip=False,
+        product=kind + WIDE if wide else kind,
+    )  # fmt: skip
 
 
 def _is_line(problem: Problem) -> bool:

@@ -204,9 +204,11 @@ def _loop(real: Problem, parts: int, factors: Factors) -> Any:
         batch,
         math.prod(real.x_shape[a] for a in batch),
         math.prod(real.x_shape[last + 1 :]),
-        None if deep is None else deep.astype(real.compute),
+        None if deep is None else deep[np.newaxis].astype(real.compute),
         factors.down.astype(real.compute),
         factors.across.astype(real.compute),
+        [*range(len(factors.across))],
+        [0] * len(factors.down),
     )
 
 
