@@ -78,10 +78,10 @@ cdef struct Scatter:
 
 
 def pool_scatter(cnp.ndarray dy, cnp.ndarray indices, cnp.ndarray dx, int threads):
-    """Write planes of zeros, and add each dy at its index of its own: the adjoint of `pool_largest`.
+    """Add each dy at its index of its plane, of zeros before: the adjoint of `pool_largest`.
 
-    All arrays have the shape (planes, samples of a plane), and there are some gradients. Return how
-    many indices are neither in a plane nor −1.
+    All arrays have the shape (planes, samples of a plane), and there are some gradients. Return
+    how many indices are neither in a plane nor −1.
     """
     cdef Scatter s
     cdef Py_ssize_t planes = cnp.PyArray_DIM(dx, 0)

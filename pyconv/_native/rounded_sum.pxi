@@ -18,8 +18,8 @@ cdef extern from "rounded_sum.h":
     void rounded_sum_row(const double* x, const rounded_sum_terms* t, Py_ssize_t n,
                        double* y) noexcept nogil
 
-# Sums of so many whole numbers, none larger than this, err by less than half a part of a mean if they
-# are multiplied by the inverse of their number.
+# Sums of so many whole numbers, none larger than this, err by less than half a part of a mean if
+# they are multiplied by the inverse of their number.
 cdef double ROUNDED_SUM_SAMPLES = 65536.0
 cdef double ROUNDED_SUM_LARGEST = 4294967296.0
 # Bytes of the buffer, and of those rows of it that one row of outputs reads: the caches of the
