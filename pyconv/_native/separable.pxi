@@ -29,9 +29,9 @@ cdef class SeparableLoop:
     Parameters are plain numbers, checked by the caller, as those of `DirectLoop`; ``axes`` holds
     z, y and x; ``across`` the factors along x, a row for each strip; ``down`` those along y, a row
     for each product, which are of ``strips`` and go to ``rings``, in ascending order; ``deep``
-    those along z, a row for each ring, None where there is no such axis. Of ``lengths`` of vectors each
-    product is a component, with a ring, or without z a number, of its own. An ``x`` with pixels of
-    several samples is C-contiguous.
+    those along z, a row for each ring, None where there is no such axis. Of ``lengths`` of vectors
+    each product is a component, with a ring, or without z a number, of its own. An ``x`` with
+    pixels of several samples is C-contiguous.
     """
 
     cdef Strips p
