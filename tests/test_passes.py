@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from conftest import one_in
+from strips import in_strips
 
 from pyconv import filters, kernels, ndimage
 from pyconv._engine import separable_passes
@@ -397,16 +398,6 @@ IN_ONE_TILE = {
 }
 #: Around the rows and columns of tiles of every variant, and of units.
 AROUND_TILES = [(1, 1), (3, 2), (15, 16), (17, 33), (64, 5), (70, 2100)]
-
-
-def in_strips(monkeypatch, call):
-    """Return the result of a call whose passes go one after the other."""
-    clear_cache()
-    with monkeypatch.context() as patched:
-        patched.setattr(Passes, "_tile", lambda self, problem: None)
-        y = call()
-    clear_cache()
-    return y
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "uint8"])

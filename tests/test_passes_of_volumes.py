@@ -6,12 +6,12 @@ import warnings
 import numpy as np
 import oracles
 import pytest
+from strips import in_strips
 
 import pyconv
 from pyconv import filters, ndimage
 from pyconv._engine import separable_passes
 from pyconv._engine.algorithms.correlation import passes
-from pyconv._engine.algorithms.correlation.passes import Passes
 from pyconv._engine.planner import clear_cache
 from pyconv.ndimage import _gaussian
 from pyconv.ndimage._gaussian import factored_lengths
@@ -39,16 +39,6 @@ DROPINS = {
 #: Around the planes, rows and columns of tiles of every variant; planes 4 KiB apart.
 SHAPES = [(1, 1, 1), (3, 2, 5), (2, 15, 16), (15, 1, 33), (16, 3, 31), (17, 18, 64), (34, 4, 130),
           (20, 16, 64)]  # fmt: skip
-
-
-def in_strips(monkeypatch, call):
-    """Return the result of a call whose passes go one after the other."""
-    clear_cache()
-    with monkeypatch.context() as patched:
-        patched.setattr(Passes, "_tile", lambda self, problem: None)
-        y = call()
-    clear_cache()
-    return y
 
 
 def same_as_strips(monkeypatch, calls):

@@ -74,14 +74,7 @@ STENCIL_INLINE int TILE_BODY(const int plain, const SAMPLE *x, ptrdiff_t pitch,
         down[u] = SUFFIX(splat)(w[TAPS + u]);
     }
     STENCIL_UNROLL for (int q = 0; q < TAPS - 1; q++) NEXT_ROW(q);
-    for (; r + TAPS <= rows; r += TAPS) STENCIL_UNROLL for (int k = 0; k < TAPS; k++) RESULTS;
-    STENCIL_UNROLL for (int k = 0; k < TAPS - 1; k++) {
-        if (r == rows) break;
-        RESULTS;
-        r++;
-    }
-    for (int lane = 0; lane < LANES; lane++) sign |= LANE(carried, lane);
-    return sign >> (8 * sizeof(WORD) - 1);
+    ALL_ROWS;
 }
 
 STENCIL_NOINLINE STENCIL_LIKELY_UNUSED int TILE(const SAMPLE *x, const ptrdiff_t *at,

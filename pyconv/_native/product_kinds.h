@@ -1,5 +1,16 @@
 /* The tiles of product.h for one type of samples; included once for each. */
 
+/* The end of a tile: RESULTS makes a row, of which the k-th of TAPS takes the k-th place in registers. */
+#define ALL_ROWS                                                                                  \
+    for (; r + TAPS <= rows; r += TAPS) STENCIL_UNROLL for (int k = 0; k < TAPS; k++) RESULTS;    \
+    STENCIL_UNROLL for (int k = 0; k < TAPS - 1; k++) {                                           \
+        if (r == rows) break;                                                                     \
+        RESULTS;                                                                                  \
+        r++;                                                                                      \
+    }                                                                                             \
+    for (int lane = 0; lane < LANES; lane++) sign |= LANE(carried, lane);                         \
+    return sign >> (8 * sizeof(WORD) - 1)
+
 #define TAPS 3
 #define TILE NAMED(product3)
 #define TILE_BODY NAMED(product3_body)
@@ -44,3 +55,4 @@ STENCIL_INLINE int NAMED(in_one_tile)(const SAMPLE *x, const ptrdiff_t *at, ptrd
                                 : NAMED(product5))(x, at, pitch, step, w, divisor, y, y_pitch, rows,
                                                    streaming);
 }
+#undef ALL_ROWS
