@@ -30,8 +30,8 @@ from pyconv.ndimage._arguments import (
 from pyconv.ndimage._calls import filtered
 from pyconv.ndimage._several_axes import (
     Pass,
-    are_joint,
     average,
+    joint,
     joint_window,
     one_by_one,
     order_matters,
@@ -591,10 +591,9 @@ def sum_of_passes(
 
     Of filters along the same two or three axes the sum alone is stored.
     """
-    if are_joint(shape, terms, fill, dtype):
-        window = joint_window(terms[0], fill)
-        weights = [[each.weights for each in term] for term in terms]
-        return partial(write, factored(shape, x_dtype, weights, window, dtype))
+    products = joint(shape, terms, fill, dtype)
+    if products is not None:
+        return partial(write, factored(shape, x_dtype, *products, dtype))
     first, *others = (smooth(shape, x_dtype, term, fill, dtype) for term in terms)
 
     def run(x: Array, output: Array) -> None:

@@ -27,7 +27,7 @@ from pyconv.ndimage._arguments import (
 )
 from pyconv.ndimage._calls import filtered
 from pyconv.ndimage._filters import sum_of_passes
-from pyconv.ndimage._several_axes import Pass, are_joint, joint_window, smooth
+from pyconv.ndimage._several_axes import Pass, joint, smooth
 from pyconv.ndimage._weighted_sums import Step, copied, factored_lengths, write
 
 #: Smaller widths leave an axis as it is.
@@ -393,10 +393,9 @@ def _gradient_magnitude(
     if not terms:
         return y, copied
     y, fill = _checked(x, y, cval)
-    if are_joint(x.shape, terms, fill, y.dtype):
-        weights = [[each.weights for each in term] for term in terms]
-        window = joint_window(terms[0], fill)
-        at_once = factored_lengths(x.shape, x.dtype, weights, window, y.dtype)
+    products = joint(x.shape, terms, fill, y.dtype)
+    if products is not None:
+        at_once = factored_lengths(x.shape, x.dtype, *products, y.dtype)
         if at_once is not None:
             return y, partial(write, at_once)
     first, *others = (smooth(x.shape, x.dtype, term, fill, y.dtype) for term in terms)

@@ -175,19 +175,21 @@ def one_by_one(
     return in_turn(steps)
 
 
-def are_joint(
+def joint(
     shape: tuple[int, ...], terms: Sequence[Sequence[Pass]], fill: complex, dtype: np.dtype
-) -> bool:
-    """Return whether the sum of some filters is one of product kernels that read alike."""
+) -> tuple[list[list[Array]], Window] | None:
+    """Return some filters as product kernels that read alike, and where; None if they do not."""
     if dtype.kind not in "fc" or math.prod(deciding(shape)) < FEW_SAMPLES or 0 in shape:
-        return False
+        return None
     where = {tuple((each.axis, each.low, each.boundary) for each in term) for term in terms}
     if len(terms) == 1 or len(where) > 1 or not 1 < len(terms[0]) <= MAX_SPATIAL:
-        return False
+        return None
     # Zeros at the ends of factors would not be read, and SciPy multiplies NaN by them.
     if not all(each.weights[0] and each.weights[-1] for term in terms for each in term):
-        return False
-    return not any(order_matters(term, fill) for term in terms)
+        return None
+    if any(order_matters(term, fill) for term in terms):
+        return None
+    return [[each.weights for each in term] for term in terms], joint_window(terms[0], fill)
 
 
 def order_matters(passes: Sequence[Pass], fill: complex) -> bool:

@@ -194,10 +194,7 @@ def factored(
 
     Factors are whole numbers or floats, in the order of the window's axes.
     """
-    rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
-    every = np.concatenate([row for term in rows for row in term])
-    what = window.filter(rows, shape)
-    return runner(shape, x_dtype, what, _wanted(shape, x_dtype, dtype, every))
+    return runner(shape, x_dtype, *_products(shape, x_dtype, terms, window, dtype))
 
 
 def factored_lengths(
@@ -211,10 +208,20 @@ def factored_lengths(
 
     None where their components have to be stored.
     """
+    return lengths_runner(shape, x_dtype, *_products(shape, x_dtype, terms, window, dtype))
+
+
+def _products(
+    shape: tuple[int, ...],
+    x_dtype: np.dtype,
+    terms: Sequence[Sequence[Array]],
+    window: Window,
+    dtype: np.dtype,
+) -> tuple[Filter, Wanted]:
+    """Return the filter of product kernels, and the dtypes that are wanted of it."""
     rows = tuple(tuple(row.astype(np.float64, copy=False) for row in term) for term in terms)
     every = np.concatenate([row for term in rows for row in term])
-    what = window.filter(rows, shape)
-    return lengths_runner(shape, x_dtype, what, _wanted(shape, x_dtype, dtype, every))
+    return window.filter(rows, shape), _wanted(shape, x_dtype, dtype, every)
 
 
 def line_sums(

@@ -196,7 +196,7 @@ class Omission:
         left: Left | None = None
         with contextlib.suppress(UnfitDataError), threads.running():
             left = known.solve(layout.settled(x), None, known.w, y, True, count)
-        if left is None or left is not NOTHING_LEFT:
+        if left is not NOTHING_LEFT:
             with np.errstate(all="ignore"):
                 self._finish(y, Run(x, None, True, bound, workers), left)
         return y

@@ -213,7 +213,11 @@ class Passes:
         return run
 
     def sums_at_once(self, problem: Problem) -> bool:
-        """Return whether a loop makes the whole sum, whatever the strides are."""
+        """Return whether one loop makes the whole sum.
+
+        A cross of three axes has the bits of its terms one by one, with strides and without: no
+        other loop than its tile makes it.
+        """
         if len(self.factors) < 3 or len(self.factors[0]) == 1 or not _is_cross(self.factors):
             return True
         return self._tile(on_real_parts(problem)[0]) is not None
