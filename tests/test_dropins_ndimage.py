@@ -758,3 +758,22 @@ def test_no_weights(name, dtype):
     """None is an array without dimensions, whatever the samples are."""
     with pytest.raises(RuntimeError, match=r"^(weights.ndim \(0\) must match|no filter weights)"):
         getattr(ndimage, name)(np.zeros((3, 3), dtype), None)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "uint32"])
+def test_means_of_whole_numbers_are_cut_where_they_are(isa, dtype):
+    """Sums that are multiples of the window, and their neighbours, up to the ends of the dtype."""
+    del isa
+    limits = np.iinfo(dtype)
+    ends = [limits.min, limits.min + 1, limits.max - 1, limits.max]
+    for n in (2, 3, 5, 7, 10, 49, 113):
+        for value in (0, 1, -1, n, 3 * n - 1, -3 * n, *ends):
+            if not limits.min <= value <= limits.max:
+                continue
+            x = np.full(4 * n, value, dtype)
+            x[2 * n] = value + (1 if value < limits.max else -1)
+            padded = np.pad(x, n, "symmetric").tolist()
+            sums = [sum(padded[i : i + n]) for i in range(n - n // 2, 5 * n - n // 2)]
+            expected = [abs(s) // n * (1 if s > 0 else -1) for s in sums]
+            y = ndimage.uniform_filter(np.stack([x] * 3), (1, n))
+            np.testing.assert_array_equal(y, np.array([expected] * 3, dtype))

@@ -58,11 +58,11 @@ class Row(NamedTuple):
     isa: str
     rates: Mapping[str, float]
     #: Terms of an inner sum whose weights a layer's tile reads from the first cache: more are
-    #: summed in chunks.
+    #: summed in chunks. It is no rate: ``rates`` does not measure it.
     chunk_terms: int = 320
 
 
-#: The machines that were measured (``python -m benchmarks machine`` prints the row of another one).
+#: The machines that were measured (``python -m benchmarks rates`` prints the row of another one).
 #: The last row is for all that no other describes.
 ROWS = (
     # A virtual machine on Sapphire Rapids, 2 MiB of level-2 cache, 2026-11-30.

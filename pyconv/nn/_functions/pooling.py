@@ -277,6 +277,7 @@ def largest_input(
     dy = _gradient(grad_output, size, where.shape[-n:])
     arguments.check_shape(where, dy.shape, "indices", "as grad_output")
     given = arguments.contiguous(dy, arguments.computed_in(dy.dtype))
+    # The loop clears each plane when it fills it; without gradients it has nothing to do.
     dx = (np.empty if where.size else np.zeros)(size, given.dtype)
     plane = math.prod(size[-n:])
     planes = dx.size // plane
